@@ -1,0 +1,331 @@
+"""The one catalogue of error codes, and the answers that are made from it.
+
+A code, its HTTP status, its sentence for people and whether a client may retry
+stand in one row. Nothing here raises because of what it is given: an unknown
+code becomes `INTERNAL_SERVER_ERROR` and is reported through `logging`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from enum import StrEnum
+
+from . import _wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+__all__ = [
+    "ApplicationError",
+    "ErrorCode",
+    "error_code_of",
+    "error_response",
+    "format_error_response",
+    "get_error_message",
+    "get_http_status",
+    "success_response",
+    "to_error_code",
+]
+
+
+class ErrorCode(StrEnum):
+    """A code that clients see. It is a `str`, prints as its value, and carries its row."""
+
+    status: int
+    sentence: str
+    retryable: bool
+
+    def __new__(cls, value: str, status: int, sentence: str, retryable: bool) -> ErrorCode:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.status = status
+        member.sentence = sentence
+        member.retryable = retryable
+        return member
+
+    # fmt: off
+    AUTH_UNAUTHORIZED = "AUTH_UNAUTHORIZED", 403, "You are not allowed to do this", False
+    AUTH_TOKEN_INVALID = "AUTH_TOKEN_INVALID", 401, "The token is not valid", False
+    AUTH_TOKEN_EXPIRED = "AUTH_TOKEN_EXPIRED", 401, "The token has expired", False
+    AUTH_MISSING_TOKEN = "AUTH_MISSING_TOKEN", 401, "A token is required", False
+    AUTH_INVALID_ROLE = "AUTH_INVALID_ROLE", 403, "Your role does not allow this action", False
+
+    SESSION_NOT_FOUND = "SESSION_NOT_FOUND", 404, "Session not found", False
+    SESSION_INACTIVE = "SESSION_INACTIVE", 410, "The session is no longer active", False
+    SESSION_EXPIRED = "SESSION_EXPIRED", 410, "The session has expired", False
+    SESSION_ALREADY_EXISTS = "SESSION_ALREADY_EXISTS", 409, "The session already exists", False
+    SESSION_CREATION_FAILED = "SESSION_CREATION_FAILED", 500, "The session could not be created", True
+    SESSION_MAX_LISTENERS_REACHED = "SESSION_MAX_LISTENERS_REACHED", 429, "The session has no room for another listener", True
+    SESSION_INVALID_ID_FORMAT = "SESSION_INVALID_ID_FORMAT", 400, "The session id is not well-formed", False
+
+    CONNECTION_NOT_FOUND = "CONNECTION_NOT_FOUND", 404, "Connection not found", False
+    CONNECTION_TIMEOUT = "CONNECTION_TIMEOUT", 408, "The connection was idle for too long", True
+    CONNECTION_CLOSED = "CONNECTION_CLOSED", 410, "The connection is closed", False
+    CONNECTION_INVALID = "CONNECTION_INVALID", 400, "The connection is not valid", False
+    CONNECTION_REFRESH_REQUIRED = "CONNECTION_REFRESH_REQUIRED", 426, "The connection must be refreshed", False
+
+    AUDIO_INVALID_FORMAT = "AUDIO_INVALID_FORMAT", 400, "The audio format is not supported", False
+    AUDIO_CHUNK_TOO_LARGE = "AUDIO_CHUNK_TOO_LARGE", 413, "The audio chunk is too large", False
+    AUDIO_CHUNK_TOO_SMALL = "AUDIO_CHUNK_TOO_SMALL", 400, "The audio chunk is too small", False
+    AUDIO_INVALID_SAMPLE_RATE = "AUDIO_INVALID_SAMPLE_RATE", 400, "The sample rate is not supported", False
+    AUDIO_INVALID_ENCODING = "AUDIO_INVALID_ENCODING", 400, "The audio encoding is not valid", False
+    AUDIO_QUALITY_LOW = "AUDIO_QUALITY_LOW", 422, "The audio quality is too low", False
+    AUDIO_CLIPPING_DETECTED = "AUDIO_CLIPPING_DETECTED", 422, "The audio is clipping", False
+    AUDIO_ECHO_DETECTED = "AUDIO_ECHO_DETECTED", 422, "The audio has an echo", False
+    AUDIO_SILENCE_DETECTED = "AUDIO_SILENCE_DETECTED", 422, "The audio is silent", False
+    AUDIO_PROCESSING_FAILED = "AUDIO_PROCESSING_FAILED", 500, "The audio could not be processed", True
+
+    VALIDATION_INVALID_LANGUAGE = "VALIDATION_INVALID_LANGUAGE", 400, "The language is not supported", False
+    VALIDATION_INVALID_QUALITY_TIER = "VALIDATION_INVALID_QUALITY_TIER", 400, "The quality tier is not valid", False
+    VALIDATION_INVALID_ACTION = "VALIDATION_INVALID_ACTION", 400, "The action is not known", False
+    VALIDATION_MISSING_PARAMETER = "VALIDATION_MISSING_PARAMETER", 400, "A required field is missing", False
+    VALIDATION_INVALID_PARAMETER = "VALIDATION_INVALID_PARAMETER", 400, "A field is not valid", False
+    VALIDATION_MESSAGE_TOO_LARGE = "VALIDATION_MESSAGE_TOO_LARGE", 413, "The message is too large", False
+    VALIDATION_INVALID_MESSAGE_FORMAT = "VALIDATION_INVALID_MESSAGE_FORMAT", 400, "The message is not well-formed", False
+
+    RATE_LIMIT_EXCEEDED = "RATE_LIMIT_EXCEEDED", 429, "Too many requests", True
+    RATE_LIMIT_AUDIO_CHUNKS = "RATE_LIMIT_AUDIO_CHUNKS", 429, "Too many audio chunks", True
+    RATE_LIMIT_CONTROL_MESSAGES = "RATE_LIMIT_CONTROL_MESSAGES", 429, "Too many control messages", True
+    RATE_LIMIT_SESSION_CREATION = "RATE_LIMIT_SESSION_CREATION", 429, "Too many new sessions", True
+
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR", 500, "Something went wrong on our side", True
+    INTERNAL_DATABASE_ERROR = "INTERNAL_DATABASE_ERROR", 500, "The database could not be reached", True
+    INTERNAL_TRANSCRIBE_ERROR = "INTERNAL_TRANSCRIBE_ERROR", 500, "The transcription failed", True
+    INTERNAL_TRANSLATION_ERROR = "INTERNAL_TRANSLATION_ERROR", 500, "The translation failed", True
+    INTERNAL_POLLY_ERROR = "INTERNAL_POLLY_ERROR", 500, "The speech synthesis failed", True
+    INTERNAL_EMOTION_DETECTION_ERROR = "INTERNAL_EMOTION_DETECTION_ERROR", 500, "The emotion detection failed", True
+    INTERNAL_CONFIGURATION_ERROR = "INTERNAL_CONFIGURATION_ERROR", 500, "The service is not configured correctly", False
+    # fmt: on
+
+
+# What functions sent before the catalogue existed, and the code that answers now.
+_OLDER_SPELLINGS = {
+    "UNAUTHORIZED": ErrorCode.AUTH_MISSING_TOKEN,
+    "UNAUTHORIZED_ACTION": ErrorCode.AUTH_INVALID_ROLE,
+    "FORBIDDEN": ErrorCode.AUTH_UNAUTHORIZED,
+    "INVALID_ACTION": ErrorCode.VALIDATION_INVALID_ACTION,
+    "INVALID_MESSAGE": ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT,
+    "INVALID_PARAMETER": ErrorCode.VALIDATION_INVALID_PARAMETER,
+    "INVALID_PARAMETERS": ErrorCode.VALIDATION_INVALID_PARAMETER,
+    "INVALID_EVENT_TYPE": ErrorCode.VALIDATION_INVALID_PARAMETER,
+    "INVALID_CONFIGURATION": ErrorCode.VALIDATION_INVALID_PARAMETER,
+    "MISSING_PARAMETER": ErrorCode.VALIDATION_MISSING_PARAMETER,
+    "MISSING_ACTION": ErrorCode.VALIDATION_MISSING_PARAMETER,
+    "MISSING_SESSION_ID": ErrorCode.VALIDATION_MISSING_PARAMETER,
+    "MISSING_TARGET_LANGUAGE": ErrorCode.VALIDATION_MISSING_PARAMETER,
+    "INVALID_SESSION_ID": ErrorCode.SESSION_INVALID_ID_FORMAT,
+    "INVALID_TARGET_LANGUAGE": ErrorCode.VALIDATION_INVALID_LANGUAGE,
+    "UNSUPPORTED_LANGUAGE": ErrorCode.VALIDATION_INVALID_LANGUAGE,
+    "SESSION_FULL": ErrorCode.SESSION_MAX_LISTENERS_REACHED,
+    "DB_WRITE_FAILED": ErrorCode.INTERNAL_DATABASE_ERROR,
+    "INTERNAL_ERROR": ErrorCode.INTERNAL_SERVER_ERROR,
+    "SERVICE_UNAVAILABLE": ErrorCode.INTERNAL_SERVER_ERROR,
+}
+_BY_SPELLING: dict[str, ErrorCode] = {**ErrorCode._value2member_map_, **_OLDER_SPELLINGS}  # type: ignore[dict-item]
+
+_MAX_UNKNOWN_CHARS = 64
+
+
+def to_error_code(code: object) -> ErrorCode:
+    """Return the member for a code, its string or an older spelling of it.
+
+    Anything else is `INTERNAL_SERVER_ERROR`, with a warning that names what came.
+    """
+    if isinstance(code, ErrorCode):
+        return code
+    found = _BY_SPELLING.get(code) if type(code) is str else None
+    return found or _report_unknown(code)
+
+
+def _report_unknown(code: object) -> ErrorCode:
+    try:
+        spelling = str(code) if isinstance(code, str) else type(code).__name__
+        known = _BY_SPELLING.get(spelling)
+        if known is not None:  # a str subclass, such as another enum
+            return known
+        logging.getLogger(__name__).warning("Unknown error code %a", spelling[:_MAX_UNKNOWN_CHARS])
+    except Exception:  # a reply must survive a broken `__str__` or log handler
+        pass
+    return ErrorCode.INTERNAL_SERVER_ERROR
+
+
+class ApplicationError(Exception):
+    """An error that a client may see: a code, a sentence for people, and optional details.
+
+    The one root of what the layer raises. `message` and `details` reach the client,
+    so neither may hold a payload, a token or audio.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode | str,
+        message: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code, message, details)
+        self.code = to_error_code(code)
+        self.message = self.code.sentence if message is None else message
+        self.details = details
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def get_http_status(code: ErrorCode | str) -> int:
+    """Return the HTTP status that belongs to `code`."""
+    return to_error_code(code).status
+
+
+def get_error_message(code: ErrorCode | str) -> str:
+    """Return the sentence for people that belongs to `code`."""
+    return to_error_code(code).sentence
+
+
+def format_error_response(
+    error_code: ErrorCode | str,
+    details: Mapping[str, Any] | None = None,
+    correlation_id: str | None = None,
+    *,
+    message: str | None = None,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """Return the `error` message for a client, ready for `json.dumps`.
+
+    `timestamp` is in milliseconds since the epoch. `message` replaces the code's own
+    sentence; `details` are made JSON-safe, bounded and redacted; absent parts are absent.
+    """
+    code = to_error_code(error_code)
+    reply: dict[str, Any] = {
+        "type": "error",
+        "code": code._value_,
+        "message": code.sentence if message is None else _wire.text(message),
+        "timestamp": time.time_ns() // 1_000_000,
+        "retryable": code.retryable,
+    }
+    if details:
+        reply["details"] = _wire.clean(details)
+    if correlation_id:
+        reply["correlationId"] = _wire.text(correlation_id)
+    if request_id:
+        reply["requestId"] = _wire.text(request_id)
+    return reply
+
+
+def success_response(status_code: int = 200, body: object = None) -> dict[str, Any]:
+    """Return a Lambda proxy result; `body` is sent as JSON text, or left out when `None`."""
+    response: dict[str, Any] = {"statusCode": status_code}
+    if body is not None:
+        response["body"] = body if isinstance(body, str) else _wire.json_text(body)
+    return response
+
+
+def error_response(
+    error_code: ErrorCode | str,
+    details: Mapping[str, Any] | None = None,
+    correlation_id: str | None = None,
+    *,
+    message: str | None = None,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """Return a Lambda proxy result with the code's HTTP status and the `error` message as body."""
+    code = to_error_code(error_code)
+    reply = format_error_response(
+        code, details, correlation_id, message=message, request_id=request_id
+    )
+    return {"statusCode": code.status, "body": _wire.json_text(reply)}
+
+
+# Error codes of the AWS services as botocore's `ClientError` carries them, one row a meaning:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+# and the apigatewaymanagementapi service model.
+_AWS_CODES = {
+    ErrorCode.RATE_LIMIT_EXCEEDED: (
+        "LimitExceededException ProvisionedThroughputExceededException RequestLimitExceeded "
+        "RequestThrottled RequestThrottledException SlowDown Throttling ThrottlingException "
+        "ThrottledException TooManyRequestsException TransactionInProgressException 429"
+    ),
+    ErrorCode.CONNECTION_CLOSED: "GoneException 410",
+    ErrorCode.VALIDATION_MESSAGE_TOO_LARGE: "PayloadTooLargeException RequestEntityTooLargeException 413",
+    ErrorCode.INTERNAL_CONFIGURATION_ERROR: (
+        "AccessDenied AccessDeniedException ExpiredToken ExpiredTokenException ForbiddenException "
+        "IncompleteSignature InvalidClientTokenId InvalidSignatureException MissingAuthenticationToken "
+        "MissingAuthenticationTokenException NotAuthorized ResourceNotFoundException "
+        "SignatureDoesNotMatch UnauthorizedOperation UnrecognizedClientException 403"
+    ),
+}
+_BY_AWS_CODE = {name: code for code, names in _AWS_CODES.items() for name in names.split()}
+
+# botocore's own exceptions that mean "this function is set up wrongly", not "the service is slow".
+_CONFIGURATION_FAULTS = frozenset(
+    (
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "NoRegionError",
+        "InvalidRegionError",
+        "ProfileNotFound",
+        "ParamValidationError",
+        "UnknownServiceError",
+        "InvalidEndpointConfigurationError",
+    )
+)
+
+# What tells a service's failures apart: the first label of its endpoint, or the operation's name.
+_BY_SERVICE = {
+    "dynamodb": ErrorCode.INTERNAL_DATABASE_ERROR,
+    "transcribe": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
+    "transcribestreaming": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
+    "translate": ErrorCode.INTERNAL_TRANSLATION_ERROR,
+    "polly": ErrorCode.INTERNAL_POLLY_ERROR,
+    "comprehend": ErrorCode.INTERNAL_EMOTION_DETECTION_ERROR,
+}
+_BY_OPERATION = {
+    **dict.fromkeys(
+        ("BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement", "GetItem", "PutItem")
+        + ("Query", "Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
+        ErrorCode.INTERNAL_DATABASE_ERROR,
+    ),
+    "StartStreamTranscription": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
+    "TranslateText": ErrorCode.INTERNAL_TRANSLATION_ERROR,
+    "SynthesizeSpeech": ErrorCode.INTERNAL_POLLY_ERROR,
+    "DetectSentiment": ErrorCode.INTERNAL_EMOTION_DETECTION_ERROR,
+}
+
+
+def error_code_of(error: object) -> ErrorCode:
+    """Return the code for an exception: its own, the one its botocore shape means, or INTERNAL_SERVER_ERROR.
+
+    botocore is recognised by shape (`response["Error"]["Code"]`, `kwargs["endpoint_url"]`,
+    class names), so it need not be installed. A failed condition is a concurrent change that the
+    function did not expect, hence INTERNAL_DATABASE_ERROR, which a client may retry.
+    """
+    if isinstance(error, ApplicationError):
+        return error.code
+    try:
+        return _code_by_shape(error)
+    except Exception:  # attributes of a foreign object may be properties that raise
+        return ErrorCode.INTERNAL_SERVER_ERROR
+
+
+def _code_by_shape(error: object) -> ErrorCode:
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        aws_code = str((response.get("Error") or {}).get("Code"))
+        status = str((response.get("ResponseMetadata") or {}).get("HTTPStatusCode"))
+        operation = str(getattr(error, "operation_name", None))
+        return (
+            _BY_AWS_CODE.get(aws_code)
+            or _BY_OPERATION.get(operation)
+            or (_BY_AWS_CODE.get(status))
+            or ErrorCode.INTERNAL_SERVER_ERROR
+        )
+    if type(error).__name__ in _CONFIGURATION_FAULTS:
+        return ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    kwargs = getattr(error, "kwargs", None)
+    if isinstance(kwargs, dict):
+        host = str(kwargs.get("endpoint_url")).partition("//")[2]
+        return _BY_SERVICE.get(host.partition(".")[0], ErrorCode.INTERNAL_SERVER_ERROR)
+    return ErrorCode.INTERNAL_SERVER_ERROR

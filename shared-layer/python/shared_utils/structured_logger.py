@@ -1,0 +1,921 @@
+"""Structured logs: one JSON line a call, on stdout, with the ids of the invocation on it.
+
+A log call never raises, whatever it is given, and writes exactly one line of bounded
+size without tokens, audio or transcripts. Which level is written is decided once, when
+the module is loaded; a disabled level is a method that does nothing.
+"""
+
+from __future__ import annotations
+
+import linecache
+import logging
+import os
+import sys
+import time
+from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
+from decimal import Decimal
+from itertools import count
+
+from . import _wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import CodeType
+    from typing import Any, Protocol, Self
+
+    class _LevelMethod(Protocol):
+        def __call__(
+            self, /, message: object = "", operation: object = None, *args: object, **fields: object
+        ) -> None: ...
+
+
+__all__ = [
+    "LoggingContext",
+    "StructuredLogger",
+    "bind_context",
+    "configure_lambda_logging",
+    "get_structured_logger",
+    "invocation",
+    "logging_context",
+]
+
+# The names that Lambda's log-level filter knows:
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+_LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+_LEVEL_ALIASES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+
+# What stands at the top of a line, under the names that callers use for it.
+_TOP_LEVEL = {
+    "sessionId": "sessionId",
+    "session_id": "sessionId",
+    "connectionId": "connectionId",
+    "connection_id": "connectionId",
+    "requestId": "requestId",
+    "request_id": "requestId",
+    "correlationId": "correlationId",
+    "correlation_id": "correlationId",
+    "operation": "operation",
+    "errorCode": "errorCode",
+    "error_code": "errorCode",
+    "durationMs": "durationMs",
+    "duration_ms": "durationMs",
+    "traceId": "traceId",
+    "coldStart": "coldStart",
+    "samplingRate": "samplingRate",
+}
+
+_clock = time.time_ns
+_join, _parts, _quote, _timestamp = "".join, _wire.parts, _wire.quote, _wire.timestamp
+_looks_secret = _wire.looks_secret
+_NO_TOKEN, _SHORT, _MAX_LINE = _wire.NO_TOKEN_CHARS, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
+_write = _wire.write
+
+
+# --- context -----------------------------------------------------------------------------------
+
+
+class _Scope:
+    """What every line carries at the moment. A scope is never changed, only followed by another."""
+
+    __slots__ = ("buffer", "fields")
+
+    def __init__(self, fields: dict[str, object], buffer: _DebugBuffer | None = None) -> None:
+        self.fields = fields
+        self.buffer = buffer
+
+
+_NO_SCOPE = _Scope({})
+_scope: ContextVar[_Scope] = ContextVar("shared_utils.scope", default=_NO_SCOPE)
+_cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
+
+
+def bind_context(**fields: object) -> None:
+    """Put fields on every following line of this invocation (or thread); `None` takes one off."""
+    scope = _scope.get()
+    _scope.set(_Scope({**scope.fields, **fields}, scope.buffer))
+
+
+class logging_context:  # noqa: N801 - used like a function
+    """Put fields on the lines of a block; what was there before is back after it."""
+
+    __slots__ = ("_before", "_fields")
+
+    def __init__(self, /, **fields: object) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._before = _scope.get()
+        bind_context(**self._fields)
+
+    def __exit__(self, *_: object) -> None:
+        _scope.set(self._before)
+
+
+def begin_invocation(fields: dict[str, object]) -> _Scope:
+    """Start a scope with `fields` and nothing of an earlier invocation; return the one before it."""
+    global _cold
+    before = _scope.get()
+    fields["coldStart"] = _cold
+    _cold = False
+    trace = os.environ.get("_X_AMZN_TRACE_ID")
+    if trace:
+        fields["traceId"] = trace.partition("Root=")[2].partition(";")[0] or trace
+    _scope.set(_Scope(fields, _DebugBuffer(_buffer_bytes) if _buffer_bytes else None))
+    return before
+
+
+def end_invocation(before: _Scope, failed: bool = False) -> None:
+    """Clear what `begin_invocation` started; a failed one writes its buffered debug lines."""
+    if failed:
+        _flush_buffer()
+    _scope.set(before)
+
+
+class _Invocation:
+    __slots__ = ("_before", "_fields")
+
+    def __init__(self, event: object, context: object) -> None:
+        self._fields = _ids_of(event, context)
+
+    def __enter__(self) -> None:
+        self._before = begin_invocation(self._fields)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        end_invocation(self._before, failed=kind is not None)
+
+
+def invocation(event: Any, context: Any = None) -> Any:
+    """Bind the ids of one Lambda call and clear them after it; a decorator or a context manager.
+
+    `@invocation` on a handler, or `with invocation(event, context):`. `requestId` is Lambda's,
+    `correlationId` the client's `requestId`, else API Gateway's.
+    """
+    if not callable(event):
+        return _Invocation(event, context)
+    handler: Callable[..., Any] = event
+
+    def bound(event: object, context: object, *args: Any, **kwargs: Any) -> Any:
+        with _Invocation(event, context):
+            return handler(event, context, *args, **kwargs)
+
+    bound.__name__ = getattr(handler, "__name__", "handler")
+    bound.__doc__ = handler.__doc__
+    bound.__wrapped__ = handler  # type: ignore[attr-defined]
+    return bound
+
+
+def _ids_of(event: Any, context: Any) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    try:
+        fields["requestId"] = getattr(context, "aws_request_id", None)
+        request = event.get("requestContext") if isinstance(event, dict) else None
+        if isinstance(request, dict):
+            fields["connectionId"] = request.get("connectionId")
+            fields["correlationId"] = _client_id(event.get("body")) or request.get("requestId")
+    except Exception:  # an event of any shape: what could be read is bound
+        pass
+    return fields
+
+
+def _client_id(body: object) -> object:
+    if not isinstance(body, str) or '"requestId"' not in body or len(body) > 4096:
+        return None
+    import json
+
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    found = message.get("requestId") if isinstance(message, dict) else None
+    return found if isinstance(found, str) else None
+
+
+# --- debug lines that wait for an error ----------------------------------------------------------
+
+
+class _DebugBuffer:
+    """Rendered debug lines of one invocation; the oldest make room when `limit` bytes are full."""
+
+    __slots__ = ("bytes", "dropped", "limit", "lines")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self.dropped = 0
+        self.lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+        self.bytes += len(line)
+        while self.bytes > self.limit:
+            self.bytes -= len(self.lines.pop(0))
+            self.dropped += 1
+
+
+_buffer_bytes = 0
+
+
+def _flush_buffer() -> None:
+    buffer = _scope.get().buffer
+    if buffer is None or not (buffer.lines or buffer.dropped):
+        return
+    lines, dropped = buffer.lines, buffer.dropped
+    buffer.lines, buffer.bytes, buffer.dropped = [], 0, 0
+    if dropped:
+        _write(
+            _own._line("WARN", "Buffered debug lines were dropped", None, (), {"lines": dropped})
+        )
+    for line in lines:
+        _write(line)
+
+
+# --- the logger ----------------------------------------------------------------------------------
+
+_PLAIN_TYPES = frozenset((int, float, bool, type(None), Decimal))
+
+# What a call with these field names needs: "" for names that need no look, "clean" for a name that
+# may have to be hidden, "slow" for an exception; and which of them stand at the line's top, under what name.
+_plans: dict[tuple[str, ...], tuple[str, tuple[tuple[str, str], ...]]] = {}
+
+
+def _plan_of(names: tuple[str, ...]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    if len(_plans) > 1024:  # names made from data must not fill the memory
+        _plans.clear()
+    look = ""
+    if not {"error", "exc_info"}.isdisjoint(names):
+        look = "slow"
+    elif any(type(n) is not str or len(n) > 128 or _wire.policy.needs(n) for n in names):
+        look = "clean"
+    plan = _plans[names] = look, tuple((n, _TOP_LEVEL[n]) for n in names if n in _TOP_LEVEL)
+    return plan
+
+
+def _all_plain(values: Iterable[object]) -> bool:
+    """Return whether every value may be written as it is: numbers, and text too short for audio."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            size = len(value)  # type: ignore[arg-type]
+            if size > _NO_TOKEN and (size > _SHORT or _looks_secret(value)):  # type: ignore[arg-type]
+                return False
+        elif kind not in _PLAIN_TYPES:
+            return False
+    return True
+
+
+def _split(
+    fields: dict[str, object], chars: int = _wire.MAX_FIELD_CHARS, nodes: int = _wire.MAX_NODES
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields that stand at the top of a line and the others, made safe; the last wins."""
+    top: dict[str, object] = {}
+    context: dict[str, object] = {}
+    for name, value in fields.items():
+        wire_name = _TOP_LEVEL.get(name)
+        if wire_name is None:
+            context[name] = value
+        elif value is None or (type(value) is str and not value):
+            top.pop(wire_name, None)
+        else:
+            top[wire_name] = value
+    return _wire.clean(top, chars=chars, nodes=nodes), _wire.clean(
+        context, chars=chars, nodes=nodes
+    )
+
+
+def _members(fields: dict[str, object]) -> str:
+    return "," + _wire.encode(fields)[1:-1] if fields else ""
+
+
+class _Rendered:
+    """What a logger's lines have in common in one scope, as values and as JSON text."""
+
+    __slots__ = (
+        "context",
+        "context_tail",
+        "context_text",
+        "head",
+        "names",
+        "scope",
+        "top",
+        "top_text",
+    )
+
+    def __init__(self, scope: _Scope, component: object, bound: dict[str, object]) -> None:
+        self.scope = scope
+        self.top, context = _split({**scope.fields, **bound})
+        self.context = {name: value for name, value in context.items() if value is not None}
+        self.names = self.top.keys() | self.context.keys()
+        self.head = f'","component":{_wire.quote(_wire.text(component, 128))}{_service},"message":'
+        self.top_text = _members(self.top)
+        self.context_tail = _members(self.context)
+        self.context_text = f',"context":{{{self.context_tail[1:]}}}' if self.context else ""
+
+
+def _writes(level: str) -> _LevelMethod:
+    def write(
+        self: StructuredLogger,
+        /,
+        message: object = "",
+        operation: object = None,
+        *args: object,
+        **fields: object,
+    ) -> None:
+        _write(self._line(level, message, operation, args, fields))
+
+    write.__doc__ = f"Write one {level} line."
+    return write  # type: ignore[return-value]
+
+
+# What a level that is off does. Of all callables this builtin ignores its arguments the cheapest:
+# it takes keywords without making a dict of them, 50 ns where a Python function needs 290.
+_nothing: Any = type.__prepare__
+
+
+class StructuredLogger:
+    """Write lines for one component. `bind` makes a logger with more fields; none is ever changed.
+
+    A level's method takes `message`, then `operation`, then fields of any name and value.
+    """
+
+    __slots__ = ("_bound", "_rendered", "component")
+
+    def __init__(
+        self,
+        /,
+        component: str,
+        session_id: str | None = None,
+        connection_id: str | None = None,
+        request_id: str | None = None,
+        **fields: object,
+    ) -> None:
+        self.component = component
+        self._bound: dict[str, object] = fields
+        if session_id is not None:
+            fields["sessionId"] = session_id
+        if connection_id is not None:
+            fields["connectionId"] = connection_id
+        if request_id is not None:
+            fields["requestId"] = request_id
+        self._rendered: _Rendered | None = None
+
+    def bind(self, /, **fields: object) -> Self:
+        """Return a logger whose lines carry `fields` as well; `None` takes one off."""
+        bound: Self = self._with(type(self), {**self._bound, **fields})
+        return bound
+
+    def _with(self, kind: type[Any], bound: dict[str, object]) -> Any:
+        logger = object.__new__(kind)
+        logger.component = self.component
+        logger._bound = bound
+        logger._rendered = None
+        return logger
+
+    @property
+    def session_id(self) -> Any:
+        """The session's id on this logger's lines, or None."""
+        return self._top().get("sessionId")
+
+    @property
+    def connection_id(self) -> Any:
+        """The connection's id on this logger's lines, or None."""
+        return self._top().get("connectionId")
+
+    @property
+    def request_id(self) -> Any:
+        """Lambda's request id on this logger's lines; a correlation id stands in for a missing one."""
+        return self._top().get("requestId") or self._top().get("correlationId")
+
+    def _top(self) -> dict[str, Any]:
+        return _split({**_scope.get().fields, **self._bound})[0]
+
+    trace = _writes("TRACE")
+    debug = _writes("DEBUG")
+    info = _writes("INFO")
+    warning = warn = _writes("WARN")
+
+    def error(
+        self,
+        /,
+        message: object = "",
+        operation: object = None,
+        error: object = None,
+        *args: object,
+        **fields: object,
+    ) -> None:
+        """Write an error: `error` is an exception or a text; `exc_info=True` takes the current one."""
+        self._write_error("ERROR", message, operation, args, fields, error)
+
+    def fatal(
+        self,
+        /,
+        message: object = "",
+        operation: object = None,
+        error: object = None,
+        *args: object,
+        **fields: object,
+    ) -> None:
+        """Write an error that ends the function, with the arguments of `error`."""
+        self._write_error("FATAL", message, operation, args, fields, error)
+
+    def exception(
+        self, /, message: object = "", operation: object = None, *args: object, **fields: object
+    ) -> None:
+        """Write an error with the exception that is being handled."""
+        fields.setdefault("exc_info", True)
+        self._write_error("ERROR", message, operation, args, fields, None)
+
+    critical = fatal
+
+    def _write_error(
+        self,
+        level: str,
+        message: object,
+        operation: object,
+        args: tuple[object, ...],
+        fields: dict[str, object],
+        error: object,
+    ) -> None:
+        _flush_buffer()
+        if fields.get("exc_info") is True and error is None:
+            del fields["exc_info"]
+            error = sys.exc_info()[1]
+        _write(self._line(level, message, operation, args, fields, error))
+
+    def sampled(self, key: object, every: int) -> StructuredLogger:
+        """Return a logger that writes info and below for 1 in `every` calls with this key.
+
+        The first of each `every` is written, with `samplingRate: every`: it stands for that many
+        lines. Warnings and errors are never sampled.
+        """
+        if type(every) is not int or every < 1:
+            _warn_once(f"sampled() wants a whole number from 1, got {_wire.text(every, 40)}")
+            return self
+        if every == 1:
+            return self
+        try:
+            if len(_counters) > 1024:  # keys made from data must not fill the memory
+                _counters.clear()
+            chosen = next(_counters.setdefault(key, count())) % every == 0
+        except TypeError:  # a key that cannot be hashed
+            return self
+        logger: _Sampled = self._with(_Sampled if chosen else _SampledOut, self._bound)
+        logger._unsampled = self
+        if chosen:
+            logger._bound = {**self._bound, "samplingRate": every}
+        return logger
+
+    def is_enabled_for(self, level: str) -> bool:
+        """Return whether a line of this level would be written now."""
+        return _LEVELS.get(_level_name(level), 0) >= _LEVELS[_level]
+
+    def log_websocket_message(self, direction: str, message_type: str, message_size: int) -> None:
+        """Write that a message of `message_size` bytes came (`inbound`) or went (`outbound`)."""
+        fields = {"direction": direction, "messageType": message_type, "messageSize": message_size}
+        self.info("WebSocket message", "websocket_message", **fields)
+
+    def log_transcribe_event(self, event_type: str, **fields: object) -> None:
+        """Write an event of a transcription stream."""
+        self.info("Transcribe event", "transcribe_event", **{**fields, "eventType": event_type})
+
+    def log_state_change(self, state_type: str, old_value: object, new_value: object) -> None:
+        """Write what changed, from what to what."""
+        fields = {"stateType": state_type, "oldValue": old_value, "newValue": new_value}
+        self.info("State changed", "state_change", **fields)
+
+    def log_performance(self, operation: str, duration_ms: float, **fields: object) -> None:
+        """Write how long an operation took, in milliseconds."""
+        self.info("Performance", operation, **{**fields, "durationMs": duration_ms})
+
+    def _render(self, scope: _Scope) -> _Rendered:
+        global _started
+        if _started:
+            self._rendered = _Rendered(scope, self.component, self._bound)
+            return self._rendered
+        _started = True
+        for warning in _start_warnings:
+            _warn_once(warning)
+        # The environment's first line tells once what is true of all; not kept for the next one.
+        return _Rendered(scope, self.component, {**self._bound, "environment": _environment()})
+
+    def _line(
+        self,
+        level: str,
+        message: Any,
+        operation: object,
+        args: tuple[object, ...],
+        fields: dict[str, Any],
+        error: object = None,
+        root: str = "",
+    ) -> str:
+        """Return one line; `root` is JSON text of members (`,"a":1`) that stand at its root uncut.
+
+        This is the hot path: it only joins text. Whatever needs a look is left to `_slow_line`.
+        """
+        bound = None
+        top: dict[str, object] = {}
+        try:
+            scope = _scope.get()
+            bound = self._rendered
+            if bound is None or bound.scope is not scope:
+                bound = self._render(scope)
+            if operation is not None:
+                fields["operation"] = operation
+            error_text = ""
+            if error is not None:
+                error_text = _error_text(error, _MAX_FRAMES)
+                if isinstance(code := getattr(error, "code", None), str):
+                    fields.setdefault("errorCode", code)
+            if args or type(message) is not str:
+                raise _Slow
+            if len(message) > _NO_TOKEN and (len(message) > _SHORT or _looks_secret(message)):
+                message = _wire.shorten(message)
+            text = bound.context_text
+            if fields:
+                names = tuple(fields)
+                plan = _plans.get(names)
+                if plan is None:
+                    plan = _plan_of(names)
+                if plan[0] or (_protected and not _all_plain(fields.values())):
+                    if plan[0] == "slow":
+                        raise _Slow
+                    fields = _wire.clean(fields)
+                if not bound.names.isdisjoint(fields):
+                    raise _Slow
+                for name, wire_name in plan[1]:
+                    value = fields.pop(name, None)
+                    if value is not None and value != "":
+                        top[wire_name] = value
+                if top:
+                    if not bound.names.isdisjoint(top):
+                        raise _Slow
+                    if fields:
+                        top["context"] = fields
+                        text = f",{_join(_parts(top, 0))[1:-2]}{bound.context_tail}}}"
+                    else:
+                        text = f",{_join(_parts(top, 0))[1:-1]}{text}"
+                elif fields:
+                    text = f',"context":{_join(_parts(fields, 0))[:-1]}{bound.context_tail}}}'
+            line = (
+                f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
+                f"{_quote(message)}{bound.top_text}{error_text}{root}{text}}}\n"
+            )
+            if len(line) - len(root) > _MAX_LINE:
+                raise _Slow
+            return line
+        except Exception:  # a look is needed, or a value's own methods raise
+            pass
+        # Outside the `except`, so that `exc_info=True` still finds the caller's exception.
+        top.pop("context", None)
+        fields = {**fields, **top}
+        return self._slow_line(level, message, args, fields, error, root, bound)
+
+    def _slow_line(
+        self,
+        level: str,
+        message: object,
+        args: tuple[object, ...],
+        fields: dict[str, Any],
+        error: object,
+        root: str,
+        bound: _Rendered | None,
+    ) -> str:
+        """Return the same line for any values: cleaned, and shrunk until it fits."""
+        line = ""
+        try:
+            bound = bound or _Rendered(_scope.get(), self.component, self._bound)
+            error = _pop_error(fields, error)
+            if args:
+                fields["args"] = args
+            given = {k: v for k, v in fields.items() if v is not None or k not in _TOP_LEVEL}
+            merged = {**bound.top, **bound.context, **given}
+            for chars, nodes, frames in _BOUNDS:
+                top, context = _split(merged, chars, nodes)
+                error_text = "" if error is None else _error_text(error, frames)
+                context_text = f',"context":{_wire.encode(context)}' if context else ""
+                line = (
+                    f'{{"timestamp":"{_wire.timestamp(_clock())}","level":"{level}{bound.head}'
+                    f"{_wire.quote(_wire.text(message, chars))}{_members(top)}{error_text}{root}"
+                    f"{context_text}}}\n"
+                )
+                if len(line) - len(root) <= _wire.MAX_LINE_BYTES:
+                    break
+            return _wire.scrub(line) if _protected else line
+        except Exception:  # the last resort: that something was logged is not lost
+            return (
+                f'{{"timestamp":"{_wire.timestamp(time.time_ns())}","level":"{level}",'
+                f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
+            )
+
+
+class _Slow(Exception):  # noqa: N818 - a signal, not an error
+    pass
+
+
+# Characters a value, values a line, frames a stack: what a line keeps, then less until it fits.
+_MAX_FRAMES = 50
+_BOUNDS = (
+    (_wire.MAX_FIELD_CHARS, _wire.MAX_NODES, _MAX_FRAMES),
+    (256, 40, 10),
+    (32, 8, 0),
+)
+_MAX_CAUSES = 5
+
+
+class _Sampled(StructuredLogger):
+    __slots__ = ("_unsampled",)
+    _unsampled: StructuredLogger
+
+    def warning(self, /, *args: Any, **fields: Any) -> None:
+        self._unsampled.warning(*args, **fields)
+
+    def error(self, /, *args: Any, **fields: Any) -> None:
+        self._unsampled.error(*args, **fields)
+
+    def fatal(self, /, *args: Any, **fields: Any) -> None:
+        self._unsampled.fatal(*args, **fields)
+
+    def exception(self, /, *args: Any, **fields: Any) -> None:
+        self._unsampled.exception(*args, **fields)
+
+    warn = warning
+    critical = fatal
+
+
+class _SampledOut(_Sampled):
+    __slots__ = ()
+    trace = debug = info = _nothing
+
+
+_counters: dict[object, count[int]] = {}
+
+
+# --- exceptions --------------------------------------------------------------------------------
+
+
+def _pop_error(fields: dict[str, Any], error: object) -> object:
+    """Take `error` and `exc_info` out of the fields, as the standard library reads the latter."""
+    given = fields.pop("error", None) if error is None else error
+    exc_info = fields.pop("exc_info", None)
+    if not exc_info:
+        return given
+    if isinstance(exc_info, tuple) and len(exc_info) == 3:
+        exc_info = exc_info[1]
+    caught = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+    if caught is None or isinstance(given, BaseException):
+        return given
+    if given is not None:
+        fields["errorText"] = given
+    return caught
+
+
+def _error_text(error: object, frames: int) -> str:
+    chars = _wire.MAX_FIELD_CHARS if frames else 64
+    if isinstance(error, BaseException):
+        return f',"error":{_exception_text(error, frames, chars, ())}'
+    return f',"error":{{"message":{_wire.quote(_wire.text(error, chars))}}}'
+
+
+def _exception_text(
+    error: BaseException, frames: int, chars: int, seen: tuple[BaseException, ...]
+) -> str:
+    try:
+        message = _wire.shorten(str(error), chars)
+    except Exception:  # its own `__str__`
+        message = "<unreadable>"
+    text = (
+        f'{{"type":{_quote(type(error).__name__[:128])},"message":{_quote(message)},'
+        f'"stack":[{_stack_text(error, frames)}]'
+    )
+    if frames and len(seen) < _MAX_CAUSES:
+        seen = (*seen, error)
+        if "__notes__" in error.__dict__:
+            text += f',"notes":{_wire.encode(_wire.clean(error.__notes__, nodes=20))}'
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is not None and cause not in seen:
+            text += f',"cause":{_exception_text(cause, frames, chars, seen)}'
+        if isinstance(error, BaseExceptionGroup):
+            inner = [_exception_text(e, frames, chars, seen) for e in error.exceptions[:10]]
+            text += f',"exceptions":[{",".join(inner)}]'
+    return text + "}"
+
+
+def _stack_text(error: BaseException, frames: int) -> str:
+    texts: list[str] = []
+    step = error.__traceback__
+    while step is not None:
+        texts.append(_frame_text(step.tb_frame.f_code, step.tb_lineno))
+        step = step.tb_next
+    if len(texts) > frames:  # a deep recursion: where it began and where it ended
+        left_out = len(texts) - frames
+        texts[frames // 5 : frames // 5 + left_out] = [f'"... {left_out} more frames"']
+    return ",".join(texts)
+
+
+_frames: dict[tuple[CodeType, int], str] = {}
+
+
+def _frame_text(code: CodeType, number: int) -> str:
+    text = _frames.get((code, number))
+    if text is None:
+        if len(_frames) > 1024:
+            _frames.clear()
+        source = linecache.getline(code.co_filename, number).strip()
+        where = f'File "{code.co_filename}", line {number}, in {code.co_name}'
+        text = _wire.quote(_wire.shorten(f"{where}: {source}" if source else where, 256))
+        _frames[code, number] = text
+    return text
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+_service = ""
+_level = "INFO"
+_protected = True
+_started = False
+_start_warnings: list[str] = []
+_warned: set[str] = set()
+_own = StructuredLogger("shared_utils")
+_METHODS = {
+    name: (getattr(StructuredLogger, name), level)
+    for name, level in (
+        ("trace", "TRACE"),
+        ("debug", "DEBUG"),
+        ("info", "INFO"),
+        ("warning", "WARN"),
+        ("warn", "WARN"),
+        ("error", "ERROR"),
+        ("exception", "ERROR"),
+        ("fatal", "FATAL"),
+        ("critical", "FATAL"),
+    )
+}
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned and len(_warned) < 100:
+        _warned.add(message)
+        _own.warning(message)
+
+
+def _level_name(level: object) -> str:
+    name = level.strip().upper() if isinstance(level, str) else ""
+    return _LEVEL_ALIASES.get(name, name)
+
+
+def _level_from(environ: Mapping[str, str]) -> str:
+    """Return the level that the environment asks for: Lambda's own setting, else LOG_LEVEL."""
+    asked = environ.get("LOG_LEVEL", "")
+    own = _level_name(asked)
+    if asked and own not in _LEVELS:
+        _start_warnings.append(f"LOG_LEVEL is not a level, using INFO: {_wire.text(asked, 40)}")
+        own = ""
+    lambdas = _level_name(environ.get("AWS_LAMBDA_LOG_LEVEL", ""))
+    if lambdas not in _LEVELS:
+        return own or "INFO"
+    if own and own != lambdas:
+        _start_warnings.append(
+            f"LOG_LEVEL {own} differs from AWS_LAMBDA_LOG_LEVEL {lambdas}, which is used"
+        )
+    return lambdas
+
+
+def _set_level(level: str) -> None:
+    global _level
+    _level = level
+    for name, (method, needed) in _METHODS.items():
+        on = _LEVELS[needed] >= _LEVELS[level]
+        setattr(StructuredLogger, name, method if on else _nothing)
+    if _buffer_bytes and _LEVELS[level] > _LEVELS["DEBUG"]:
+        StructuredLogger.debug = _buffered_debug  # type: ignore[assignment]
+
+
+def _buffered_debug(
+    self: StructuredLogger,
+    /,
+    message: object = "",
+    operation: object = None,
+    *args: object,
+    **fields: object,
+) -> None:
+    buffer = _scope.get().buffer
+    if buffer is not None:
+        buffer.add(self._line("DEBUG", message, operation, args, fields))
+
+
+def _environment() -> dict[str, object]:
+    package = sys.modules[__package__]
+    get = os.environ.get
+    facts = {
+        "functionName": get("AWS_LAMBDA_FUNCTION_NAME"),
+        "functionVersion": get("AWS_LAMBDA_FUNCTION_VERSION"),
+        "memoryMb": get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        "python": sys.version.partition(" ")[0],
+        "layerVersion": getattr(package, "__version__", None),
+        "layerDigest": getattr(package, "__build__", None),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def configure_lambda_logging(
+    level: str | None = None,
+    *,
+    redact: Iterable[str] = (),
+    allow: Iterable[str] = (),
+    censor: _wire.Censor = _wire.CENSORED,
+    remove: bool = False,
+    mask_ip: bool = False,
+    protect: bool = True,
+    buffer_debug_bytes: int = 0,
+) -> None:
+    """Set the process's logging, and send other libraries' `logging` records through this renderer.
+
+    `redact` adds field names (any depth, `*` matches anything) or dotted paths from a field
+    (`items.*.pin`) to what is hidden by default, `allow` takes names off; both ignore case, `_` and
+    `-`. `censor` stands in a hidden value's place, as text or `censor(value, path)`; `remove` drops
+    the field instead. `mask_ip` takes the host part off `ip_address` and `sourceIp`. `protect=False`
+    turns redaction and bounds off. `buffer_debug_bytes` keeps that much of an invocation's debug
+    lines and writes them when an error is logged or the invocation fails.
+    """
+    global _protected, _buffer_bytes
+    if level is not None and _level_name(level) not in _LEVELS:
+        _warn_once(f"configure_lambda_logging got an unknown level: {_wire.text(level, 40)}")
+        level = None
+    _wire.policy = _wire.Policy(redact, allow, censor, remove, mask_ip, protect)
+    _protected = protect
+    _buffer_bytes = buffer_debug_bytes
+    _plans.clear()
+    scope = _scope.get()
+    _scope.set(
+        _Scope(scope.fields, scope.buffer)
+    )  # what loggers rendered under the old rules is stale
+    _set_level(_level if level is None else _level_name(level))
+    root = logging.getLogger()
+    root.handlers[:] = [_LibraryHandler()]
+    root.setLevel(max(_LEVELS[_level], logging.DEBUG))
+    for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
+        if logging.getLogger(chatty).level == logging.NOTSET:
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+_RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _LibraryHandler(logging.Handler):
+    """Writes the records of the standard `logging` as our lines; the logger's name is the component."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except Exception:  # arguments that do not fit the format
+            message = f"{_wire.text(record.msg)} {_wire.text(record.args)}"
+        level = next(
+            (n for n, rank in reversed(_LEVELS.items()) if record.levelno >= rank), "TRACE"
+        )
+        fields = {k: v for k, v in record.__dict__.items() if k not in _RECORD_FIELDS}
+        error = record.exc_info[1] if record.exc_info else None
+        _write(StructuredLogger(record.name)._line(level, message, None, (), fields, error))
+
+
+def get_structured_logger(
+    component: str,
+    correlation_id: str | None = None,
+    session_id: str | None = None,
+    connection_id: str | None = None,
+    request_id: str | None = None,
+    **fields: object,
+) -> StructuredLogger:
+    """Return a logger for `component` with these ids and fields on every line."""
+    if correlation_id is not None:
+        fields["correlationId"] = correlation_id
+    return StructuredLogger(component, session_id, connection_id, request_id, **fields)
+
+
+class LoggingContext:
+    """Log what a block does: `operation` and fields on its lines, its duration or its error at the end."""
+
+    __slots__ = ("_fields", "_logger", "_operation", "_scope", "_started")
+
+    def __init__(self, /, logger: StructuredLogger, operation: str, **fields: object) -> None:
+        self._logger = logger
+        self._operation = operation
+        self._scope = logging_context(**{**fields, "operation": operation})
+
+    def __enter__(self) -> StructuredLogger:
+        self._scope.__enter__()
+        self._started = time.perf_counter_ns()
+        self._logger.debug("Started")
+        return self._logger
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        duration_ms = (time.perf_counter_ns() - self._started) / 1_000_000
+        if error is None:
+            self._logger.info("Completed", durationMs=duration_ms)
+        else:
+            self._logger.error("Failed", error=error, durationMs=duration_ms)
+        self._scope.__exit__()
+
+
+if os.environ.get("SERVICE_NAME"):
+    _service = f',"service":{_wire.quote(_wire.text(os.environ["SERVICE_NAME"], 128))}'
+_set_level(_level_from(os.environ))
