@@ -138,7 +138,7 @@ def scrub(line: str) -> str:
     return _SECRET_TEXT.sub(CENSORED, line)
 
 
-def _squash(name: str) -> str:
+def squash(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
@@ -160,9 +160,9 @@ class Policy:
         self.remove = remove
         self.mask_ip = mask_ip
         self.on = on
-        self._allowed = frozenset(map(_squash, allow))
+        self._allowed = frozenset(map(squash, allow))
         # A pattern is a regular expression over squashed names; in a path, a segment each.
-        patterns = [_squash(pattern).split(".") for pattern in redact]
+        patterns = [squash(pattern).split(".") for pattern in redact]
         self._wildcards = [_glob(p[0]) for p in patterns if len(p) == 1]
         self.paths = [[_glob(segment) for segment in p] for p in patterns if len(p) > 1]
         self._known: dict[str, str] = {}
@@ -173,12 +173,12 @@ class Policy:
         if kind is None:
             if len(self._known) > 1024:  # names made from data must not fill the memory
                 self._known.clear()
-            kind = self._known[name] = self._judge(_squash(name))
+            kind = self._known[name] = self._judge(squash(name))
         return kind
 
     def needs(self, name: str) -> bool:
         """Return whether a field of this name must be looked at, whatever its value."""
-        return bool(self.kind(name)) or any(p[0].fullmatch(_squash(name)) for p in self.paths)
+        return bool(self.kind(name)) or any(p[0].fullmatch(squash(name)) for p in self.paths)
 
     def _judge(self, name: str) -> str:
         if not self.on or name in self._allowed:
@@ -213,11 +213,30 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 def _path_matches(pattern: list[re.Pattern[str]], path: tuple[str, ...]) -> bool:
     return len(pattern) == len(path) and all(
-        segment.fullmatch(_squash(name)) for segment, name in zip(pattern, path, strict=True)
+        segment.fullmatch(squash(name)) for segment, name in zip(pattern, path, strict=True)
     )
 
 
 policy = Policy()
+_PLAIN_TYPES = frozenset((int, float, bool, type(None), Decimal))
+
+
+def all_plain(values: Iterable[object]) -> bool:
+    """Return whether every value may be written as it is: a number, or text too short to hide much."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            size = len(value)  # type: ignore[arg-type]
+            if size > NO_TOKEN_CHARS and (size > SHORT_CHARS or looks_secret(value)):  # type: ignore[arg-type]
+                return False
+        elif kind not in _PLAIN_TYPES:
+            return False
+    return True
+
+
+def all_open(names: tuple[str, ...]) -> bool:
+    """Return whether no value under these names has to be hidden, and no name is cut."""
+    return all(type(n) is str and len(n) <= MAX_NAME_CHARS and not policy.needs(n) for n in names)
 
 
 def clean(

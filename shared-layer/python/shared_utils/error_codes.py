@@ -134,7 +134,7 @@ def to_error_code(code: object) -> ErrorCode:
 
     Anything else is `INTERNAL_SERVER_ERROR`, with a warning that names what came.
     """
-    if isinstance(code, ErrorCode):
+    if type(code) is ErrorCode:
         return code
     found = _BY_SPELLING.get(code) if type(code) is str else None
     return found or _report_unknown(code)
@@ -142,9 +142,9 @@ def to_error_code(code: object) -> ErrorCode:
 
 def _report_unknown(code: object) -> ErrorCode:
     try:
-        spelling = str(code) if isinstance(code, str) else type(code).__name__
+        spelling = str.__str__(code) if isinstance(code, str) else type(code).__name__
         known = _BY_SPELLING.get(spelling)
-        if known is not None:  # a str subclass, such as another enum
+        if known is not None:  # a str subclass, such as another enum, by its value
             return known
         logging.getLogger(__name__).warning("Unknown error code %a", spelling[:_MAX_UNKNOWN_CHARS])
     except Exception:  # a reply must survive a broken `__str__` or log handler
@@ -205,12 +205,13 @@ def format_error_response(
         "timestamp": time.time_ns() // 1_000_000,
         "retryable": code.retryable,
     }
-    if details:
-        reply["details"] = _wire.clean(details)
-    if correlation_id:
-        reply["correlationId"] = _wire.text(correlation_id)
-    if request_id:
-        reply["requestId"] = _wire.text(request_id)
+    parts = {
+        "details": _wire.clean(details),
+        "correlationId": None if correlation_id is None else _wire.text(correlation_id),
+        "requestId": None if request_id is None else _wire.text(request_id),
+    }
+    # Emptiness is asked of the safe copies: a foreign object may raise even then.
+    reply.update({name: part for name, part in parts.items() if part})
     return reply
 
 
@@ -218,7 +219,7 @@ def success_response(status_code: int = 200, body: object = None) -> dict[str, A
     """Return a Lambda proxy result; `body` is sent as JSON text, or left out when `None`."""
     response: dict[str, Any] = {"statusCode": status_code}
     if body is not None:
-        response["body"] = body if isinstance(body, str) else _wire.json_text(body)
+        response["body"] = body if issubclass(type(body), str) else _wire.json_text(body)
     return response
 
 
@@ -273,9 +274,10 @@ _CONFIGURATION_FAULTS = frozenset(
     )
 )
 
-# What tells a service's failures apart: the first label of its endpoint, or the operation's name.
+# What tells a service's failures apart: a label of its endpoint's host, or the operation's name.
 _BY_SERVICE = {
     "dynamodb": ErrorCode.INTERNAL_DATABASE_ERROR,
+    "ddb": ErrorCode.INTERNAL_DATABASE_ERROR,  # an account's own endpoint, `<account>.ddb.<region>`
     "transcribe": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
     "transcribestreaming": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
     "translate": ErrorCode.INTERNAL_TRANSLATION_ERROR,
@@ -302,10 +304,8 @@ def error_code_of(error: object) -> ErrorCode:
     class names), so it need not be installed. A failed condition is a concurrent change that the
     function did not expect, hence INTERNAL_DATABASE_ERROR, which a client may retry.
     """
-    if isinstance(error, ApplicationError):
-        return error.code
     try:
-        return _code_by_shape(error)
+        return error.code if isinstance(error, ApplicationError) else _code_by_shape(error)
     except Exception:  # attributes of a foreign object may be properties that raise
         return ErrorCode.INTERNAL_SERVER_ERROR
 
@@ -319,13 +319,15 @@ def _code_by_shape(error: object) -> ErrorCode:
         return (
             _BY_AWS_CODE.get(aws_code)
             or _BY_OPERATION.get(operation)
-            or (_BY_AWS_CODE.get(status))
+            or _BY_AWS_CODE.get(status)
             or ErrorCode.INTERNAL_SERVER_ERROR
         )
     if type(error).__name__ in _CONFIGURATION_FAULTS:
         return ErrorCode.INTERNAL_CONFIGURATION_ERROR
     kwargs = getattr(error, "kwargs", None)
     if isinstance(kwargs, dict):
-        host = str(kwargs.get("endpoint_url")).partition("//")[2]
-        return _BY_SERVICE.get(host.partition(".")[0], ErrorCode.INTERNAL_SERVER_ERROR)
+        host = str(kwargs.get("endpoint_url")).partition("//")[2].partition("/")[0]
+        for label in host.replace("-fips.", ".").split("."):
+            if label in _BY_SERVICE:
+                return _BY_SERVICE[label]
     return ErrorCode.INTERNAL_SERVER_ERROR

@@ -13,7 +13,6 @@ import os
 import sys
 import time
 from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
-from decimal import Decimal
 from itertools import count
 
 from . import _wire
@@ -27,6 +26,17 @@ if TYPE_CHECKING:
     class _LevelMethod(Protocol):
         def __call__(
             self, /, message: object = "", operation: object = None, *args: object, **fields: object
+        ) -> None: ...
+
+    class _ErrorMethod(Protocol):
+        def __call__(
+            self,
+            /,
+            message: object = "",
+            operation: object = None,
+            error: object = None,
+            *args: object,
+            **fields: object,
         ) -> None: ...
 
 
@@ -45,29 +55,27 @@ __all__ = [
 _LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 _LEVEL_ALIASES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
-# What stands at the top of a line, under the names that callers use for it.
+# What stands at the top of a line, in either spelling.
 _TOP_LEVEL = {
-    "sessionId": "sessionId",
-    "session_id": "sessionId",
-    "connectionId": "connectionId",
-    "connection_id": "connectionId",
-    "requestId": "requestId",
-    "request_id": "requestId",
-    "correlationId": "correlationId",
-    "correlation_id": "correlationId",
-    "operation": "operation",
-    "errorCode": "errorCode",
-    "error_code": "errorCode",
-    "durationMs": "durationMs",
-    "duration_ms": "durationMs",
-    "traceId": "traceId",
-    "coldStart": "coldStart",
-    "samplingRate": "samplingRate",
+    name: wire_name
+    for wire_name, names in {
+        "sessionId": ("sessionId", "session_id"),
+        "connectionId": ("connectionId", "connection_id"),
+        "requestId": ("requestId", "request_id"),
+        "correlationId": ("correlationId", "correlation_id"),
+        "operation": ("operation",),
+        "errorCode": ("errorCode", "error_code"),
+        "durationMs": ("durationMs", "duration_ms"),
+        "traceId": ("traceId",),
+        "coldStart": ("coldStart",),
+        "samplingRate": ("samplingRate",),
+    }.items()
+    for name in names
 }
 
 _clock = time.time_ns
 _join, _parts, _quote, _timestamp = "".join, _wire.parts, _wire.quote, _wire.timestamp
-_looks_secret = _wire.looks_secret
+_all_plain, _looks_secret = _wire.all_plain, _wire.looks_secret
 _NO_TOKEN, _SHORT, _MAX_LINE = _wire.NO_TOKEN_CHARS, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
 _write = _wire.write
 
@@ -232,8 +240,6 @@ def _flush_buffer() -> None:
 
 # --- the logger ----------------------------------------------------------------------------------
 
-_PLAIN_TYPES = frozenset((int, float, bool, type(None), Decimal))
-
 # What a call with these field names needs: "" for names that need no look, "clean" for a name that
 # may have to be hidden, "slow" for an exception; and which of them stand at the line's top, under what name.
 _plans: dict[tuple[str, ...], tuple[str, tuple[tuple[str, str], ...]]] = {}
@@ -245,23 +251,10 @@ def _plan_of(names: tuple[str, ...]) -> tuple[str, tuple[tuple[str, str], ...]]:
     look = ""
     if not {"error", "exc_info"}.isdisjoint(names):
         look = "slow"
-    elif any(type(n) is not str or len(n) > 128 or _wire.policy.needs(n) for n in names):
+    elif not _wire.all_open(names):
         look = "clean"
     plan = _plans[names] = look, tuple((n, _TOP_LEVEL[n]) for n in names if n in _TOP_LEVEL)
     return plan
-
-
-def _all_plain(values: Iterable[object]) -> bool:
-    """Return whether every value may be written as it is: numbers, and text too short for audio."""
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            size = len(value)  # type: ignore[arg-type]
-            if size > _NO_TOKEN and (size > _SHORT or _looks_secret(value)):  # type: ignore[arg-type]
-                return False
-        elif kind not in _PLAIN_TYPES:
-            return False
-    return True
 
 
 def _split(
@@ -278,9 +271,8 @@ def _split(
             top.pop(wire_name, None)
         else:
             top[wire_name] = value
-    return _wire.clean(top, chars=chars, nodes=nodes), _wire.clean(
-        context, chars=chars, nodes=nodes
-    )
+    clean = _wire.clean
+    return clean(top, chars=chars, nodes=nodes), clean(context, chars=chars, nodes=nodes)
 
 
 def _members(fields: dict[str, object]) -> str:
@@ -324,6 +316,26 @@ def _writes(level: str) -> _LevelMethod:
         _write(self._line(level, message, operation, args, fields))
 
     write.__doc__ = f"Write one {level} line."
+    return write  # type: ignore[return-value]
+
+
+def _writes_error(level: str) -> _ErrorMethod:
+    def write(
+        self: StructuredLogger,
+        /,
+        message: object = "",
+        operation: object = None,
+        error: object = None,
+        *args: object,
+        **fields: object,
+    ) -> None:
+        _flush_buffer()
+        if error is None and fields.get("exc_info") is True:
+            del fields["exc_info"]
+            error = sys.exc_info()[1]
+        _write(self._line(level, message, operation, args, fields, error))
+
+    write.__doc__ = f"Write one {level} line: `error` is an exception or a text, `exc_info=True` the current one."
     return write  # type: ignore[return-value]
 
 
@@ -394,53 +406,12 @@ class StructuredLogger:
     info = _writes("INFO")
     warning = warn = _writes("WARN")
 
-    def error(
-        self,
-        /,
-        message: object = "",
-        operation: object = None,
-        error: object = None,
-        *args: object,
-        **fields: object,
-    ) -> None:
-        """Write an error: `error` is an exception or a text; `exc_info=True` takes the current one."""
-        self._write_error("ERROR", message, operation, args, fields, error)
+    error = _writes_error("ERROR")
+    fatal = critical = _writes_error("FATAL")
 
-    def fatal(
-        self,
-        /,
-        message: object = "",
-        operation: object = None,
-        error: object = None,
-        *args: object,
-        **fields: object,
-    ) -> None:
-        """Write an error that ends the function, with the arguments of `error`."""
-        self._write_error("FATAL", message, operation, args, fields, error)
-
-    def exception(
-        self, /, message: object = "", operation: object = None, *args: object, **fields: object
-    ) -> None:
+    def exception(self, /, *args: object, **fields: Any) -> None:
         """Write an error with the exception that is being handled."""
-        fields.setdefault("exc_info", True)
-        self._write_error("ERROR", message, operation, args, fields, None)
-
-    critical = fatal
-
-    def _write_error(
-        self,
-        level: str,
-        message: object,
-        operation: object,
-        args: tuple[object, ...],
-        fields: dict[str, object],
-        error: object,
-    ) -> None:
-        _flush_buffer()
-        if fields.get("exc_info") is True and error is None:
-            del fields["exc_info"]
-            error = sys.exc_info()[1]
-        _write(self._line(level, message, operation, args, fields, error))
+        self.error(*args, **{"exc_info": True, **fields})
 
     def sampled(self, key: object, every: int) -> StructuredLogger:
         """Return a logger that writes info and below for 1 in `every` calls with this key.
@@ -622,24 +593,20 @@ _BOUNDS = (
 _MAX_CAUSES = 5
 
 
+def _passed_on(name: str) -> Any:
+    def write(self: _Sampled, /, *args: object, **fields: object) -> None:
+        getattr(self._unsampled, name)(*args, **fields)
+
+    return write
+
+
 class _Sampled(StructuredLogger):
     __slots__ = ("_unsampled",)
     _unsampled: StructuredLogger
-
-    def warning(self, /, *args: Any, **fields: Any) -> None:
-        self._unsampled.warning(*args, **fields)
-
-    def error(self, /, *args: Any, **fields: Any) -> None:
-        self._unsampled.error(*args, **fields)
-
-    def fatal(self, /, *args: Any, **fields: Any) -> None:
-        self._unsampled.fatal(*args, **fields)
-
-    def exception(self, /, *args: Any, **fields: Any) -> None:
-        self._unsampled.exception(*args, **fields)
-
-    warn = warning
-    critical = fatal
+    warning = warn = _passed_on("warning")
+    error = _passed_on("error")
+    exception = _passed_on("exception")
+    fatal = critical = _passed_on("fatal")
 
 
 class _SampledOut(_Sampled):
@@ -738,17 +705,15 @@ _warned: set[str] = set()
 _own = StructuredLogger("shared_utils")
 _METHODS = {
     name: (getattr(StructuredLogger, name), level)
-    for name, level in (
-        ("trace", "TRACE"),
-        ("debug", "DEBUG"),
-        ("info", "INFO"),
-        ("warning", "WARN"),
-        ("warn", "WARN"),
-        ("error", "ERROR"),
-        ("exception", "ERROR"),
-        ("fatal", "FATAL"),
-        ("critical", "FATAL"),
-    )
+    for level, names in {
+        "TRACE": ("trace",),
+        "DEBUG": ("debug",),
+        "INFO": ("info",),
+        "WARN": ("warning", "warn"),
+        "ERROR": ("error", "exception"),
+        "FATAL": ("fatal", "critical"),
+    }.items()
+    for name in names
 }
 
 
@@ -891,29 +856,28 @@ def get_structured_logger(
     return StructuredLogger(component, session_id, connection_id, request_id, **fields)
 
 
-class LoggingContext:
-    """Log what a block does: `operation` and fields on its lines, its duration or its error at the end."""
+class LoggingContext(logging_context):
+    """Log what a block does: `operation` and fields on its lines, its duration or error at the end."""
 
-    __slots__ = ("_fields", "_logger", "_operation", "_scope", "_started")
+    __slots__ = ("_logger", "_since")
 
     def __init__(self, /, logger: StructuredLogger, operation: str, **fields: object) -> None:
+        super().__init__(**{**fields, "operation": operation})
         self._logger = logger
-        self._operation = operation
-        self._scope = logging_context(**{**fields, "operation": operation})
 
-    def __enter__(self) -> StructuredLogger:
-        self._scope.__enter__()
-        self._started = time.perf_counter_ns()
+    def __enter__(self) -> StructuredLogger:  # type: ignore[override]
+        super().__enter__()
+        self._since = time.perf_counter_ns()
         self._logger.debug("Started")
         return self._logger
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        duration_ms = (time.perf_counter_ns() - self._started) / 1_000_000
+    def __exit__(self, kind: object, error: object, trace: object) -> None:  # type: ignore[override]
+        duration_ms = (time.perf_counter_ns() - self._since) / 1_000_000
         if error is None:
             self._logger.info("Completed", durationMs=duration_ms)
         else:
             self._logger.error("Failed", error=error, durationMs=duration_ms)
-        self._scope.__exit__()
+        super().__exit__()
 
 
 if os.environ.get("SERVICE_NAME"):

@@ -126,5 +126,5 @@ def get_table_name(table_key: str, default: str | None = None) -> str:
 
 def _misconfigured(name: str, wanted: str, got: object) -> ApplicationError:
     shown = repr(got[:40]) if isinstance(got, str) else type(got).__name__
-    message = f"{name} must be {wanted}, got {shown}"
+    message = f"{name} must be {wanted}, got {'nothing' if got is None else shown}"
     return ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, message)

@@ -124,7 +124,9 @@ class ValidationError(ApplicationError):
         self.field = field
 
 
-def _refusal(field: str, wanted: str, got: str, code: ErrorCode) -> ValidationError:
+def _refusal(
+    field: str, wanted: str, got: str, code: ErrorCode = ErrorCode.VALIDATION_INVALID_PARAMETER
+) -> ValidationError:
     return ValidationError(f"{field} must {wanted}, got {got}", field, code)
 
 
@@ -327,7 +329,7 @@ def validate_volume(value: float, field_name: str = "volumeLevel") -> float:
     if type(value) in (float, int) and 0 <= value <= 1:
         return value
     wanted = "be a number from 0.0 to 1.0"
-    raise _refusal(field_name, wanted, _shown(value), ErrorCode.VALIDATION_INVALID_PARAMETER)
+    raise _refusal(field_name, wanted, _shown(value))
 
 
 def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> int:
@@ -335,7 +337,7 @@ def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> 
     if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER:
         return value
     wanted = f"be a whole number from 0 to {MAX_SAFE_INTEGER}"
-    raise _refusal(field_name, wanted, _shown(value), ErrorCode.VALIDATION_INVALID_PARAMETER)
+    raise _refusal(field_name, wanted, _shown(value))
 
 
 def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
@@ -343,7 +345,7 @@ def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
     if type(value) in (int, float) and 0 <= value <= MAX_SAFE_INTEGER and value % 1 == 0:
         return int(value)
     wanted = f"be whole milliseconds from 0 to {MAX_SAFE_INTEGER}"
-    raise _refusal(field_name, wanted, _shown(value), ErrorCode.VALIDATION_INVALID_PARAMETER)
+    raise _refusal(field_name, wanted, _shown(value))
 
 
 class Pcm16Quality:

@@ -155,7 +155,6 @@ def _fill(record: R, data: dict[str, Any]) -> R:
         simple = {name: _simplest(value) for name, value in data.items()}
         if [*map(type, simple.values())] == [*map(type, data.values())]:
             raise
-        fields.clear()
         return _fill(record, simple)
     return record
 
@@ -845,21 +844,22 @@ def parse_body(body: str | bytes) -> ClientMessage:
 def _parse_around_audio(text: str) -> ClientMessage | None:
     """Return what `_parse_plainly` returns, without scanning the audio, or `None` if in doubt.
 
-    If what is left, with an empty string in the audio's place, is JSON without a backslash, then
-    every quote begins or ends a string, and what was cut out, if it is base64, was that string.
+    What is left, with an empty string in the audio's place, must be a flat object without a
+    backslash: then a quote only begins or ends a string, so that what was cut out, once it
+    proves to be base64, was the whole string.
     """
     if len(text) > _MEDIUM:
         v.validate_message_size(text)
-    start = text.find('"audioData":') + 13
-    if text[start - 1 : start + 1] == ' "':
-        start += 1
+    start = text.find('"audioData":"') + 13
+    if start < 13:
+        start = text.find('"audioData": "') + 14
     end = text.find('"', start)
     rest = text[:start] + text[end:]
-    if start < 13 or text[start - 1] != '"' or "\\" in rest or rest.count('"audioData"') != 1:
+    if start < 14 or "\\" in rest:
         return None
     try:
         data, length = _scan(rest, 0)
-        if length != len(rest) or rest.count(":") != len(data) or data["audioData"] != "":
+        if length != len(rest) or rest.count(":") != len(data):
             return None
         data["audioData"] = text[start:end]
         return _fill(_new(SendAudio), data) if data["action"] == "sendAudio" else None

@@ -1,0 +1,207 @@
+"""Builds the layer's zip: the sources, and bytecode that needs no check at run time.
+
+The same sources and the same interpreters (and zlib) give the same bytes, in any directory
+and on any day. `/opt` is read-only on Lambda: without bytecode in the zip every cold start
+would compile, and with dated bytecode a changed file date would make it stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import importlib.util
+import marshal
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = "python/shared_utils"
+DEFAULT_PYTHON = "3.11"
+
+# A deployment package with its layers, unzipped; a zip that holds one layer is refused far below it:
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html allows 250 MB in all.
+MAX_UNZIPPED_BYTES = 50 * 1024 * 1024
+# Our own budget, so that the layer stays what it is; `requirements.txt` lifts it.
+MAX_ZIP_BYTES = 100 * 1024
+MAX_ZIP_BYTES_PER_FURTHER_PYTHON = 45 * 1024
+
+# The earliest date a zip can hold.
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def main(arguments: list[str]) -> None:
+    """Build the zip that the command line asks for, and report on it."""
+    parser = argparse.ArgumentParser(prog="build.sh", description="Build the layer's zip.")
+    parser.add_argument("--python", default=DEFAULT_PYTHON, help="versions to compile for: 3.11,3.13")
+    parser.add_argument("--output", type=Path, default=HERE / "shared-layer.zip")
+    parser.add_argument("--compile", nargs=2, type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.compile:
+        compile_tree(*options.compile)
+        return
+    versions = sorted(set(options.python.split(",")), key=lambda version: version.split("."))
+    interpreters = {version: find_interpreter(version) for version in versions}
+    with tempfile.TemporaryDirectory() as temporary:
+        stage = Path(temporary)
+        digest = copy_sources(stage / PACKAGE)
+        installed = install_requirements(stage / "python", interpreters[versions[0]])
+        for interpreter in interpreters.values():
+            # Without columns, a fifth smaller: a stack trace names lines.
+            lean = [interpreter, "-s", "-P", "-X", "no_debug_ranges", __file__, "--compile"]
+            # Marshalled sets must not depend on the process's hash seed.
+            fixed = {**os.environ, "PYTHONHASHSEED": "0"}
+            subprocess.run([*lean, stage / PACKAGE, stage / PACKAGE], check=True, env=fixed)
+        partial = options.output.with_suffix(".partial")
+        write_zip(stage, partial)
+        try:
+            check_size(partial, stage, versions, installed)
+        except SystemExit:
+            partial.unlink()
+            raise
+        partial.replace(options.output)
+    report(options.output, digest, versions)
+
+
+def find_interpreter(version: str) -> str:
+    """Return a CPython of this version that runs; exit with a clear message if there is none."""
+    if not re.fullmatch(r"3\.(1[1-9]|[2-9][0-9])", version):
+        raise SystemExit(f"build.sh: --python takes versions from 3.11, like 3.11,3.13; got {version!r}")
+    candidates = [
+        sys.executable,
+        shutil.which(f"python{version}") or "",
+        *sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")), reverse=True),
+        f"/usr/local/bin/python{version}",
+        f"/usr/bin/python{version}",
+    ]
+    code = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2])"
+    for candidate in filter(os.path.exists, candidates):
+        run = subprocess.run([candidate, "-I", "-c", code], capture_output=True, text=True, check=False)
+        if run.stdout.split() == ["cpython", version]:
+            return candidate
+    raise SystemExit(f"build.sh: CPython {version} was asked for and is not on this machine")
+
+
+def copy_sources(package: Path) -> str:
+    """Copy the package with its digest written into `__build__`; return the digest."""
+    folder = HERE / PACKAGE
+    sources = [*sorted(folder.glob("*.py")), folder / "__init__.pyi", folder / "py.typed"]
+    digest = hashlib.sha256()
+    for source in sources:
+        content = source.read_bytes()
+        digest.update(f"{source.name} {len(content)}\n".encode() + content)
+    package.mkdir(parents=True)
+    for source in sources:
+        content = source.read_bytes()
+        if source.name == "__init__.py":
+            content = stamped(content, digest.hexdigest()[:16])
+        (package / source.name).write_bytes(content)
+    return digest.hexdigest()[:16]
+
+
+def stamped(content: bytes, digest: str) -> bytes:
+    """Return `__init__.py` with the build's digest in place of `source`."""
+    stamp, count = re.subn(rb'^__build__ = "source"$', f'__build__ = "{digest}"'.encode(), content, flags=re.M)
+    if count != 1:
+        raise SystemExit('build.sh: __init__.py must hold the line __build__ = "source" once')
+    return stamp
+
+
+def install_requirements(target: Path, interpreter: str) -> bool:
+    """Install what requirements.txt lists beside the package and say what each part costs."""
+    lines = (HERE / "requirements.txt").read_text().splitlines()
+    if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+        return False
+    pip = [interpreter, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--requirement", HERE / "requirements.txt", "--target", target], check=True)
+    for part in sorted(target.iterdir()):
+        if part.name != "shared_utils":
+            size = sum(file.stat().st_size for file in part.rglob("*")) or part.stat().st_size
+            print(f"  requirement {part.name}: {size:,} bytes unzipped")
+    return True
+
+
+def compile_tree(sources: Path, target: Path) -> None:
+    """Write unchecked bytecode (PEP 552) of this interpreter's version for every source.
+
+    What only people and type checkers read, docstrings and a function's annotations, stays in the
+    source and is left out of the bytecode: a sixth of its size.
+    """
+    cache = target / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    for source in sorted(sources.glob("*.py")):
+        content = source.read_bytes()
+        tree = _Lean().visit(ast.parse(content))
+        code = compile(tree, f"/opt/{PACKAGE}/{source.name}", "exec", dont_inherit=True, optimize=2)
+        # Read back, so that what marshal writes does not depend on what shares a constant.
+        data = marshal.dumps(marshal.loads(marshal.dumps(code)))  # noqa: S302 - our own bytes
+        unchecked_hash = (1).to_bytes(4, "little")
+        header = importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(content)
+        (cache / f"{source.stem}.{sys.implementation.cache_tag}.pyc").write_bytes(header + data)
+
+
+class _Lean(ast.NodeTransformer):
+    """Takes out function annotations and what stands under `if TYPE_CHECKING`."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 - ast's spelling
+        self.generic_visit(node)
+        node.returns = None
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:  # noqa: N802 - ast's spelling
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return node.orelse or ast.copy_location(ast.Pass(), node)
+        return node
+
+
+def write_zip(stage: Path, path: Path) -> None:
+    """Write every file below `stage`, sorted, with one date and one mode."""
+    files = sorted(file for file in stage.rglob("*") if file.is_file())
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in files:
+            entry = zipfile.ZipInfo(file.relative_to(stage).as_posix(), ZIP_EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, file.read_bytes(), compresslevel=9)
+
+
+def check_size(path: Path, stage: Path, versions: list[str], installed: bool) -> None:
+    """Exit if the layer is larger than Lambda's users can bear, or than our own budget."""
+    unzipped = sum(file.stat().st_size for file in stage.rglob("*") if file.is_file())
+    if unzipped > MAX_UNZIPPED_BYTES:
+        raise SystemExit(f"build.sh: {unzipped:,} bytes unzipped, {MAX_UNZIPPED_BYTES:,} are allowed")
+    budget = MAX_ZIP_BYTES + MAX_ZIP_BYTES_PER_FURTHER_PYTHON * (len(versions) - 1)
+    if not installed and path.stat().st_size > budget:
+        raise SystemExit(
+            f"build.sh: the zip has {path.stat().st_size:,} bytes, our budget for Python "
+            f"{', '.join(versions)} is {budget:,}"
+        )
+
+
+def report(path: Path, digest: str, versions: list[str]) -> None:
+    """Print the size, the digests and the biggest entries."""
+    content = path.read_bytes()
+    print(f"{path.name}: {len(content):,} bytes for Python {', '.join(versions)}")
+    print(f"  sha256 {hashlib.sha256(content).hexdigest()}")
+    print(f"  build  {digest}")
+    with zipfile.ZipFile(path) as archive:
+        sizes = Counter({entry.filename: entry.compress_size for entry in archive.infolist()})
+    for name, size in sizes.most_common(5):
+        print(f"  {size:>7,}  {name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

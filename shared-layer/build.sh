@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Builds shared-layer.zip beside this file. Usage: ./build.sh [--python 3.11,3.13]
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+
+# A version manager's shim can be on PATH and still fail, so candidates are run.
+for python in "${PYTHON:-}" python3.11 python3 "$HOME"/.pyenv/versions/3.11.*/bin/python3 /usr/bin/python3.11; do
+  if [[ -n "$python" ]] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    exec "$python" -I "$here/build.py" "$@"
+  fi
+done
+echo "build.sh: Python 3.11 or newer is needed, and none was found" >&2
+exit 1

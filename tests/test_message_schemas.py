@@ -1,0 +1,106 @@
+"""The published JSON Schemas take exactly what the layer's parser takes.
+
+Checked with the `jsonschema` package on messages that differ from an example in one place.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator, ValidationError, validators
+
+from shared_utils import websocket_messages as m
+from shared_utils.validators import ValidationError as Refusal
+
+CLIENT = list(m.CLIENT_MESSAGES.values())
+SERVER = [*m.SERVER_MESSAGES.values(), m.GatewayMessage]
+
+
+def ecma_pattern(_validator, pattern, instance, _schema):
+    """In ECMA 262, JSON Schema's dialect, `$` means the end; in `re` also before a last newline."""
+    if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
+        yield ValidationError(f"{instance!r} does not match")
+
+
+Validator = validators.extend(Draft7Validator, {"pattern": ecma_pattern})
+SCHEMAS = {cls: Validator(m.json_schema(cls)) for cls in CLIENT + SERVER}
+
+INTERESTING = [
+    None, True, False, 0, 1, -1, 0.5, 1.0, 3.0, 3.5, -0.0, 0.69, 0.7, 0.95, 0.951, 2.0, 10, 10.01, 8000, 16000.0,
+    44100, 2**53 - 1, 2**53, 2.0**53, 1e300, "", "x", "x" * 128, "x" * 129, "\ud800", "golden-eagle-427",
+    "golden-eagle-427\n", "Golden-eagle-427", "a-b-" + "\u0660" * 3, "a" * 1022 + "-" + "b" * 1021 + "-123",
+    "a" * 1022 + "-" + "b" * 1022 + "-123", "en", "EN-us", "eN-LATN-001", "en_US", "xx", "ast", "CKB-IQ", "en\n",
+    "en-", "zh-Hans-CN", "fil", "standard", "premium", "gold", "pcm_mulaw", "speaker", "any", "critical", "echo",
+    "periodic", "SESSION_NOT_FOUND", "SESSION_FULL", "A" * 132, "A" * 135 + "=", "A" * 134 + "==", "B" * 134 + "==",
+    "B" * 135 + "=", "A" * 136, "A" * 32000, "A" * 31998 + "==", "A" * 32004, "A" * 135, "A" * 139 + "-", [], {},
+    {"de": 1, "EN-us": 2.0}, {"xx": 1}, {"de": -1}, {"de": True}, {"isPaused": True}, {"isPaused": 1}, {"volume": 2},
+    {"other": 1}, {"encoding": "pcm_mulaw", "more": None}, {"sampleRate": 8000.0}, {"sampleRate": 1}, {"channels": True},
+    {"channels": None}, {"isPaused": True, "isMuted": False, "volume": 0}, {"isPaused": True, "isMuted": False},
+]  # fmt: skip
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+def parse(cls, wire):
+    return m.parse_message(wire) if cls in CLIENT else m.parse_server_message(wire)
+
+
+def accepted(cls, wire):
+    try:
+        return type(parse(cls, wire)) is cls
+    except Refusal:
+        return False
+
+
+@pytest.mark.parametrize("cls", CLIENT + SERVER)
+def test_schema_is_draft_7_and_takes_the_example(cls):
+    Validator.check_schema(m.json_schema(cls))
+
+    assert SCHEMAS[cls].is_valid(m.example(cls).to_dict())
+
+
+@pytest.mark.parametrize("value", INTERESTING, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("cls", CLIENT + SERVER)
+def test_schema_and_parser_agree_on_every_field(cls, value):
+    wire = m.example(cls).to_dict()
+    changed = [{**wire, name: value} for name in wire]
+
+    assert [SCHEMAS[cls].is_valid(other) for other in changed] == [
+        accepted(cls, other) for other in changed
+    ]
+
+
+@pytest.mark.parametrize("cls", CLIENT + SERVER)
+def test_schema_and_parser_agree_on_absent_fields(cls):
+    wire = m.example(cls).to_dict()
+    shorter = [{other: wire[other] for other in wire if other != name} for name in wire]
+
+    assert [SCHEMAS[cls].is_valid(one) for one in shorter] == [
+        accepted(cls, one) for one in shorter
+    ]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(CLIENT + SERVER), st.data())
+def test_schema_and_parser_agree(cls, data):
+    """Also inside of objects, and with names that no message has."""
+    wire = copy.deepcopy(m.example(cls).to_dict())
+    inside = [value for value in wire.values() if isinstance(value, dict)]
+    target = data.draw(st.sampled_from([wire, *inside]))
+    name = data.draw(st.sampled_from(sorted(target)) | st.text(max_size=3))
+    target[name] = data.draw(JSON_VALUES | st.sampled_from(INTERESTING))
+
+    assert SCHEMAS[cls].is_valid(wire) == accepted(cls, wire)
