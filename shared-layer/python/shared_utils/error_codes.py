@@ -38,7 +38,9 @@ class ErrorCode(StrEnum):
     sentence: str
     retryable: bool
 
-    def __new__(cls, value: str, status: int, sentence: str, retryable: bool) -> ErrorCode:
+    def __new__(  # noqa: D102 - what a row of the table below becomes
+        cls, value: str, status: int, sentence: str, retryable: bool
+    ) -> ErrorCode:
         member = str.__new__(cls, value)
         member._value_ = value
         member.status = status
@@ -286,8 +288,11 @@ _BY_SERVICE = {
 }
 _BY_OPERATION = {
     **dict.fromkeys(
-        ("BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement", "GetItem", "PutItem")
-        + ("Query", "Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
+        ("BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement", "GetItem", "PutItem"),
+        ErrorCode.INTERNAL_DATABASE_ERROR,
+    ),
+    **dict.fromkeys(
+        ("Query", "Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
         ErrorCode.INTERNAL_DATABASE_ERROR,
     ),
     "StartStreamTranscription": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,

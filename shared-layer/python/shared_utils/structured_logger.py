@@ -240,39 +240,41 @@ def _flush_buffer() -> None:
 
 # --- the logger ----------------------------------------------------------------------------------
 
-# What a call with these field names needs: "" for names that need no look, "clean" for a name that
-# may have to be hidden, "slow" for an exception; and which of them stand at the line's top, under what name.
-_plans: dict[tuple[str, ...], tuple[str, tuple[tuple[str, str], ...]]] = {}
+
+class _Plan:
+    """What is known of fields by their names alone."""
+
+    __slots__ = ("hides", "slow", "tops")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.hides = not _wire.all_open(names)
+        self.slow = not {"error", "exc_info"}.isdisjoint(names)
+        self.tops = [(name, _TOP_LEVEL[name]) for name in names if name in _TOP_LEVEL]
 
 
-def _plan_of(names: tuple[str, ...]) -> tuple[str, tuple[tuple[str, str], ...]]:
+_plans: dict[tuple[str, ...], _Plan] = {}
+
+
+def _plan_of(names: tuple[str, ...]) -> _Plan:
     if len(_plans) > 1024:  # names made from data must not fill the memory
         _plans.clear()
-    look = ""
-    if not {"error", "exc_info"}.isdisjoint(names):
-        look = "slow"
-    elif not _wire.all_open(names):
-        look = "clean"
-    plan = _plans[names] = look, tuple((n, _TOP_LEVEL[n]) for n in names if n in _TOP_LEVEL)
+    plan = _plans[names] = _Plan(names)
     return plan
 
 
-def _split(
-    fields: dict[str, object], chars: int = _wire.MAX_FIELD_CHARS, nodes: int = _wire.MAX_NODES
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields that stand at the top of a line and the others, made safe; the last wins."""
+def _split(fields: dict[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields that stand at the top of a line and the others; the last spelling wins."""
     top: dict[str, object] = {}
     context: dict[str, object] = {}
     for name, value in fields.items():
         wire_name = _TOP_LEVEL.get(name)
         if wire_name is None:
             context[name] = value
-        elif value is None or (type(value) is str and not value):
+        elif value is None or value == "":
             top.pop(wire_name, None)
         else:
             top[wire_name] = value
-    clean = _wire.clean
-    return clean(top, chars=chars, nodes=nodes), clean(context, chars=chars, nodes=nodes)
+    return top, context
 
 
 def _members(fields: dict[str, object]) -> str:
@@ -282,26 +284,44 @@ def _members(fields: dict[str, object]) -> str:
 class _Rendered:
     """What a logger's lines have in common in one scope, as values and as JSON text."""
 
-    __slots__ = (
-        "context",
-        "context_tail",
-        "context_text",
-        "head",
-        "names",
-        "scope",
-        "top",
-        "top_text",
-    )
+    __slots__ = ("context", "context_tail", "context_text", "head", "scope", "top", "top_text")
+    top: dict[str, Any]
+    context: dict[str, Any]
 
-    def __init__(self, scope: _Scope, component: object, bound: dict[str, object]) -> None:
+    def __init__(self, scope: _Scope, component: str, bound: dict[str, object]) -> None:
         self.scope = scope
-        self.top, context = _split({**scope.fields, **bound})
-        self.context = {name: value for name, value in context.items() if value is not None}
-        self.names = self.top.keys() | self.context.keys()
-        self.head = f'","component":{_wire.quote(_wire.text(component, 128))}{_service},"message":'
+        self.head = _head_of(component)
+        fields = {**scope.fields, **bound} if scope.fields else bound
+        names = tuple(fields)
+        plan = _plans.get(names) or _plan_of(names)
+        try:
+            if plan.hides or not _all_plain(fields.values()):
+                fields = _wire.clean(fields)
+            self._fill(fields, plan)
+        except ValueError:  # NaN, or an integer of thousands of digits
+            self._fill(_wire.clean(fields), plan)
+
+    def _fill(self, fields: dict[str, object], plan: _Plan) -> None:
+        self.top, self.context = _split(fields) if plan.tops else ({}, fields)
+        if None in self.context.values():
+            self.context = {name: v for name, v in self.context.items() if v is not None}
         self.top_text = _members(self.top)
         self.context_tail = _members(self.context)
         self.context_text = f',"context":{{{self.context_tail[1:]}}}' if self.context else ""
+
+
+_heads: dict[str, str] = {}
+
+
+def _head_of(component: str) -> str:
+    """Return a line's text from the end of the level to the message."""
+    head = _heads.get(component) if type(component) is str else None
+    if head is None:
+        name = _wire.text(component, 128)
+        head = f'","component":{_quote(name)}{_service},"message":'
+        if type(component) is str and len(_heads) < 1024:
+            _heads[component] = head
+    return head
 
 
 def _writes(level: str) -> _LevelMethod:
@@ -484,7 +504,6 @@ class StructuredLogger:
         This is the hot path: it only joins text. Whatever needs a look is left to `_slow_line`.
         """
         bound = None
-        top: dict[str, object] = {}
         try:
             scope = _scope.get()
             bound = self._rendered
@@ -504,29 +523,23 @@ class StructuredLogger:
             text = bound.context_text
             if fields:
                 names = tuple(fields)
-                plan = _plans.get(names)
-                if plan is None:
-                    plan = _plan_of(names)
-                if plan[0] or (_protected and not _all_plain(fields.values())):
-                    if plan[0] == "slow":
-                        raise _Slow
-                    fields = _wire.clean(fields)
-                if not bound.names.isdisjoint(fields):
+                plan = _plans.get(names) or _plan_of(names)
+                rest = fields
+                if _protected and (plan.hides or not _all_plain(fields.values())):
+                    rest = _wire.clean(fields)
+                if plan.slow or (bound.context and not bound.context.keys().isdisjoint(names)):
                     raise _Slow
-                for name, wire_name in plan[1]:
-                    value = fields.pop(name, None)
-                    if value is not None and value != "":
-                        top[wire_name] = value
-                if top:
-                    if not bound.names.isdisjoint(top):
+                if plan.tops:
+                    top, rest = _split(rest)
+                    if not bound.top.keys().isdisjoint(top):
                         raise _Slow
-                    if fields:
-                        top["context"] = fields
+                    if rest:
+                        top["context"] = rest
                         text = f",{_join(_parts(top, 0))[1:-2]}{bound.context_tail}}}"
-                    else:
+                    elif top:
                         text = f",{_join(_parts(top, 0))[1:-1]}{text}"
-                elif fields:
-                    text = f',"context":{_join(_parts(fields, 0))[:-1]}{bound.context_tail}}}'
+                else:
+                    text = f',"context":{_join(_parts(rest, 0))[:-1]}{bound.context_tail}}}'
             line = (
                 f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
                 f"{_quote(message)}{bound.top_text}{error_text}{root}{text}}}\n"
@@ -537,8 +550,6 @@ class StructuredLogger:
         except Exception:  # a look is needed, or a value's own methods raise
             pass
         # Outside the `except`, so that `exc_info=True` still finds the caller's exception.
-        top.pop("context", None)
-        fields = {**fields, **top}
         return self._slow_line(level, message, args, fields, error, root, bound)
 
     def _slow_line(
@@ -561,7 +572,7 @@ class StructuredLogger:
             given = {k: v for k, v in fields.items() if v is not None or k not in _TOP_LEVEL}
             merged = {**bound.top, **bound.context, **given}
             for chars, nodes, frames in _BOUNDS:
-                top, context = _split(merged, chars, nodes)
+                top, context = _split(_wire.clean(merged, chars=chars, nodes=nodes))
                 error_text = "" if error is None else _error_text(error, frames)
                 context_text = f',"context":{_wire.encode(context)}' if context else ""
                 line = (

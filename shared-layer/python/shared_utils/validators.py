@@ -176,7 +176,7 @@ def validate_language_code(code: str, field_name: str = "language") -> str:
     match = re.fullmatch(LANGUAGE_PATTERN, text)
     language, script, region = match.groups("") if match else ("", "", "")
     if language.lower() in KNOWN_LANGUAGES:
-        return language.lower() + script.capitalize() + region.upper()
+        return language.lower() + script.title() + region.upper()
     if match:
         wanted = "begin with a language of ISO 639-1, or ast, ckb, kab or mhr"
     elif "_" in text:

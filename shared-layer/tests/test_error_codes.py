@@ -1,0 +1,577 @@
+"""The catalogue row by row, the answers made from it, and what foreign errors mean."""
+
+import copy
+import json
+import logging
+import pickle
+import time
+from decimal import Decimal
+from enum import Enum, StrEnum
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared_utils.error_codes import (
+    ApplicationError,
+    ErrorCode,
+    error_code_of,
+    error_response,
+    format_error_response,
+    get_error_message,
+    get_http_status,
+    success_response,
+    to_error_code,
+)
+
+# --- the catalogue ----------------------------------------------------------------------------
+
+ROWS = [
+    ("AUTH_UNAUTHORIZED", 403, False),
+    ("AUTH_TOKEN_INVALID", 401, False),
+    ("AUTH_TOKEN_EXPIRED", 401, False),
+    ("AUTH_MISSING_TOKEN", 401, False),
+    ("AUTH_INVALID_ROLE", 403, False),
+    ("SESSION_NOT_FOUND", 404, False),
+    ("SESSION_INACTIVE", 410, False),
+    ("SESSION_EXPIRED", 410, False),
+    ("SESSION_ALREADY_EXISTS", 409, False),
+    ("SESSION_CREATION_FAILED", 500, True),
+    ("SESSION_MAX_LISTENERS_REACHED", 429, True),
+    ("SESSION_INVALID_ID_FORMAT", 400, False),
+    ("CONNECTION_NOT_FOUND", 404, False),
+    ("CONNECTION_TIMEOUT", 408, True),
+    ("CONNECTION_CLOSED", 410, False),
+    ("CONNECTION_INVALID", 400, False),
+    ("CONNECTION_REFRESH_REQUIRED", 426, False),
+    ("AUDIO_INVALID_FORMAT", 400, False),
+    ("AUDIO_CHUNK_TOO_LARGE", 413, False),
+    ("AUDIO_CHUNK_TOO_SMALL", 400, False),
+    ("AUDIO_INVALID_SAMPLE_RATE", 400, False),
+    ("AUDIO_INVALID_ENCODING", 400, False),
+    ("AUDIO_QUALITY_LOW", 422, False),
+    ("AUDIO_CLIPPING_DETECTED", 422, False),
+    ("AUDIO_ECHO_DETECTED", 422, False),
+    ("AUDIO_SILENCE_DETECTED", 422, False),
+    ("AUDIO_PROCESSING_FAILED", 500, True),
+    ("VALIDATION_INVALID_LANGUAGE", 400, False),
+    ("VALIDATION_INVALID_QUALITY_TIER", 400, False),
+    ("VALIDATION_INVALID_ACTION", 400, False),
+    ("VALIDATION_MISSING_PARAMETER", 400, False),
+    ("VALIDATION_INVALID_PARAMETER", 400, False),
+    ("VALIDATION_MESSAGE_TOO_LARGE", 413, False),
+    ("VALIDATION_INVALID_MESSAGE_FORMAT", 400, False),
+    ("RATE_LIMIT_EXCEEDED", 429, True),
+    ("RATE_LIMIT_AUDIO_CHUNKS", 429, True),
+    ("RATE_LIMIT_CONTROL_MESSAGES", 429, True),
+    ("RATE_LIMIT_SESSION_CREATION", 429, True),
+    ("INTERNAL_SERVER_ERROR", 500, True),
+    ("INTERNAL_DATABASE_ERROR", 500, True),
+    ("INTERNAL_TRANSCRIBE_ERROR", 500, True),
+    ("INTERNAL_TRANSLATION_ERROR", 500, True),
+    ("INTERNAL_POLLY_ERROR", 500, True),
+    ("INTERNAL_EMOTION_DETECTION_ERROR", 500, True),
+    ("INTERNAL_CONFIGURATION_ERROR", 500, False),
+]
+
+
+def test_the_catalogue_has_exactly_these_45_rows():
+    assert [(code.value, code.status, code.retryable) for code in ErrorCode] == ROWS
+    assert len(ROWS) == 45
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_code_has_a_sentence_for_people(code):
+    assert code.sentence[0].isupper()
+    assert 10 <= len(code.sentence) <= 60
+    assert code.name not in code.sentence
+
+
+def test_sentences_differ():
+    assert len({code.sentence for code in ErrorCode}) == 45
+
+
+def test_code_is_a_string_and_prints_as_its_value():
+    code = ErrorCode.SESSION_NOT_FOUND
+
+    assert isinstance(code, str)
+    assert code == code.name == code.value == "SESSION_NOT_FOUND"
+    assert f"{code}" == str(code) == "%s" % code == "SESSION_NOT_FOUND"  # noqa: UP031
+    assert f"{code:>20}" == "   SESSION_NOT_FOUND"
+    assert json.dumps({"code": code}) == '{"code": "SESSION_NOT_FOUND"}'
+
+
+def test_code_is_one_object_whatever_happens_to_it():
+    code = ErrorCode.CONNECTION_TIMEOUT
+
+    assert pickle.loads(pickle.dumps(code)) is code  # noqa: S301 - our own bytes
+    assert copy.deepcopy(code) is code
+    assert ErrorCode("CONNECTION_TIMEOUT") is code
+    assert ErrorCode["CONNECTION_TIMEOUT"] is code
+
+
+# --- codes given as strings -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_code_is_found_by_member_and_by_string(code, caplog):
+    assert to_error_code(code) is code
+    assert to_error_code(str(code.value)) is code
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("spelling", "code"),
+    [
+        ("UNAUTHORIZED", "AUTH_MISSING_TOKEN"),
+        ("UNAUTHORIZED_ACTION", "AUTH_INVALID_ROLE"),
+        ("FORBIDDEN", "AUTH_UNAUTHORIZED"),
+        ("INVALID_ACTION", "VALIDATION_INVALID_ACTION"),
+        ("INVALID_MESSAGE", "VALIDATION_INVALID_MESSAGE_FORMAT"),
+        ("INVALID_PARAMETER", "VALIDATION_INVALID_PARAMETER"),
+        ("INVALID_PARAMETERS", "VALIDATION_INVALID_PARAMETER"),
+        ("INVALID_EVENT_TYPE", "VALIDATION_INVALID_PARAMETER"),
+        ("INVALID_CONFIGURATION", "VALIDATION_INVALID_PARAMETER"),
+        ("MISSING_PARAMETER", "VALIDATION_MISSING_PARAMETER"),
+        ("MISSING_ACTION", "VALIDATION_MISSING_PARAMETER"),
+        ("MISSING_SESSION_ID", "VALIDATION_MISSING_PARAMETER"),
+        ("MISSING_TARGET_LANGUAGE", "VALIDATION_MISSING_PARAMETER"),
+        ("INVALID_SESSION_ID", "SESSION_INVALID_ID_FORMAT"),
+        ("INVALID_TARGET_LANGUAGE", "VALIDATION_INVALID_LANGUAGE"),
+        ("UNSUPPORTED_LANGUAGE", "VALIDATION_INVALID_LANGUAGE"),
+        ("SESSION_FULL", "SESSION_MAX_LISTENERS_REACHED"),
+        ("DB_WRITE_FAILED", "INTERNAL_DATABASE_ERROR"),
+        ("INTERNAL_ERROR", "INTERNAL_SERVER_ERROR"),
+        ("SERVICE_UNAVAILABLE", "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_older_spelling_is_answered_with_the_code_of_today(spelling, code, caplog):
+    found = to_error_code(spelling)
+
+    assert found is ErrorCode[code]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        Enum("Codes", {"GONE": "SESSION_NOT_FOUND"}, type=str).GONE,
+        StrEnum("Codes", {"GONE": "SESSION_NOT_FOUND"}).GONE,
+    ],
+    ids=["mixed-in", "str-enum"],
+)
+def test_another_text_enum_is_read_by_its_value(member, caplog):
+    assert to_error_code(member) is ErrorCode.SESSION_NOT_FOUND
+    assert caplog.records == []
+
+
+class Unprintable(str):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __hash__ = __eq__ = __str__
+
+
+class Hostile:
+    """Whatever is asked of it raises."""
+
+    def explode(self, *_args):
+        raise RuntimeError("a foreign method ran")
+
+    __class__ = property(explode)
+    __repr__ = __str__ = __eq__ = __hash__ = __bool__ = __len__ = __iter__ = explode
+    __getattr__ = __getitem__ = __format__ = explode
+
+
+@pytest.mark.parametrize(
+    ("code", "logged"),
+    [
+        pytest.param("NO_SUCH_CODE", "Unknown error code 'NO_SUCH_CODE'", id="unknown"),
+        pytest.param(
+            "session_not_found", "Unknown error code 'session_not_found'", id="lower-case"
+        ),
+        pytest.param("", "Unknown error code ''", id="empty"),
+        pytest.param("X" * 65, "Unknown error code '" + "X" * 64 + "'", id="65-characters"),
+        pytest.param("a\nb\u00e9", "Unknown error code 'a\\nb\\xe9'", id="line-break"),
+        pytest.param(Unprintable("ODD"), "Unknown error code 'ODD'", id="unprintable"),
+        pytest.param(404, "Unknown error code 'int'", id="int"),
+        pytest.param(None, "Unknown error code 'NoneType'", id="none"),
+        pytest.param(["x"], "Unknown error code 'list'", id="unhashable"),
+    ],
+)
+def test_unknown_code_becomes_internal_server_error_and_is_logged(code, logged, caplog):
+    found = to_error_code(code)
+
+    assert found is ErrorCode.INTERNAL_SERVER_ERROR
+    assert [record.getMessage() for record in caplog.records] == [logged]
+    assert caplog.records[0].levelname == "WARNING"
+    assert caplog.records[0].name == "shared_utils.error_codes"
+
+
+def test_hostile_code_becomes_internal_server_error():
+    assert to_error_code(Hostile()) is ErrorCode.INTERNAL_SERVER_ERROR
+
+
+def test_broken_log_handler_does_not_stop_an_answer():
+    class Broken(logging.Handler):
+        def handle(self, record):
+            raise OSError("disk full")
+
+    logger = logging.getLogger("shared_utils.error_codes")
+    handler = Broken()
+    logger.addHandler(handler)
+    try:
+        found = to_error_code("NO_SUCH_CODE")
+    finally:
+        logger.removeHandler(handler)
+
+    assert found is ErrorCode.INTERNAL_SERVER_ERROR
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "sentence"),
+    [
+        (ErrorCode.SESSION_NOT_FOUND, 404, "Session not found"),
+        ("SESSION_NOT_FOUND", 404, "Session not found"),
+        ("SESSION_FULL", 429, "The session has no room for another listener"),
+        ("NO_SUCH_CODE", 500, "Something went wrong on our side"),
+    ],
+)
+def test_status_and_message_of_a_code(code, status, sentence):
+    assert get_http_status(code) == status
+    assert get_error_message(code) == sentence
+
+
+# --- ApplicationError -------------------------------------------------------------------------
+
+
+def test_application_error_has_its_codes_sentence():
+    error = ApplicationError("SESSION_FULL")
+
+    assert error.code is ErrorCode.SESSION_MAX_LISTENERS_REACHED
+    assert str(error) == error.message == "The session has no room for another listener"
+    assert error.details is None
+
+
+def test_application_error_keeps_message_and_details():
+    error = ApplicationError(ErrorCode.SESSION_EXPIRED, "Ended at noon", {"sessionId": "a-b-123"})
+
+    assert str(error) == error.message == "Ended at noon"
+    assert error.details == {"sessionId": "a-b-123"}
+
+
+def test_application_error_survives_pickling():
+    error = ApplicationError("SESSION_EXPIRED", "Ended at noon", {"hour": 12})
+
+    loaded = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert (loaded.code, loaded.message, loaded.details) == (
+        ErrorCode.SESSION_EXPIRED,
+        "Ended at noon",
+        {"hour": 12},
+    )
+
+
+# --- replies ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _noon(monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 1767225600123456789)
+
+
+@pytest.mark.usefixtures("_noon")
+def test_error_reply_without_options_has_five_fields():
+    assert format_error_response(ErrorCode.SESSION_NOT_FOUND) == {
+        "type": "error",
+        "code": "SESSION_NOT_FOUND",
+        "message": "Session not found",
+        "timestamp": 1767225600123,
+        "retryable": False,
+    }
+
+
+@pytest.mark.usefixtures("_noon")
+def test_error_reply_with_every_option():
+    reply = format_error_response(
+        "RATE_LIMIT_EXCEEDED",
+        {"limit": Decimal(5)},
+        "corr-1",
+        message="Slow down",
+        request_id="req-1",
+    )
+
+    assert reply == {
+        "type": "error",
+        "code": "RATE_LIMIT_EXCEEDED",
+        "message": "Slow down",
+        "timestamp": 1767225600123,
+        "retryable": True,
+        "details": {"limit": 5},
+        "correlationId": "corr-1",
+        "requestId": "req-1",
+    }
+    assert type(reply["code"]) is str
+
+
+@pytest.mark.parametrize("empty", [None, {}])
+def test_absent_parts_of_an_error_reply_are_absent(empty):
+    reply = format_error_response("SESSION_NOT_FOUND", empty, "", message=None, request_id="")
+
+    assert sorted(reply) == ["code", "message", "retryable", "timestamp", "type"]
+
+
+def test_details_of_an_error_reply_are_json_safe_and_redacted():
+    reply = format_error_response(
+        "AUDIO_INVALID_FORMAT", {"token": "abc", "ratio": float("nan"), "audioData": "UklGRg=="}
+    )
+
+    assert reply["details"] == {"token": "[REDACTED]", "ratio": "nan", "audioData": "[REDACTED]"}
+
+
+def test_error_reply_is_bounded():
+    reply = format_error_response(
+        "INTERNAL_ERROR",
+        {"a": "- " * 9999},
+        "c " * 9999,
+        message="m " * 9999,
+        request_id="r " * 999,
+    )
+
+    assert len(json.dumps(reply)) < 5000
+
+
+@pytest.mark.usefixtures("_noon")
+def test_error_response_is_a_lambda_result_with_the_codes_status():
+    assert error_response("SESSION_NOT_FOUND", correlation_id="c") == {
+        "statusCode": 404,
+        "body": (
+            '{"type":"error","code":"SESSION_NOT_FOUND","message":"Session not found",'
+            '"timestamp":1767225600123,"retryable":false,"correlationId":"c"}'
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "response"),
+    [
+        pytest.param((), {"statusCode": 200}, id="nothing"),
+        pytest.param((204,), {"statusCode": 204}, id="status-only"),
+        pytest.param((200, {"a": 1}), {"statusCode": 200, "body": '{"a":1}'}, id="dict"),
+        pytest.param((200, []), {"statusCode": 200, "body": "[]"}, id="empty-list"),
+        pytest.param((200, 0), {"statusCode": 200, "body": "0"}, id="zero"),
+        pytest.param((200, "text"), {"statusCode": 200, "body": "text"}, id="text-as-it-is"),
+        pytest.param((200, ""), {"statusCode": 200, "body": ""}, id="empty-text"),
+        pytest.param((201, Decimal("1.5")), {"statusCode": 201, "body": "1.5"}, id="decimal"),
+    ],
+)
+def test_success_response(arguments, response):
+    assert success_response(*arguments) == response
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(st.characters(), max_size=30),
+        st.binary(max_size=30),
+        st.decimals(),
+        st.dates(),
+        st.builds(set),
+        st.builds(ValueError, st.text()),
+        st.sampled_from([10**400, object, Hostile, "\ud800", memoryview(b"x")]),
+        st.sampled_from(["token", "requestId", "SESSION_FULL", *ErrorCode]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+def strict_json(text):
+    """Parse what RFC 8259 allows: no NaN, no Infinity."""
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+@given(code=ANYTHING, details=ANYTHING, correlation_id=ANYTHING, message=ANYTHING, body=ANYTHING)
+def test_a_reply_never_raises_and_is_json(code, details, correlation_id, message, body):
+    response = error_response(
+        code, details, correlation_id, message=message, request_id=correlation_id
+    )
+    reply = format_error_response(code, details, correlation_id, message=message)
+    success = success_response(200, body)
+
+    sent = strict_json(response["body"])
+    assert sent["type"] == "error"
+    assert sent["code"] == to_error_code(code)
+    assert isinstance(sent["message"], str)
+    assert response["statusCode"] == to_error_code(code).status
+    assert strict_json(json.dumps(reply))["retryable"] is to_error_code(code).retryable
+    assert isinstance(success.get("body", ""), str)
+
+
+circular: dict[str, object] = {}
+circular["self"] = circular
+
+
+# Hypothesis prints what it draws, so what cannot be printed has a test of its own.
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(Hostile(), id="raises"),
+        pytest.param({"a": Hostile(), "b": [Hostile()]}, id="raises-inside"),
+        pytest.param(Unprintable("text"), id="unprintable-text"),
+        pytest.param(10**5000, id="too-long-to-print"),
+        pytest.param({"a": 10**5000}, id="too-long-to-print-inside"),
+        pytest.param(circular, id="circular"),
+    ],
+)
+def test_a_reply_survives_hostile_arguments(hostile):
+    response = error_response(hostile, hostile, hostile, message=hostile, request_id=hostile)
+
+    assert response["statusCode"] == 500
+    assert strict_json(response["body"])["code"] == "INTERNAL_SERVER_ERROR"
+    assert isinstance(success_response(200, hostile)["body"], str)
+
+
+@given(st.one_of(ANYTHING, st.builds(RuntimeError, ANYTHING)))
+def test_any_object_has_an_error_code(error):
+    assert type(error_code_of(error)) is ErrorCode
+
+
+# --- what foreign errors mean -----------------------------------------------------------------
+
+
+class ClientError(Exception):
+    """The shape of botocore's."""
+
+    def __init__(self, code, operation_name="Other", status=400):
+        super().__init__(code)
+        self.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        self.operation_name = operation_name
+
+
+def botocore_error(name, **kwargs):
+    """Return an instance of a class with this name, in the shape of botocore's `BotoCoreError`."""
+    error = type(name, (Exception,), {})()
+    error.kwargs = kwargs
+    return error
+
+
+def with_attributes(**attributes):
+    error = Exception()
+    vars(error).update(attributes)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "operation", "expected"),
+    [
+        ("ConditionalCheckFailedException", "PutItem", "INTERNAL_DATABASE_ERROR"),
+        ("TransactionCanceledException", "TransactWriteItems", "INTERNAL_DATABASE_ERROR"),
+        ("InternalServerError", "Query", "INTERNAL_DATABASE_ERROR"),
+        ("ValidationException", "UpdateItem", "INTERNAL_DATABASE_ERROR"),
+        ("ProvisionedThroughputExceededException", "GetItem", "RATE_LIMIT_EXCEEDED"),
+        ("ThrottlingException", "PutItem", "RATE_LIMIT_EXCEEDED"),
+        ("RequestLimitExceeded", "Query", "RATE_LIMIT_EXCEEDED"),
+        ("LimitExceededException", "PostToConnection", "RATE_LIMIT_EXCEEDED"),
+        ("TooManyRequestsException", "Invoke", "RATE_LIMIT_EXCEEDED"),
+        ("GoneException", "PostToConnection", "CONNECTION_CLOSED"),
+        ("PayloadTooLargeException", "PostToConnection", "VALIDATION_MESSAGE_TOO_LARGE"),
+        ("ForbiddenException", "PostToConnection", "INTERNAL_CONFIGURATION_ERROR"),
+        ("AccessDeniedException", "GetItem", "INTERNAL_CONFIGURATION_ERROR"),
+        ("ResourceNotFoundException", "GetItem", "INTERNAL_CONFIGURATION_ERROR"),
+        ("ExpiredTokenException", "Query", "INTERNAL_CONFIGURATION_ERROR"),
+        ("UnrecognizedClientException", "PutItem", "INTERNAL_CONFIGURATION_ERROR"),
+        ("BadRequestException", "StartStreamTranscription", "INTERNAL_TRANSCRIBE_ERROR"),
+        ("InternalServerException", "TranslateText", "INTERNAL_TRANSLATION_ERROR"),
+        ("ServiceFailureException", "SynthesizeSpeech", "INTERNAL_POLLY_ERROR"),
+        ("InternalServerException", "DetectSentiment", "INTERNAL_EMOTION_DETECTION_ERROR"),
+        ("InternalFailure", "Invoke", "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_service_error_has_the_code_of_its_meaning(code, operation, expected):
+    assert error_code_of(ClientError(code, operation)) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (403, "INTERNAL_CONFIGURATION_ERROR"),
+        (410, "CONNECTION_CLOSED"),
+        (413, "VALIDATION_MESSAGE_TOO_LARGE"),
+        (429, "RATE_LIMIT_EXCEEDED"),
+        (500, "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_service_error_without_a_known_code_is_judged_by_its_status(status, expected):
+    assert error_code_of(ClientError("Unknown", status=status)) == expected
+    assert error_code_of(ClientError(str(status), status=0)) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "NoRegionError",
+        "InvalidRegionError",
+        "ProfileNotFound",
+        "ParamValidationError",
+        "UnknownServiceError",
+        "InvalidEndpointConfigurationError",
+    ],
+)
+def test_fault_of_the_set_up_is_a_configuration_error(name):
+    assert error_code_of(botocore_error(name)) is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://dynamodb.eu-west-1.amazonaws.com/", "INTERNAL_DATABASE_ERROR"),
+        ("https://dynamodb.eu-west-1.amazonaws.com", "INTERNAL_DATABASE_ERROR"),
+        ("https://123456789012.ddb.eu-west-1.amazonaws.com/", "INTERNAL_DATABASE_ERROR"),
+        ("https://dynamodb-fips.us-east-1.amazonaws.com/", "INTERNAL_DATABASE_ERROR"),
+        ("https://vpce-1.dynamodb.us-east-1.vpce.amazonaws.com/", "INTERNAL_DATABASE_ERROR"),
+        ("https://transcribe.us-east-1.amazonaws.com/", "INTERNAL_TRANSCRIBE_ERROR"),
+        ("https://transcribestreaming.us-east-1.amazonaws.com/", "INTERNAL_TRANSCRIBE_ERROR"),
+        ("https://translate.us-east-1.amazonaws.com/", "INTERNAL_TRANSLATION_ERROR"),
+        ("https://polly.us-east-1.amazonaws.com/v1/speech", "INTERNAL_POLLY_ERROR"),
+        ("https://comprehend.us-east-1.amazonaws.com/", "INTERNAL_EMOTION_DETECTION_ERROR"),
+        ("https://a1.execute-api.us-east-1.amazonaws.com/dynamodb.x", "INTERNAL_SERVER_ERROR"),
+        ("http://127.0.0.1:4566/", "INTERNAL_SERVER_ERROR"),
+        ("dynamodb", "INTERNAL_SERVER_ERROR"),
+        (None, "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_timeout_is_told_apart_by_the_host(url, expected):
+    assert error_code_of(botocore_error("ReadTimeoutError", endpoint_url=url)) == expected
+
+
+def test_application_error_has_its_own_code():
+    assert error_code_of(ApplicationError("SESSION_FULL")) == "SESSION_MAX_LISTENERS_REACHED"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ValueError("x"), id="python"),
+        pytest.param(TimeoutError(), id="timeout"),
+        pytest.param(None, id="none"),
+        pytest.param("AccessDenied", id="text"),
+        pytest.param(with_attributes(response={}), id="empty-response"),
+        pytest.param(with_attributes(response={"Error": None}), id="no-error"),
+        pytest.param(with_attributes(response={"Error": "text"}), id="error-is-text"),
+        pytest.param(with_attributes(response={"Error": {"Code": ["x"]}}), id="code-is-a-list"),
+        pytest.param(with_attributes(response="text"), id="response-is-text"),
+        pytest.param(with_attributes(kwargs="text"), id="kwargs-is-text"),
+        pytest.param(with_attributes(kwargs={"endpoint_url": Hostile()}), id="hostile-url"),
+        pytest.param(ApplicationError.__new__(ApplicationError), id="never-initialised"),
+        pytest.param(Hostile(), id="hostile"),
+    ],
+)
+def test_anything_else_is_an_internal_server_error(error):
+    assert error_code_of(error) is ErrorCode.INTERNAL_SERVER_ERROR
