@@ -30,7 +30,7 @@ DEFAULT_PYTHON = "3.11"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html allows 250 MB in all.
 MAX_UNZIPPED_BYTES = 50 * 1024 * 1024
 # Our own budget, so that the layer stays what it is; `requirements.txt` lifts it.
-MAX_ZIP_BYTES = 160 * 1024
+MAX_ZIP_BYTES = 176 * 1024
 MAX_ZIP_BYTES_PER_FURTHER_PYTHON = 75 * 1024
 
 # The earliest date a zip can hold.

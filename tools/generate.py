@@ -30,7 +30,9 @@ def package_with_table(source: str, names: dict[str, list[str]]) -> str:
     rows = []
     for module, members in names.items():
         lines = textwrap.wrap(" ".join(members), 84)
-        rows.append(f'    "{module}": """\n' + "".join(f"        {line}\n" for line in lines) + '    """,\n')
+        rows.append(
+            f'    "{module}": """\n' + "".join(f"        {line}\n" for line in lines) + '    """,\n'
+        )
     table = "_NAMES = {\n" + "".join(rows) + "}\n"
     return re.sub(r"_NAMES = \{\n.*?\n\}\n", lambda _: table, source, flags=re.DOTALL)
 

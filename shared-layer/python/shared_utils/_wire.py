@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from json import encoder as _json
@@ -100,16 +101,17 @@ def _fill_millis(millis: int) -> str:
 
 # --- redaction and bounds ----------------------------------------------------------------------
 
-# Compared without case, `_` and `-`. Ends of names:
+# Compared without case, `_`, `-`, white space and quotes. Ends of names:
 _SECRET_ENDINGS = (
     "token", "secret", "password", "passwd", "passphrase", "authorization", "cookie", "apikey",
-    "accesskey", "secretkey", "privatekey", "credential", "credentials", "jwt",
+    "accesskey", "secretkey", "privatekey", "credential", "credentials", "jwt", "cookies",
+    "passwords", "secrets",
 )  # fmt: skip
 # Whole names: what people say, and what carries it. A number is a size, not audio.
 _SPOKEN = frozenset(
     "audio audiodata audiochunk audiochunks audiobytes audiobase64 pcm pcmdata samples body rawbody"
     " transcript transcripts transcripttext transcription transcriptiontext sourcetext translatedtext"
-    " secwebsocketprotocol".split()
+    " secwebsocketprotocol tokens".split()
 )
 CENSORED = "[REDACTED]"
 
@@ -130,7 +132,7 @@ def scrub(line: str) -> str:
         return line
     if _SECRET_TEXT is None:
         _SECRET_TEXT = re.compile(
-            r"eyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*)*"
+            r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*)*"
             r"|(?<=[Bb]earer)(?:\s|\\[tnr]|%20)+[\w.~+/=-]+|(?<=BEARER)(?:\s|\\[tnr]|%20)+[\w.~+/=-]+"
             r"|A(?:KI|SI)A[A-Z0-9]{16}",
             re.ASCII,
@@ -138,8 +140,12 @@ def scrub(line: str) -> str:
     return _SECRET_TEXT.sub(CENSORED, line)
 
 
+# What people put around a name, and what `repr` puts around a key that is no text.
+_NOISE = dict.fromkeys(map(ord, "_- \t\r\n:'\"<>()[]"))
+
+
 def squash(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
+    return name.translate(_NOISE).lower()
 
 
 class Policy:
@@ -162,7 +168,7 @@ class Policy:
         self.on = on
         self._allowed = frozenset(map(squash, allow))
         # A pattern is a regular expression over squashed names; in a path, a segment each.
-        patterns = [squash(pattern).split(".") for pattern in redact]
+        patterns = [[squash(segment) for segment in pattern.split(".")] for pattern in redact]
         self._wildcards = [_glob(p[0]) for p in patterns if len(p) == 1]
         self.paths = [[_glob(segment) for segment in p] for p in patterns if len(p) > 1]
         self._known: dict[str, str] = {}
@@ -171,6 +177,8 @@ class Policy:
         """Return "secret", "spoken", "address" or "" for a field's name."""
         kind = self._known.get(name)
         if kind is None:
+            if len(name) > MAX_NAME_CHARS:
+                return self._judge(squash(name))
             if len(self._known) > 1024:  # names made from data must not fill the memory
                 self._known.clear()
             kind = self._known[name] = self._judge(squash(name))
@@ -274,18 +282,25 @@ def _clean(value: Any, path: tuple[str, ...], chars: int, budget: list[int], rul
             return _clean(value.value, path, chars, budget, rules)
         if isinstance(value, (bytes, bytearray, memoryview)):
             data = bytes(value)
-            return f"<{type(value).__name__} {len(data)} bytes {digest(data)}>"
+            return f"<{name_of(type(value))} {len(data)} bytes {digest(data)}>"
         if isinstance(value, dict):
             return _clean_items(dict.items(value), len(value), path, chars, budget, rules)
+        if isinstance(value, tuple) and (names := getattr(type(value), "_fields", ())):
+            items = list(zip(names, tuple.__iter__(value), strict=True))
+            return _clean_items(items, len(items), path, chars, budget, rules)
         if isinstance(value, (list, tuple, set, frozenset)):
             return _clean_list(value, path, chars, budget, rules)
+        if isinstance(value, Mapping):  # `os.environ`, headers: their `repr` hides nothing
+            return _clean_items(value.items(), len(value), path, chars, budget, rules)
         fields = getattr(type(value), "__dataclass_fields__", None)
         if isinstance(fields, dict):
-            items = [(field, getattr(value, field, None)) for field in fields]
+            names = [name for name, field in fields.items() if field.repr]
+            items = [(name, getattr(value, name, None)) for name in names]
             return _clean_items(items, len(items), path, chars, budget, rules)
-        return shorten(_described(value), chars, rules)
+        shown = shorten(_described(value), chars, rules)
+        return mask_address(shown) if kind == "address" else shown
     except Exception:  # a foreign object's own methods; the line must survive them
-        return f"<unreadable {type(value).__name__}>"
+        return f"<unreadable {name_of(type(value))}>"
 
 
 def _clean_items(
@@ -303,14 +318,11 @@ def _clean_items(
         if budget[0] <= 0:
             cleaned["..."] = f"{size - len(cleaned)} more"
             break
-        name = shorten(
-            str.__str__(key) if isinstance(key, str) else _described(key),
-            min(chars, MAX_NAME_CHARS),
-            rules,
-        )
-        inner = (*path, name)
+        name = str.__str__(key) if isinstance(key, str) else _described(key)
+        inner = (*path, name)  # the whole name is judged, whatever is shown of it
         if not (rules.remove and rules.hides(rules.kind(name), value, inner)):
-            cleaned[name] = _clean(value, inner, chars, budget, rules)
+            shown = shorten(name, min(chars, MAX_NAME_CHARS), rules)
+            cleaned[shown] = _clean(value, inner, chars, budget, rules)
     return cleaned
 
 
@@ -334,8 +346,14 @@ def _number(value: Any) -> object:
         return exact if exact.bit_length() <= 3400 else f"<int of {exact.bit_length()} bits>"
     number = float(value)  # a Decimal's signalling NaN raises here
     if number - number != 0:  # NaN or infinite, for a Decimal also beyond a float
-        return str(value)
+        return shorten(str(value), 40)
     return _default(value) if isinstance(value, Decimal) else number
+
+
+def name_of(kind: type) -> str:
+    """Return a class's name, bounded, whatever its metaclass says."""
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name[:64]
 
 
 def _described(value: object) -> str:
@@ -374,10 +392,11 @@ def digest(data: bytes) -> str:
 
 
 def mask_address(address: str) -> str:
-    """Return an IP address without its host part: the last octet, or all after the third group."""
-    if ":" in address:
-        return ":".join(address.split(":")[:3]) + "::"
-    return address.rpartition(".")[0] + ".0" if "." in address else CENSORED
+    """Return IP addresses without their host part: the last octet, or all after the third group."""
+    if ":" in address.partition(".")[0]:
+        return ":".join(address.partition("::")[0].split(":")[:3]) + "::"
+    masked = re.sub(r"\.[0-9]+(?![.0-9])", ".0", address)
+    return masked if "." in masked else CENSORED
 
 
 def text(value: object, chars: int = MAX_FIELD_CHARS) -> str:
@@ -388,7 +407,8 @@ def text(value: object, chars: int = MAX_FIELD_CHARS) -> str:
 
 # --- output ------------------------------------------------------------------------------------
 
-_lock = threading.Lock()
+# Reentrant: a signal handler, a finalizer or the stream itself may log while a line is written.
+_lock = threading.RLock()
 _direct: tuple[object, int] = (None, -1)
 
 # How long a full pipe may hold a line back; then the line is given up, not the request.
@@ -397,7 +417,7 @@ _FULL_PIPE_SECONDS = 1.0
 
 def _new_lock() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 # Lambda Managed Instances fork: a lock that another thread held would never be released.

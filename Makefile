@@ -1,0 +1,58 @@
+# Every target makes the virtual environments that it needs, from the lock files in requirements/.
+# Python 3.11 or newer and make are all that has to be there. `make` alone prints the targets.
+
+# Candidates are run: a version manager's shim may be on PATH and fail all the same.
+ifndef PYTHON
+PYTHON := $(shell for python in python3.11 /usr/local/bin/python3.11 /usr/bin/python3.11 \
+    "$$HOME"/.pyenv/versions/3.11*/bin/python3.11 python3 python3.12 python3.13 python3.14; do \
+    "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+    >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+endif
+ifeq ($(PYTHON),)
+$(error Python 3.11 or newer, with its venv module, was not found; name one with PYTHON=...)
+endif
+
+DEV := .venv/dev/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check coverage bench build lock clean dev
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: dev ## Stream speech through a function on the built layer, and show what it logs and counts
+	@$(DEV) -m local demo
+
+test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
+	@$(DEV) -m pytest -q tests functions/tests
+	@$(PYTHON) tools/layer_tests.py
+
+check: dev ## Check format, lint and types
+	@$(DEV) -m ruff format --check .
+	@$(DEV) -m ruff check .
+	@$(DEV) -m mypy
+	@$(DEV) -m basedpyright --pythonpath $(DEV)
+
+coverage: dev ## Prove that each of the layer's test files covers its module, lines and branches
+	@$(DEV) tools/coverage_alone.py
+
+bench: ## Measure the layer and its peers in one run; BENCH=name picks one benchmark
+	@$(PYTHON) tools/benchmarks.py $(BENCH)
+
+build: ## Build shared-layer/shared-layer.zip
+	@PYTHON="$(PYTHON)" shared-layer/build.sh
+
+lock: ## Pin the newest versions that requirements/*.in allow
+	@$(PYTHON) tools/environments.py lock
+	@for name in test dev bench lock; do .venv/lock/bin/uv pip compile --quiet --upgrade \
+	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt \
+	    || exit 1; done
+
+clean: ## Remove what these targets made
+	@rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+dev:
+	@$(PYTHON) tools/environments.py dev

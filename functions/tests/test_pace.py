@@ -1,0 +1,81 @@
+import pytest
+
+from broadcast.pace import MAX_SENDERS, TokenBuckets
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def take(buckets: TokenBuckets, times: int, sender: str = "a") -> list[bool]:
+    return [buckets.take(sender) for _ in range(times)]
+
+
+def test_burst_is_allowed_and_one_more_is_not(clock):
+    buckets = TokenBuckets(per_second=50, burst=50, clock=clock)
+
+    assert take(buckets, 51) == [True] * 50 + [False]
+
+
+def test_tokens_come_back_at_the_rate(clock):
+    buckets = TokenBuckets(per_second=50, burst=50, clock=clock)
+    take(buckets, 51)
+
+    clock.now += 0.1
+
+    assert take(buckets, 6) == [True] * 5 + [False]
+
+
+def test_refusals_cost_nothing(clock):
+    buckets = TokenBuckets(per_second=2, burst=1, clock=clock)
+    take(buckets, 100)
+
+    clock.now += 0.5
+
+    assert take(buckets, 2) == [True, False]
+
+
+def test_silence_fills_the_bucket_no_further_than_the_burst(clock):
+    buckets = TokenBuckets(per_second=50, burst=3, clock=clock)
+    take(buckets, 3)
+
+    clock.now += 3600
+
+    assert take(buckets, 4) == [True, True, True, False]
+
+
+def test_senders_do_not_share_a_bucket(clock):
+    buckets = TokenBuckets(per_second=1, burst=1, clock=clock)
+    take(buckets, 2, "a")
+
+    assert take(buckets, 2, "b") == [True, False]
+
+
+def test_clock_that_stands_still_or_goes_back_never_raises(clock):
+    buckets = TokenBuckets(per_second=1, burst=1, clock=clock)
+    take(buckets, 1)
+
+    clock.now -= 10
+
+    assert take(buckets, 1) == [False]
+
+
+def test_memory_is_bounded_and_who_was_silent_longest_is_forgotten(clock):
+    buckets = TokenBuckets(per_second=1, burst=1, clock=clock)
+    take(buckets, 1, "first")
+    take(buckets, 1, "second")
+    take(buckets, 1, "first")
+
+    [buckets.take(f"sender-{number}") for number in range(MAX_SENDERS - 1)]
+
+    assert len(buckets._buckets) == MAX_SENDERS
+    assert take(buckets, 1, "first") == [False]
+    assert take(buckets, 1, "second") == [True]

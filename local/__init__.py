@@ -1,0 +1,1 @@
+"""Runs the system on one machine. `python -m local --help` says what there is."""

@@ -1,0 +1,68 @@
+"""The environment variables that Lambda sets for a function, and nothing of this machine's.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html lists them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["function_arn", "lambda_variables"]
+
+_ACCOUNT = "123456789012"
+_REGION = "us-east-1"
+
+
+def function_arn(name: str, region: str = _REGION) -> str:
+    """Return the ARN under which the function is invoked."""
+    return f"arn:aws:lambda:{region}:{_ACCOUNT}:function:{name}"
+
+
+def lambda_variables(
+    *,
+    handler: str,
+    name: str,
+    task_root: Path,
+    layer: Path | None,
+    python: Path,
+    python_version: str,
+    runtime_dir: str,
+    memory_mb: int,
+    log_format: str,
+    log_level: str | None,
+    own: Mapping[str, str],
+) -> dict[str, str]:
+    """Return what the process sees; `own` are the function's variables and win.
+
+    The task root comes first on `sys.path` because it is the working directory, then, through
+    PYTHONPATH, the layer, then what the interpreter has: the order of Lambda.
+    """
+    variables = {
+        "_HANDLER": handler,
+        "AWS_DEFAULT_REGION": _REGION,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python_version}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": log_format,
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+        "AWS_REGION": _REGION,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "LAMBDA_RUNTIME_DIR": runtime_dir,
+        "LAMBDA_TASK_ROOT": str(task_root),
+        "LANG": "en_US.UTF-8",
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "TZ": ":UTC",
+    }
+    if log_level is not None:
+        variables["AWS_LAMBDA_LOG_LEVEL"] = log_level
+    if layer is not None:
+        packages = layer / "python" / "lib" / f"python{python_version}" / "site-packages"
+        variables["PYTHONPATH"] = f"{packages}:{layer / 'python'}"
+    return variables | dict(own)
