@@ -27,11 +27,12 @@ test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 tha
 	@$(DEV) -m pytest -q tests functions/tests
 	@$(PYTHON) tools/layer_tests.py
 
-check: dev ## Check format, lint and types
+check: dev ## Check format, lint, types and generated files
 	@$(DEV) -m ruff format --check .
 	@$(DEV) -m ruff check .
 	@$(DEV) -m mypy
 	@$(DEV) -m basedpyright --pythonpath $(DEV)
+	@$(DEV) tools/generate.py --check
 
 coverage: dev ## Prove that each of the layer's test files covers its module, lines and branches
 	@$(DEV) tools/coverage_alone.py

@@ -74,6 +74,13 @@ def hang(event, context):
         pass
 
 
+def leave(event, context):
+    os.setsid()
+    print(os.getpid(), flush=True)
+    while True:
+        pass
+
+
 def swell(event, context):
     return "x" * event["size"]
 
@@ -122,7 +129,7 @@ def is_alive(pid: int) -> bool:
     """A zombie that its new parent has not collected yet is as dead as one that it has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -216,6 +223,14 @@ def test_timeout_kills_the_process_and_what_it_started(task_root):
     )
     assert wait_until_dead(*map(int, result.stdout[-1].split()))
     assert after.payload["calls"] == 1
+
+
+def test_process_that_left_its_group_is_killed_as_well(task_root):
+    with LambdaHost(handler="app.handler", task_root=task_root, timeout_seconds=0.5) as host:
+        result = host.invoke({"do": "leave"})
+
+    assert result.error.type == "Sandbox.Timedout"
+    assert wait_until_dead(int(result.stdout[-1]))
 
 
 def test_process_that_ends_between_two_invocations_is_replaced(host):

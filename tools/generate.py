@@ -12,14 +12,13 @@ import textwrap
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "shared-layer/python/shared_utils"
-# Loaded by users' tests only, so not part of what the package offers by name.
-NOT_REEXPORTED = ("__init__", "_wire", "testing")
 
 
 def public_names() -> dict[str, list[str]]:
     """Return each public module's `__all__`, sorted."""
     sys.path.insert(0, str(PACKAGE.parent))
-    modules = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in NOT_REEXPORTED)
+    # `testing` is loaded by users' tests only, so it is not part of what the package offers by name.
+    modules = sorted(p.stem for p in PACKAGE.glob("[a-z]*.py") if p.stem != "testing")
     return {
         name: sorted(importlib.import_module(f"shared_utils.{name}").__all__) for name in modules
     }
@@ -62,7 +61,7 @@ def main() -> int:
     for path in stale:
         if "--check" not in sys.argv:
             path.write_text(wanted[path])
-        print(f"{'stale' if '--check' in sys.argv else 'written'}: {path.name}")  # noqa: T201
+        print(f"{'stale' if '--check' in sys.argv else 'written'}: {path.name}")
     return int(bool(stale) and "--check" in sys.argv)
 
 

@@ -6,9 +6,11 @@ Arguments go to pytest.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -27,11 +29,12 @@ class Outcome(NamedTuple):
 
 
 def main() -> int:
-    """Run them all, also after a failure; return 0 only if every run passed."""
+    """Run them all, one a core, also after a failure; return 0 only if every run passed."""
     pythons = find_pythons()
     if not pythons:
         sys.exit("no CPython from 3.11 to 3.14 runs here")
-    outcomes = [run_tests(python, sys.argv[1:]) for python in pythons.values()]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        outcomes = list(pool.map(lambda python: run_tests(python, sys.argv[1:]), pythons.values()))
     missing = [f"3.{minor}" for minor in MINOR_VERSIONS if minor not in pythons]
     print_summary(outcomes, missing)
     return max(outcome.exit_code for outcome in outcomes)
@@ -40,14 +43,16 @@ def main() -> int:
 def run_tests(python: Python, arguments: list[str]) -> Outcome:
     """Run the tests as the layer's README says, in an environment with pytest and hypothesis."""
     interpreter = ensure(f"test-3.{python.minor}", python, lock="test")
-    print(f"\nlayer tests on CPython {python.version}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
         run = subprocess.run(
             [interpreter, "-m", "pytest", "tests/", "-q", f"--junitxml={report}", *arguments],
             cwd=ROOT / "shared-layer",
             check=False,
+            capture_output=True,
+            text=True,
         )
+        print(f"\nlayer tests on CPython {python.version}\n{run.stdout}{run.stderr}", flush=True)
         return Outcome(python, *count(report), run.returncode)
 
 

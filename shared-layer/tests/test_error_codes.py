@@ -541,7 +541,7 @@ def test_fault_of_the_set_up_is_a_configuration_error(name):
         ("https://translate.us-east-1.amazonaws.com/", "INTERNAL_TRANSLATION_ERROR"),
         ("https://polly.us-east-1.amazonaws.com/v1/speech", "INTERNAL_POLLY_ERROR"),
         ("https://comprehend.us-east-1.amazonaws.com/", "INTERNAL_EMOTION_DETECTION_ERROR"),
-        ("https://a1.execute-api.us-east-1.amazonaws.com/dynamodb.x", "INTERNAL_SERVER_ERROR"),
+        ("https://a1.execute-api.us-east-1.amazonaws.com/x.dynamodb.y", "INTERNAL_SERVER_ERROR"),
         ("http://127.0.0.1:4566/", "INTERNAL_SERVER_ERROR"),
         ("dynamodb", "INTERNAL_SERVER_ERROR"),
         (None, "INTERNAL_SERVER_ERROR"),

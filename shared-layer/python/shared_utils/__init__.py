@@ -12,7 +12,7 @@ __build__ = "source"
 # Made from each module's `__all__` by tools/generate.py, like the stub beside this file.
 _NAMES = {
     "connections": """
-        BroadcastResult Connections Outcome Signer endpoint_of
+        BroadcastResult Connections Outcome endpoint_of
     """,
     "error_codes": """
         ApplicationError ErrorCode error_code_of error_response format_error_response
@@ -40,6 +40,9 @@ _NAMES = {
         validate_message_size validate_quality_tier validate_sequence_number
         validate_session_id_format validate_timestamp validate_volume
     """,
+    "websocket_handler": """
+        Request Routes WebSocketHandler
+    """,
     "websocket_messages": """
         ANY AudioFormat AudioMessage AudioQualityWarningMessage BroadcastControlMessage
         BroadcastMutedMessage BroadcastPausedMessage BroadcastResumedMessage BroadcastState
@@ -58,7 +61,7 @@ _NAMES = {
     """,
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
-__all__ = list(_MODULE_OF)  # noqa: PLE0604 - the stub lists them one by one
+__all__ = list(_MODULE_OF)
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,6 @@ from .connections import (
     BroadcastResult as BroadcastResult,
     Connections as Connections,
     Outcome as Outcome,
-    Signer as Signer,
     endpoint_of as endpoint_of,
 )
 from .error_codes import (
@@ -76,6 +75,11 @@ from .validators import (
     validate_session_id_format as validate_session_id_format,
     validate_timestamp as validate_timestamp,
     validate_volume as validate_volume,
+)
+from .websocket_handler import (
+    Request as Request,
+    Routes as Routes,
+    WebSocketHandler as WebSocketHandler,
 )
 from .websocket_messages import (
     ANY as ANY,
@@ -208,8 +212,10 @@ __all__ = [
     "RateLimitWarningMessage",
     "Record",
     "RefreshConnection",
+    "Request",
     "ResumeBroadcast",
     "ResumePlayback",
+    "Routes",
     "SAMPLE_RATES",
     "SERVER_MESSAGES",
     "SESSIONS_TABLE_NAME",
@@ -223,7 +229,6 @@ __all__ = [
     "SessionJoinedMessage",
     "SessionStatusMessage",
     "SetVolume",
-    "Signer",
     "SpeakerState",
     "SpeakerStateChange",
     "SpeakerStateChangedMessage",
@@ -236,6 +241,7 @@ __all__ = [
     "UnmuteBroadcast",
     "ValidationError",
     "VolumeChangedMessage",
+    "WebSocketHandler",
     "assess_pcm16_quality",
     "audio_duration_ms",
     "bind_context",

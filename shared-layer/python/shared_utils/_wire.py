@@ -42,9 +42,9 @@ NO_TOKEN_CHARS = 15
 
 def _default(value: object) -> object:
     if isinstance(value, Decimal):  # DynamoDB's numbers
-        return (
-            int(value) if value == value.to_integral_value() and abs(value) < 1e18 else float(value)
-        )
+        number = float(value)  # a signalling NaN raises ValueError here
+        whole = -1e18 <= number <= 1e18 and value == value.to_integral_value()
+        return int(value) if whole else number
     raise TypeError(f"{type(value).__name__} is not JSON serializable")
 
 
@@ -205,7 +205,7 @@ class Policy:
             return True
         return any(_path_matches(pattern, path) for pattern in self.paths)
 
-    def replacement(self, value: object, path: tuple[str, ...]) -> object:
+    def replacement(self, value: object, path: tuple[str, ...]) -> str:
         """Return what stands in a hidden value's place."""
         if isinstance(self.censor, str):
             return self.censor
@@ -243,8 +243,14 @@ def all_plain(values: Iterable[object]) -> bool:
 
 
 def all_open(names: tuple[str, ...]) -> bool:
-    """Return whether no value under these names has to be hidden, and no name is cut."""
-    return all(type(n) is str and len(n) <= MAX_NAME_CHARS and not policy.needs(n) for n in names)
+    """Return whether no value under these names has to be hidden, and no name is changed."""
+    return all(
+        type(name) is str
+        and len(name) <= SHORT_CHARS
+        and not looks_secret(name)
+        and not policy.needs(name)
+        for name in names
+    )
 
 
 def clean(
@@ -267,7 +273,7 @@ def _clean(value: Any, path: tuple[str, ...], chars: int, budget: list[int], rul
     try:
         kind = rules.kind(path[-1]) if path else ""
         if (kind or rules.paths) and rules.hides(kind, value, path):
-            return rules.replacement(value, path)
+            return shorten(rules.replacement(value, path), chars)
         exact = type(value)
         if exact is str and len(value) <= SHORT_CHARS and len(value) <= chars and not kind:
             return scrub(value) if rules.on else value
@@ -282,7 +288,7 @@ def _clean(value: Any, path: tuple[str, ...], chars: int, budget: list[int], rul
             return _clean(value.value, path, chars, budget, rules)
         if isinstance(value, (bytes, bytearray, memoryview)):
             data = bytes(value)
-            return f"<{name_of(type(value))} {len(data)} bytes {digest(data)}>"
+            return f"<{name_of(type(value))} {len(data)} bytes {digest(data)}>"[:chars]
         if isinstance(value, dict):
             return _clean_items(dict.items(value), len(value), path, chars, budget, rules)
         if isinstance(value, tuple) and (names := getattr(type(value), "_fields", ())):
@@ -300,7 +306,7 @@ def _clean(value: Any, path: tuple[str, ...], chars: int, budget: list[int], rul
         shown = shorten(_described(value), chars, rules)
         return mask_address(shown) if kind == "address" else shown
     except Exception:  # a foreign object's own methods; the line must survive them
-        return f"<unreadable {name_of(type(value))}>"
+        return f"<unreadable {name_of(type(value))}>"[:chars]
 
 
 def _clean_items(
@@ -344,7 +350,9 @@ def _number(value: Any) -> object:
     if isinstance(value, int):
         exact = int.__index__(value)
         return exact if exact.bit_length() <= 3400 else f"<int of {exact.bit_length()} bits>"
-    number = float(value)  # a Decimal's signalling NaN raises here
+    if isinstance(value, Decimal) and value.is_snan():
+        return "sNaN"
+    number = float(value)
     if number - number != 0:  # NaN or infinite, for a Decimal also beyond a float
         return shorten(str(value), 40)
     return _default(value) if isinstance(value, Decimal) else number

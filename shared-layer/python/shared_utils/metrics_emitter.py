@@ -11,86 +11,100 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
+from collections import deque
+from contextlib import contextmanager
+from decimal import Decimal
+from enum import Enum
 
 from . import _wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Self
+
+    # Name, unit, resolution, dimensions, and whether each dimension is a set of its own.
+    _Key = tuple[Any, Any, Any, tuple[tuple[Any, Any], ...], bool]
+    _Record = tuple[_Key, Any, dict[str, object]]  # with the value and the properties
+    _Group = tuple[tuple[tuple[str, str], ...], bool]  # dimensions as CloudWatch takes them
+    _Metric = tuple[str, str, int]  # name, unit, resolution
 
 __all__ = ["METRICS", "UNITS", "MetricSet", "MetricsContext", "MetricsEmitter"]
 
-# One row a metric: its unit, then the dimensions that split it.
-METRICS: dict[str, tuple[str, ...]] = {
-    "ControlMessagesReceived": ("Count", "ActionType"),
-    "ControlMessageLatency": ("Milliseconds", "ActionType"),
+# One row a metric: its unit, then the dimension sets that split it.
+METRICS: dict[str, tuple[str, *tuple[tuple[str, ...], ...]]] = {
+    "ControlMessagesReceived": ("Count", ("ActionType",)),
+    "ControlMessageLatency": ("Milliseconds", ("ActionType",)),
     "ListenerNotificationLatency": ("Milliseconds",),
     "ListenersNotified": ("Count",),
-    "ListenerNotificationFailures": ("Count", "ErrorType"),
+    "ListenerNotificationFailures": ("Count", ("ErrorType",)),
     "StatusQueriesReceived": ("Count",),
     "StatusQueryLatency": ("Milliseconds",),
     "PeriodicStatusUpdatesSent": ("Count",),
-    "LambdaErrors": ("Count", "Handler", "ErrorType"),
-    "DynamoDBErrors": ("Count", "Operation", "ErrorCode"),
+    "LambdaErrors": ("Count", ("Handler", "ErrorType")),
+    "DynamoDBErrors": ("Count", ("Operation", "ErrorCode")),
     "AudioChunksReceived": ("Count",),
     "AudioChunkSize": ("Bytes",),
     "AudioProcessingLatency": ("Milliseconds",),
-    "AudioChunksDropped": ("Count", "Reason"),
+    "AudioChunksDropped": ("Count", ("Reason",)),
     "AudioBufferOverflows": ("Count",),
     "TranscribeStreamInitLatency": ("Milliseconds",),
-    "TranscribeStreamErrors": ("Count", "ErrorType"),
-    "RateLimitViolations": ("Count", "MessageType"),
+    "TranscribeStreamErrors": ("Count", ("ErrorType",)),
+    "RateLimitViolations": ("Count", ("MessageType",)),
     "ConnectionsClosedForRateLimit": ("Count",),
-    "ColdStarts": ("Count", "Handler"),
-    "MessageLatency": ("Milliseconds", "ActionType"),
-    # Two separate sets: one by ActionType, one by ErrorCode.
-    "MessageFailures": ("Count", "ActionType", "ErrorCode"),
+    "ColdStarts": ("Count", ("Handler",)),
+    "MessageLatency": ("Milliseconds", ("ActionType",)),
+    "MessageFailures": ("Count", ("ActionType",), ("ErrorCode",)),
 }
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
-_SIZES = (
-    "Bytes Kilobytes Megabytes Gigabytes Terabytes Bits Kilobits Megabits Gigabits Terabits".split()
-)
+_SCALES = ("", "kilo", "mega", "giga", "tera")
+_SIZES = [(scale + size).capitalize() for size in ("bytes", "bits") for scale in _SCALES]
 UNITS = frozenset(
-    ["Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None"]
-    + _SIZES
-    + [f"{size}/Second" for size in _SIZES]
-)
+    ("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None", *_SIZES)
+).union(f"{size}/Second" for size in _SIZES)
 
-DEFAULT_NAMESPACE = "WebSocketAudio"
-MAX_METRICS = 100
-MAX_VALUES = 100
-MAX_DIMENSIONS = 30
-MAX_METRIC_NAME = 255
-MAX_DIMENSION_NAME = 250
-MAX_DIMENSION_VALUE = 1024
-MAX_NAMESPACE = 255
+_NAMESPACE = "WebSocketAudio"
+_MAX_METRICS = _MAX_VALUES = 100
+_MAX_DIMENSIONS = 30
+_MAX_NAME = 255  # of a metric and of a namespace
+_MAX_DIMENSION_NAME = 250
+_MAX_DIMENSION_VALUE = 1024
 _MAX_VALUE = 2.0**360
 
 # A dimension with more values than this is not from a closed set; the next ones count as "Other".
-MAX_DIMENSION_VALUES = 100
+_MAX_DIMENSION_VALUES = 100
 # Properties that differ between the values of one document are kept side by side, up to here.
 _MAX_PROPERTY_VALUES = 10
+# So many values are written even if nobody flushes: a hundred messages of three each.
+_MAX_WAITING = 300
+# Names that come from data must not fill the memory.
+_MAX_KEPT = 1024
 
 _HEAD = frozenset(("_aws", "timestamp", "level"))
-# Members of a line that are neither a metric nor a dimension.
-_RESERVED = frozenset(
-    "_aws timestamp level component message sessionId connectionId requestId correlationId operation"
-    " errorCode durationMs coldStart traceId samplingRate context error".split()
+# Members of a log line: neither a metric nor a dimension has such a name.
+_RESERVED = _HEAD.union(
+    ("component", "message", "sessionId", "connectionId", "requestId", "correlationId"),
+    ("operation", "errorCode", "durationMs", "coldStart", "traceId", "samplingRate"),
+    ("context", "error"),
 )
 _IDS = ("sessionid", "connectionid", "requestid", "correlationid", "userid", "traceid", "messageid")
+_NUMBERS = frozenset((int, float))
+_quote, _looks_secret, _timestamp = _wire.quote, _wire.looks_secret, _wire.timestamp
+_SHORT = _wire.SHORT_CHARS
 
-_Metric = tuple[str, int]  # unit, resolution
-_Dimensions = tuple[tuple[str, str], ...]
-
+# The line carries a level that the function's own filter lets through: a stray INFO would be dropped
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+_level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").strip().upper()
+if _level not in ("WARN", "ERROR", "FATAL"):
+    _level = "INFO"
+_cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
 _warned: set[str] = set()
 
 
 def _warn(message: str, *args: object) -> None:
-    """Report each kind of refusal once; the value itself is not shown."""
+    """Report each kind of refusal once; of a value at most 40 characters are shown."""
     try:
         text = message % tuple(ascii(_wire.text(arg, 40)) for arg in args)
         if text not in _warned and len(_warned) < 100:
@@ -100,26 +114,48 @@ def _warn(message: str, *args: object) -> None:
         pass
 
 
-def _is_name(name: object, limit: int) -> bool:
+def _is_text(value: str, limit: int) -> bool:
     return (
-        type(name) is str
-        and 0 < len(name) <= limit
-        and name.isascii()
-        and name.isprintable()
-        and not name.isspace()
-        and name[0] != ":"
+        0 < len(value) <= limit and value.isascii() and value.isprintable() and bool(value.strip())
     )
 
 
-class _Group:
-    """The values of one dimension set that have not been written yet."""
+def _is_name(name: object, limit: int) -> bool:
+    return type(name) is str and _is_text(name, limit) and name[0] != ":"
 
-    __slots__ = ("metrics", "properties", "values")
 
-    def __init__(self) -> None:
-        self.metrics: dict[str, _Metric] = {}
-        self.values: dict[str, Any] = {}
-        self.properties: dict[str, object] = {}
+def _number(value: object) -> float:
+    """Return a number within CloudWatch's range; True is not 1."""
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        number = int.__index__(value) if isinstance(value, int) else float(value)
+        if -_MAX_VALUE <= number <= _MAX_VALUE:
+            return number
+    raise ValueError("the value is not a finite number")
+
+
+def _shown(value: object) -> str:
+    """Return a dimension's value as text, never cut; empty for what counts nothing."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return str.__str__(value)
+    return _wire.text(value) if isinstance(value, int) and type(value) is not bool else ""
+
+
+def _keep(kept: dict[Any, Any], key: object, value: Any) -> Any:
+    if len(kept) >= _MAX_KEPT:
+        kept.clear()
+    kept[key] = value
+    return value
+
+
+def _put_beside(properties: dict[str, Any], name: str, content: object) -> None:
+    """Add a property: two sessions in one document are both searchable."""
+    before = properties.setdefault(name, content)
+    if before is not content:
+        values = before if type(before) is list else [before]
+        if len(values) < _MAX_PROPERTY_VALUES and content not in values:
+            properties[name] = [*values, content]
 
 
 class MetricsEmitter:
@@ -127,9 +163,9 @@ class MetricsEmitter:
 
     `namespace` is METRICS_NAMESPACE, else `WebSocketAudio`; `dimensions` are added to every set;
     `enabled=False`, or METRICS_ENABLED=false, turns everything off. With `window_seconds` the
-    values of several invocations share a document: counts are summed, other values kept in a
-    list, and `flush_due` writes when the window is over or a list is full. Python on Lambda gets
-    no SIGTERM without an extension: at most one window is lost when an environment dies.
+    values of several invocations share a document: counts are summed, other values listed, and
+    `flush_due` writes once the window is over, or 300 values wait. Python on Lambda gets no
+    SIGTERM without an extension: at most one window is lost when an environment dies.
     """
 
     def __init__(
@@ -141,25 +177,22 @@ class MetricsEmitter:
         window_seconds: float = 0,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._lock = threading.Lock()
         self._clock = clock
         self._window_ns = int(window_seconds * 1e9)
         self._since = 0
-        self._groups: dict[_Dimensions, _Group] = {}
-        self._whole: set[_Dimensions] = {()}  # dimensions that are good as they are
-        self._fitting: set[tuple[tuple[str, ...], ...]] = set()
+        # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
+        self._waiting: deque[_Record] = deque()
         self._seen: dict[str, set[str]] = {}
-        self._directives: dict[object, str] = {}
-        if enabled is None:
-            enabled = os.environ.get("METRICS_ENABLED", "true").strip().lower() not in (
-                "false",
-                "0",
-                "off",
-            )
-        self.enabled = enabled
-        self.namespace = _namespace(namespace or os.environ.get("METRICS_NAMESPACE"))
-        self._defaults: _Dimensions = ()
-        self._defaults = self._checked(tuple((dimensions or {}).items()))[0]
+        self._judged: dict[_Key, tuple[_Group, _Metric, dict[str, object]]] = {}
+        self._plans: dict[object, list[str]] = {}
+        setting = os.environ.get("METRICS_ENABLED", "").strip().lower()
+        self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
+        self.namespace = namespace or os.environ.get("METRICS_NAMESPACE") or _NAMESPACE
+        if not _is_name(self.namespace, _MAX_NAME) or self.namespace.startswith("AWS/"):
+            _warn("namespace %s refused, using %s", self.namespace, _NAMESPACE)
+            self.namespace = _NAMESPACE
+        self._defaults: dict[str, str] = {}
+        self._defaults = dict(self._checked(tuple((dimensions or {}).items()))[0])
 
     def emit_metric(
         self,
@@ -175,217 +208,259 @@ class MetricsEmitter:
 
         `properties` are searchable members of the line, such as ids.
         """
-        if not self.enabled:
-            return
+        if self.enabled:
+            try:
+                given = tuple(dimensions.items()) if dimensions else ()
+                waiting = self._waiting
+                waiting.append(((metric_name, unit, resolution, given, False), value, properties))
+                if len(waiting) >= _MAX_WAITING:
+                    self.flush()
+            except Exception:  # a mapping with methods of its own
+                _warn("metric %s refused: its dimensions cannot be read", metric_name)
+
+    def _emit(self, name: str, value: float, *dimensions: str, **ids: object) -> None:
+        if self.enabled:
+            unit, *sets = METRICS[name]
+            given = tuple(zip([name for names in sets for name in names], dimensions, strict=True))
+            self._waiting.append(((name, unit, 60, given, len(sets) > 1), value, ids))
+            if len(self._waiting) >= _MAX_WAITING:
+                self.flush()
+
+    # --- what CloudWatch takes -------------------------------------------------------------------
+
+    def _judge(self, key: _Key) -> tuple[_Group, _Metric, dict[str, object]]:
+        """Return a metric as CloudWatch takes it, with what was no dimension; raise if it does not."""
         try:
-            if (
-                type(value) is not float and type(value) is not int
-            ) or not -_MAX_VALUE <= value <= _MAX_VALUE:
-                number = _number(value)
-                if number is None:
-                    _warn("metric %s refused: its value is not a finite number", metric_name)
-                    return
-                value = number
-            key: _Dimensions = ()
-            if dimensions:
-                key = tuple(dimensions.items())
-                if key not in self._whole:
-                    key, moved = self._checked(key)
-                    properties = {**moved, **properties}
-            with self._lock:
-                self._add(key, metric_name, value, (unit, resolution), properties)
-        except Exception:  # names, dimensions or properties with methods of their own
-            _warn("metric refused: %s", metric_name)
-
-    def _add(
-        self,
-        key: _Dimensions,
-        name: str,
-        value: float,
-        metric: _Metric,
-        properties: dict[str, object],
-    ) -> None:
-        group = self._groups.get(key)
-        if group is None:
-            if not self._groups:
-                self._since = self._clock()
-            elif len(self._groups) >= MAX_METRICS:
-                self._write_all()
-            group = self._groups[key] = _Group()
-        if name not in group.values:
-            metric = self._accepted(name, metric, key)
-            if not metric[0]:
-                return
-            if len(group.values) >= MAX_METRICS:
-                self._write(key, group)
-                group = self._groups[key] = _Group()
-            group.metrics[name] = metric
-            group.values[name] = value
-        else:
-            if group.metrics[name] != metric and group.metrics[name] != self._accepted(
-                name, metric, key
-            ):
-                _warn("metric %s refused: it has another unit in the same document", name)
-                return
-            before = group.values[name]
-            if self._window_ns and metric[0] == "Count":
-                group.values[name] = before + value
-            elif type(before) is not list:
-                group.values[name] = [before, value]
-            elif len(before) < MAX_VALUES:
-                before.append(value)
-            else:
-                self._write(key, group)
-                group = self._groups[key] = _Group()
-                group.metrics[name] = metric
-                group.values[name] = value
-        for field, content in properties.items():
-            if content is not None and group.properties.get(field, content) is content:
-                group.properties[field] = content
-            elif content is not None:
-                group.properties[field] = _beside(group.properties[field], content)
-
-    def _accepted(self, name: object, metric: _Metric, key: _Dimensions) -> _Metric:
-        """Return the metric's unit and resolution as CloudWatch takes them; no unit: refused."""
-        if (
-            not _is_name(name, MAX_METRIC_NAME)
-            or name in _RESERVED
-            or name in dict(key + self._defaults)
-        ):
-            _warn("metric %s refused: not a metric name, or taken", name)
-            return "", 0
-        unit, resolution = metric
+            if judged := self._judged.get(key):
+                return judged
+            hashed = True
+        except Exception:
+            hashed = False
+        name, unit, resolution, given, apart = key
+        dimensions, moved = self._checked(given)
+        if not _is_name(name, _MAX_NAME) or name in _RESERVED:
+            raise ValueError("not a metric name")
+        if name in self._defaults or name in dict(dimensions):
+            raise ValueError("a dimension has this name")
         if type(unit) is not str or unit not in UNITS:
             _warn("metric %s: unknown unit %s, written without", name, unit)
             unit = "None"
-        if resolution not in (1, 60) or type(resolution) is not int:
+        if type(resolution) is not int or resolution not in (1, 60):
             _warn("metric %s: resolution must be 1 or 60 seconds", name)
             resolution = 60
-        return unit, resolution
+        judged = (dimensions, apart), (name, unit, resolution), moved
+        if hashed and len(dimensions) == len(given):
+            _keep(self._judged, key, judged)
+        return judged
 
-    def _checked(self, given: tuple[tuple[Any, Any], ...]) -> tuple[_Dimensions, dict[str, object]]:
+    def _checked(
+        self, given: tuple[tuple[Any, Any], ...]
+    ) -> tuple[tuple[tuple[str, str], ...], dict[str, object]]:
         """Return the dimensions that CloudWatch takes, and the others as properties."""
-        accepted: list[tuple[str, str]] = []
+        accepted: dict[str, str] = {}
         moved: dict[str, object] = {}
-        whole = True
         for name, value in given:
-            shown = str(value) if isinstance(value, (str, int)) and type(value) is not bool else ""
-            squashed = _wire.squash(name) if isinstance(name, str) else ""
-            if squashed.endswith(_IDS):
-                _warn("dimension %s refused: an id is a property, see the documentation", name)
-            elif not _is_name(name, MAX_DIMENSION_NAME) or name in _RESERVED:
+            if type(name) is not str:
                 _warn("dimension %s refused: not a dimension name", name)
-            elif (
-                not _is_name(shown.lstrip(":"), MAX_DIMENSION_VALUE)
-                or len(shown) > MAX_DIMENSION_VALUE
-            ):
-                _warn("dimension %s refused: its value is not 1 to 1024 ASCII characters", name)
-            elif len(accepted) + len(self._defaults) >= MAX_DIMENSIONS:
-                _warn("dimension %s refused: a metric has 30 at the most", name)
-            elif name not in dict(self._defaults):
-                seen = self._seen.setdefault(name, set())
-                if shown not in seen and len(seen) >= MAX_DIMENSION_VALUES:
-                    _warn("dimension %s has too many values, further ones count as Other", name)
-                    shown, whole = "Other", False
-                seen.add(shown)
-                accepted.append((name, shown))
                 continue
-            whole = False
-            if type(name) is str:
+            shown = _shown(value)
+            reason = ""
+            if _wire.squash(name).endswith(_IDS) or _wire.policy.needs(name):
+                reason = "an id or a secret is no dimension"
+            elif not _is_name(name, _MAX_DIMENSION_NAME) or name in _RESERVED:
+                reason = "not a dimension name"
+            elif not _is_text(shown, _MAX_DIMENSION_VALUE) or _looks_secret(shown):
+                reason = "not 1 to 1024 ASCII characters"
+            elif len(accepted) + len(self._defaults) >= _MAX_DIMENSIONS:
+                reason = "a metric has 30 at the most"
+            if reason or name in self._defaults:
+                _warn("dimension %s refused: %s", name, reason or "every metric has it")
                 moved[name] = value
-        checked = tuple(accepted)
-        if whole and all(type(value) is str for _, value in given):
-            self._whole.add(given)
-        return checked, moved
+                continue
+            seen = self._seen.setdefault(name, set())
+            if shown not in seen and len(seen) >= _MAX_DIMENSION_VALUES:
+                _warn("dimension %s has too many values, further ones count as Other", name)
+                shown = "Other"
+            seen.add(shown)
+            accepted[name] = shown
+        return tuple(accepted.items()), moved
 
-    def _fit(self, members: tuple[str, ...], properties: tuple[str, ...]) -> bool:
-        """Return whether properties of these names may stand beside these members as they are."""
-        if (members, properties) not in self._fitting:
-            if not _wire.all_open(properties) or not {*members, *_HEAD}.isdisjoint(properties):
-                return False
-            if len(self._fitting) > 1024:  # names made from data must not fill the memory
-                self._fitting.clear()
-            self._fitting.add((members, properties))
-        return True
+    # --- documents -------------------------------------------------------------------------------
 
-    def _directive(self, key: _Dimensions, metrics: dict[str, _Metric]) -> str:
-        """Return the EMF directive after its timestamp, made once for each shape."""
-        shape = (tuple(name for name, _ in key), tuple(metrics.items()))
-        text = self._directives.get(shape)
-        if text is None:
-            if len(self._directives) > 1024:
-                self._directives.clear()
-            names = [name for name, _ in self._defaults] + list(shape[0])
-            declared = [
-                {"Name": name, "Unit": unit} | ({"StorageResolution": 1} if resolution == 1 else {})
-                for name, (unit, resolution) in metrics.items()
-            ]
-            directive = {
-                "Namespace": self.namespace,
-                "Dimensions": [names, []] if names else [[]],
-                "Metrics": declared,
-            }
-            text = self._directives[shape] = f',"CloudWatchMetrics":[{_wire.encode(directive)}]}}'
+    def _head(self, group: _Group, metrics: Iterable[_Metric]) -> str:
+        """Return a document's text after its time, up to its last dimension."""
+        dimensions, apart = group
+        names = [name for name, _ in dimensions]
+        sets = [
+            [*self._defaults, *some]
+            for some in ([[n] for n in names] if apart and names else [names])
+        ]
+        directive = {
+            "Namespace": self.namespace,
+            "Dimensions": [*sets, []] if sets[0] else sets,
+            "Metrics": [
+                {"Name": name, "Unit": unit} | ({"StorageResolution": 1} if seconds == 1 else {})
+                for name, unit, seconds in metrics
+            ],
+        }
+        members = _wire.encode(self._defaults | dict(dimensions))[1:-1]
+        return f',"CloudWatchMetrics":[{_wire.encode(directive)}]}}{members and "," + members}'
+
+    def _plan(self, shape: object, keys: Sequence[_Key], names: tuple[str, ...]) -> list[str]:
+        """Return a document's text with a gap for each value; empty if it takes more than that."""
+        plan: list[str] = []
+        found = [self._judge(key) for key in keys]
+        group = found[0][0]
+        metrics = {
+            metric[0]: metric for same, metric, moved in found if same == group and not moved
+        }
+        taken = _HEAD.union(self._defaults, dict(group[0]), metrics)
+        room = len(metrics) == len(keys) and len(keys) + len(names) <= _MAX_METRICS
+        if room and _wire.all_open(names) and taken.isdisjoint(names):
+            plan = [part for name in (*metrics, *names) for part in (f",{_quote(name)}:", "")]
+            plan[0] = self._head(group, metrics.values()) + plan[0]
+        return _keep(self._plans, shape, plan)  # type: ignore[no-any-return]
+
+    def _filled(self, plan: list[str], numbers: Sequence[Any], properties: dict[str, Any]) -> str:
+        """Return `plan` with the values; empty, or TypeError, when one of them needs a closer look."""
+        if (
+            not plan
+            or not _NUMBERS.issuperset(map(type, numbers))
+            or not sum(map(abs, numbers)) <= _MAX_VALUE
+        ):
+            return ""
+        texts = properties.values()
+        joined = "".join(texts)
+        if _looks_secret(joined) or (len(joined) > _SHORT and not _wire.all_plain(texts)):
+            return ""
+        parts = plan.copy()
+        parts[1::2] = [*map(repr, numbers), *map(_quote, texts)]
+        return "".join(parts)
+
+    def _at_once(self, records: list[_Record], left_out: frozenset[str]) -> str:
+        """Return the one document that holds all records; empty if it takes a closer look."""
+        keys, numbers, several = zip(*records, strict=True)
+        properties: dict[str, object] = {}
+        for own in several:
+            if own and own != properties:
+                if properties:
+                    return ""
+                properties = own
+        if left_out is not _HEAD:
+            properties = {n: properties[n] for n in properties if n not in left_out}
+        shape = (_wire.policy, *keys, *properties)
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = self._plan(shape, keys, tuple(properties))
+        return self._filled(plan, numbers, properties)
+
+    def _one_by_one(self, records: list[_Record], left_out: frozenset[str]) -> Iterator[str]:
+        groups: dict[_Group, tuple[dict[_Metric, list[float]], dict[str, object]]] = {}
+        for key, value, given in records:
+            try:
+                number = _number(value)
+                group, metric, moved = self._judge(key)
+                series, properties = groups.setdefault(group, ({}, {}))
+                numbers = series.setdefault(metric, [])
+                counts = numbers and self._window_ns and metric[1] == "Count"
+                if counts and abs(numbers[-1] + number) <= _MAX_VALUE:
+                    numbers[-1] += number
+                else:
+                    numbers.append(number)
+                for name, content in (moved | given).items():
+                    if content is not None:
+                        _put_beside(properties, name, content)
+            except Exception as error:  # refused, or something with methods of its own
+                _warn("metric %s refused: %s", key[0], error)
+        for group, (series, properties) in groups.items():
+            described = _wire.clean(properties)
+            while series:
+                yield self._text(group, series, described, left_out)
+
+    def _text(
+        self,
+        group: _Group,
+        series: dict[_Metric, list[float]],
+        properties: dict[str, object],
+        left_out: frozenset[str],
+    ) -> str:
+        """Return a document's text with as many of the values as it may hold, and take these out."""
+        metrics: dict[str, _Metric] = {}
+        for metric in series:
+            if len(metrics) < _MAX_METRICS:
+                metrics.setdefault(metric[0], metric)
+        text = self._head(group, metrics.values())
+        for name, metric in metrics.items():
+            numbers = series.pop(metric)
+            if rest := numbers[_MAX_VALUES:]:
+                series[metric] = rest
+            shown = numbers[:_MAX_VALUES] if len(numbers) > 1 else numbers[0]
+            text += f",{_quote(name)}:{_wire.encode(shown)}"
+        taken = left_out.union(self._defaults, dict(group[0]), metrics)
+        room = _wire.MAX_LINE_BYTES
+        for name, content in properties.items():
+            member = f",{_quote(name)}:{_wire.encode(content)}"
+            room -= len(member)
+            if name not in taken and room >= 0:
+                text += member
         return text
 
-    def _members(self, key: _Dimensions, group: _Group, now: int, leave_out: frozenset[str]) -> str:
-        """Return a document's members as JSON text, from `"_aws"` on."""
-        members: dict[str, Any] = dict(self._defaults + key)
-        members.update(group.values)
-        properties = group.properties
-        if properties:
-            if not (_wire.all_plain(properties.values()) and _wire.all_open(tuple(properties))):
-                properties = _wire.clean(properties)
-            for field, content in properties.items():
-                if field not in members and field not in leave_out:
-                    members[field] = content
+    def _documents(self, left_out: frozenset[str]) -> Iterable[str]:
+        records: list[_Record] = []
+        waiting = self._waiting
         try:
-            text = _wire.encode(members)[1:-1]
-        except ValueError:  # a property that is NaN
-            text = _wire.encode(
-                _wire.clean(properties) | dict(self._defaults + key) | group.values
-            )[1:-1]
-        return (
-            f'"_aws":{{"Timestamp":{now // 1_000_000}{self._directive(key, group.metrics)},{text}'
-        )
+            while waiting:
+                records.append(waiting.popleft())
+        except IndexError:  # another thread took the last one
+            pass
+        if not records or not self.enabled:
+            return ()
+        try:
+            if not self._window_ns and (text := self._at_once(records, left_out)):
+                return (text,)
+        except Exception:  # a metric that is refused, or something that cannot be hashed
+            pass
+        return self._one_by_one(records, left_out)
 
-    def _write(self, key: _Dimensions, group: _Group) -> None:
+    def _write(self, text: str) -> None:
         now = self._clock()
-        members = self._members(key, group, now, _HEAD)
-        _wire.write(f'{{"timestamp":"{_wire.timestamp(now)}","level":"{_level}",{members}}}\n')
-
-    def _write_all(self) -> None:
-        groups, self._groups = self._groups, {}
-        for key, group in groups.items():
-            if group.values:
-                self._write(key, group)
+        _wire.write(
+            f'{{"timestamp":"{_timestamp(now)}","level":"{_level}",'
+            f'"_aws":{{"Timestamp":{now // 1_000_000}{text}}}\n'
+        )
 
     def flush(self) -> None:
         """Write what was collected; nothing is written when there is nothing."""
+        self._since = 0
         try:
-            with self._lock:
-                self._write_all()
-        except Exception:  # watching must not break the request
-            _warn("metrics could not be written")
+            for text in self._documents(_HEAD):
+                self._write(text)
+        except Exception as error:  # watching must not break the request
+            _warn("metrics could not be written: %s", error)
 
     def flush_due(self) -> None:
         """Write at the end of an invocation: at once, or once `window_seconds` are over."""
-        if not self._window_ns or self._clock() - self._since >= self._window_ns:
-            self.flush()
+        if self._window_ns:
+            now = self._clock()
+            self._since = self._since or now
+            if 0 <= now - self._since < self._window_ns:
+                return
+        self.flush()
 
     def take(self) -> list[str]:
         """Return what was collected as JSON members (`,"_aws":...`) for a log line, and forget it.
 
-        Ids are left out: the line has them.
+        Ids are left out: the line has them. What has a `service`, as a line may, is written apart.
         """
-        with self._lock:
-            groups, self._groups = self._groups, {}
-        now = self._clock()
-        return [
-            "," + self._members(key, group, now, _RESERVED)
-            for key, group in groups.items()
-            if group.values
-        ]
+        taken: list[str] = []
+        for text in self._documents(_RESERVED):
+            if '"service":' in text:
+                self._write(text)
+            else:
+                taken.append(f',"_aws":{{"Timestamp":{self._clock() // 1_000_000}{text}')
+        return taken
+
+    # --- an invocation ---------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         return self
@@ -393,33 +468,46 @@ class MetricsEmitter:
     def __exit__(self, *_: object) -> None:
         self.flush_due()
 
+    @contextmanager
+    def invocation(self, handler_name: str) -> Iterator[Self]:
+        """Count a cold start, and flush in the end, also when the call raises.
+
+        `@metrics.invocation("audio")` on a handler, or `with metrics.invocation("audio"):`.
+        """
+        self.emit_cold_start(handler_name)
+        with self:
+            yield self
+
     def metric_set(self, metrics: Mapping[str, str], dimensions: tuple[str, ...] = ()) -> MetricSet:
-        """Return a set of metrics (name: unit) that are always emitted together, checked once here."""
+        """Return metrics (name: unit) that always go out together, checked once for each shape."""
         return MetricSet(self, metrics, dimensions)
+
+    # --- the metrics of the system, `METRICS` ----------------------------------------------------
 
     def emit_cold_start(self, handler_name: str) -> None:
         """Count this environment's start, once, and not under provisioned concurrency."""
         global _cold
         if _cold:
             _cold = False
-            self._emit("ColdStarts", 1, (handler_name,))
+            self._emit("ColdStarts", 1, handler_name)
 
-    def _emit(
-        self, name: str, value: float, dimension_values: tuple[str, ...] = (), **ids: object
-    ) -> None:
-        unit, *names = METRICS[name]
-        dimensions = dict(zip(names, dimension_values, strict=True)) if names else None
-        self.emit_metric(name, value, unit, dimensions, **ids)
+    def emit_message_latency(self, action_type: str, latency_ms: float) -> None:
+        """Add how long a message took, in milliseconds."""
+        self._emit("MessageLatency", latency_ms, action_type)
+
+    def emit_message_failure(self, action_type: str, error_code: str) -> None:
+        """Count a message that was refused or failed, by action and, apart from that, by code."""
+        self._emit("MessageFailures", 1, action_type, error_code)
 
     def emit_control_message_received(self, session_id: str, action_type: str) -> None:
         """Count a control message."""
-        self._emit("ControlMessagesReceived", 1, (action_type,), sessionId=session_id)
+        self._emit("ControlMessagesReceived", 1, action_type, sessionId=session_id)
 
     def emit_control_message_latency(
         self, session_id: str, action_type: str, latency_ms: float
     ) -> None:
         """Add how long a control message took, in milliseconds."""
-        self._emit("ControlMessageLatency", latency_ms, (action_type,), sessionId=session_id)
+        self._emit("ControlMessageLatency", latency_ms, action_type, sessionId=session_id)
 
     def emit_listener_notification_latency(
         self, session_id: str, listener_count: int, latency_ms: float
@@ -432,8 +520,13 @@ class MetricsEmitter:
         self, session_id: str, connection_id: str, error_type: str
     ) -> None:
         """Count a listener that could not be notified."""
-        ids = {"sessionId": session_id, "connectionId": connection_id}
-        self._emit("ListenerNotificationFailures", 1, (error_type,), **ids)
+        self._emit(
+            "ListenerNotificationFailures",
+            1,
+            error_type,
+            sessionId=session_id,
+            connectionId=connection_id,
+        )
 
     def emit_status_query_received(self, session_id: str) -> None:
         """Count a status query."""
@@ -449,11 +542,11 @@ class MetricsEmitter:
 
     def emit_lambda_error(self, handler_name: str, error_type: str) -> None:
         """Count an invocation that failed."""
-        self._emit("LambdaErrors", 1, (handler_name, error_type))
+        self._emit("LambdaErrors", 1, handler_name, error_type)
 
     def emit_dynamodb_error(self, operation: str, error_code: str) -> None:
         """Count a DynamoDB call that failed."""
-        self._emit("DynamoDBErrors", 1, (operation, error_code))
+        self._emit("DynamoDBErrors", 1, operation, error_code)
 
     def emit_audio_chunk_received(self, session_id: str, chunk_size: int) -> None:
         """Count an audio chunk and add its size, in bytes."""
@@ -466,7 +559,7 @@ class MetricsEmitter:
 
     def emit_audio_chunk_dropped(self, session_id: str, reason: str) -> None:
         """Count an audio chunk that was not passed on."""
-        self._emit("AudioChunksDropped", 1, (reason,), sessionId=session_id)
+        self._emit("AudioChunksDropped", 1, reason, sessionId=session_id)
 
     def emit_audio_buffer_overflow(self, session_id: str) -> None:
         """Count an audio buffer that overflowed."""
@@ -478,125 +571,77 @@ class MetricsEmitter:
 
     def emit_transcribe_stream_error(self, session_id: str, error_type: str) -> None:
         """Count a transcription stream that failed."""
-        self._emit("TranscribeStreamErrors", 1, (error_type,), sessionId=session_id)
+        self._emit("TranscribeStreamErrors", 1, error_type, sessionId=session_id)
 
     def emit_rate_limit_violation(
         self, session_id: str, connection_id: str, message_type: str
     ) -> None:
         """Count a message that came too fast."""
-        ids = {"sessionId": session_id, "connectionId": connection_id}
-        self._emit("RateLimitViolations", 1, (message_type,), **ids)
+        self._emit(
+            "RateLimitViolations", 1, message_type, sessionId=session_id, connectionId=connection_id
+        )
 
     def emit_connection_closed_for_rate_limit(self, session_id: str, connection_id: str) -> None:
         """Count a connection that was closed because its messages came too fast."""
-        ids = {"sessionId": session_id, "connectionId": connection_id}
-        self._emit("ConnectionsClosedForRateLimit", 1, **ids)
+        self._emit(
+            "ConnectionsClosedForRateLimit", 1, sessionId=session_id, connectionId=connection_id
+        )
 
 
 class MetricSet:
-    """Metrics that always go out together: names, units and dimension names are checked once."""
+    """Metrics that always go out together: names, units and dimensions are checked once a shape."""
 
-    __slots__ = ("_directive", "_emitter", "_names", "_usable")
+    __slots__ = ("_dimensions", "_emitter", "_metrics", "_split")
 
     def __init__(
         self, emitter: MetricsEmitter, metrics: Mapping[str, str], dimensions: tuple[str, ...]
     ) -> None:
         self._emitter = emitter
-        units = {name: (unit, 60) for name, unit in metrics.items()}
-        self._names = (*dimensions, *units)
-        key = tuple((name, "") for name in dimensions)
-        self._usable = all(emitter._accepted(n, m, key) == m for n, m in units.items())
-        self._directive = (len(dimensions), units, emitter._directive(key, units))
+        self._metrics = tuple(metrics.items())
+        self._dimensions = dimensions
+        self._split = len(dimensions)
 
-    def emit(self, *values: Any, **properties: object) -> None:
+    def emit(self, /, *values: Any, **properties: object) -> None:
         """Write one document: the dimensions' values, then the metrics', in the order declared."""
         emitter = self._emitter
         if not emitter.enabled:
             return
-        split, units, directive = self._directive
+        given, numbers = values[: self._split], values[self._split :]
         try:
-            if (
-                self._usable
-                and not emitter._window_ns
-                and len(values) == len(self._names)
-                and tuple(zip(self._names, values[:split], strict=False)) in emitter._whole
-                and all(
-                    (type(v) is float or type(v) is int) and -_MAX_VALUE <= v <= _MAX_VALUE
-                    for v in values[split:]
-                )
-                and _wire.all_plain(properties.values())
-                and emitter._fit(self._names, tuple(properties))
-            ):
-                now = emitter._clock()
-                members = dict(emitter._defaults)
-                members.update(zip(self._names, values, strict=True))
-                members.update(properties)
-                _wire.write(
-                    f'{{"timestamp":"{_wire.timestamp(now)}","level":"{_level}","_aws":'
-                    f'{{"Timestamp":{now // 1_000_000}{directive},{_wire.encode(members)[1:-1]}}}\n'
-                )
-                return
-        except Exception:  # a value with methods of its own, or a property that is NaN
+            if not emitter._window_ns:
+                shape = (_wire.policy, self, given, *properties)
+                plan = emitter._plans.get(shape)
+                if plan is None:
+                    plan = emitter._plan(shape, self._keys(given), tuple(properties))
+                if text := emitter._filled(plan, numbers, properties):
+                    emitter._write(text)
+                    return
+        except Exception:  # a metric that is refused, or something that cannot be hashed
             pass
-        dimensions = dict(zip(self._names, values[:split], strict=False))
-        for (name, (unit, _)), value in zip(units.items(), values[split:], strict=False):
-            emitter.emit_metric(name, value, unit, dimensions, **properties)
+        if len(values) != self._split + len(self._metrics):
+            _warn("metrics %s refused: not as many values", dict(self._metrics))
+            return
+        emitter._waiting.extend(
+            (key, n, properties) for key, n in zip(self._keys(given), numbers, strict=True)
+        )
         emitter.flush_due()
 
+    def _keys(self, given: tuple[Any, ...]) -> list[_Key]:
+        pairs = tuple(zip(self._dimensions, given, strict=True))
+        return [(name, unit, 60, pairs, False) for name, unit in self._metrics]
 
-class MetricsContext:
+
+@contextmanager
+def MetricsContext(  # noqa: N802 - the name that callers know
+    emitter: MetricsEmitter,
+    metric_name: str,
+    dimensions: Mapping[str, str] | None = None,
+    **properties: Any,
+) -> Iterator[None]:
     """Time a block and emit it in milliseconds, also when the block raises."""
-
-    __slots__ = ("_arguments", "_emitter", "_started")
-
-    def __init__(
-        self,
-        emitter: MetricsEmitter,
-        metric_name: str,
-        dimensions: Mapping[str, str] | None = None,
-        **properties: object,
-    ) -> None:
-        self._emitter = emitter
-        self._arguments = metric_name, dimensions, properties
-
-    def __enter__(self) -> Self:
-        self._started = time.perf_counter_ns()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        elapsed_ms = (time.perf_counter_ns() - self._started) / 1e6
-        name, dimensions, properties = self._arguments
-        self._emitter.emit_metric(name, elapsed_ms, "Milliseconds", dimensions, **properties)
-
-
-def _number(value: object) -> float | None:
-    """Return a finite number within CloudWatch's range, None for anything else; True is not 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, _wire.Decimal)):
-        return None
-    number = value if type(value) is int else float(value)
-    return number if -_MAX_VALUE <= number <= _MAX_VALUE else None
-
-
-def _namespace(name: object) -> str:
-    if name is None:
-        return DEFAULT_NAMESPACE
-    if not _is_name(name, MAX_NAMESPACE) or str(name).startswith("AWS/"):
-        _warn("namespace %s refused, using " + DEFAULT_NAMESPACE, name)
-        return DEFAULT_NAMESPACE
-    return str(name)
-
-
-def _beside(before: object, content: object) -> object:
-    """Return both values of a property: two sessions in one document are both searchable."""
-    values = before if type(before) is list else [before]
-    if len(values) < _MAX_PROPERTY_VALUES and content not in values:
-        values = [*values, content]
-    return values if len(values) > 1 else values[0]
-
-
-# The line carries a level that the function's own filter lets through: a stray INFO would be dropped
-# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
-_level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").strip().upper()
-if _level not in ("WARN", "ERROR", "FATAL"):
-    _level = "INFO"
-_cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
+    started = time.perf_counter_ns()
+    try:
+        yield
+    finally:
+        elapsed_ms = (time.perf_counter_ns() - started) / 1e6
+        emitter.emit_metric(metric_name, elapsed_ms, "Milliseconds", dimensions, **properties)

@@ -216,7 +216,7 @@ class _DebugBuffer:
     def add(self, line: str) -> None:
         self.lines.append(line)
         self.bytes += len(line)
-        while self.bytes > self.limit:
+        while self.lines and self.bytes > self.limit:
             self.bytes -= len(self.lines.pop(0))
             self.dropped += 1
 
@@ -262,6 +262,10 @@ def _plan_of(names: tuple[str, ...]) -> _Plan:
     return plan
 
 
+def _is_empty(value: object) -> bool:
+    return value is None or (type(value) is str and not value)
+
+
 def _split(fields: dict[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields that stand at the top of a line and the others; the last spelling wins."""
     top: dict[str, object] = {}
@@ -270,7 +274,7 @@ def _split(fields: dict[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
         wire_name = _TOP_LEVEL.get(name)
         if wire_name is None:
             context[name] = value
-        elif value is None or value == "":
+        elif _is_empty(value):
             top.pop(wire_name, None)
         else:
             top[wire_name] = value
@@ -294,20 +298,22 @@ class _Rendered:
         fields = {**scope.fields, **bound} if scope.fields else bound
         names = tuple(fields)
         plan = _plans.get(names) or _plan_of(names)
-        try:
-            if plan.hides or not _all_plain(fields.values()):
-                fields = _wire.clean(fields)
-            self._fill(fields, plan)
-        except ValueError:  # NaN, or an integer of thousands of digits
-            self._fill(_wire.clean(fields), plan)
-
-    def _fill(self, fields: dict[str, object], plan: _Plan) -> None:
         self.top, self.context = _split(fields) if plan.tops else ({}, fields)
-        if None in self.context.values():
-            self.context = {name: v for name, v in self.context.items() if v is not None}
-        self.top_text = _members(self.top)
-        self.context_tail = _members(self.context)
-        self.context_text = f',"context":{{{self.context_tail[1:]}}}' if self.context else ""
+        for value in self.context.values():
+            if value is None:
+                self.context = {name: v for name, v in self.context.items() if v is not None}
+                break
+        try:
+            self._fill(plan.hides or not _all_plain(fields.values()))
+        except ValueError:  # NaN, or an integer of thousands of digits
+            self._fill(True)
+
+    def _fill(self, clean: bool) -> None:
+        # What was given is kept as it was: a line that needs a look cleans it once, with its own.
+        self.top_text = _members(_wire.clean(self.top) if clean else self.top)
+        self.context_tail = _members(_wire.clean(self.context) if clean else self.context)
+        tail = self.context_tail
+        self.context_text = f',"context":{{{tail[1:]}}}' if tail else ""
 
 
 _heads: dict[str, str] = {}
@@ -448,7 +454,7 @@ class StructuredLogger:
             if len(_counters) > 1024:  # keys made from data must not fill the memory
                 _counters.clear()
             chosen = next(_counters.setdefault(key, count())) % every == 0
-        except TypeError:  # a key that cannot be hashed
+        except Exception:  # a key that cannot be hashed, in whatever way
             return self
         logger: _Sampled = self._with(_Sampled if chosen else _SampledOut, self._bound)
         logger._unsampled = self
@@ -514,8 +520,7 @@ class StructuredLogger:
             error_text = ""
             if error is not None:
                 error_text = _error_text(error, _MAX_FRAMES)
-                if isinstance(code := getattr(error, "code", None), str):
-                    fields.setdefault("errorCode", code)
+                _set_code(fields, error)
             if args or type(message) is not str:
                 raise _Slow
             if len(message) > _NO_TOKEN and (len(message) > _SHORT or _looks_secret(message)):
@@ -524,21 +529,20 @@ class StructuredLogger:
             if fields:
                 names = tuple(fields)
                 plan = _plans.get(names) or _plan_of(names)
-                rest = fields
+                top, rest = _split(fields) if plan.tops else ({}, fields)
                 if _protected and (plan.hides or not _all_plain(fields.values())):
-                    rest = _wire.clean(fields)
+                    top, rest = _wire.clean(top), _wire.clean(rest)
                 if plan.slow or (bound.context and not bound.context.keys().isdisjoint(names)):
                     raise _Slow
-                if plan.tops:
-                    top, rest = _split(rest)
+                if top:
                     if not bound.top.keys().isdisjoint(top):
                         raise _Slow
                     if rest:
                         top["context"] = rest
                         text = f",{_join(_parts(top, 0))[1:-2]}{bound.context_tail}}}"
-                    elif top:
+                    else:
                         text = f",{_join(_parts(top, 0))[1:-1]}{text}"
-                else:
+                elif rest:
                     text = f',"context":{_join(_parts(rest, 0))[:-1]}{bound.context_tail}}}'
             line = (
                 f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
@@ -567,12 +571,15 @@ class StructuredLogger:
         try:
             bound = bound or _Rendered(_scope.get(), self.component, self._bound)
             error = _pop_error(fields, error)
+            _set_code(fields, error)
             if args:
                 fields["args"] = args
-            given = {k: v for k, v in fields.items() if v is not None or k not in _TOP_LEVEL}
+            given = {k: v for k, v in fields.items() if k not in _TOP_LEVEL or not _is_empty(v)}
             merged = {**bound.top, **bound.context, **given}
             for chars, nodes, frames in _BOUNDS:
-                top, context = _split(_wire.clean(merged, chars=chars, nodes=nodes))
+                top, context = (
+                    _wire.clean(part, chars=chars, nodes=nodes) for part in _split(merged)
+                )
                 error_text = "" if error is None else _error_text(error, frames)
                 context_text = f',"context":{_wire.encode(context)}' if context else ""
                 line = (
@@ -619,6 +626,12 @@ class _Sampled(StructuredLogger):
     exception = _passed_on("exception")
     fatal = critical = _passed_on("fatal")
 
+    def bind(self, /, **fields: object) -> Self:
+        """Return a logger that is sampled with this one."""
+        bound = super().bind(**fields)
+        bound._unsampled = self._unsampled.bind(**fields)
+        return bound
+
 
 class _SampledOut(_Sampled):
     __slots__ = ()
@@ -647,10 +660,21 @@ def _pop_error(fields: dict[str, Any], error: object) -> object:
     return caught
 
 
+def _set_code(fields: dict[str, Any], error: object) -> None:
+    try:
+        if isinstance(code := getattr(error, "code", None), str):
+            fields.setdefault("errorCode", code)
+    except Exception:  # a foreign object's own attributes
+        pass
+
+
 def _error_text(error: object, frames: int) -> str:
     chars = _wire.MAX_FIELD_CHARS if frames else 64
-    if isinstance(error, BaseException):
-        return f',"error":{_exception_text(error, frames, chars, ())}'
+    try:
+        if isinstance(error, BaseException):
+            return f',"error":{_exception_text(error, frames, chars, ())}'
+    except Exception:  # what it says of itself: `__cause__`, `__notes__`
+        pass
     return f',"error":{{"message":{_wire.quote(_wire.text(error, chars))}}}'
 
 
@@ -662,18 +686,21 @@ def _exception_text(
     except Exception:  # its own `__str__`
         message = "<unreadable>"
     text = (
-        f'{{"type":{_quote(type(error).__name__[:128])},"message":{_quote(message)},'
+        f'{{"type":{_quote(_wire.name_of(type(error)))},"message":{_quote(message)},'
         f'"stack":[{_stack_text(error, frames)}]'
     )
     if frames and len(seen) < _MAX_CAUSES:
         seen = (*seen, error)
         if "__notes__" in error.__dict__:
             text += f',"notes":{_wire.encode(_wire.clean(error.__notes__, nodes=20))}'
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is not None and cause not in seen:
+        cause = error.__cause__
+        if cause is None and not error.__suppress_context__:
+            cause = error.__context__
+        if cause is not None and not any(cause is one for one in seen):
             text += f',"cause":{_exception_text(cause, frames, chars, seen)}'
         if isinstance(error, BaseExceptionGroup):
-            inner = [_exception_text(e, frames, chars, seen) for e in error.exceptions[:10]]
+            most = 10 // len(seen)  # groups in groups multiply
+            inner = [_exception_text(e, frames, chars, seen) for e in error.exceptions[:most]]
             text += f',"exceptions":[{",".join(inner)}]'
     return text + "}"
 
@@ -817,6 +844,9 @@ def configure_lambda_logging(
     if level is not None and _level_name(level) not in _LEVELS:
         _warn_once(f"configure_lambda_logging got an unknown level: {_wire.text(level, 40)}")
         level = None
+    if type(buffer_debug_bytes) is not int or buffer_debug_bytes < 0:
+        _warn_once(f"buffer_debug_bytes wants bytes, got {_wire.text(buffer_debug_bytes, 40)}")
+        buffer_debug_bytes = 0
     _wire.policy = _wire.Policy(redact, allow, censor, remove, mask_ip, protect)
     _protected = protect
     _buffer_bytes = buffer_debug_bytes
@@ -849,7 +879,7 @@ class _LibraryHandler(logging.Handler):
             (n for n, rank in reversed(_LEVELS.items()) if record.levelno >= rank), "TRACE"
         )
         fields = {k: v for k, v in record.__dict__.items() if k not in _RECORD_FIELDS}
-        error = record.exc_info[1] if record.exc_info else None
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         _write(StructuredLogger(record.name)._line(level, message, None, (), fields, error))
 
 

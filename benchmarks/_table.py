@@ -1,0 +1,92 @@
+"""Writes the measured numbers into the README: `python benchmarks/_table.py PYTHON [PYTHON]`.
+
+Each PYTHON has the peers (`make bench` makes two such environments and names them). Everything
+after the `measured` mark of the README is replaced. `--zip layer.zip` is passed on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+QUESTIONS = (
+    "cold_import",
+    "bytecode",
+    "first_message",
+    "log_line",
+    "metrics",
+    "control_message",
+    "audio_message",
+    "zip_size",
+)
+MARK = "<!-- measured: what follows is written by _table.py -->\n"
+
+
+def measure(python: str, question: str, options: list[str]) -> dict[str, Any]:
+    command = [python, str(HERE / f"{question}.py"), "--json", *options]
+    report: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    )
+    return report
+
+
+def budget_rows(reports: list[dict[str, Any]]) -> list[str]:
+    """Return a row for each budget; a column for each Python."""
+    rows = []
+    for same in zip(*(report["budgets"] for report in reports), strict=True):
+        measured = [row["measured"] + ("" if row["met"] else " **missed**") for row in same]
+        rows.append(f"| {same[0]['what']} | {same[0]['budget']} | {' | '.join(measured)} |")
+    return rows
+
+
+def table_rows(reports: list[dict[str, Any]]) -> list[str]:
+    """Return a row for each contender; a column for each Python."""
+    rows = []
+    for tables in zip(*(report["tables"] for report in reports), strict=True):
+        medians = [{row["contender"]: row["median"] for row in table["rows"]} for table in tables]
+        for name in medians[0]:
+            values = " | ".join(f"{median[name]:.2f}" for median in medians)
+            rows.append(f"| {tables[0]['question']} | {name} | {tables[0]['unit']} | {values} |")
+    return rows
+
+
+def text(runs: dict[str, list[dict[str, Any]]]) -> str:
+    first = next(iter(runs.values()))
+    columns = [report["machine"].partition(" (")[0] for report in first]
+    rules = " | ---" * len(columns)
+    heads = " | ".join(columns)
+    notes = [note for reports in runs.values() for note in reports[0]["notes"]]
+    machines = [f"- {report['machine']}" for report in first]
+    blocks = [
+        "## Measured",
+        "\n".join(machines) + f"\n- {first[0]['peers']}",
+        "Budgets are what the first may cost at most of the second.",
+        f"| what | budget | {heads} |\n| --- | ---{rules} |\n"
+        + "\n".join(row for reports in runs.values() for row in budget_rows(reports)),
+        "Medians of all contenders:",
+        f"| question | contender | unit | {heads} |\n| --- | --- | ---{rules} |\n"
+        + "\n".join(row for reports in runs.values() for row in table_rows(reports)),
+        "\n".join(f"- {note}" for note in notes),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    at = arguments.index("--zip") if "--zip" in arguments else len(arguments)
+    pythons, options = arguments[:at], arguments[at:]
+    if not pythons:
+        sys.exit(__doc__)
+    runs = {
+        question: [measure(python, question, options) for python in pythons]
+        for question in QUESTIONS
+    }
+    readme = HERE / "README.md"
+    readme.write_text(readme.read_text().partition(MARK)[0] + MARK + "\n" + text(runs))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,168 @@
+"""For the tests of functions that use the layer: events, a context, and what was written and sent.
+
+Imported by tests only. Events have the keys that API Gateway sends, and lack those it does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+
+from . import _wire
+from .connections import BroadcastResult, Connections, Outcome, _checked, _payload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+# fmt: off
+__all__ = [
+    "CapturedLines", "FakeConnections", "FakeContext",
+    "capture_lines", "connect_event", "disconnect_event", "message_event",
+]
+# fmt: on
+
+_ID, _REQUEST = "BFHPhfCWIAMCKlQ=", "BFHPhFe3IAMF95g="
+_DOMAIN = "example.execute-api.eu-west-1.amazonaws.com"
+
+
+def connect_event(
+    connection_id: str = _ID,
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    **request_context: object,
+) -> dict[str, Any]:
+    """Return a `$connect` event; further keywords go into its `requestContext`."""
+    sent = _headers({"Host": _DOMAIN, **(headers or {})})
+    if query:
+        lists = {name: [value] for name, value in query.items()}
+        sent |= {"queryStringParameters": dict(query), "multiValueQueryStringParameters": lists}
+    return _event(connection_id, "CONNECT", "$connect", request_context, sent)
+
+
+def message_event(body: Any, connection_id: str = _ID, **request_context: object) -> dict[str, Any]:
+    """Return a MESSAGE event with `body`: a message, a dict or any text."""
+    route = "$default"
+    if not isinstance(body, str):
+        message = body if isinstance(body, dict) else body.to_dict()
+        route, body = str(message.get("action", route)), _wire.encode(message)
+    extra = {"messageId": "BFaVtfGSIAMCKug=", **request_context}
+    return _event(connection_id, "MESSAGE", route, extra, {"body": body})
+
+
+def disconnect_event(
+    connection_id: str = _ID, *, code: int = 1005, reason: str = "", **request_context: object
+) -> dict[str, Any]:
+    """Return a `$disconnect` event with a close code."""
+    extra = {"disconnectStatusCode": code, "disconnectReason": reason, **request_context}
+    sent = _headers({"Host": _DOMAIN, "x-api-key": ""})
+    return _event(connection_id, "DISCONNECT", "$disconnect", extra, sent)
+
+
+def _headers(headers: dict[str, str]) -> dict[str, Any]:
+    lists = {name: [value] for name, value in headers.items()}
+    return {"headers": headers, "multiValueHeaders": lists}
+
+
+def _event(
+    connection_id: str, kind: str, route: str, extra: dict[str, Any], members: dict[str, Any]
+) -> dict[str, Any]:
+    now = time.time_ns() // 1_000_000
+    context = {
+        "routeKey": route,
+        "eventType": kind,
+        "extendedRequestId": _REQUEST,
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now // 1000)),
+        "messageDirection": "IN",
+        "stage": "prod",
+        "connectedAt": now,
+        "requestTimeEpoch": now,
+        "identity": {"sourceIp": "192.0.2.1"},
+        "requestId": _REQUEST,
+        "domainName": _DOMAIN,
+        "connectionId": connection_id,
+        "apiId": "example",
+    }
+    return {**members, "requestContext": {**context, **extra}, "isBase64Encoded": False}
+
+
+class FakeContext:
+    """Lambda's context for a function with `remaining_ms` left."""
+
+    function_name, function_version, memory_limit_in_mb = "function", "$LATEST", "256"
+
+    def __init__(
+        self, aws_request_id: str = "lambda-request-1", remaining_ms: int = 10_000
+    ) -> None:
+        self.aws_request_id = aws_request_id
+        self.remaining_ms = remaining_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left."""
+        return self.remaining_ms
+
+
+class FakeConnections(Connections):
+    """Keeps what was sent, as (connection id, decoded message), and refuses what the real one does.
+
+    `outcomes` maps a connection id to the kind of outcome it has instead of "sent".
+    """
+
+    def __init__(self, outcomes: Mapping[str, str] | None = None) -> None:
+        self.sent: list[tuple[str, Any]] = []
+        self.closed: list[str] = []
+        self._outcomes = dict(outcomes or {})
+
+    def send(self, connection_id: str, data: object, **_: object) -> Outcome:
+        """Keep the message if its outcome is "sent"."""
+        return self.broadcast([connection_id], data).outcomes[connection_id]
+
+    def broadcast(
+        self, connection_ids: Iterable[str], data: object, **_: object
+    ) -> BroadcastResult:
+        """Send to each connection once."""
+        message = json.loads(_payload(data))
+        result = BroadcastResult({_checked(name): self._outcome(name) for name in connection_ids})
+        self.sent += [(name, message) for name in result.sent]
+        return result
+
+    def close(self, connection_id: str, **_: object) -> Outcome:
+        """Keep the id."""
+        self.closed.append(_checked(connection_id))
+        return self._outcome(connection_id)
+
+    def _outcome(self, connection_id: str) -> Outcome:
+        return Outcome(self._outcomes.get(connection_id, "sent"))
+
+
+class CapturedLines(list["dict[str, Any]"]):
+    """The lines that were written, decoded."""
+
+    def metrics(self) -> dict[str, list[float]]:
+        """Return every metric's values, over all lines."""
+        found: dict[str, list[float]] = {}
+        for line in self:
+            for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+                for name in (metric["Name"] for metric in directive["Metrics"]):
+                    value = line[name]
+                    found.setdefault(name, []).extend(value if type(value) is list else [value])
+        return found
+
+    def level(self, name: str) -> list[dict[str, Any]]:
+        """Return the lines of one level."""
+        return [line for line in self if line["level"] == name]
+
+
+@contextlib.contextmanager
+def capture_lines() -> Iterator[CapturedLines]:
+    """Capture what the layer writes in a block; the lines are there when the block has ended."""
+    stream, lines = io.StringIO(), CapturedLines()
+    try:
+        with contextlib.redirect_stdout(stream):
+            yield lines
+    finally:
+        lines.extend(json.loads(line) for line in stream.getvalue().splitlines() if line[:1] == "{")

@@ -1,0 +1,352 @@
+"""What may import what, what an import may cost, and what is public: read from the sources."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import shared_utils
+
+PACKAGE = Path(shared_utils.__file__).parent
+PATHS = {path.stem: path for path in sorted(PACKAGE.glob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in PATHS.items()}
+HINTS = {
+    name: [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    for name, tree in TREES.items()
+}
+PUBLIC = [name for name in PATHS if name[0] != "_" and name != "testing"]
+
+# What a cold start reads and a newcomer has to.
+MAX_SOURCE_BYTES = 225_000
+
+# "may import", at the top of a module or inside a function. Every module may use `_wire`, too.
+ARROWS = {
+    "__init__": set(),
+    "_wire": set(),
+    "error_codes": set(),
+    "table_names": {"error_codes"},
+    "structured_logger": {"error_codes"},
+    "metrics_emitter": {"error_codes"},
+    "validators": {"error_codes"},
+    "_exchange": {"error_codes"},
+    "connections": {"_exchange", "error_codes"},
+    "websocket_messages": {"validators", "error_codes"},
+    "websocket_handler": {
+        *("error_codes", "table_names", "structured_logger", "metrics_emitter"),
+        *("validators", "connections", "websocket_messages"),
+    },
+    "testing": {*PUBLIC},
+}
+LEAF = {"_wire"}
+# The actions are declared as messages, and messages are checked by validators.
+INSIDE_ONE_FUNCTION = {("validators", "validate_action"): {"websocket_messages"}}
+# What a caller's type is called; at run time the arrow has one direction only.
+FOR_HINTS_ONLY = {"_exchange": {"connections"}}
+# By name at run time: the package's own modules, and botocore if there are no plain credentials.
+DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"]}
+
+# What the Lambda runtime client has loaded before a function's own code; `benchmarks` measure it.
+FREE_ON_LAMBDA = (
+    "__future__ abc atexit codecs collections.abc contextlib decimal enum functools importlib io itertools"
+    " json linecache logging math numbers operator os re reprlib string textwrap threading time"
+    " tokenize traceback types warnings weakref"
+).split()
+CHEAP = {"_contextvars", "binascii"}
+
+
+def fresh(code, *arguments):
+    """Run code in an interpreter without site-packages or environment; return its JSON."""
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", code, PACKAGE.parent, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stderr == ""
+    return json.loads(run.stdout)
+
+
+def imported(node):
+    """Return the siblings (True) and the other top-level packages (False) that a node imports."""
+    if isinstance(node, ast.Import):
+        return {(False, alias.name.partition(".")[0]) for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return {(False, node.module.partition(".")[0])}
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return {(True, node.module)}
+    return {(True, alias.name) for alias in node.names} if hasattr(node, "level") else set()
+
+
+def all_imported(tree):
+    return set().union(*map(imported, ast.walk(tree)))
+
+
+def inside_named_functions(module):
+    """Return the siblings that only the functions of INSIDE_ONE_FUNCTION import."""
+    everywhere = [found for node in ast.walk(TREES[module]) for found in imported(node)]
+    inside = [
+        found
+        for node in ast.walk(TREES[module])
+        for found in (all_imported(node) if hasattr(node, "name") else ())
+        if found[1] in INSIDE_ONE_FUNCTION.get((module, node.name), ())
+    ]
+    return {found for found in inside if everywhere.count(found) == inside.count(found)}
+
+
+# --- arrows ---------------------------------------------------------------------------------------
+
+
+def test_every_module_has_its_arrows():
+    assert set(ARROWS) == set(PATHS)
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_imports_only_the_siblings_that_it_may(module):
+    found = all_imported(TREES[module]) - inside_named_functions(module)
+
+    siblings = {name for is_sibling, name in found if is_sibling}
+
+    assert siblings - LEAF - FOR_HINTS_ONLY.get(module, set()) <= ARROWS[module]
+
+
+@pytest.mark.parametrize("module", FOR_HINTS_ONLY)
+def test_import_for_hints_stands_where_it_is_never_executed(module):
+    """And is still there: otherwise its line above should go."""
+    everywhere = [found for node in ast.walk(TREES[module]) for found in imported(node)]
+    hints = [found for tree in HINTS[module] for n in ast.walk(tree) for found in imported(n)]
+
+    names = [(True, name) for name in FOR_HINTS_ONLY[module]]
+
+    assert [hints.count(name) for name in names] == [1] * len(names)
+    assert [everywhere.count(name) for name in names] == [1] * len(names)
+
+
+def test_the_one_exception_is_used():
+    """Otherwise its line above should go."""
+    assert inside_named_functions("validators") == {(True, "websocket_messages")}
+
+
+def test_leaf_imports_no_sibling():
+    assert {name for is_sibling, name in all_imported(TREES["_wire"]) if is_sibling} == set()
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_for_tests_is_imported_by_nobody(module):
+    assert (True, "testing") not in all_imported(TREES[module])
+    assert "testing" not in shared_utils._NAMES
+
+
+def test_arrows_have_no_circle():
+    """Every module can be understood after those that it imports."""
+    left = {name: arrows & set(ARROWS) for name, arrows in ARROWS.items()}
+    order = sorted(left, key=lambda name: (len(reachable(left, name)), name))
+
+    assert [name for name in order if name in reachable(left, name)] == []
+
+
+def reachable(arrows, start):
+    found, todo = set(), set(arrows[start])
+    while todo:
+        found |= todo
+        todo = set().union(*(arrows[name] for name in todo)) - found
+    return found
+
+
+# --- standard library only ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_imports_only_the_standard_library(module):
+    others = {name for is_sibling, name in all_imported(TREES[module]) if not is_sibling}
+
+    assert others <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_imports_by_name_only_where_it_is_known(module):
+    calls = (node.func for node in ast.walk(TREES[module]) if isinstance(node, ast.Call))
+    names = [getattr(func, "id", getattr(func, "attr", "")) for func in calls]
+
+    found = [name for name in names if name in ("__import__", "import_module", "exec", "eval")]
+
+    assert found == DYNAMIC.get(module, [])
+
+
+NEW_MODULES = """
+import importlib, json, sys
+for name in json.loads(sys.argv[2]):
+    importlib.import_module(name)
+before = set(sys.modules)
+sys.path.insert(0, sys.argv[1])
+import shared_utils
+for name in json.loads(sys.argv[3]):
+    getattr(shared_utils, name)
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def new_modules(*names, free=FREE_ON_LAMBDA):
+    return set(fresh(NEW_MODULES, json.dumps(free), json.dumps(names)))
+
+
+def test_import_of_everything_adds_only_cheap_standard_modules():
+    """Neither the SDK nor `typing`, `dataclasses`, `datetime` and others that cost milliseconds."""
+    new = new_modules(*shared_utils.__all__)
+
+    assert {name for name in new if not name.startswith("shared_utils")} <= CHEAP
+    assert {f"shared_utils.{name}" for name in PUBLIC} <= new
+
+
+@pytest.mark.parametrize("module", ["dataclasses", "typing", "datetime", "uuid", "base64"])
+def test_the_proof_above_can_see_an_expensive_module(module):
+    """It is not loaded before the proof begins, so it would be seen."""
+    code = NEW_MODULES.replace("import shared_utils\n", f"import {module} as shared_utils\n")
+
+    assert module in fresh(code, json.dumps(FREE_ON_LAMBDA), "[]")
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        pytest.param("__version__", set(), id="nothing"),
+        pytest.param("get_structured_logger", {"structured_logger"}, id="logger"),
+        pytest.param("MetricsEmitter", {"metrics_emitter"}, id="metrics"),
+        pytest.param("ErrorCode", {"error_codes"}, id="codes"),
+        pytest.param("get_table_name", {"table_names", "error_codes"}, id="tables"),
+        pytest.param("validate_volume", {"validators", "error_codes"}, id="validators"),
+        pytest.param(
+            "SetVolume", {"websocket_messages", "validators", "error_codes"}, id="messages"
+        ),
+        pytest.param("Connections", {"connections", "error_codes"}, id="connections"),
+    ],
+)
+def test_name_loads_its_module_and_what_that_needs(name, modules):
+    loaded = {new for new in new_modules(name) if new.startswith("shared_utils.")}
+
+    assert loaded - {"shared_utils._wire"} == {f"shared_utils.{module}" for module in modules}
+
+
+# --- the package's names --------------------------------------------------------------------------
+
+
+def literal_all(module):
+    """Return `__all__` as its first assignment lists it."""
+    assignments = [node for node in TREES[module].body if isinstance(node, ast.Assign)]
+    [names] = [a.value for a in assignments if ast.unparse(a.targets[0]) == "__all__"]
+    return ast.literal_eval(names)
+
+
+def isort_order(name):
+    return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
+
+
+@pytest.mark.parametrize("module", [*PUBLIC, "testing"])
+def test_public_names_of_a_module_are_sorted(module):
+    names = literal_all(module)
+
+    assert names == sorted(names, key=isort_order)
+
+
+# Public to its siblings, which write the same invocation's lines, and to nobody else.
+FOR_SIBLINGS = {"structured_logger": {"begin_invocation", "end_invocation"}}
+
+
+@pytest.mark.parametrize("module", [*PUBLIC, "testing"])
+def test_every_public_class_and_function_is_listed(module):
+    defs = (ast.FunctionDef, ast.ClassDef)
+    defined = {n.name for n in TREES[module].body if isinstance(n, defs) and n.name[0] != "_"}
+
+    listed = set(vars(__import__(f"shared_utils.{module}", fromlist=["x"]))["__all__"])
+
+    assert defined - listed == FOR_SIBLINGS.get(module, set())
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_package_offers_every_public_name_of_a_module(module):
+    listed = __import__(f"shared_utils.{module}", fromlist=["x"]).__all__
+
+    assert len(listed) == len(set(listed))
+    assert sorted(shared_utils._NAMES[module].split()) == sorted(listed)
+
+
+def test_no_two_modules_offer_the_same_name():
+    assert len(shared_utils.__all__) == len(set(shared_utils.__all__))
+    assert set(shared_utils._NAMES) == set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", shared_utils.__all__)
+def test_name_is_its_modules(name):
+    found = getattr(shared_utils, name)
+
+    module = sys.modules[f"shared_utils.{shared_utils._MODULE_OF[name]}"]
+    assert found is getattr(module, name)
+    assert name in dir(shared_utils)
+
+
+def test_stub_lists_the_names_that_the_package_offers():
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_text())
+    aliases = {
+        alias.asname: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert aliases == shared_utils._MODULE_OF
+
+
+@pytest.mark.parametrize("name", ["get_structured_loger", "_secret", "", "websocket_message"])
+def test_unknown_name_is_an_attribute_error(name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(shared_utils, name)
+
+    assert str(caught.value) == f"module 'shared_utils' has no attribute {name!r}"
+
+
+def test_unknown_name_is_an_import_error():
+    with pytest.raises(ImportError, match="get_structured_loger"):
+        exec("from shared_utils import get_structured_loger")  # noqa: S102
+
+
+def test_star_gives_every_name_and_nothing_else():
+    namespace = {}
+
+    exec("from shared_utils import *", namespace)  # noqa: S102
+
+    assert namespace.keys() - {"__builtins__"} == set(shared_utils.__all__)
+
+
+def test_version_is_three_numbers_and_build_is_not_stamped_in_the_sources():
+    assert [part.isdigit() for part in shared_utils.__version__.split(".")] == [True] * 3
+    assert shared_utils.__build__ == "source"
+
+
+# --- form -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_says_what_it_holds(module):
+    """One sentence on the first line, then one thing that its reader can rely on."""
+    first, _, rest = (ast.get_docstring(TREES[module]) or "").partition("\n\n")
+
+    assert first.endswith(".")
+    assert rest
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_defers_its_hints(module):
+    """Evaluated hints would need `typing` at run time."""
+    future = [n for n in TREES[module].body if getattr(n, "module", "") == "__future__"]
+
+    assert [alias.name for node in future for alias in node.names] == ["annotations"]
+
+
+def test_sources_are_within_their_budget():
+    assert sum(path.stat().st_size for path in PATHS.values()) <= MAX_SOURCE_BYTES
+
+
+def test_package_is_marked_as_typed():
+    assert (PACKAGE / "py.typed").read_bytes() == b""

@@ -1,0 +1,512 @@
+"""The zip that `build.sh` makes, by building it, and what it refuses to build."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import marshal
+import os
+import random
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+LAYER = Path(__file__).parent.parent
+PACKAGE = LAYER / "python" / "shared_utils"
+SOURCES = sorted(path.name for path in PACKAGE.glob("*.py"))
+VERSION = f"3.{sys.version_info.minor}"
+TAG = sys.implementation.cache_tag
+OTHER_FILES = ["__init__.pyi", "py.typed"]
+ENTRY = "python/shared_utils/"
+
+
+def build(*arguments, layer=LAYER, cwd="/", **environ):
+    """Run `build.sh` with the Python of these tests; return the finished process."""
+    environ = {**os.environ, "PYTHON": sys.executable, "PIP_NO_INDEX": "1", **environ}
+    return subprocess.run(
+        [layer / "build.sh", *map(str, arguments)],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def interpreter(version):
+    """Return a CPython of this version that runs here, or None."""
+    names = [shutil.which(f"python{version}"), f"/usr/local/bin/python{version}"]
+    names += Path.home().glob(f".pyenv/versions/{version}.*/bin/python3")
+    names += [sys.executable, f"/usr/bin/python{version}"]
+    code = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2])"
+    for name in filter(None, names):
+        if Path(name).exists():
+            run = subprocess.run(
+                [name, "-I", "-c", code], capture_output=True, text=True, check=False
+            )
+            if run.stdout.split() == ["cpython", version]:
+                return name
+    return None
+
+
+PYTHONS = {version: interpreter(version) for version in ("3.11", "3.12", "3.13", "3.14")}
+OTHERS = [version for version, found in PYTHONS.items() if found and version != VERSION]
+MISSING = [version for version, found in PYTHONS.items() if not found]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Return the zip, built once for all tests that only look at it, and what was printed."""
+    path = tmp_path_factory.mktemp("built") / "shared-layer.zip"
+    run = build("--python", VERSION, "--output", path)
+    assert run.returncode == 0, run.stderr
+    return path, run.stdout
+
+
+@pytest.fixture(scope="session")
+def archive(built):
+    with zipfile.ZipFile(built[0]) as archive:
+        yield archive
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Return a copy of the layer that a test may change."""
+    target = tmp_path / "some where else" / "layer"
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "tests", "*.zip")
+    shutil.copytree(LAYER, target, ignore=unwanted)
+    return target
+
+
+def unpack(path, target):
+    """Unpack as Lambda does: nothing may be written, and the dates are those of the zip or new."""
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(target)
+    for file in target.rglob("*"):
+        os.utime(file, (1_600_000_000, 1_600_000_000))
+        file.chmod(0o555 if file.is_dir() else 0o444)
+    return target / "python"
+
+
+# Imports everything in a fresh interpreter that would write bytecode if it had to make any.
+PROBE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+compiled = []
+def hook(event, args):
+    if event == "compile":
+        compiled.append(str(args[1]))
+sys.addaudithook(hook)
+import importlib, json, os
+modules = [importlib.import_module(name) for name in json.loads(sys.argv[2])]
+assert not sys.dont_write_bytecode
+print(json.dumps({
+    "compiled": [name for name in compiled if "shared_utils" in name],
+    "cached": [os.path.basename(module.__cached__) for module in modules],
+    "files": sorted({os.path.dirname(module.__file__) for module in modules}),
+    "build": sys.modules["shared_utils"].__build__,
+}))
+"""
+MODULES = ["shared_utils"] + [f"shared_utils.{name[:-3]}" for name in SOURCES[1:]]
+
+
+def probe(root, python=sys.executable):
+    run = subprocess.run(
+        [python, "-I", "-c", PROBE, root, json.dumps(MODULES)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stderr == ""
+    return json.loads(run.stdout)
+
+
+# --- the same bytes -------------------------------------------------------------------------------
+
+
+def test_second_build_in_other_circumstances_has_the_same_bytes(built, tmp_path):
+    """Neither the folder, the time zone, the hash seed, the umask nor an option's spelling counts."""
+    other = tmp_path / "other.zip"
+    previous = os.umask(0o077)
+
+    run = build(
+        f"--python={VERSION},{VERSION}",
+        f"--output={other}",
+        cwd=tmp_path,
+        TZ="Asia/Tokyo",
+        PYTHONHASHSEED="4242",
+        LC_ALL="C",
+    )
+
+    os.umask(previous)
+    assert run.returncode == 0, run.stderr
+    assert other.read_bytes() == built[0].read_bytes()
+
+
+def test_copy_in_another_folder_with_other_dates_and_modes_has_the_same_bytes(built, copy):
+    for file in copy.rglob("*.py"):
+        os.utime(file, (1_500_000_000, 1_500_000_000))
+        file.chmod(0o600)
+
+    run = build("--python", VERSION, layer=copy)
+
+    assert run.returncode == 0, run.stderr
+    assert (copy / "shared-layer.zip").read_bytes() == built[0].read_bytes()
+
+
+def test_build_leaves_nothing_but_the_zip(copy):
+    before = set(copy.rglob("*"))
+
+    build("--python", VERSION, layer=copy)
+
+    assert set(copy.rglob("*")) - before == {copy / "shared-layer.zip"}
+
+
+# --- what is in it --------------------------------------------------------------------------------
+
+
+def test_entries_are_the_sources_and_their_bytecode_and_nothing_else(archive):
+    cached = [f"{ENTRY}__pycache__/{name[:-3]}.{TAG}.pyc" for name in SOURCES]
+    sources = [f"{ENTRY}{name}" for name in SOURCES + OTHER_FILES]
+
+    assert sorted(archive.namelist()) == sorted(sources + cached)
+
+
+def test_entries_are_sorted_and_have_one_date_and_mode(archive):
+    entries = archive.infolist()
+
+    assert [e.filename for e in entries] == sorted(e.filename for e in entries)
+    assert {e.date_time for e in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {e.external_attr >> 16 for e in entries} == {stat.S_IFREG | 0o644}
+    assert {e.create_system for e in entries} == {3}
+
+
+@pytest.mark.parametrize("name", [*SOURCES[1:], *OTHER_FILES])
+def test_file_has_the_content_of_the_folder(archive, name):
+    assert archive.read(ENTRY + name) == (PACKAGE / name).read_bytes()
+
+
+def test_init_differs_in_its_digest_only(archive):
+    shipped = archive.read(f"{ENTRY}__init__.py").decode()
+
+    digest = re.search(r'^__build__ = "([0-9a-f]{16})"$', shipped, re.M)[1]
+
+    assert shipped.replace(digest, "source") == (PACKAGE / "__init__.py").read_text()
+
+
+def test_digest_is_that_of_the_sources(built):
+    content = b""
+    for name in SOURCES + OTHER_FILES:
+        source = (PACKAGE / name).read_bytes()
+        content += f"{name} {len(source)}\n".encode() + source
+
+    assert f"build  {hashlib.sha256(content).hexdigest()[:16]}\n" in built[1]
+
+
+def test_digest_changes_with_a_source(built, copy):
+    with (copy / "python" / "shared_utils" / "table_names.py").open("a") as source:
+        source.write("# one more line\n")
+
+    run = build("--python", VERSION, layer=copy)
+
+    assert re.search(r"build  \w+", run.stdout)[0] != re.search(r"build  \w+", built[1])[0]
+
+
+def test_build_prints_size_digest_and_biggest_entries(built, archive):
+    content = built[0].read_bytes()
+    sizes = {e.filename: e.compress_size for e in archive.infolist()}
+    biggest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
+
+    lines = built[1].splitlines()
+
+    assert lines[0] == f"shared-layer.zip: {len(content):,} bytes for Python {VERSION}"
+    assert lines[1].split() == ["sha256", hashlib.sha256(content).hexdigest()]
+    assert [line.split() for line in lines[3:]] == [[f"{size:,}", name] for name, size in biggest]
+
+
+# --- bytecode -------------------------------------------------------------------------------------
+
+
+def code_objects(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from code_objects(constant)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+class TestBytecode:
+    def test_header_is_this_versions_and_needs_no_check(self, archive, name):
+        """Bit 0: by hash, not by date; bit 1, which asks for the check, is not set (PEP 552)."""
+        content = archive.read(f"{ENTRY}__pycache__/{name[:-3]}.{TAG}.pyc")
+
+        assert content[:4] == importlib.util.MAGIC_NUMBER
+        assert int.from_bytes(content[4:8], "little") == 1
+        assert content[8:16] == importlib.util.source_hash(archive.read(ENTRY + name))
+
+    def test_every_function_says_where_it_will_be_on_lambda(self, archive, name):
+        content = archive.read(f"{ENTRY}__pycache__/{name[:-3]}.{TAG}.pyc")
+
+        names = {code.co_filename for code in code_objects(marshal.loads(content[16:]))}  # noqa: S302
+
+        assert names == {f"/opt/python/shared_utils/{name}"}
+
+    def test_lines_are_those_of_the_source(self, archive, name):
+        """What is left out of the bytecode moves nothing: a stack trace shows the right line."""
+        content = archive.read(f"{ENTRY}__pycache__/{name[:-3]}.{TAG}.pyc")
+        tree = ast.parse(archive.read(ENTRY + name))
+        defs = (ast.FunctionDef, ast.ClassDef)
+        wanted = {
+            (node.name, (node.decorator_list or [node])[0].lineno)
+            for node in ast.walk(tree)
+            if isinstance(node, defs)
+        }
+
+        codes = code_objects(marshal.loads(content[16:]))  # noqa: S302
+        found = {(c.co_name, c.co_firstlineno) for c in codes if c.co_name[0] != "<"}
+
+        assert found <= wanted
+
+
+def test_import_from_the_read_only_zip_compiles_and_writes_nothing(built, tmp_path):
+    root = unpack(built[0], tmp_path / "opt")
+    before = sorted(root.rglob("*"))
+
+    seen = probe(root)
+
+    assert seen["compiled"] == []
+    assert seen["cached"] == [f"{m.partition('.')[2] or '__init__'}.{TAG}.pyc" for m in MODULES]
+    assert seen["files"] == [str(root / "shared_utils")]
+    assert seen["build"] in built[1]
+    assert sorted(root.rglob("*")) == before
+
+
+def test_import_runs_the_bytecode_and_never_reads_the_source(built, tmp_path):
+    root = unpack(built[0], tmp_path / "opt")
+    for source in (root / "shared_utils").glob("*.py"):
+        source.chmod(0o644)
+        source.write_text("raise SystemExit('the source was run')\n")
+
+    assert probe(root)["compiled"] == []
+
+
+def test_import_without_the_bytecode_would_compile_every_module(built, tmp_path):
+    """The proof that the probe above can see it."""
+    root = unpack(built[0], tmp_path / "opt")
+    (root / "shared_utils").chmod(0o755)
+    (root / "shared_utils" / "__pycache__").chmod(0o755)
+    shutil.rmtree(root / "shared_utils" / "__pycache__")
+
+    assert len(probe(root)["compiled"]) == len(SOURCES)
+
+
+# What must not depend on what the bytecode leaves out: docstrings, annotations, `assert`.
+BEHAVIOUR = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import shared_utils as s
+print(s.SetVolume(volumeLevel=0.5).to_json())
+print(s.parse_message('{"action":"createSession","sourceLanguage":"en"}').to_json())
+print(json.dumps([s.json_schema(c) for c in (*s.CLIENT_MESSAGES.values(), *s.SERVER_MESSAGES.values())]))
+print(s.validate_message({"action": "setVolume", "volumeLevel": 2}))
+print([(c, c.status, c.sentence, c.retryable) for c in s.ErrorCode])
+"""
+
+
+def test_shipped_bytecode_behaves_as_the_source(built, tmp_path):
+    root = unpack(built[0], tmp_path / "opt")
+    run = [sys.executable, "-I", "-B", "-c", BEHAVIOUR]
+
+    shipped = subprocess.run([*run, root], capture_output=True, text=True, check=True)
+    source = subprocess.run([*run, PACKAGE.parent], capture_output=True, text=True, check=True)
+
+    assert shipped.stdout.splitlines() == source.stdout.splitlines()
+
+
+# --- several versions -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_two_versions_stand_side_by_side(built, tmp_path, other):
+    path = tmp_path / "both.zip"
+
+    run = build("--python", f"{other},{VERSION}", "--output", path)
+
+    assert run.returncode == 0, run.stderr
+    root = unpack(path, tmp_path / "opt")
+    with zipfile.ZipFile(path) as both, zipfile.ZipFile(built[0]) as one:
+        added = set(both.namelist()) - set(one.namelist())
+        assert {name: both.read(name) for name in one.namelist()} == {
+            name: one.read(name) for name in one.namelist()
+        }
+    tag = f"cpython-{other.replace('.', '')}"
+    assert added == {f"{ENTRY}__pycache__/{name[:-3]}.{tag}.pyc" for name in SOURCES}
+    assert probe(root, PYTHONS[other])["compiled"] == []
+    assert probe(root)["compiled"] == []
+
+
+@pytest.mark.parametrize("version", ["3.99", *MISSING])
+def test_version_that_is_not_here_is_named_and_nothing_is_built(tmp_path, version):
+    run = build("--python", f"{VERSION},{version}", "--output", tmp_path / "never.zip")
+
+    assert run.returncode == 1
+    assert run.stderr == f"build.sh: CPython {version} was asked for and is not on this machine\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("3.10", id="too-old"),
+        pytest.param("3.9", id="one-digit"),
+        pytest.param("3.11.7", id="three-parts"),
+        pytest.param("3.11 ", id="white-space"),
+        pytest.param("3.11\n", id="line-break"),
+        pytest.param("3.1\u0661", id="other-digits"),
+        pytest.param("4.0", id="python-4"),
+        pytest.param("python3.11", id="command"),
+        pytest.param("../../bin/sh", id="path"),
+        pytest.param("*", id="wildcard"),
+    ],
+)
+def test_version_that_makes_no_sense_is_refused(tmp_path, value):
+    run = build("--python", value, "--output", tmp_path / "never.zip")
+
+    assert run.returncode == 1
+    assert "--python takes versions from 3.11, like 3.11,3.13; got " in run.stderr
+    assert "Traceback" not in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_machine_without_a_python_is_told_what_is_needed(tmp_path):
+    environ = {"PYTHON": "/nowhere", "HOME": str(tmp_path), "PATH": str(tmp_path)}
+    script = (LAYER / "build.sh").read_text().replace("/usr/bin/python3.11", "/nowhere")
+    (tmp_path / "build.sh").write_text(script.replace("dirname", "/usr/bin/dirname"))
+
+    run = subprocess.run(
+        ["/bin/bash", tmp_path / "build.sh"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert run.stderr == "build.sh: Python 3.11 or newer is needed, and none was found\n"
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def noise(num_bytes):
+    """Return text of twice as many characters that a zip can only halve."""
+    return random.Random(0).randbytes(num_bytes).hex()  # noqa: S311 - not a secret
+
+
+def test_zip_over_our_budget_is_refused(copy, tmp_path):
+    big = copy / "python" / "shared_utils" / "big.py"
+    big.write_text(f'"""Too much."""\n\nDATA = "{noise(200_000)}"\n')
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode == 1
+    assert re.fullmatch(
+        rf"build.sh: the zip has \d{{3}},\d{{3}} bytes, our budget for Python {VERSION} is [\d,]+\n",
+        run.stderr,
+    )
+    assert list(tmp_path.glob("never*")) == []
+
+
+def test_refused_build_leaves_the_zip_of_the_one_before(copy):
+    (copy / "shared-layer.zip").write_bytes(b"the one before")
+    (copy / "python" / "shared_utils" / "big.py").write_text(f'DATA = "{noise(200_000)}"\n')
+
+    run = build("--python", VERSION, layer=copy)
+
+    assert run.returncode == 1
+    assert (copy / "shared-layer.zip").read_bytes() == b"the one before"
+
+
+def test_more_than_50_mb_unzipped_is_refused(copy, tmp_path):
+    with (copy / "python" / "shared_utils" / "py.typed").open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode == 1
+    assert re.fullmatch(
+        r"build.sh: 5\d,\d{3},\d{3} bytes unzipped, 52,428,800 are allowed\n", run.stderr
+    )
+    assert list(tmp_path.glob("never*")) == []
+
+
+# --- requirements ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """Return a wheel with a package of 300,000 bytes that hardly compress."""
+    path = tmp_path / "tiny_tool-1.0-py3-none-any.whl"
+    metadata = "Metadata-Version: 2.1\nName: tiny-tool\nVersion: 1.0\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny_tool/__init__.py", f'DATA = "{noise(149_996)}"\n'[:300_000])
+        archive.writestr("tiny_tool-1.0.dist-info/METADATA", metadata)
+        archive.writestr(
+            "tiny_tool-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr("tiny_tool-1.0.dist-info/RECORD", "")
+    return path
+
+
+def test_requirement_is_installed_and_costed_and_lifts_our_budget(copy, wheel, tmp_path):
+    with (copy / "requirements.txt").open("a") as file:
+        file.write(f"{wheel.as_uri()}\n")
+    path = tmp_path / "with.zip"
+
+    run = build("--python", VERSION, "--output", path, layer=copy)
+
+    assert run.returncode == 0, run.stderr
+    assert "  requirement tiny_tool: 300,000 bytes unzipped\n" in run.stdout
+    with zipfile.ZipFile(path) as archive:
+        assert "python/tiny_tool/__init__.py" in archive.namelist()
+        assert f"{ENTRY}structured_logger.py" in archive.namelist()
+
+
+def test_requirement_that_does_not_exist_stops_the_build(copy, tmp_path):
+    with (copy / "requirements.txt").open("a") as file:
+        file.write(f"file://{tmp_path}/absent-1.0-py3-none-any.whl\n")
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode != 0
+    assert "absent-1.0" in run.stderr
+    assert list(tmp_path.glob("never*")) == []
+
+
+def test_module_that_does_not_compile_stops_the_build(copy, tmp_path):
+    (copy / "python" / "shared_utils" / "broken.py").write_text("def\n")
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode != 0
+    assert "broken.py" in run.stderr
+    assert list(tmp_path.glob("never*")) == []
+
+
+def test_init_without_its_build_line_stops_the_build(copy, tmp_path):
+    (copy / "python" / "shared_utils" / "__init__.py").write_text('"""Nothing."""\n')
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode == 1
+    assert '__init__.py must hold the line __build__ = "source" once' in run.stderr

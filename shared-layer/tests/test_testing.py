@@ -1,0 +1,168 @@
+"""The test help itself: what it makes looks like the real thing, what it keeps is what was sent."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared_utils.error_codes import ApplicationError
+from shared_utils.metrics_emitter import MetricsEmitter
+from shared_utils.structured_logger import get_structured_logger
+from shared_utils.testing import (
+    FakeConnections,
+    FakeContext,
+    capture_lines,
+    connect_event,
+    disconnect_event,
+    message_event,
+)
+from shared_utils.websocket_messages import Heartbeat, HeartbeatAckMessage
+
+EVENTS = Path(__file__).parent / "events"
+
+
+def keys_of(event):
+    return {*event}, {*event["requestContext"]}
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (connect_event(), "connect"),
+        (message_event("{}"), "message"),
+        (disconnect_event(), "disconnect"),
+    ],
+)
+def test_event_has_the_keys_of_a_real_one(made, name):
+    real = json.loads((EVENTS / f"{name}.json").read_text())
+
+    assert keys_of(made) == keys_of(real)
+    assert made["requestContext"]["eventType"] == real["requestContext"]["eventType"]
+
+
+def test_connect_event_takes_headers_query_and_context():
+    event = connect_event(
+        "abc=", headers={"Origin": "https://a"}, query={"role": "speaker"}, stage="dev"
+    )
+
+    assert event["headers"]["Origin"] == "https://a"
+    assert event["multiValueHeaders"]["Origin"] == ["https://a"]
+    assert event["queryStringParameters"] == {"role": "speaker"}
+    assert event["multiValueQueryStringParameters"] == {"role": ["speaker"]}
+    assert event["requestContext"]["connectionId"] == "abc="
+    assert event["requestContext"]["stage"] == "dev"
+
+
+@pytest.mark.parametrize(
+    ("given", "body", "route"),
+    [
+        (Heartbeat(requestId="r"), '{"action":"heartbeat","requestId":"r"}', "heartbeat"),
+        ({"action": "setVolume"}, '{"action":"setVolume"}', "setVolume"),
+        ({"a": 1}, '{"a":1}', "$default"),
+        ("no JSON", "no JSON", "$default"),
+    ],
+)
+def test_message_event_takes_messages_dicts_and_text(given, body, route):
+    event = message_event(given, "abc=", authorizer={"principalId": "me"})
+
+    assert event["body"] == body
+    assert event["requestContext"]["routeKey"] == route
+    assert event["requestContext"]["connectionId"] == "abc="
+    assert event["requestContext"]["authorizer"] == {"principalId": "me"}
+
+
+def test_disconnect_event_has_the_close_code():
+    event = disconnect_event("abc=", code=1001, reason="Going away")
+
+    assert event["requestContext"]["disconnectStatusCode"] == 1001
+    assert event["requestContext"]["disconnectReason"] == "Going away"
+
+
+def test_context_has_time_left():
+    context = FakeContext("id-1", remaining_ms=5)
+
+    assert context.aws_request_id == "id-1"
+    assert context.get_remaining_time_in_millis() == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        (HeartbeatAckMessage(timestamp=5), {"type": "heartbeatAck", "timestamp": 5}),
+        ({"type": "ok"}, {"type": "ok"}),
+        ('{"type":"ok"}', {"type": "ok"}),
+    ],
+)
+def test_fake_keeps_what_was_sent(data, kept):
+    connections = FakeConnections()
+
+    outcome = connections.send("a", data, timeout_seconds=1)
+
+    assert outcome.kind == "sent"
+    assert connections.sent == [("a", kept)]
+
+
+def test_fake_broadcast_has_an_outcome_for_each():
+    connections = FakeConnections({"b": "gone", "c": "throttled"})
+
+    result = connections.broadcast(iter(["a", "b", "c", "a"]), {"type": "ok"}, timeout_seconds=1)
+
+    assert (result.sent, result.gone, result.throttled) == (["a"], ["b"], ["c"])
+    assert connections.sent == [("a", {"type": "ok"})]
+
+
+def test_fake_send_that_fails_keeps_nothing():
+    connections = FakeConnections({"b": "gone"})
+
+    assert connections.send("b", {"type": "ok"}).kind == "gone"
+    assert connections.sent == []
+
+
+@pytest.mark.parametrize(
+    ("connection_id", "data"), [("", {}), ("a", {"set": {1}}), ("a", "x" * 131_073), ("a", 7)]
+)
+def test_fake_refuses_what_the_real_one_refuses(connection_id, data):
+    with pytest.raises(ApplicationError):
+        FakeConnections().send(connection_id, data)
+
+
+def test_fake_keeps_what_was_closed():
+    connections = FakeConnections({"b": "gone"})
+
+    kinds = [connections.close("a").kind, connections.close("b").kind]
+
+    assert kinds == ["sent", "gone"]
+    assert connections.closed == ["a", "b"]
+
+
+def test_captured_lines_are_decoded():
+    with capture_lines() as lines:
+        get_structured_logger("test").info("one")
+        sys.stdout.write("not a line of ours\n")
+        get_structured_logger("test").warning("two")
+
+    assert [line["message"] for line in lines] == ["one", "two"]
+    assert [line["message"] for line in lines.level("WARN")] == ["two"]
+
+
+def test_captured_metrics_are_gathered_over_lines():
+    with capture_lines() as lines, MetricsEmitter() as metrics:
+        metrics.emit_metric("Size", 5, "Bytes")
+        metrics.emit_metric("Size", 6, "Bytes")
+        metrics.flush()
+        metrics.emit_metric("Size", 7, "Bytes")
+
+    assert lines.metrics() == {"Size": [5, 6, 7]}
+
+
+def test_capture_survives_an_exception(capsys):
+    capture = capture_lines()
+    lines = capture.__enter__()
+    get_structured_logger("test").info("before")
+
+    swallowed = capture.__exit__(ValueError, ValueError(), None)
+
+    assert not swallowed
+    assert lines[0]["message"] == "before"
+    assert capsys.readouterr().out == ""

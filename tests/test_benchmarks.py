@@ -1,0 +1,69 @@
+"""Every benchmark runs: a smoke run in this environment, without judging a single time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def run(name: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-W", "error", str(BENCHMARKS / name), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "audio_message.py",
+        "bytecode.py",
+        "cold_import.py",
+        "control_message.py",
+        "first_message.py",
+        "log_line.py",
+        "metrics.py",
+    ],
+)
+def test_benchmark_measures_ours_and_names_the_peers_it_lacks(name):
+    """Each script first checks that its contenders do the same work, and exits if one does not."""
+    done = run(name, "--quick", "--json")
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    rows = [row for table in report["tables"] for row in table["rows"]]
+    assert {row["contender"] for row in rows} & {
+        "shared_utils",
+        "shared_utils logger",
+        "shared_utils modules",
+        "as shipped",
+    }
+    assert all(row["median"] > 0 for row in rows)
+    assert report["quick"] is True
+
+
+def test_zip_size_judges_the_zip_and_the_source():
+    done = run("zip_size.py", "--json")
+
+    assert done.returncode == 0, done.stderr
+    judged = [row["what"] for row in json.loads(done.stdout)["budgets"]]
+    assert judged[0].startswith("zip for 3.11")
+    assert judged[-1] == "source of the layer, bytes"
+
+
+def test_report_says_in_words_what_was_met():
+    done = run("control_message.py", "--quick")
+
+    assert done.returncode == 0, done.stderr
+    assert "shared_utils / json.loads alone" in done.stdout
+    assert "smoke run" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["log_line.py", "metrics.py"])
+def test_benchmark_writes_into_a_pipe_as_well(name):
+    done = run(name, "--quick", "--json", "--pipe")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pipe"] is True
