@@ -159,7 +159,7 @@ def compare(arguments: argparse.Namespace, transport: str, folder: Path) -> dict
                     env=_environment(folder / "bundle.pem"),
                     stdout=subprocess.PIPE,
                     check=True,
-                    preexec_fn=lambda: os.sched_setaffinity(0, {client_cpu}),  # noqa: PLW1509
+                    preexec_fn=lambda: os.sched_setaffinity(0, {client_cpu}),
                 )
                 runs[name].append(json.loads(finished.stdout))
     finally:

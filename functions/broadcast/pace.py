@@ -6,8 +6,8 @@ Best effort: another environment counts for itself. What is remembered is bounde
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -6,10 +6,9 @@ name; an absent or empty one is its default.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -11,7 +11,7 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-from .record import code_of, percentile
+from .record import percentile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,10 +63,14 @@ def _chosen_lines(record: Record) -> list[dict[str, Any]]:
 
 
 def _error_table(record: Record) -> Table:
-    table = _table("Error replies", "what was broken", "code", "sentence")
+    table = _table("Error replies, as posted to the sender", "what was broken", "code", "sentence")
     for column in table.columns:
         column.justify = "left"
-    rows = {(message.kind, reply["code"], reply["message"]) for message, reply in record.refused()}
+    rows = {
+        (exchange.message.kind, exchange.reply["code"], exchange.reply["message"])
+        for exchange in record.refused()
+        if exchange.reply is not None
+    }
     for row in sorted(rows, key=lambda row: (row[1], row[0])):
         table.add_row(*(Text(cell) for cell in row))
     return table
@@ -88,27 +92,34 @@ def _metrics_table(record: Record) -> Table:
 
 
 def _totals_table(record: Record) -> Table:
-    results = record.results
-    taken = sum(code_of(result) is None for result in results)
-    warm = [result.duration_ms for result in results[1:]]
+    first = record.exchanges[0].result
+    taken, refused = record.taken(), record.refused()
+    speech = sum(exchange.message.kind == "chunk" for exchange in taken)
+    warm = [exchange.result.duration_ms for exchange in taken if exchange.result is not first]
+    answered = [exchange.result.duration_ms for exchange in refused]
     table = _table("Invocations", "", "")
     table.show_header = False
-    table.add_row("messages sent", str(len(results)))
-    table.add_row("chunks taken", str(taken))
-    table.add_row("messages refused", str(len(results) - taken))
-    table.add_row("cold start: process, runtime, imports", f"{results[0].init_ms:.1f} ms")
-    table.add_row("cold start: first message", f"{results[0].duration_ms:.1f} ms")
-    table.add_row("warm message: median", f"{statistics.median(warm):.2f} ms")
-    table.add_row("warm message: p95", f"{percentile(warm, 95):.2f} ms")
-    table.add_row("log lines per message", f"{len(record.lines) / len(results):.2f}")
-    for kind, is_taken in (("chunk taken", True), ("message refused", False)):
-        sizes = [
-            size
-            for size, result in zip(record.log_bytes, results, strict=True)
-            if (code_of(result) is None) is is_taken
-        ]
-        table.add_row(f"bytes logged per {kind}", f"{statistics.fmean(sizes):.0f}")
+    table.add_row("messages sent", str(len(record.exchanges)))
+    table.add_row("chunks taken", str(len(taken)))
+    table.add_row("messages refused", str(len(refused)))
+    table.add_row("cold start: process, runtime, imports", _milliseconds(first.init_ms or 0, 1))
+    table.add_row("cold start: first message", _milliseconds(first.duration_ms, 1))
+    for kind, durations in (("chunk", warm), ("refusal, with its reply", answered)):
+        if durations:
+            table.add_row(f"warm {kind}: median", _milliseconds(statistics.median(durations)))
+            table.add_row(f"warm {kind}: p95", _milliseconds(percentile(durations, 95)))
+    table.add_row("log lines per message", f"{len(record.lines) / len(record.exchanges):.2f}")
+    table.add_row("bytes logged per chunk of the speech", _average(record.speech_bytes, speech))
+    table.add_row("bytes logged per refusal", _average(record.refusal_bytes, len(refused)))
     return table
+
+
+def _milliseconds(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f} ms"
+
+
+def _average(total: int, count: int) -> str:
+    return f"{total / count:.0f}" if count else "-"
 
 
 def _number(value: float) -> str:

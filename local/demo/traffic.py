@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["BROKEN", "CHUNK_MS", "Message", "api_gateway_event", "flood", "read_chunks", "stream"]
+# fmt: off
+__all__ = [
+    "BROKEN", "CHUNK_MS", "LATECOMER", "SPEAKER", "Message",
+    "api_gateway_event", "flood", "half_a_sample", "read_chunks", "stream",
+]
+# fmt: on
 
 CHUNK_MS = 100
 SESSION_ID = "golden-eagle-427"
 # As API Gateway makes them, with characters that a URL would have to escape.
-SPEAKER, FLOODER = "R0oXAdfD0kwCH6w=", "Fl00d_fD0-wCH6w="
+SPEAKER, FLOODER, LATECOMER = "R0oXAdfD0kwCH6w=", "Fl00d_fD0-wCH6w=", "L8com_fD0-wCH6w="
+UNREADABLE = {"VALIDATION_INVALID_MESSAGE_FORMAT", "VALIDATION_MESSAGE_TOO_LARGE"}
 
 Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A body for the socket; `due` is the error code of its answer, None for a chunk to take.
+    """A body for the socket; `due` is the error code of its reply, None for a chunk to take.
 
     A chunk to take says how much audio is in it.
     """
@@ -38,6 +44,12 @@ class Message:
     due: str | None = None
     connection_id: str = SPEAKER
     audio_bytes: int = 0
+
+    @property
+    def request_id(self) -> str | None:
+        """What a reply has to echo; None for a body that cannot be read, or has none."""
+        fields = {} if self.due in UNREADABLE else json.loads(self.body)
+        return fields.get("requestId")
 
 
 def _cut(body: str) -> str:
@@ -127,6 +139,12 @@ def flood(chunk: bytes, count: int) -> Iterator[Message]:
     for number in range(count):
         body = json.dumps(_fields(number, chunk))
         yield Message("flood", body, None, FLOODER, len(chunk))
+
+
+def half_a_sample(chunk: bytes, connection_id: str) -> Message:
+    """Return a chunk that the function itself refuses."""
+    body = json.dumps(_fields(0, chunk + b"\0"))
+    return Message("half a sample, to end with", body, "AUDIO_INVALID_FORMAT", connection_id)
 
 
 def api_gateway_event(message: Message, number: int) -> dict[str, Any]:

@@ -284,6 +284,13 @@ def test_components_made_from_data_do_not_fill_the_memory(sl):
     )
 
 
+def test_messages_made_from_data_do_not_fill_the_memory(sl, log):
+    texts = [written(log.info, f"m{n}") for n in (*range(1100), 1099)]
+
+    assert len(sl._quoted) <= 512
+    assert texts[-2:] == [INFO + '"m1099"}\n'] * 2
+
+
 def test_the_calls_of_the_contract(log):
     assert written(log.log_websocket_message, "inbound", "sendAudio", 32000) == INFO + (
         '"WebSocket message","operation":"websocket_message","context":{"direction":"inbound",'
@@ -971,6 +978,7 @@ def test_old_debug_lines_make_room_and_are_counted(sl, log, configure):
     with sl.invocation({}):
         written(lambda: [log.debug("m", n=n) for n in range(5)])
         text = written(log.error, "bad")
+        again = written(log.error, "bad")
 
     assert text == (
         OWN + '"Buffered debug lines were dropped","coldStart":true,"context":{"lines":3}}\n'
@@ -978,6 +986,7 @@ def test_old_debug_lines_make_room_and_are_counted(sl, log, configure):
         + DEBUG + '"m","coldStart":true,"context":{"n":4}}\n'
         + ERROR + '"bad","coldStart":true}\n'
     )  # fmt: skip
+    assert again == ERROR + '"bad","coldStart":true}\n'
 
 
 def test_a_debug_line_too_big_for_the_buffer_is_counted(sl, log, configure):

@@ -239,7 +239,7 @@ SECRET_NAMES = [
     "password ", "'password'", "password:",
 ]  # fmt: skip
 SPOKEN_NAMES = [
-    "audio", "audioData", "audio_data", "audioChunk", "audio_chunks", "audioBytes", "audioBase64",
+    "audio", "audioData", "audio_data", "audioChunk", "audio_chunks", "audioBase64",
     "pcm", "pcmData", "samples", "body", "rawBody", "transcript", "transcripts", "transcriptText",
     "transcription", "transcription_text", "sourceText", "translated_text", "tokens",
     "Sec-WebSocket-Protocol",
@@ -255,7 +255,7 @@ def test_a_text_under_this_name_is_never_seen(name):
 
 @pytest.mark.parametrize("name", [
     "tokenCount", "tokenizer", "keyboard", "bodyLength", "message", "user", "secretary", "audioFormat",
-    "passwordless", "ip",
+    "passwordless", "ip", 
 ])  # fmt: skip
 def test_a_text_under_this_name_is_seen(name):
     assert _wire.clean({name: "v"}) == {name: "v"}

@@ -357,10 +357,8 @@ class Run:
             try:
                 lane.sock.do_handshake()
                 return
-            except ssl.SSLWantReadError:
-                yield _READ
-            except ssl.SSLWantWriteError:
-                yield _WRITE
+            except self.owner._would_block as blocked:
+                yield _WRITE if isinstance(blocked, ssl.SSLWantWriteError) else _READ
 
     def _exchange(self, lane: _Lane, job: _Job) -> Generator[int, None, bool]:
         """Send `job`'s request, judge the answer, and return whether the socket may be kept."""

@@ -109,7 +109,7 @@ _SECRET_ENDINGS = (
 )  # fmt: skip
 # Whole names: what people say, and what carries it. A number is a size, not audio.
 _SPOKEN = frozenset(
-    "audio audiodata audiochunk audiochunks audiobytes audiobase64 pcm pcmdata samples body rawbody"
+    "audio audiodata audiochunk audiochunks audiobase64 pcm pcmdata samples body rawbody"
     " transcript transcripts transcripttext transcription transcriptiontext sourcetext translatedtext"
     " secwebsocketprotocol tokens".split()
 )

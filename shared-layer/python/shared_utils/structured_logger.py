@@ -79,6 +79,9 @@ _all_plain, _looks_secret = _wire.all_plain, _wire.looks_secret
 _NO_TOKEN, _SHORT, _MAX_LINE = _wire.NO_TOKEN_CHARS, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
 _write = _wire.write
 
+# Messages as JSON text: a program has few, and says them often.
+_quoted: dict[str, str] = {}
+
 
 # --- context -----------------------------------------------------------------------------------
 
@@ -523,8 +526,9 @@ class StructuredLogger:
                 _set_code(fields, error)
             if args or type(message) is not str:
                 raise _Slow
-            if len(message) > _NO_TOKEN and (len(message) > _SHORT or _looks_secret(message)):
-                message = _wire.shorten(message)
+            quoted = _quoted.get(message)
+            if quoted is None:
+                quoted = _quote_message(message)
             text = bound.context_text
             if fields:
                 names = tuple(fields)
@@ -546,7 +550,7 @@ class StructuredLogger:
                     text = f',"context":{_join(_parts(rest, 0))[:-1]}{bound.context_tail}}}'
             line = (
                 f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
-                f"{_quote(message)}{bound.top_text}{error_text}{root}{text}}}\n"
+                f"{quoted}{bound.top_text}{error_text}{root}{text}}}\n"
             )
             if len(line) - len(root) > _MAX_LINE:
                 raise _Slow
@@ -595,6 +599,15 @@ class StructuredLogger:
                 f'{{"timestamp":"{_wire.timestamp(time.time_ns())}","level":"{level}",'
                 f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
             )
+
+
+def _quote_message(message: str) -> str:
+    if len(message) > _NO_TOKEN and (len(message) > _SHORT or _looks_secret(message)):
+        return _quote(_wire.shorten(message))
+    if len(_quoted) >= 512:  # messages made from data must not fill the memory
+        _quoted.clear()
+    quoted = _quoted[message] = _quote(message)
+    return quoted
 
 
 class _Slow(Exception):  # noqa: N818 - a signal, not an error
