@@ -255,7 +255,7 @@ def test_a_text_under_this_name_is_never_seen(name):
 
 @pytest.mark.parametrize("name", [
     "tokenCount", "tokenizer", "keyboard", "bodyLength", "message", "user", "secretary", "audioFormat",
-    "passwordless", "ip", 
+    "passwordless", "ip",
 ])  # fmt: skip
 def test_a_text_under_this_name_is_seen(name):
     assert _wire.clean({name: "v"}) == {name: "v"}
