@@ -154,6 +154,11 @@ def test_encode_works_without_the_c_encoder(monkeypatch):
     assert plain.encode({"a": [1, Decimal("2.5"), "é"]}) == '{"a":[1,2.5,"\\u00e9"]}'
 
 
+def test_json_text_does_not_follow_an_endless_list():
+    """The C encoder asks a subclass's own `__iter__`, and would fill the memory."""
+    assert _wire.json_text({"a": EndlessList([1, 2])}) == '{"a":[1,2]}'
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

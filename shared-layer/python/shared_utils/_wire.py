@@ -70,9 +70,21 @@ def encode(value: object) -> str:
 def json_text(value: object) -> str:
     """Return compact JSON for any object: `encode` where it can, else what `clean` leaves of it."""
     try:
-        return encode(value)
+        return encode(_exact(value))
     except Exception:  # whatever a foreign object's methods raise
         return encode(clean(value, None))
+
+
+def _exact(value: Any) -> object:
+    """Return containers without their own methods: an endless `__iter__` would fill the memory."""
+    kind = type(value)
+    if issubclass(kind, dict):
+        return {key: _exact(inner) for key, inner in dict.items(value)}
+    if issubclass(kind, list):
+        return [_exact(inner) for inner in list.__iter__(value)]
+    if issubclass(kind, tuple):
+        return [_exact(inner) for inner in tuple.__iter__(value)]
+    return value
 
 
 # --- time --------------------------------------------------------------------------------------
