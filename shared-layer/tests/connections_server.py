@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from shared_utils.connections import Outcome
+
 
 class Reset:
     """Close the connection with RST."""
@@ -55,6 +57,27 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
 
 OK = answer(200)
 
+ENVIRON = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "AWS_REGION": "eu-west-1",
+}
+
+
+class Clock:
+    """A clock that somebody else moves; it starts at 2015-08-30 12:36:00 UTC."""
+
+    def __init__(self, start: float = 1440938160.0) -> None:
+        self.now = start
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def parts(outcome: Outcome) -> tuple[str, int, str]:
+    """Return all there is to an outcome."""
+    return outcome.kind, outcome.status, outcome.reason
+
 
 class Request(NamedTuple):
     """A request as it came; `connection` numbers the accepted sockets from 1."""
@@ -86,7 +109,7 @@ class Server:
         self.requests: list[Request] = []
         self.accepted = 0
         self._tls = tls
-        self._on_accept = on_accept
+        self.on_accept = on_accept
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -151,7 +174,7 @@ class Server:
     def _serve(self, raw: socket.socket, number: int) -> None:
         sock = raw
         try:
-            if self._on_accept is not None and not _perform(raw, self._on_accept):
+            if self.on_accept is not None and not _perform(raw, self.on_accept):
                 return
             if self._tls:
                 sock = self._tls.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)

@@ -1,0 +1,892 @@
+"""One call over sockets: signatures, answers, and a table of what a misbehaving server does."""
+
+import gc
+import os
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from itertools import chain, count, repeat
+from pathlib import Path
+
+import pytest
+from connections_server import (
+    CLOSE,
+    ENVIRON,
+    OK,
+    READ,
+    RESET,
+    SILENCE,
+    Clock,
+    Server,
+    Slowly,
+    answer,
+    make_certificate,
+    parts,
+)
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared_utils import _exchange
+from shared_utils._exchange import Run, Signer, _Job
+
+LARGEST = 128 * 1024
+AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/execute-api/aws4_request,"
+    r" SignedHeaders=host;x-amz-date, Signature=[0-9a-f]{64}"
+)
+
+
+# --- Signature Version 4 --------------------------------------------------------------------------
+
+VECTOR_TOKEN = (
+    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeo"
+    "IYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5V"
+    "SXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yj"
+    "c8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA=="
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "token", "names", "signature"),
+    [
+        pytest.param(
+            *(b"GET\n/", None, "host;x-amz-date"),
+            b"5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            id="get-vanilla",
+        ),
+        pytest.param(
+            *(b"POST\n/", None, "host;x-amz-date"),
+            b"5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+            id="post-vanilla",
+        ),
+        pytest.param(
+            b"GET\n/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            *(None, "host;x-amz-date"),
+            b"07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f",
+            id="get-unreserved",
+        ),
+        pytest.param(
+            *(b"GET\n/%E1%88%B4", None, "host;x-amz-date"),
+            b"8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85",
+            id="get-utf8",
+        ),
+        pytest.param(
+            *(b"POST\n/", VECTOR_TOKEN, "host;x-amz-date;x-amz-security-token"),
+            b"85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead",
+            id="post-sts-header-before",
+        ),
+    ],
+)
+def test_signature_of_the_published_test_suite(start, token, names, signature):
+    """https://github.com/awslabs/aws-c-auth/tree/main/tests/aws-signing-test-suite/v4"""
+    credentials = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", token)
+    signer = Signer(
+        credentials, "us-east-1", "service", "example.amazonaws.com", "20150830T123600Z"
+    )
+
+    assert signer.signature(start + signer.after_path(b"")) == signature
+    assert signer.headers.startswith(
+        "host: example.amazonaws.com\r\nx-amz-date: 20150830T123600Z\r\n"
+    )
+    assert signer.headers.endswith(
+        "authorization: AWS4-HMAC-SHA256"
+        " Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request,"
+        f" SignedHeaders={names}, Signature="
+    )
+
+
+def test_signature_with_a_key_longer_than_a_block_of_the_hash():
+    credentials = ("AKIDEXAMPLE", "k" * 61, None)
+    signer = Signer(credentials, "eu-west-1", "execute-api", "h", "20150830T123600Z")
+
+    # By botocore's SigV4Auth.
+    assert (
+        signer.signature(b"POST\n/%40connections/a%253D" + signer.after_path(b"hello"))
+        == b"7bd42de6bb6fc083d48377cfa88fab0f4f0b32b0178a7a9d8e4532bab8b77d98"
+    )
+
+
+# --- the request ----------------------------------------------------------------------------------
+
+
+def test_request_on_the_wire(connect):
+    with Server() as server:
+        sender = connect(server, clock=Clock())
+
+        outcome = sender.send("Jo5h9cOaIAMCKHg=", "hello")
+
+    [request] = server.requests
+    assert parts(outcome) == ("sent", 200, "")
+    assert request.method == "POST"
+    assert request.path == "/stage/@connections/Jo5h9cOaIAMCKHg%3D"
+    assert request.body == b"hello"
+    assert AUTHORIZATION.fullmatch(request.headers.pop("authorization"))
+    assert request.headers == {
+        "host": f"localhost:{server.port}",
+        "x-amz-date": "20150830T123600Z",
+        "user-agent": "shared-utils",
+        "content-length": "5",
+    }
+
+
+def test_request_to_an_api(connect):
+    """Signed by botocore's SigV4Auth in the first place."""
+    sender = connect("https://abc123.execute-api.eu-west-1.amazonaws.com/prod", clock=Clock())
+    run = Run(sender, "POST", ["Jo5h9cOaIAMCKHg="], b"hello", 1.0)
+
+    request = run._request(_Job("Jo5h9cOaIAMCKHg="))
+    run.selector.close()
+
+    assert request == (
+        b"POST /prod/@connections/Jo5h9cOaIAMCKHg%3D HTTP/1.1\r\n"
+        b"user-agent: shared-utils\r\n"
+        b"host: abc123.execute-api.eu-west-1.amazonaws.com\r\n"
+        b"x-amz-date: 20150830T123600Z\r\n"
+        b"authorization: AWS4-HMAC-SHA256"
+        b" Credential=AKIDEXAMPLE/20150830/eu-west-1/execute-api/aws4_request,"
+        b" SignedHeaders=host;x-amz-date,"
+        b" Signature=9ea67950d8326ef1229ddf9167d438e226af30ae8459826c45078746c248d8f4\r\n"
+        b"content-length: 5\r\n"
+        b"\r\n"
+        b"hello"
+    )
+
+
+def test_session_token_is_sent_and_signed(connect):
+    with Server() as server:
+        sender = connect(server, {**ENVIRON, "AWS_SESSION_TOKEN": "IQoJb3JpZ2lu"})
+
+        sender.send("a", "hello")
+
+    [request] = server.requests
+    assert request.headers["x-amz-security-token"] == "IQoJb3JpZ2lu"
+    assert "SignedHeaders=host;x-amz-date;x-amz-security-token" in request.headers["authorization"]
+
+
+class Name(str):
+    __slots__ = ()
+
+    def __str__(self):
+        raise AssertionError("asked for its text")
+
+    __len__ = __eq__ = __str__
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize(
+    ("connection_id", "last_segment"),
+    [
+        ("a", "a"),
+        ("aB9-._~", "aB9-._~"),
+        ("Jo5h9cOaIAMCKHg=", "Jo5h9cOaIAMCKHg%3D"),
+        ("a/b", "a%2Fb"),
+        ("a b?c#d%3D", "a%20b%3Fc%23d%253D"),
+        ("é\u1234\U0001f600", "%C3%A9%E1%88%B4%F0%9F%98%80"),
+        ("x" * 256, "x" * 256),
+        pytest.param(Name("a="), "a%3D", id="hostile-subclass"),
+    ],
+)
+def test_connection_id_is_encoded_in_the_path(connect, connection_id, last_segment):
+    with Server() as server:
+        connect(server).send(connection_id, "x")
+
+    assert server.requests[0].path == f"/stage/@connections/{last_segment}"
+
+
+def test_long_broadcast_signs_anew(connect):
+    clock, monotonic = Clock(), Clock(0.0)
+
+    def a_minute_later():
+        clock.now += 61
+        monotonic.now += 61
+
+    with Server({"a": [[a_minute_later, OK]]}) as server:
+        sender = connect(
+            server,
+            max_sockets=1,
+            timeout_seconds=1000,
+            answer_seconds=500,
+            clock=clock,
+            monotonic=monotonic,
+        )
+
+        result = sender.broadcast(["a", "b"], "x")
+
+    assert result.sent == ["a", "b"]
+    assert [r.headers["x-amz-date"] for r in server.requests] == [
+        "20150830T123600Z",
+        "20150830T123701Z",
+    ]
+
+
+def test_message_larger_than_the_socket_takes_is_written_in_pieces(pair):
+    server, sender = pair(receive_buffer=4096)
+    sender.send("warm", "x")
+    sender._pool[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    outcome = sender.send("a", b"x" * LARGEST)
+
+    assert parts(outcome) == ("sent", 200, "")
+    assert server.bodies("a") == [b"x" * LARGEST]
+    assert server.accepted == 1
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ([], "HTTP 403"),
+        (["x-amzn-ErrorType: ForbiddenException"], "HTTP 403 forbiddenexception"),
+        (["X-Amzn-Errortype:GoneException:http://aws/"], "HTTP 403 goneexception"),
+        (["x-amzn-ErrorType: a b"], "HTTP 403"),
+    ],
+)
+def test_reason_of_a_refusal_names_the_error_and_nothing_of_the_answer(connect, headers, reason):
+    """The gateway's text about a wrong signature quotes the request, its token included."""
+    with Server({"a": [[answer(403, b"x-amz-security-token:IQoJ", *headers)]]}) as server:
+        outcome = connect(server).send("a", "x")
+
+    assert parts(outcome) == ("forbidden", 403, reason)
+
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + b'{"a":1}'
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    b'3;name=value\r\n{"a\r\n04\r\n":1}\r\n0\r\nTrailer: x\r\n\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        pytest.param([PLAIN], True, id="length"),
+        pytest.param([Slowly(PLAIN)], True, id="byte-by-byte"),
+        pytest.param([CHUNKED], True, id="chunked"),
+        pytest.param([Slowly(CHUNKED)], True, id="chunked-byte-by-byte"),
+        pytest.param(
+            [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + PLAIN],
+            *(True,),
+            id="interim",
+        ),
+        pytest.param([b'http/1.1 200\r\ncontent-length:7\r\n\r\n{"a":1}'], True, id="lower-case"),
+        pytest.param(
+            [b'HTTP/1.1 200 OK\r\nConnection: Close\r\ncontent-length: 7\r\n\r\n{"a":1}'],
+            *(False,),
+            id="connection-close",
+        ),
+        pytest.param([b'HTTP/1.1 200 OK\r\n\r\n{"a":1}', CLOSE], False, id="until-the-end"),
+        pytest.param(
+            [b'HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}'], False, id="http-1.0"
+        ),
+        pytest.param([PLAIN + b"HTTP/1.1 200 OK\r\n"], False, id="more-than-an-answer"),
+    ],
+)
+def test_answer_is_understood(pair, steps, kept):
+    server, sender = pair({"a": [steps]})
+
+    found = sender.get("a")
+    sender.send("b", "x")
+
+    assert found == {"a": 1}
+    assert server.requests[0].method == "GET"
+    assert server.accepted == (1 if kept else 2)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(204, "sent"), (304, "failed")])
+def test_answer_that_has_no_body_ends_with_its_head(pair, status, kind):
+    server, sender = pair({"a": [[b"HTTP/1.1 %d X\r\n\r\n" % status]]})
+
+    outcomes = sender.send("a", "x"), sender.send("b", "x")
+
+    assert [outcome.kind for outcome in outcomes] == [kind, "sent"]
+    assert server.accepted == 1
+
+
+BROKEN_ANSWERS = [
+    pytest.param([RESET], None, id="reset"),
+    pytest.param([CLOSE], "ConnectionError: closed before the answer was complete", id="closed"),
+    pytest.param([SILENCE], "TimeoutError: no answer in 0.2 s", id="silence"),
+    pytest.param(
+        [b"HTTP/1.1 2", CLOSE],
+        "ConnectionError: closed before the answer was complete",
+        id="half-a-line",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\n", SILENCE], "TimeoutError: no answer in 0.2 s", id="half-a-head"
+    ),
+    pytest.param([OK[:-1], RESET], None, id="reset-in-the-answer"),
+    pytest.param(
+        [PLAIN[:-1], CLOSE],
+        "ConnectionError: closed before the answer was complete",
+        id="half-a-body",
+    ),
+    pytest.param(
+        [CHUNKED[:-1], CLOSE],
+        "ConnectionError: closed before the answer was complete",
+        id="half-a-chunk",
+    ),
+    pytest.param([b"SSH-2.0-OpenSSH\r\n"], "ValueError: the answer is not HTTP/1", id="garbage"),
+    pytest.param([b"\r\n\r\n"], "ValueError: the answer is not HTTP/1", id="nothing"),
+    pytest.param([b"HTTP/2 200\r\n\r\n"], "ValueError: the answer is not HTTP/1", id="http-2"),
+    pytest.param(
+        [b"HTTP/1.1 20\r\n\r\n"], "ValueError: the answer is not HTTP/1", id="short-status"
+    ),
+    pytest.param(
+        [b"HTTP/1.1 020 OK\r\n\r\n"], "ValueError: the answer is not HTTP/1", id="low-status"
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"],
+        *("ValueError: the answer has no valid length",),
+        id="negative-length",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 1234567890\r\n\r\n"],
+        *("ValueError: the answer has no valid length",),
+        id="huge-length",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"],
+        *("ValueError: the answer has a chunk without a valid size",),
+        id="negative-chunk",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n"],
+        *("ValueError: the answer has a chunk longer than its size",),
+        id="long-chunk",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000],
+        *("ConnectionError: the answer is too long",),
+        id="long-head",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n" + b"y" * 70_000],
+        *("ConnectionError: the answer is too long",),
+        id="long-body",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 100 C\r\n\r\n" * 4000],
+        "ConnectionError: the answer is too long",
+        id="only-interim",
+    ),
+]
+
+
+@pytest.mark.parametrize(("steps", "reason"), BROKEN_ANSWERS)
+def test_broken_answer_is_failed_and_not_repeated(pair, steps, reason):
+    """Nobody knows whether the message was delivered: it must not go twice."""
+    server, sender = pair({"a": [steps]}, answer_seconds=0.2)
+
+    outcome = sender.send("a", "x")
+
+    assert (outcome.kind, outcome.status) == ("failed", 0)
+    assert outcome.reason == (reason or outcome.reason)
+    assert outcome.reason.startswith(("Connection", "SSL", "ValueError", "TimeoutError"))
+    assert server.bodies("a") == [b"x"]
+
+
+def test_answer_before_the_request_was_read_counts(connect):
+    """A gateway may refuse a large message from its head alone."""
+    steps = [READ, OK, READ, answer(413), SILENCE]
+    with Server(on_accept=steps, receive_buffer=4096) as server:
+        sender = connect(server)
+        sender.send("warm", "x")
+        sender._pool[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+        outcome = sender.send("a", b"x" * LARGEST)
+
+    assert parts(outcome) == ("too_large", 413, "HTTP 413")
+    assert sender._pool == []
+
+
+@given(data=st.binary(max_size=60), ended=st.booleans(), prefix=st.sampled_from([b"", CHUNKED, OK]))
+@example(data=b"HTTP/1.1 999 \r\n\r\n", ended=False, prefix=b"")
+def test_no_bytes_make_the_parser_fail_in_another_way(data, ended, prefix):
+    try:
+        found = _exchange._parse(prefix[: len(data)] + data, ended)
+    except ValueError:
+        found = None
+
+    assert found is None or 200 <= found[0] <= 999
+
+
+@given(length=st.integers(0, len(CHUNKED) - 1))
+def test_answer_is_incomplete_up_to_its_last_byte(length):
+    assert _exchange._parse(CHUNKED[:length], False) is None
+
+
+# --- the one case in which a message may go twice -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "kind", "bodies"),
+    [
+        pytest.param([RESET], "sent", 2, id="reset"),
+        pytest.param([CLOSE], "sent", 2, id="closed"),
+        pytest.param([SILENCE], "failed", 1, id="silence"),
+        pytest.param([b"H", CLOSE], "failed", 1, id="one-byte"),
+        pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n", CLOSE], "failed", 1, id="interim"),
+        pytest.param([b"x" * 12], "failed", 1, id="garbage"),
+    ],
+)
+def test_request_on_a_reused_socket_is_repeated_once_if_no_byte_came_back(
+    pair, first, kind, bodies
+):
+    server, sender = pair({"a": [first, [OK]]}, answer_seconds=0.2)
+    sender.send("warm", "x")
+
+    outcome = sender.send("a", "x")
+
+    assert outcome.kind == kind
+    assert server.bodies("a") == [b"x"] * bodies
+
+
+def test_request_on_a_reused_socket_is_repeated_once_only(pair):
+    server, sender = pair({"a": [[CLOSE]]})
+    sender.send("warm", "x")
+
+    outcome = sender.send("a", "x")
+
+    assert outcome.kind == "failed"
+    assert [request.connection for request in server.requests] == [1, 1, 2]
+
+
+def test_request_is_repeated_once_also_if_the_gateway_throttled_it_in_between(pair):
+    server, sender = pair({"a": [[CLOSE], [answer(429)], [CLOSE], [OK]]}, backoff_seconds=0.001)
+    sender.send("warm", "x")
+
+    outcome = sender.send("a", "x")
+
+    assert outcome.kind == "failed"
+    assert server.bodies("a") == [b"x"] * 3
+
+
+def test_repetition_that_does_not_begin_in_time_tells_what_was_before(connect, certificate):
+    """It was sent once, so it must not be called "not sent"."""
+    context, trusted = certificate
+
+    def fall_silent():
+        server.on_accept = [SILENCE]
+
+    with Server({"a": [[fall_silent, CLOSE]]}, tls=context) as server:
+        sender = connect(server, {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)})
+        sender.send("warm", "x")
+
+        outcome = sender.send("a", "x", timeout_seconds=0.2)
+
+    assert parts(outcome) == (
+        *("failed", 0),
+        "ConnectionError: closed before the answer was complete",
+    )
+
+
+def test_answer_to_nothing_is_not_taken_for_the_next_one(connect):
+    """It comes when the socket is back in the pool."""
+    came = threading.Event()
+    script = [[OK, lambda: threading.Event().wait(0.05), answer(410), came.set]]
+    with Server({"warm": script}) as server:
+        sender = connect(server)
+        sender.send("warm", "x")
+        came.wait(5)
+
+        outcome = sender.send("a", "x")
+
+    assert outcome.kind == "sent"
+    assert server.accepted == 2
+
+
+def test_repetition_that_finds_no_gateway_is_failed_with_the_reason(connect):
+    server = Server({"a": [[lambda: server._listener.close(), CLOSE]]})
+    sender = connect(server)
+    sender.send("warm", "x")
+    server._listener.shutdown(socket.SHUT_RDWR)
+
+    outcome = sender.send("a", "x")
+
+    assert parts(outcome) == ("failed", 0, "ConnectionRefusedError: Connection refused")
+    server.hang_up()
+
+
+def test_request_that_cannot_be_written_is_repeated_on_a_fresh_socket(connect):
+    """The server does not look at the closed socket before the request was tried."""
+    with Server({"warm": [[OK, lambda: threading.Event().wait(0.1)]]}) as server:
+        sender = connect(server)
+        sender.send("warm", "x")
+        sender._pool[0][0].shutdown(socket.SHUT_WR)
+
+        outcome = sender.send("a", "x")
+
+    assert outcome.kind == "sent"
+    assert server.accepted == 2
+    assert server.bodies("a") == [b"x"]
+
+
+# --- many connections -----------------------------------------------------------------------------
+
+
+def test_broadcast_uses_no_more_sockets_than_it_may_and_no_more_than_it_needs(pair):
+    server, sender = pair(max_sockets=8)
+
+    few = sender.broadcast(["a", "b", "c"], "x")
+    accepted_for_few = server.accepted
+    many = sender.broadcast([f"id{n}" for n in range(100)], "x")
+
+    assert (len(few.sent), len(many.sent)) == (3, 100)
+    assert 1 <= accepted_for_few <= 3
+    assert server.accepted - accepted_for_few <= 8
+    assert 1 <= len(sender._pool) <= 8
+    assert len(server.requests) == 103
+
+
+def test_socket_that_was_opened_and_not_needed_is_kept(connect, certificate):
+    """The second shakes hands when the first has taken both messages; TLS tickets are no answer."""
+    context, trusted = certificate
+    answered = threading.Event()
+    gates = iter([lambda: None, lambda: answered.wait(5)])
+    scripts = {"b": [[answered.set, lambda: threading.Event().wait(0.1), OK]]}
+    with Server(scripts, tls=context, on_accept=[lambda: next(gates)()]) as server:
+        sender = connect(server, {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)}, max_sockets=2)
+
+        result = sender.broadcast(["a", "b"], "x")
+        again = sender.broadcast(["a", "b"], "x")
+
+    assert (result.sent, again.sent) == (["a", "b"], ["a", "b"])
+    assert server.accepted == 2
+
+
+def test_call_leaves_nothing_to_the_garbage_collector(pair):
+    """A message may have 128 KB, and there is one for each socket."""
+    _, sender = pair({"lost": [[b"H", CLOSE]], "silent": [[SILENCE]]}, timeout_seconds=0.1)
+    gc.collect()
+    gc.disable()
+    try:
+        sender.broadcast(["a", "b", "lost", "silent"], "x")
+        left = [found for found in gc.get_objects() if type(found).__name__ in ("_Lane", "Run")]
+    finally:
+        gc.enable()
+
+    assert left == []
+
+
+def test_one_socket_is_the_least(connect):
+    with Server() as server:
+        result = connect(server, max_sockets=0).broadcast(["a", "b"], "x")
+
+    assert result.sent == ["a", "b"]
+    assert server.accepted == 1
+
+
+def test_slow_and_silent_connections_do_not_hold_up_the_others(pair):
+    slow = {f"slow{n}": [[SILENCE]] for n in range(4)}
+    _, sender = pair(slow, max_sockets=8, timeout_seconds=0.3)
+
+    result = sender.broadcast([*slow, *(f"id{n}" for n in range(50))], "x")
+
+    assert len(result.sent) == 50
+    assert [parts(o) for o in map(result.outcomes.get, slow)] == [
+        ("failed", 0, "no answer before the deadline")
+    ] * 4
+
+
+def test_connections_that_never_answer_give_their_sockets_back(pair):
+    """Two sockets and six dead connections: the others are reached all the same."""
+    dead = {f"dead{n}": [[SILENCE]] for n in range(6)}
+    server, sender = pair(dead, max_sockets=2, answer_seconds=0.05)
+
+    result = sender.broadcast([*dead, "a", "b"], "x")
+
+    assert result.sent == ["a", "b"]
+    assert {o.reason for o in result.outcomes.values()} == {"", "TimeoutError: no answer in 0.05 s"}
+    assert len(server.requests) == 8
+
+
+def test_what_was_not_begun_before_the_deadline_says_so(pair):
+    server, sender = pair({"a": [[SILENCE]]}, max_sockets=1)
+
+    result = sender.broadcast(["a", "b"], "x", timeout_seconds=0.2)
+
+    assert result.outcomes["a"].reason == "no answer before the deadline"
+    assert result.outcomes["b"].reason == "not sent: no time left"
+    assert server.bodies("b") == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_without_time_nothing_is_sent(connect, timeout):
+    with Server() as server:
+        sender = connect(server)
+        sender.send("warm", "x")
+
+        outcome = sender.send("a", "x", timeout_seconds=timeout)
+
+    assert parts(outcome) == ("failed", 0, "not sent: no time left")
+    assert len(server.requests) == 1
+
+
+def test_socket_that_rests_too_long_within_a_call_is_closed(connect):
+    """While "b" is throttled, the socket that served "a" rests for six seconds."""
+    skipped = Clock(0.0)
+
+    def six_seconds_later():
+        skipped.now += 6
+
+    script = [[answer(429)], [six_seconds_later, answer(429)], [OK]]
+    with Server({"b": script}) as server:
+        sender = connect(
+            server,
+            timeout_seconds=100,
+            answer_seconds=50,
+            backoff_seconds=0.02,
+            monotonic=lambda: time.monotonic() + skipped.now,
+        )
+
+        result = sender.broadcast(["a", "b"], "x")
+
+    assert result.sent == ["a", "b"]
+    assert len(sender._pool) == 1
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts files by Linux's /proc")
+def test_thousand_broadcasts_leave_no_socket_and_no_thread(pair):
+    numbers = count()
+    scripts = {
+        "reset": [[RESET]],
+        "close": [[CLOSE]],
+        "half": [[b"HTTP/1.1 200 OK\r\n", CLOSE]],
+        "gone": [[answer(410)]],
+        "once": [[OK, CLOSE]],
+    }
+    server, sender = pair(scripts, max_sockets=2)
+    sender.broadcast(scripts, "x")
+    sender.close_sockets()
+    server.wait_until_hung_up()
+    before = descriptors(), threading.active_count()
+
+    kinds = Counter(
+        (name, outcome.kind)
+        for name in [*scripts] * 200
+        for outcome in [sender.broadcast([f"{next(numbers)}", name], "x").outcomes[name]]
+    )
+    sender.close_sockets()
+    server.wait_until_hung_up()
+
+    assert (descriptors(), threading.active_count()) == before
+    assert kinds.keys() >= {("gone", "gone"), ("half", "failed"), ("once", "sent")}
+    assert (kinds["gone", "gone"], kinds["half", "failed"], kinds["once", "sent"]) == (
+        200,
+        200,
+        200,
+    )
+    assert sum(kinds.values()) == 1000
+    assert [len(server.bodies(name)) for name in ("gone", "half", "once")] == [201, 201, 201]
+    assert {len(server.bodies(str(number))) for number in range(1000)} == {1}
+
+
+def test_socket_that_was_reset_between_calls_is_not_used(connect):
+    with Server({"a": [[OK, RESET], [OK]]}) as server:
+        sender = connect(server)
+        sender.send("a", "x")
+        server.wait_until_hung_up()
+
+        outcome = sender.send("a", "x")
+
+    assert outcome.kind == "sent"
+    assert server.accepted == 2
+
+
+# --- throttling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_refusal_for_now_is_repeated(pair, status):
+    script = [[answer(status)], [answer(status)], [answer(status)], [OK]]
+    server, sender = pair({"a": script}, backoff_seconds=0.001)
+
+    result = sender.broadcast(["a", "b"], "x")
+
+    assert result.sent == ["a", "b"]
+    assert server.bodies("a") == [b"x"] * 4
+    assert server.bodies("b") == [b"x"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [pytest.param(429, "throttled"), pytest.param(500, "failed")]
+)
+def test_refusal_for_now_is_repeated_a_bounded_number_of_times(connect, status, kind):
+    with Server({"a": [[answer(status)]]}) as server:
+        outcome = connect(server, backoff_seconds=0.001).send("a", "x")
+
+    assert parts(outcome) == (kind, status, f"HTTP {status}")
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 413])
+def test_refusal_for_good_is_not_repeated(connect, status):
+    with Server({"a": [[answer(status)]]}) as server:
+        connect(server, backoff_seconds=0.001).send("a", "x")
+
+    assert len(server.requests) == 1
+
+
+def test_repetition_that_would_come_too_late_is_not_waited_for(connect):
+    """The pause would be 1 s at most, and half of it at least."""
+    with Server({"a": [[answer(429)]]}) as server:
+        outcome = connect(server, backoff_seconds=60).send("a", "x", timeout_seconds=0.5)
+
+    assert parts(outcome) == ("throttled", 429, "HTTP 429")
+    assert len(server.requests) == 1
+
+
+def test_deadline_in_the_pause_leaves_the_last_outcome(connect):
+    """The clock says 0 until the pause is over, then it is far too late."""
+    ticks = chain([0.0, 0.0, 0.0], repeat(1000.0))
+    with Server({"a": [[answer(429)]]}) as server:
+        sender = connect(server, backoff_seconds=0.001, monotonic=lambda: next(ticks))
+
+        outcome = sender.send("a", "x")
+
+    assert parts(outcome) == ("throttled", 429, "HTTP 429")
+
+
+def test_burst_of_throttling_is_survived(pair):
+    throttled = {f"id{n}": [[answer(429)], [OK]] for n in range(100)}
+    server, sender = pair(throttled, backoff_seconds=0.005)
+
+    result = sender.broadcast(throttled, "x")
+
+    assert len(result.sent) == 100
+    assert len(server.requests) == 200
+
+
+# --- a gateway out of reach -----------------------------------------------------------------------
+
+
+def test_refused_connection_is_failed_with_the_reason(connect):
+    with Server() as server:
+        pass
+
+    result = connect(server).broadcast([f"id{n}" for n in range(500)], "x")
+
+    assert {parts(o) for o in result.outcomes.values()} == {
+        ("failed", 0, "ConnectionRefusedError: Connection refused")
+    }
+
+
+def test_name_that_nobody_knows_is_looked_up_once(connect, monkeypatch):
+    lookups = []
+
+    def unknown(*args, **kwargs):
+        lookups.append(args)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    result = connect("https://ws.example.com").broadcast([f"id{n}" for n in range(500)], "x")
+
+    assert {parts(o) for o in result.outcomes.values()} == {
+        ("failed", 0, "gaierror: Name or service not known")
+    }
+    assert lookups == [(b"ws.example.com", 443)]
+
+
+def test_interruption_leaves_no_socket_open(connect, monkeypatch):
+    """Here in the name lookup for a second socket."""
+    with Server({"a": [[SILENCE]]}) as server:
+        sender = connect(server)
+        sender.send("warm", "x")
+
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(socket, "getaddrinfo", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sender.broadcast(["a", "b"], "x")
+        server.wait_until_hung_up()
+
+    assert sender._pool == []
+
+
+def address(host, port):
+    return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
+
+
+def test_next_address_is_tried_when_one_does_not_open(connect, monkeypatch):
+    """The first refuses, the second is nobody's, the third never shakes hands in time."""
+    with Server() as closed:
+        pass
+    with Server() as server:
+        addresses = [
+            address("127.0.0.1", closed.port),
+            address("255.255.255.255", 1),
+            address("127.0.0.1", server.port),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+
+        result = connect(server).broadcast(["a", "b"], "x")
+
+    assert result.sent == ["a", "b"]
+
+
+def test_next_address_is_tried_when_one_is_silent(connect, monkeypatch, certificate):
+    context, trusted = certificate
+    with Server(on_accept=[SILENCE]) as silent, Server(tls=context) as server:
+        addresses = [address("127.0.0.1", silent.port), address("127.0.0.1", server.port)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        environ = {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)}
+
+        outcome = connect(server, environ, answer_seconds=0.1).send("a", "x")
+
+    assert parts(outcome) == ("sent", 200, "")
+
+
+# --- TLS ------------------------------------------------------------------------------------------
+
+
+def test_certificate_of_nobody_is_refused(connect, certificate):
+    context, _ = certificate
+    with Server(tls=context) as server:
+        result = connect(server).broadcast([f"id{n}" for n in range(100)], "x")
+
+    assert {parts(o) for o in result.outcomes.values()} == {
+        ("failed", 0, "SSLCertVerificationError: self-signed certificate")
+    }
+    assert server.requests == []
+
+
+def test_certificate_for_another_name_is_refused(connect, tmp_path):
+    context, trusted = make_certificate(tmp_path, "other.test")
+    with Server(tls=context) as server:
+        outcome = connect(server, {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)}).send("a", "x")
+
+    assert outcome.kind == "failed"
+    assert outcome.reason == (
+        "SSLCertVerificationError: Hostname mismatch, certificate is not valid for 'localhost'."
+    )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("on_accept", "reason"),
+    [
+        pytest.param([b"HTTP/1.1 400 Bad Request\r\n\r\n", SILENCE], "SSLError", id="no-tls"),
+        pytest.param([READ, RESET], "ConnectionResetError", id="reset"),
+        pytest.param([READ, CLOSE], "SSL", id="closed"),
+        pytest.param([SILENCE], "TimeoutError: no answer in 0.1 s", id="silence"),
+    ],
+)
+def test_hands_that_are_not_shaken_are_failed(connect, certificate, on_accept, reason):
+    context, trusted = certificate
+    environ = {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)}
+    with Server(tls=context, on_accept=on_accept) as server:
+        outcome = connect(server, environ, answer_seconds=0.1).send("a", "x")
+
+    assert (outcome.kind, outcome.status) == ("failed", 0)
+    assert outcome.reason.startswith(reason)
