@@ -392,7 +392,7 @@ def test_broken_answer_is_failed_and_not_repeated(pair, steps, reason):
 
 def test_answer_before_the_request_was_read_counts(connect):
     """A gateway may refuse a large message from its head alone."""
-    steps = [READ, OK, READ, answer(413), SILENCE]
+    steps = [READ, OK, READ, answer(413), lambda: threading.Event().wait(0.1)]
     with Server(on_accept=steps, receive_buffer=4096) as server:
         sender = connect(server)
         sender.send("warm", "x")
