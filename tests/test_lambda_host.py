@@ -543,6 +543,8 @@ def test_ctrl_c_ends_the_environment(task_root):
         import os, signal, threading
         from pathlib import Path
         from local.lambda_host import LambdaHost
+        # A shell's background job inherits an ignored SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with LambdaHost(
             handler="app.handler", task_root=Path({str(task_root)!r}), timeout_seconds=60
         ) as host:
