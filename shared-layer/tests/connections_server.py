@@ -137,11 +137,11 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        _quietly(self._listener.shutdown, socket.SHUT_RDWR)
+        self._threads[0].join(5)  # nobody else is let in
         self._listener.close()
         self.hang_up()
-        for thread in self._threads:
-            thread.join(5)
+        self.wait_until_hung_up()
 
     def hang_up(self) -> None:
         """End every open connection, as a gateway does with those that were idle."""
