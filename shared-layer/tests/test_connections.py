@@ -688,11 +688,12 @@ def test_sockets_of_a_parent_process_are_not_used(connect):
 
 def test_no_more_sockets_are_kept_than_may_be_open(connect):
     """Two threads had one each; the second is closed when its call ends."""
-    done = threading.Event()
-    with Server({"slow": [[lambda: done.wait(5), OK]]}) as server:
+    came, done = threading.Event(), threading.Event()
+    with Server({"slow": [[came.set, lambda: done.wait(5), OK]]}) as server:
         sender = connect(server, max_sockets=1)
         thread = threading.Thread(target=sender.send, args=("slow", "x"))
         thread.start()
+        came.wait(5)
         sender.send("a", "x")
         done.set()
         thread.join(5)
