@@ -192,7 +192,7 @@ def run_once(name: str, layer: Path, endpoint: str, bundle: Path, options: Optio
                 "AWS_CA_BUNDLE": str(bundle),
                 "AWS_SESSION_TOKEN": "IQoJb3JpZ2luX2Vj" * 50,
             },
-            preexec_fn=lambda: pin(0, cpus()[0]),  # noqa: PLW1509 - no threads here
+            preexec_fn=lambda: pin(0, cpus()[0]),
             cwd="/",
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -256,6 +256,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(*(sys.argv[2:] or [None])))
+        asyncio.run(serve(next(iter(sys.argv[2:]), None)))
     else:
         main()
