@@ -76,6 +76,7 @@ def test_endpoint_of(event, environ, endpoint):
         event_of(None),
         event_of(""),
         event_of(7),
+        event_of("abc123.execute-api.eu-west-1.amazonaws.com", None),
     ],
 )
 def test_endpoint_of_an_event_without_domain_is_a_configuration_error(event):

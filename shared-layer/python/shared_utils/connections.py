@@ -119,9 +119,12 @@ def endpoint_of(event: object, environ: Mapping[str, str] = os.environ) -> str:
         return endpoint
     context = event.get("requestContext") if isinstance(event, dict) else None
     domain = context.get("domainName") if isinstance(context, dict) else None
-    if not isinstance(context, dict) or not isinstance(domain, str) or not domain:
-        raise _misconfigured("API_GATEWAY_ENDPOINT is not set, and no event names a domain")
-    return f"https://{domain}" + (f"/{context.get('stage')}" if ".execute-api." in domain else "")
+    if isinstance(context, dict) and isinstance(domain, str) and domain:
+        if ".execute-api." not in domain:
+            return f"https://{domain}"
+        if isinstance(stage := context.get("stage"), str):
+            return f"https://{domain}/{stage}"
+    raise _misconfigured("API_GATEWAY_ENDPOINT is not set, and no event names domain and stage")
 
 
 def _split(url: str) -> tuple[bool, str, int, str]:
