@@ -1,8 +1,6 @@
 """One execution environment: a runtime process, its Runtime API and its output.
 
-The process and whatever it starts form one process group with a guard, a shell that waits for our
-end of a pipe to close and then kills the group. So an environment ends when we close it and also
-when we die, however we die.
+An environment ends, with all that it started, when we close it and also when we die.
 """
 
 from __future__ import annotations
@@ -16,6 +14,8 @@ import subprocess
 import threading
 from typing import IO, TYPE_CHECKING, cast
 
+from local.processes import GuardedProcess
+
 from .output import Output
 from .runtime_api import Exited, RuntimeApi, TimedOut
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Environment"]
 
-_GUARD = ["/bin/sh", "-c", "read -r _; kill -s KILL 0"]
-
 
 class Environment:
     """A process that takes one piece of work after the other. Not for two threads at once."""
@@ -38,28 +36,18 @@ class Environment:
         with contextlib.ExitStack() as undo:
             self._api = RuntimeApi(self._outbox, self._pull)
             undo.callback(self._api.close)
-            self._guard = undo.enter_context(
-                subprocess.Popen(
-                    _GUARD,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    process_group=0,
-                )
-            )
-            self._process = subprocess.Popen(
+            self._process = GuardedProcess(
                 command,
                 cwd=cwd,
                 env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                process_group=self._guard.pid,
             )
             undo.pop_all()
-        self._life = os.pidfd_open(self._process.pid)  # readable once the process has ended
-        self.stdout = Output(cast("IO[bytes]", self._process.stdout))
-        self.stderr = Output(cast("IO[bytes]", self._process.stderr))
+        self._life = os.pidfd_open(self._process.popen.pid)  # readable once the process has ended
+        self.stdout = Output(cast("IO[bytes]", self._process.popen.stdout))
+        self.stderr = Output(cast("IO[bytes]", self._process.popen.stderr))
         self._watcher = threading.Thread(target=self._watch, name="environment", daemon=True)
         self._watcher.start()
 
@@ -83,8 +71,7 @@ class Environment:
 
     def end(self) -> None:
         """Kill the process and all that it started; its last output can still be taken."""
-        with self._guard:  # closes its pipe, then waits for it
-            self._process.kill()
+        self._process.end()
         self._watcher.join()
         self._api.close()
 
@@ -108,7 +95,7 @@ class Environment:
             while self._serve_pipes(selector):
                 pass
         self._pull()
-        self._outbox.put(Exited(self._process.wait()))
+        self._outbox.put(Exited(self._process.popen.wait()))
 
     @staticmethod
     def _serve_pipes(selector: selectors.BaseSelector) -> bool:
