@@ -33,9 +33,7 @@ class GuardedProcess:
                     process_group=0,
                 )
             )
-            self.popen = subprocess.Popen(
-                command, process_group=self._guard.pid, **popen
-            )
+            self.popen = subprocess.Popen(command, process_group=self._guard.pid, **popen)
             undo.pop_all()
 
     def end(self) -> int:

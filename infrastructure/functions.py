@@ -1,0 +1,222 @@
+"""The Lambda functions: one for each module of `functions/handlers`, with the rights it uses.
+
+`DOORS` is the table that says what serves what and with which rights; the rest turns a row into
+a function, its role and its log group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infrastructure.layer import runtime
+from infrastructure.names import function_name, logs_kept, metrics_namespace
+from shared_utils.table_names import (
+    CONNECTIONS_TABLE_NAME,
+    RATE_LIMITS_TABLE_NAME,
+    SESSION_LISTENERS_INDEX_NAME,
+    SESSIONS_TABLE_NAME,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infrastructure.layer import SharedUtilsLayer
+    from infrastructure.settings import Settings
+    from infrastructure.tables import Tables
+
+__all__ = ["DOORS", "HOUSEKEEPING", "Door", "Functions"]
+
+_FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
+_LISTENERS_INDEX = f"{CONNECTIONS_TABLE_NAME}/{SESSION_LISTENERS_INDEX_NAME}"
+
+
+@dataclass(frozen=True)
+class Door:
+    """A handler module: the routes it serves, its size, and what it may do.
+
+    `tables` has DynamoDB actions by table, or by `table/index`; `connections` the verbs of the
+    `@connections` API: POST sends, GET looks, DELETE closes.
+    """
+
+    module: str
+    routes: tuple[str, ...]
+    tables: Mapping[str, tuple[str, ...]]
+    connections: tuple[str, ...] = ("POST",)
+    # Lambda gives CPU by memory, one whole vCPU at 1,769 MB. A cold start is CPU: at 512 MB the SDK
+    # costs half a second, below it whole seconds.
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+    memory_mb: int = 512
+    # The gateway waits for 29 s at most. Nothing here needs 10: it is what a client would bear.
+    timeout_seconds: int = 10
+
+
+HOUSEKEEPING = "housekeeping"
+
+_READ = ("GetItem",)
+_CHANGE = ("GetItem", "UpdateItem")
+_ALL = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+
+DOORS = (
+    Door(
+        "connection",
+        ("$connect", "$disconnect", "$default", "heartbeat", "refreshConnection"),
+        {SESSIONS_TABLE_NAME: _ALL, CONNECTIONS_TABLE_NAME: _ALL, _LISTENERS_INDEX: ("Query",)},
+        connections=("POST", "DELETE"),
+    ),
+    Door(
+        "session",
+        ("createSession", "joinSession", "endSession", "getSessionStatus"),
+        {
+            SESSIONS_TABLE_NAME: _ALL,
+            CONNECTIONS_TABLE_NAME: _ALL,
+            _LISTENERS_INDEX: ("Query",),
+            RATE_LIMITS_TABLE_NAME: _CHANGE,
+        },
+        connections=("POST", "DELETE"),
+    ),
+    Door(
+        "audio",
+        ("sendAudio",),
+        {
+            SESSIONS_TABLE_NAME: _CHANGE,
+            CONNECTIONS_TABLE_NAME: _CHANGE,
+            _LISTENERS_INDEX: ("Query",),
+        },
+        # A chunk goes out to hundreds of sockets: that is CPU, and one vCPU is all a Python uses.
+        memory_mb=1769,
+    ),
+    Door(
+        "control",
+        (
+            *("pauseBroadcast", "resumeBroadcast", "muteBroadcast", "unmuteBroadcast"),
+            *("setVolume", "speakerStateChange"),
+        ),
+        {
+            SESSIONS_TABLE_NAME: _CHANGE,
+            CONNECTIONS_TABLE_NAME: _CHANGE,
+            _LISTENERS_INDEX: ("Query",),
+        },
+    ),
+    Door(
+        "listener",
+        ("pausePlayback", "resumePlayback", "changeLanguage"),
+        {SESSIONS_TABLE_NAME: _READ, CONNECTIONS_TABLE_NAME: _CHANGE},
+    ),
+    Door(
+        HOUSEKEEPING,
+        (),
+        {
+            SESSIONS_TABLE_NAME: (*_ALL, "Scan"),
+            CONNECTIONS_TABLE_NAME: (*_ALL, "Scan"),
+            _LISTENERS_INDEX: ("Query",),
+        },
+        connections=("POST", "GET", "DELETE"),
+        # It runs every minute and must be done before it runs again.
+        timeout_seconds=55,
+    ),
+)
+
+
+class Functions(Construct):
+    """The functions, by module. `endpoint` is the `@connections` address, `posts` its ARN."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        layer: SharedUtilsLayer,
+        tables: Tables,
+        endpoint: str,
+        stage_arn: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings, self._layer, self._tables = settings, layer, tables
+        self._stage_arn = stage_arn
+        self._environment = {
+            **tables.environment,
+            "SERVICE_NAME": "websocket-audio",
+            "METRICS_NAMESPACE": metrics_namespace(settings),
+            "LOG_LEVEL": settings.log_level,
+            "API_GATEWAY_ENDPOINT": endpoint,
+            **{name: value for name, value in settings.limits.items() if value},
+        }
+        # What a function runs, and nothing that only tests or this machine need.
+        self._code = lambda_.Code.from_asset(
+            str(_FUNCTIONS),
+            exclude=["/*", "!/handlers", "!/broadcast", "__pycache__", "*.pyc"],
+            ignore_mode=cdk.IgnoreMode.GIT,
+        )
+        self.by_module = {door.module: self._create(door) for door in DOORS}
+
+    def _create(self, door: Door) -> lambda_.Function:
+        name = function_name(self._settings, door.module)
+        scope = Construct(self, door.module.capitalize())
+        log_group = logs.LogGroup(
+            scope,
+            "Logs",
+            log_group_name=f"/aws/lambda/{name}",
+            **logs_kept(self._settings),
+        )
+        role = self._role(scope, door, log_group)
+        function = lambda_.Function(
+            scope,
+            "Function",
+            function_name=name,
+            description=f"Serves {', '.join(door.routes) or 'a schedule'}",
+            runtime=runtime(self._settings.python),
+            # A fifth cheaper than x86_64 for the same work, and nothing here is compiled.
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"handlers.{door.module}.handler",
+            code=self._code,
+            layers=[self._layer.version],
+            environment=self._environment,
+            role=role,
+            memory_size=door.memory_mb,
+            timeout=cdk.Duration.seconds(door.timeout_seconds),
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            application_log_level_v2=lambda_.ApplicationLogLevel[self._settings.log_level],
+            # The platform's start and report lines are longer than our own line about a chunk.
+            system_log_level_v2=lambda_.SystemLogLevel[self._settings.system_log_level],
+        )
+        # A function that starts before its policy is attached would fail its first message.
+        function.node.add_dependency(role)
+        return function
+
+    def _role(self, scope: Construct, door: Door, log_group: logs.LogGroup) -> iam.Role:
+        role = iam.Role(
+            scope,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What handlers/{door.module}.py may do, and nothing else",
+        )
+        log_group.grant_write(role)
+        for place, actions in door.tables.items():
+            base, _, index = place.partition("/")
+            arn = self._tables.by_name[base].table_arn
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=[f"dynamodb:{action}" for action in actions],
+                    resources=[f"{arn}/index/{index}" if index else arn],
+                )
+            )
+        if door.connections:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["execute-api:ManageConnections"],
+                    resources=[
+                        f"{self._stage_arn}/{verb}/@connections/*" for verb in door.connections
+                    ],
+                )
+            )
+        return role

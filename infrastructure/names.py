@@ -1,0 +1,44 @@
+"""What several constructs must call or keep alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+import aws_cdk as cdk
+from aws_cdk import aws_logs as logs
+
+if TYPE_CHECKING:
+    from infrastructure.settings import Settings
+
+__all__ = ["SYSTEM", "function_name", "logs_kept", "metrics_namespace"]
+
+SYSTEM = "websocket-audio"
+
+# CloudWatch's names for the numbers of days in `settings.RETENTION_DAYS`.
+# fmt: off
+_RETENTION = {
+    1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS", 30: "ONE_MONTH",
+    60: "TWO_MONTHS", 90: "THREE_MONTHS", 180: "SIX_MONTHS", 365: "ONE_YEAR",
+}
+# fmt: on
+
+
+class _Kept(TypedDict):
+    retention: logs.RetentionDays
+    removal_policy: cdk.RemovalPolicy
+
+
+def function_name(settings: Settings, module: str) -> str:
+    """Return the name by which operators know a function."""
+    return f"{SYSTEM}-{settings.stage}-{module}"
+
+
+def metrics_namespace(settings: Settings) -> str:
+    """Return where a stage's metrics are: their roll-ups have no dimension that could tell."""
+    return f"WebSocketAudio/{settings.stage}"
+
+
+def logs_kept(settings: Settings) -> _Kept:
+    """Return how long a log group keeps its lines; it goes with the stack, as its name is fixed."""
+    days = logs.RetentionDays[_RETENTION[settings.log_retention_days]]
+    return {"retention": days, "removal_policy": cdk.RemovalPolicy.DESTROY}
