@@ -33,6 +33,7 @@ check: dev ## Check format, lint, types and generated files
 	@$(DEV) -m mypy
 	@$(DEV) -m basedpyright --pythonpath $(DEV)
 	@$(DEV) tools/generate.py --check
+	@$(DEV) tools/node.py node_modules/typescript/bin/tsc -p .
 
 coverage: dev ## Prove that each of the layer's test files covers its module, lines and branches
 	@$(DEV) tools/coverage_alone.py
@@ -51,7 +52,7 @@ lock: ## Pin the newest versions that requirements/*.in allow
 	    || exit 1; done
 
 clean: ## Remove what these targets made
-	@rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,6 +1,7 @@
 """Writes the files that are derived from the layer's declared names; `--check` only compares.
 
-Today: the package's table of names, loaded on first use, and its stub for type checkers.
+These are the package's table of names, loaded on first use, its stub for type checkers, and the
+published protocol: AsyncAPI document, JSON Schemas, references, examples, and types for browsers.
 """
 
 from __future__ import annotations
@@ -49,20 +50,41 @@ def stub(names: dict[str, list[str]]) -> str:
     return "\n".join([*lines, "]", ""])
 
 
-def main() -> int:
-    """Write what differs, or with `--check` name it; return the exit code."""
+def wanted_files() -> dict[Path, str]:
+    """Return the text of every generated file, by its path."""
     names = public_names()
     package = PACKAGE / "__init__.py"
-    wanted = {
+    from protocol.files import files  # imports the layer, whose folder is on the path by now
+
+    return {
         package: package_with_table(package.read_text(), names),
         PACKAGE / "__init__.pyi": stub(names),
+        **files(),
     }
+
+
+def leftovers(wanted: dict[Path, str]) -> list[Path]:
+    """Return the schemas of messages that are no longer declared."""
+    folders = {path.parent for path in wanted if path.parent.name == "schemas"}
+    return sorted(path for folder in folders for path in folder.glob("*") if path not in wanted)
+
+
+def main() -> int:
+    """Write what differs, or with `--check` name it; return the exit code."""
+    only_check = "--check" in sys.argv
+    wanted = wanted_files()
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:
-        if "--check" not in sys.argv:
+        if not only_check:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted[path])
-        print(f"{'stale' if '--check' in sys.argv else 'written'}: {path.name}")
-    return int(bool(stale) and "--check" in sys.argv)
+        print(f"{'stale' if only_check else 'written'}: {path.name}")
+    surplus = leftovers(wanted)
+    for path in surplus:
+        if not only_check:
+            path.unlink()
+        print(f"{'surplus' if only_check else 'removed'}: {path.name}")
+    return int(only_check and bool(stale or surplus))
 
 
 if __name__ == "__main__":
