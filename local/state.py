@@ -1,0 +1,119 @@
+"""Which systems run on this machine: one file each, in a folder that only this user can read.
+
+A running system holds a lock on its file. So a file whose lock is free is left over from one that
+was killed, and is removed by whoever finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Running", "StateError", "announced", "find_running", "running_systems"]
+
+
+class StateError(Exception):
+    """There is no system to talk to, or more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What another process needs to know of a running system."""
+
+    pid: int
+    url: str  # of the WebSocket API, with its stage
+    page: str | None  # the address of the page, for a browser
+    stack: str
+    namespace: str  # of its metrics
+    variables: dict[str, str]  # what leads an SDK to the emulator, as root
+
+    @property
+    def status_socket(self) -> Path:
+        """Where the running process tells how it is, to whoever connects."""
+        return _folder() / f"{self.pid}.sock"
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for the system's AWS APIs, as root."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            service,
+            endpoint_url=self.variables["AWS_ENDPOINT_URL"],
+            region_name=self.variables["AWS_REGION"],
+            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
+            config=Config(proxies={}, retries={"total_max_attempts": 2}),
+        )
+
+
+@contextlib.contextmanager
+def announced(running: Running) -> Iterator[Path]:
+    """Let other processes find `running` during the block."""
+    path = _folder() / f"{running.pid}.json"
+    # Written under another name: a reader sees the whole content, or no file.
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        json.dump(asdict(running), file)
+        file.flush()
+        partial.replace(path)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def running_systems() -> list[Running]:
+    """Return the systems that run now, the oldest first; forget those that were killed."""
+    found = [(path.stat().st_mtime_ns, _read(path)) for path in _folder().glob("*.json")]
+    return [running for _, running in sorted(found, key=lambda row: row[0]) if running]
+
+
+def find_running(pid: int | None = None) -> Running:
+    """Return the system of process `pid`, else the only one that runs."""
+    systems = running_systems()
+    chosen = [system for system in systems if pid in (None, system.pid)]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        pids = ", ".join(str(system.pid) for system in chosen)
+        raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {pids}")
+    if systems:
+        raise StateError(f"no system with process id {pid} runs here")
+    raise StateError("no system runs here: start one with `python -m local up`")
+
+
+def _read(path: Path) -> Running | None:
+    """Return what the file says, None (and no file) if its system has ended."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+            path.with_suffix(".sock").unlink(missing_ok=True)
+            return None
+    except BlockingIOError:
+        return Running(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _folder() -> Path:
+    """Return this user's folder; StateError if it is somebody else's, or open to others."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    folder = Path(base) / f"websocket-audio-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StateError(f"{folder} must be a folder that only you can open")
+    return folder

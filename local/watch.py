@@ -1,0 +1,245 @@
+"""`logs`, `metrics` and `status`: what an operator sees, read through the AWS APIs.
+
+CloudWatch Logs and CloudWatch are asked as on AWS; only `status` knows the process itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+
+    from .state import Running
+
+__all__ = [
+    "LEVELS",
+    "LogFilter",
+    "follow_logs",
+    "metric_rows",
+    "metric_table",
+    "printable",
+    "read_logs",
+    "read_status",
+    "status_table",
+]
+
+# From the least to the most serious, as Lambda's log-level filter knows them.
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_STYLES = {"WARN": "yellow", "ERROR": "bold red", "FATAL": "bold red", "DEBUG": "dim"}
+_POLL_SECONDS = 0.5
+# Events are shipped a moment after they were written, and not in the order of their times.
+_LATE_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines to show; None is any."""
+
+    session: str | None = None
+    connection: str | None = None
+    level: str = "TRACE"
+    metrics: bool = False  # lines that carry metrics and nothing else, too
+
+    def takes(self, line: Mapping[str, Any]) -> bool:
+        """Return whether a parsed line is to be shown."""
+        level = line.get("level")
+        return (
+            self.session in (None, line.get("sessionId"))
+            and self.connection in (None, line.get("connectionId"))
+            and (level not in LEVELS or LEVELS.index(level) >= LEVELS.index(self.level))
+            and (self.metrics or "message" in line or "_aws" not in line)
+        )
+
+
+def follow_logs(running: Running, chosen: LogFilter, console: Console, *, follow: bool) -> None:
+    """Print the lines of all functions in the order of their times; with `follow`, for ever."""
+    seen: set[str] = set()
+    since = 0
+    while True:
+        newest = since
+        for event in read_logs(running, since):
+            if event["eventId"] in seen:
+                continue
+            seen.add(event["eventId"])
+            newest = max(newest, event["timestamp"])
+            line = parse_line(event["message"])
+            if chosen.takes(line):
+                console.print(render_line(event["function"], line), soft_wrap=True)
+        since = max(0, newest - _LATE_MS)
+        if not follow:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def read_logs(running: Running, since_ms: int = 0) -> list[dict[str, Any]]:
+    """Return the events of the stack's functions since a time, each with its `function`."""
+    logs = running.client("logs")
+    events = []
+    for group in _log_groups(running):
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=since_ms
+        )
+        function = group.removeprefix("/aws/lambda/")
+        events += [event | {"function": function} for page in pages for event in page["events"]]
+    return sorted(events, key=lambda event: event["timestamp"])
+
+
+def _log_groups(running: Running) -> list[str]:
+    pages = (
+        running.client("cloudformation")
+        .get_paginator("list_stack_resources")
+        .paginate(StackName=running.stack)
+    )
+    return [
+        f"/aws/lambda/{resource['PhysicalResourceId']}"
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    ]
+
+
+def parse_line(text: str) -> dict[str, Any]:
+    """Return a line's members; a line that is not JSON is its own message."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        line = None
+    return line if isinstance(line, dict) else {"message": text.rstrip("\n")}
+
+
+def render_line(function: str, line: Mapping[str, Any]) -> Text:
+    """Return a line for people: time, level, function, message, then everything else."""
+    rest = dict(line)
+    moment = str(rest.pop("timestamp", ""))[11:23]
+    level = str(rest.pop("level", ""))
+    message = str(rest.pop("message", "metrics" if "_aws" in rest else ""))
+    rest.pop("_aws", None)
+    stack = (
+        (rest.get("error") or {}).pop("stack", []) if isinstance(rest.get("error"), dict) else []
+    )
+    text = Text(f"{moment} ", style="dim")
+    text.append(f"{level:5} ", style=_STYLES.get(level, "green"))
+    text.append(f"{function.rpartition('-')[2]:12} ", style="cyan")
+    text.append(printable(message), style="default")
+    for name, value in rest.items():
+        shown = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        text.append(f" {printable(name)}=", style="dim")
+        text.append(printable(shown), style="default")
+    for frame in stack:
+        text.append(f"\n    {printable(frame)}", style="dim")
+    return text
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters written out: what a client sent moves no cursor."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric without dimensions, as CloudWatch adds it up."""
+
+    name: str
+    unit: str
+    count: float
+    total: float
+    low: float
+    average: float
+    high: float
+
+
+def metric_rows(running: Running, minutes: int = 60) -> list[MetricRow]:
+    """Return the roll-up of each metric that was seen in the last minutes, by name."""
+    cloudwatch = running.client("cloudwatch")
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace=running.namespace)
+    names = {
+        metric["MetricName"]
+        for page in pages
+        for metric in page["Metrics"]
+        if not metric.get("Dimensions")
+    }
+    return [row for name in sorted(names) for row in _row(cloudwatch, running, name, minutes)]
+
+
+def _row(cloudwatch: Any, running: Running, name: str, minutes: int) -> Iterator[MetricRow]:
+    now = time.time()
+    points = cloudwatch.get_metric_statistics(
+        Namespace=running.namespace,
+        MetricName=name,
+        StartTime=now - minutes * 60,
+        EndTime=now + 60,
+        Period=60,
+        Statistics=["SampleCount", "Sum", "Minimum", "Maximum"],
+    )["Datapoints"]
+    if not points:
+        return
+    count = sum(point["SampleCount"] for point in points)
+    total = sum(point["Sum"] for point in points)
+    yield MetricRow(
+        name,
+        points[0].get("Unit", "None"),
+        count,
+        total,
+        min(point["Minimum"] for point in points),
+        total / count,
+        max(point["Maximum"] for point in points),
+    )
+
+
+def metric_table(rows: list[MetricRow]) -> Table:
+    """Return the metrics as a table."""
+    table = plain_table("name", "count", "sum", "min", "average", "max", "unit")
+    for row in rows:
+        numbers = (row.count, row.total, row.low, row.average, row.high)
+        table.add_row(row.name, *map(_number, numbers), row.unit)
+    return table
+
+
+def read_status(running: Running) -> dict[str, Any]:
+    """Ask the running process how its functions and connections are."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(running.status_socket))
+        with connection.makefile("rb") as answer:
+            return dict(json.load(answer))
+
+
+def status_table(functions: list[dict[str, Any]]) -> Table:
+    """Return the functions' states as a table."""
+    columns = {
+        "environments": "environments",
+        "busy": "busy",
+        "waiting": "waiting",
+        "invocations": "invocations",
+        "coldStarts": "cold starts",
+        "errors": "errors",
+        "timeouts": "timeouts",
+        "crashes": "crashes",
+    }
+    table = plain_table("function", *columns.values())
+    for function in functions:
+        table.add_row(function["name"], *(str(function[column]) for column in columns))
+    return table
+
+
+def plain_table(*columns: str) -> Table:
+    """Return a table whose first column is text and whose others are numbers."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"

@@ -1,0 +1,150 @@
+"""Recordings lose nothing, and the jitter buffer gives back the order in which chunks were spoken."""
+
+import wave
+
+import pytest
+
+from local.audio import JitterBuffer, Recording, read_recording, write_recording
+
+WAIT = 0.5
+
+
+def heard(*arrivals: tuple[int, float], until: float) -> tuple[list[int], JitterBuffer]:
+    """Push chunks that arrive at these times, and pop after each and at the end."""
+    buffer = JitterBuffer(WAIT)
+    order = []
+    for number, now in arrivals:
+        buffer.push(number, f"chunk {number}", now)
+        order += [number for number, _ in buffer.pop(now)]
+    order += [number for number, _ in buffer.pop(until)]
+    return order, buffer
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "order"),
+    [
+        pytest.param([(0, 0.0), (1, 0.1), (2, 0.2)], [0, 1, 2], id="in-order"),
+        pytest.param([(1, 0.0), (0, 0.1), (2, 0.2)], [0, 1, 2], id="first-two-swapped"),
+        pytest.param([(0, 0.0), (2, 0.6), (1, 0.7), (3, 0.8)], [0, 1, 2, 3], id="overtaken"),
+        pytest.param([(7, 0.0), (8, 0.1)], [7, 8], id="joined-late"),
+        pytest.param([(0, 0.0), (0, 0.1), (1, 0.2), (1, 0.9)], [0, 1], id="duplicates"),
+        pytest.param([(0, 0.0), (2, 0.2)], [0, 2], id="lost"),
+        pytest.param([(0, 0.0), (2, 0.6), (3, 1.2), (1, 1.3)], [0, 2, 3], id="too-late"),
+    ],
+)
+def test_chunks_come_out_in_order(arrivals, order):
+    assert heard(*arrivals, until=2.0)[0] == order
+
+
+def test_first_chunk_waits_for_an_earlier_one_just_so_long():
+    buffer = JitterBuffer(WAIT)
+    buffer.push(5, "five", 10.0)
+
+    assert buffer.pop(10.49) == []
+    assert buffer.pop(10.5) == [(5, "five")]
+
+
+def test_next_chunk_is_ready_at_once():
+    buffer = JitterBuffer(WAIT)
+    buffer.push(0, "zero", 0.0)
+    buffer.pop(0.5)
+    buffer.push(1, "one", 0.6)
+
+    assert buffer.pop(0.6) == [(1, "one")]
+
+
+def test_a_gap_is_given_up_just_when_the_chunk_after_it_has_waited():
+    buffer = JitterBuffer(WAIT)
+    buffer.push(0, "zero", 0.0)
+    buffer.pop(0.5)
+    buffer.push(3, "three", 1.0)
+
+    assert buffer.due == 1.5
+    assert buffer.pop(1.49) == []
+    assert buffer.pop(1.5) == [(3, "three")]
+    assert buffer.gaps == [range(1, 3)]
+    assert buffer.num_missing == 2
+
+
+def test_what_was_repeated_and_what_came_too_late_is_counted_apart():
+    _, buffer = heard((0, 0.0), (2, 0.6), (3, 1.2), (1, 1.3), (3, 1.4), (0, 1.5), until=2.0)
+
+    assert (buffer.late, buffer.duplicates, buffer.num_missing) == (1, 2, 1)
+
+
+def test_a_number_far_away_costs_no_memory():
+    _, buffer = heard((0, 0.0), (2**53, 1.0), until=2.0)
+
+    assert buffer.gaps == [range(1, 2**53)]
+
+
+def test_an_empty_buffer_is_never_due():
+    assert JitterBuffer(WAIT).due == float("inf")
+
+
+def test_drain_gives_what_is_left_in_order():
+    buffer = JitterBuffer(WAIT)
+    buffer.push(3, "three", 0.0)
+    buffer.push(1, "one", 0.0)
+
+    assert buffer.drain() == [(1, "one"), (3, "three")]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "sizes"), [(100, [3200, 3200, 1600]), (250, [8000]), (1000, [8000])]
+)
+def test_chunks_lose_nothing(milliseconds, sizes):
+    recording = Recording(bytes(range(250)) * 32, 16_000, 1)
+
+    chunks = recording.chunks(milliseconds)
+
+    assert [len(chunk) for chunk in chunks] == sizes
+    assert b"".join(chunks) == recording.pcm
+
+
+def test_a_recording_is_read_as_it_was_written(tmp_path):
+    recording = Recording(bytes(range(200)) * 12, 24_000, 2)
+
+    write_recording(tmp_path / "music.wav", recording)
+
+    assert read_recording(tmp_path / "music.wav") == recording
+    assert recording.seconds == 0.025
+    assert recording.audio_format == {
+        "encoding": "pcm_s16le",
+        "sampleRate": 24_000,
+        "channels": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("bits", "rate", "channels"),
+    [
+        pytest.param(16, 44_100, 2, id="rate"),
+        pytest.param(8, 16_000, 1, id="bits"),
+        pytest.param(16, 16_000, 3, id="channels"),
+    ],
+)
+def test_a_recording_that_no_session_carries_is_refused(tmp_path, bits, rate, channels):
+    path = tmp_path / "music.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(bits // 8)
+        file.setframerate(rate)
+        file.writeframes(bytes(480))
+
+    with pytest.raises(ValueError, match=r"music\.wav is") as refused:
+        read_recording(path)
+
+    assert str(refused.value) == (
+        "a recording must be 16 bit, 8000, 16000, 24000, 48000 Hz, 1 or 2 channels; "
+        f"music.wav is {bits} bit, {rate} Hz, {channels} channels"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all, but some text"])
+def test_a_file_without_sound_is_refused(tmp_path, content):
+    path = tmp_path / "noise.wav"
+    path.write_bytes(content)
+
+    with pytest.raises(ValueError, match=r"noise\.wav is not a WAV file"):
+        read_recording(path)

@@ -1,0 +1,170 @@
+"""The client tells replies, audio and the rest apart, and says why a connection ended."""
+
+import asyncio
+import base64
+import contextlib
+import json
+
+import pytest
+from websockets.asyncio.server import serve
+
+from local.audio import JitterBuffer
+from local.client import ClientError, RefusedError, connect, ordered_chunks, stream
+
+PCM = bytes(range(100))
+
+
+def audio(number: int) -> str:
+    data = base64.b64encode(PCM).decode()
+    return json.dumps(
+        {"type": "audio", "sequenceNumber": number, "audioData": data, "speakerTimestamp": 5}
+    )
+
+
+@contextlib.asynccontextmanager
+async def server(answer):
+    """Serve `answer(socket, message)` for each message of each connection."""
+
+    async def handle(socket):
+        async for frame in socket:
+            await answer(socket, json.loads(frame))
+
+    async with serve(handle, "127.0.0.1", 0, subprotocols=["websocket-audio.v1"]) as running:
+        yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/dev"
+
+
+def run(answer, use):
+    """Run `use(client)` against a server that answers so, and return what it returns."""
+
+    async def main():
+        async with server(answer) as url, connect(url) as client:
+            return await use(client)
+
+    return asyncio.run(main())
+
+
+async def echo(socket, message):
+    """Reply to requests, out of order with what is sent besides."""
+    await socket.send('{"type":"listenerJoined","listenerCount":1}')
+    await socket.send(audio(0))
+    reply = {"type": "heartbeatAck", "requestId": message.get("requestId"), "was": message}
+    await socket.send(json.dumps(reply))
+
+
+def test_request_gets_its_own_reply():
+    async def use(client):
+        first, second = await asyncio.gather(client.request("heartbeat"), client.request("x", y=1))
+        return first["was"], second["was"]
+
+    assert run(echo, use) == (
+        {"action": "heartbeat", "requestId": "request-1"},
+        {"action": "x", "requestId": "request-2", "y": 1},
+    )
+
+
+def test_audio_and_other_messages_wait_apart():
+    async def use(client):
+        await client.request("heartbeat")
+        chunk = client.audio.get_nowait()
+        return client.messages.get_nowait(), client.messages.empty(), chunk
+
+    message, empty, chunk = run(echo, use)
+
+    assert message == {"type": "listenerJoined", "listenerCount": 1}
+    assert empty
+    assert (chunk.number, chunk.pcm, chunk.spoken_at) == (0, PCM, 5)
+
+
+def test_error_reply_is_raised():
+    async def refuse(socket, message):
+        reply = {"type": "error", "code": "SESSION_NOT_FOUND", "message": "Session not found"}
+        await socket.send(json.dumps({**reply, "requestId": message["requestId"]}))
+
+    with pytest.raises(RefusedError, match="SESSION_NOT_FOUND: Session not found") as refused:
+        run(refuse, lambda client: client.request("joinSession"))
+
+    assert refused.value.code == "SESSION_NOT_FOUND"
+
+
+def test_request_fails_with_its_connection():
+    async def close(socket, message):
+        await socket.close(1009, "message too big")
+
+    with pytest.raises(ClientError, match="the connection was closed: 1009 message too big"):
+        run(close, lambda client: client.request("heartbeat"))
+
+
+def test_refused_connection_tells_the_status():
+    async def main():
+        async with serve(
+            echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(403, "")
+        ) as running:
+            port = running.sockets[0].getsockname()[1]
+            async with connect(f"ws://127.0.0.1:{port}"):
+                pass
+
+    with pytest.raises(ClientError, match="refused the connection with status 403"):
+        asyncio.run(main())
+
+
+def test_nobody_there_is_said_plainly():
+    async def main():
+        async with connect("ws://127.0.0.1:1"):
+            pass
+
+    with pytest.raises(ClientError, match=r"ws://127\.0\.0\.1:1 cannot be reached"):
+        asyncio.run(main())
+
+
+def test_expect_names_what_came_instead():
+    async def use(client):
+        await client.request("heartbeat")
+        await client.expect("sessionEnded", seconds=0.05)
+
+    with pytest.raises(ClientError, match=r"no sessionEnded in 0.05 s, only \['listenerJoined'\]"):
+        run(echo, use)
+
+
+def test_stream_numbers_chunks_and_stops_when_the_session_ends():
+    received = []
+
+    async def take(socket, message):
+        received.append((message["action"], message["sequenceNumber"], message["audioData"]))
+        if len(received) == 3:
+            await socket.send('{"type":"sessionEnded"}')
+
+    async def use(client):
+        await stream(client, [PCM] * 1000, 0.01, first=7)
+
+    run(take, use)
+
+    data = base64.b64encode(PCM).decode()
+    assert received[:3] == [("sendAudio", number, data) for number in (7, 8, 9)]
+    assert len(received) < 100
+
+
+def test_ordered_chunks_end_with_the_session():
+    async def scatter(socket, message):
+        for number in (0, 2, 1, 4, 3):
+            await socket.send(audio(number))
+        await socket.send('{"type":"sessionEnded"}')
+        await socket.send(audio(5))  # overtaken by the end
+
+    async def use(client):
+        await client.send("go")
+        return [chunk.number async for chunk in ordered_chunks(client, JitterBuffer(0.1))]
+
+    assert run(scatter, use) == [0, 1, 2, 3, 4, 5]
+
+
+def test_ordered_chunks_end_with_the_connection():
+    async def scatter(socket, message):
+        await socket.send(audio(1))
+        await socket.send(audio(0))
+        await socket.close()
+
+    async def use(client):
+        await client.send("go")
+        return [chunk.number async for chunk in ordered_chunks(client, JitterBuffer(60))]
+
+    assert run(scatter, use) == [0, 1]

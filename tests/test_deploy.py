@@ -1,0 +1,174 @@
+"""The local template differs from the deployed one just where the machine differs from AWS."""
+
+import asyncio
+import copy
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from local.assembly import Assembly, packed, zip_code
+from local.deploy import BUCKET, localize, uploads
+from local.scheduler import Schedule, ScheduleError, run_schedules, scheduled_event, seconds_between
+
+ASSETS = {"Fn::Sub": "cdk-assets-${AWS::AccountId}"}
+TEMPLATE = {
+    "Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>"}},
+    "Rules": {"CheckBootstrapVersion": {}},
+    "Resources": {
+        "Layer": {
+            "Type": "AWS::Lambda::LayerVersion",
+            "Properties": {"Content": {"S3Bucket": ASSETS, "S3Key": "old-layer.zip"}},
+        },
+        "Audio": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Code": {"S3Bucket": ASSETS, "S3Key": "old-code.zip"},
+                "Environment": {"Variables": {"LOG_LEVEL": "INFO", "LIMIT": "50"}},
+            },
+        },
+        "Inline": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Code": {"ZipFile": "pass"}},
+        },
+        "Minute": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {"ScheduleExpression": "rate(1 minute)", "State": "ENABLED"},
+        },
+        "Pattern": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {"EventPattern": {"source": ["x"]}, "State": "ENABLED"},
+        },
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"Code": "of another kind"}},
+    },
+}
+KEYS = {"old-layer.zip": "new-layer.zip", "old-code.zip": "new-code.zip"}
+
+
+def test_template_changes_where_it_must_and_nowhere_else():
+    expected = copy.deepcopy(TEMPLATE)
+    resources = expected["Resources"]
+    resources["Layer"]["Properties"]["Content"] = {"S3Bucket": BUCKET, "S3Key": "new-layer.zip"}
+    resources["Audio"]["Properties"]["Code"] = {"S3Bucket": BUCKET, "S3Key": "new-code.zip"}
+    resources["Audio"]["Properties"]["Environment"]["Variables"]["LIMIT"] = "7"
+    resources["Inline"]["Properties"]["Environment"] = {"Variables": {"LIMIT": "7"}}
+    resources["Minute"]["Properties"]["State"] = "DISABLED"
+    del expected["Rules"], expected["Parameters"]["BootstrapVersion"]
+    before = copy.deepcopy(TEMPLATE)
+
+    assert localize(TEMPLATE, KEYS, {"LIMIT": "7"}) == expected
+    assert before == TEMPLATE
+
+
+def test_upload_key_changes_with_the_content_alone():
+    keys, files = uploads({"a": b"one", "b": b"two"})
+
+    assert uploads({"c": b"one"})[0]["c"] == keys["a"]
+    assert keys["a"] != keys["b"]
+    assert files == {keys["a"]: b"one", keys["b"]: b"two"}
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Return a folder as `functions/` is, with what must not be deployed."""
+    for path in ("handlers/audio.py", "broadcast/rules.py", "tests/test_audio.py"):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(path)
+    (tmp_path / "handlers" / "__pycache__").mkdir()
+    (tmp_path / "handlers" / "__pycache__" / "audio.cpython-311.pyc").touch()
+    return tmp_path
+
+
+def test_code_holds_the_packages_that_the_app_deploys(sources):
+    archive = zipfile.ZipFile(BytesIO(zip_code(sources, ["handlers", "broadcast"])))
+
+    assert archive.namelist() == ["broadcast/rules.py", "handlers/audio.py"]
+    assert archive.read("handlers/audio.py") == b"handlers/audio.py"
+
+
+def test_same_code_gives_the_same_bytes(sources):
+    before = zip_code(sources, ["handlers"])
+    (sources / "handlers" / "audio.py").touch()
+
+    assert zip_code(sources, ["handlers"]) == before
+
+
+def test_assets_are_told_apart_by_what_is_in_them(sources, tmp_path):
+    layer, other = tmp_path / "layer.zip", tmp_path / "other.zip"
+    for path, name in ((layer, "python/shared_utils/__init__.py"), (other, "index.html")):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, "")
+    readme = tmp_path / "readme.txt"
+    readme.write_text("text")
+    assembly = Assembly(
+        "Stack", {}, {"l": layer, "o": other, "r": readme, "c": sources, "t": sources / "tests"}
+    )
+
+    assert assembly.layer_keys == {"l"}
+    assert assembly.code_keys == {"c": ["broadcast", "handlers", "tests"]}
+    assert packed(readme) == b"text"
+    assert zipfile.ZipFile(BytesIO(packed(sources / "tests"))).namelist() == ["test_audio.py"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"),
+    [
+        ("rate(1 minute)", 60),
+        ("rate(5 minutes)", 300),
+        ("rate(2 hours)", 7200),
+        ("rate(1 day)", 86_400),
+    ],
+)
+def test_rate_is_a_period(expression, seconds):
+    assert seconds_between(expression) == seconds
+
+
+@pytest.mark.parametrize("expression", ["cron(0 12 * * ? *)", "rate(0 minutes)", "rate(1 minute) "])
+def test_schedule_that_cannot_be_followed_is_refused(expression):
+    with pytest.raises(ScheduleError, match="only rate"):
+        seconds_between(expression)
+
+
+RULE = "arn:aws:events:us-east-1:000000000000:rule/Minute"
+
+
+def test_scheduled_function_gets_what_eventbridge_sends():
+    event = scheduled_event(Schedule(RULE, "housekeeping", 60), now=1_700_000_000.9)
+
+    assert len(event.pop("id")) == 36
+    assert event == {
+        "version": "0",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": "2023-11-14T22:13:20Z",
+        "region": "us-east-1",
+        "resources": [RULE],
+        "detail": {},
+    }
+
+
+def test_rules_own_input_goes_first():
+    assert scheduled_event(Schedule(RULE, "housekeeping", 60, {"a": 1}), now=0) == {"a": 1}
+
+
+def test_schedules_run_again_and_again_each_at_its_pace():
+    runs = []
+
+    async def main():
+        slow, quick = Schedule(RULE, "slow", 3600), Schedule(RULE, "quick", 0.001)
+        enough = asyncio.Event()
+
+        async def run(schedule):
+            runs.append(schedule.function)
+            if len(runs) == 3:
+                enough.set()
+
+        task = asyncio.create_task(run_schedules([slow, quick], run))
+        await asyncio.wait_for(enough.wait(), 10)
+        task.cancel()
+
+    asyncio.run(main())
+
+    assert runs[:3] == ["quick"] * 3
+    assert "slow" not in runs

@@ -1,0 +1,107 @@
+"""Other processes find a running system, and only a running one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from local.state import Running, StateError, announced, find_running, running_systems
+
+ANNOUNCE = """
+import sys
+from local.state import Running, announced
+with announced(Running(int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"})):
+    print("announced", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / f"websocket-audio-{os.getuid()}"
+
+
+def running(pid: int) -> Running:
+    return Running(pid, "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"})
+
+
+@pytest.fixture
+def announcing():
+    """Return a function that announces a system in another process, and kills it at the end."""
+    started = []
+
+    def start(pid: int) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", ANNOUNCE, str(pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        started.append(process)
+        process.stdout.readline()
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_system_is_found_until_it_ends(announcing):
+    process = announcing(7)
+
+    assert find_running() == running(7)
+    process.communicate()
+    assert running_systems() == []
+
+
+def test_a_system_that_was_killed_is_forgotten(announcing, folder):
+    process = announcing(7)
+    process.kill()
+    process.wait()
+
+    with pytest.raises(StateError, match="start one with `python -m local up`"):
+        find_running()
+
+    assert list(folder.iterdir()) == []
+
+
+def test_of_several_systems_one_has_to_be_chosen(announcing):
+    announcing(7)
+    announcing(8)
+
+    with pytest.raises(StateError, match="2 systems run here: choose with --pid one of 7, 8"):
+        find_running()
+
+    assert find_running(8).pid == 8
+
+
+def test_a_system_that_does_not_run_is_not_found(announcing):
+    announcing(7)
+
+    with pytest.raises(StateError, match="no system with process id 9 runs here"):
+        find_running(9)
+
+
+def test_only_the_user_may_read_the_credentials(folder):
+    with announced(running(7)) as path:
+        assert path.parent == folder
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not path.exists()
+
+
+def test_a_folder_that_others_can_open_is_refused(folder):
+    folder.mkdir(mode=0o755)
+
+    with pytest.raises(StateError, match="must be a folder that only you can open"):
+        running_systems()
+
+
+def test_a_link_to_a_folder_is_refused(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StateError, match="must be a folder that only you can open"):
+        running_systems()
