@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from local.lambda_host import (
     LambdaHost,
     unpack_layer,
 )
-from local.lambda_host.host import _find_runtime_client
+from local.lambda_host.host import find_runtime_client
 
 ROOT = Path(__file__).parent.parent
 
@@ -411,11 +412,13 @@ def test_environment_is_lambdas_and_not_this_machines(task_root, monkeypatch):
     variable = seen["environ"]
     api = variable.pop("AWS_LAMBDA_RUNTIME_API")
     trace = variable.pop("_X_AMZN_TRACE_ID")
+    stream = variable.pop("AWS_LAMBDA_LOG_STREAM_NAME")
     runtime = variable.pop("LAMBDA_RUNTIME_DIR")
     variable.pop("PATH")
     variable.pop("LC_CTYPE", None)  # Python's own, where en_US.UTF-8 is not installed
     assert api.startswith("127.0.0.1:")
     assert trace.startswith("Root=1-")
+    assert re.fullmatch(r"[0-9]{4}/[0-9]{2}/[0-9]{2}/\[\$LATEST\][0-9a-f]{32}", stream)
     assert (Path(runtime) / "awslambdaric").is_dir()
     assert variable == {
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -427,7 +430,6 @@ def test_environment_is_lambdas_and_not_this_machines(task_root, monkeypatch):
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/audio",
         "AWS_LAMBDA_LOG_LEVEL": "WARN",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
         "AWS_REGION": "us-east-1",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "LAMBDA_TASK_ROOT": str(task_root),
@@ -573,7 +575,7 @@ def test_ctrl_c_ends_the_environment(task_root):
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_other_systems_are_told_why_not(platform):
     with pytest.raises(HostError, match="wheels for Linux only"):
-        _find_runtime_client(sys.executable, platform)
+        find_runtime_client(sys.executable, platform)
 
 
 def test_python_without_the_client_is_named(task_root):

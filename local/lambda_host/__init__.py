@@ -7,8 +7,10 @@ Whatever a function does (raises, hangs, dies, prints without end), `invoke` ret
 the next call finds a usable environment.
 """
 
-from .host import MAX_PAYLOAD_BYTES, FunctionError, HostError, InvocationResult, LambdaHost
+from .host import LambdaHost
 from .layer import unpack_layer
+from .results import FunctionError, HostError, InvocationResult
+from .runtime_api import MAX_PAYLOAD_BYTES
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",

@@ -1,14 +1,15 @@
-"""Unpacks a layer's zip to where a function finds it, as `/opt` is on Lambda: read-only."""
+"""Unpacks zips to where a function finds them: its code, and its layers, read-only, as in `/opt`."""
 
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["unpack_layer"]
+__all__ = ["unpack_code", "unpack_layer"]
 
 
 def unpack_layer(archive: Path, into: Path) -> Path:
@@ -16,9 +17,15 @@ def unpack_layer(archive: Path, into: Path) -> Path:
 
     Root may write all the same; a test compares the files before and after.
     """
+    return unpack_code([archive], into)
+
+
+def unpack_code(archives: Sequence[Path | IO[bytes]], into: Path) -> Path:
+    """Unpack zips over each other, in their order, into the new folder `into`, read-only."""
     into.mkdir(parents=True)
-    with zipfile.ZipFile(archive) as layer:
-        layer.extractall(into)
+    for archive in archives:
+        with zipfile.ZipFile(archive) as files:
+            files.extractall(into)
     for path in into.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     into.chmod(0o555)

@@ -1,23 +1,20 @@
 """Lambda's Runtime API for one runtime process, on a free port of 127.0.0.1.
 
 The process asks for work and gives answers (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html);
-here each request becomes one message in `outbox`, in the order in which they came.
+here each request becomes one message to `report`, in the order in which they came.
 """
 
 from __future__ import annotations
 
-import queue
-import socket
-import socketserver
-import sys
-import threading
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
+
+from local.http1 import BadRequest, Request, RequestReader, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
@@ -36,6 +33,7 @@ __all__ = [
 MAX_PAYLOAD_BYTES = 6_291_556
 
 _PREFIX = "/2018-06-01/runtime"
+_ACCEPTED = respond(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,135 +84,101 @@ class TimedOut:
 Message = Ready | Answered | InitFailed | Exited | TimedOut
 
 
-class RuntimeApi(socketserver.TCPServer):
-    """Serves one process: one thread, one connection at a time, as the runtime client uses it."""
+class RuntimeApi:
+    """Serves one process. `report` is called before the process gets its answer."""
 
-    def __init__(self, outbox: queue.SimpleQueue[Message], before_answer: Callable[[], object]):
-        super().__init__(("127.0.0.1", 0), _Exchange)
-        self.outbox = outbox
-        self.before_answer = before_answer
-        self.current: Work | None = None
-        self._inbox: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._connection: socket.socket | None = None
-        self._closing = False
-        self._thread = threading.Thread(target=self._serve, name="runtime-api", daemon=True)
-        self._thread.start()
+    def __init__(self, report: Callable[[Message], None]) -> None:
+        self._report = report
+        self._work: Work | None = None  # not fetched yet
+        self._current: Work | None = None  # fetched, not answered yet
+        self._asking: asyncio.WriteTransport | None = None
+        self.transports: set[asyncio.WriteTransport] = set()
 
-    @property
-    def address(self) -> str:
-        """What AWS_LAMBDA_RUNTIME_API says."""
-        host, port = cast("tuple[str, int]", self.server_address)
+    async def start(self) -> str:
+        """Listen, and return what AWS_LAMBDA_RUNTIME_API says."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Exchange(self), "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
         return f"{host}:{port}"
 
     def offer(self, work: Work) -> None:
         """Hand `work` to the process, which is waiting for it or will ask."""
-        self._inbox.put(work)
-
-    def next_work(self) -> Work | None:
-        """Wait for work; None means that the server closes."""
-        self.current = self._inbox.get()
-        return self.current
+        self._work = work
+        self._give()
 
     def close(self) -> None:
         """Stop, also in the middle of a request, and give the port back."""
-        self._closing = True
-        self._inbox.put(None)
-        for connection in (self.socket, self._connection):
-            _shut_down(connection)
-        self._thread.join()
-        self.server_close()
+        self._server.close()
+        for transport in self.transports:
+            transport.abort()
 
-    def _serve(self) -> None:
-        while not self._closing:
-            self.handle_request()
+    def handle(self, request: Request, transport: asyncio.WriteTransport) -> None:
+        """Do what the process asks for."""
+        if request.method == "GET":
+            if request.target != f"{_PREFIX}/invocation/next":
+                transport.write(_refusal(HTTPStatus.NOT_FOUND, "InvalidPath"))
+                return
+            self._asking = transport
+            self._report(Ready())
+            self._give()
+        else:
+            transport.write(self._take(request))
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection until its end, so that `close` can end it."""
-        self._connection = request
-        super().finish_request(request, client_address)
+    def _take(self, request: Request) -> bytes:
+        if request.target == f"{_PREFIX}/init/error":
+            self._report(InitFailed(request.body))
+            return _ACCEPTED
+        current = f"{_PREFIX}/invocation/{self._current.request_id}" if self._current else None
+        if current is None or request.target not in {f"{current}/response", f"{current}/error"}:
+            return _refusal(HTTPStatus.BAD_REQUEST, "InvalidRequestID")
+        self._current = None
+        if (size := len(request.body)) > MAX_PAYLOAD_BYTES:
+            self._report(Answered(_too_large(size), failed=True))
+            return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Function.ResponseSizeTooLarge")
+        self._report(Answered(request.body, failed=request.target.endswith("/error")))
+        return _ACCEPTED
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Let a process that died in the middle of a request be reported by its exit alone."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def _shut_down(connection: socket.socket | None) -> None:
-    try:
-        if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # its other end was faster
-
-
-class _Exchange(BaseHTTPRequestHandler):
-    """Reads requests and writes each answer at once: client and server share the processor."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    @property
-    def _api(self) -> RuntimeApi:
-        return cast("RuntimeApi", self.server)
-
-    def do_GET(self) -> None:
-        if self.path != f"{_PREFIX}/invocation/next":
-            return self._refuse(HTTPStatus.NOT_FOUND, "InvalidPath")
-        self._api.outbox.put(Ready())
-        work = self._api.next_work()
-        if work is None:
-            self.close_connection = True
-            return None
-        headers = {
-            "Lambda-Runtime-Aws-Request-Id": work.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(work.deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": work.function_arn,
-            "Lambda-Runtime-Trace-Id": work.trace_id,
-        }
-        return self._answer(HTTPStatus.OK, work.body, headers)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        work = self._api.current
-        current = f"{_PREFIX}/invocation/{work.request_id}" if work else None
-        if self.path == f"{_PREFIX}/init/error":
-            return self._accept(InitFailed(body))
-        if current is None or self.path not in {f"{current}/response", f"{current}/error"}:
-            return self._refuse(HTTPStatus.BAD_REQUEST, "InvalidRequestID")
-        if len(body) > MAX_PAYLOAD_BYTES:
-            self._report(Answered(_too_large(len(body)), failed=True))
-            return self._refuse(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Function.ResponseSizeTooLarge"
-            )
-        return self._accept(Answered(body, failed=self.path.endswith("/error")))
-
-    def _accept(self, message: Message) -> None:
-        self._report(message)
-        self._answer(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
-
-    def _report(self, message: Message) -> None:
-        # The process waits for our answer, so all that it wrote for this work is in its pipes.
-        self._api.before_answer()
-        self._api.current = None
-        self._api.outbox.put(message)
-
-    def _refuse(self, status: HTTPStatus, error_type: str) -> None:
-        self._answer(status, b'{"errorType":"%s","errorMessage":""}' % error_type.encode())
-
-    def _answer(
-        self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None
-    ) -> None:
-        head = [
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            # Without a content type the native part of the runtime client reads a null pointer.
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-            *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    def _give(self) -> None:
+        if self._work is None or self._asking is None:
+            return
+        work, self._work = self._work, None
+        transport, self._asking = self._asking, None
+        self._current = work
+        headers = [
+            ("Lambda-Runtime-Aws-Request-Id", work.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(work.deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", work.function_arn),
+            ("Lambda-Runtime-Trace-Id", work.trace_id),
         ]
-        self.wfile.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+        transport.write(respond(HTTPStatus.OK, work.body, headers))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Stay silent: the function's lines are what there is to see."""
+
+class _Exchange(asyncio.Protocol):
+    """One socket of the runtime client; asyncio turns Nagle's algorithm off."""
+
+    def __init__(self, api: RuntimeApi) -> None:
+        self._api = api
+        # A function that answers too much is to be told so, not to be cut off.
+        self._reader = RequestReader(max_body_bytes=4 * MAX_PAYLOAD_BYTES)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._api.transports.add(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for request in self._reader.feed(data):
+                self._api.handle(request, self._transport)
+        except BadRequest as error:
+            self._transport.write(_refusal(error.status, "InvalidRequest"))
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._api.transports.discard(self._transport)
+
+
+def _refusal(status: HTTPStatus, error_type: str) -> bytes:
+    return respond(status, b'{"errorType":"%s","errorMessage":""}' % error_type.encode())
 
 
 def _too_large(size: int) -> bytes:

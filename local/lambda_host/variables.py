@@ -6,10 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html lists th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["function_arn", "lambda_variables"]
 
@@ -34,25 +30,25 @@ def lambda_variables(
     memory_mb: int,
     log_format: str,
     log_level: str | None,
-    own: Mapping[str, str],
+    region: str = _REGION,
+    log_group: str | None = None,
 ) -> dict[str, str]:
-    """Return what the process sees; `own` are the function's variables and win.
+    """Return what Lambda sets, apart from what differs between two environments.
 
     The task root comes first on `sys.path` because it is the working directory, then, through
     PYTHONPATH, the layer, then what the interpreter has: the order of Lambda.
     """
     variables = {
         "_HANDLER": handler,
-        "AWS_DEFAULT_REGION": _REGION,
+        "AWS_DEFAULT_REGION": region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python_version}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_FORMAT": log_format,
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-        "AWS_REGION": _REGION,
+        "AWS_LAMBDA_LOG_GROUP_NAME": log_group or f"/aws/lambda/{name}",
+        "AWS_REGION": region,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "LAMBDA_RUNTIME_DIR": runtime_dir,
         "LAMBDA_TASK_ROOT": str(task_root),
@@ -65,4 +61,4 @@ def lambda_variables(
     if layer is not None:
         packages = layer / "python" / "lib" / f"python{python_version}" / "site-packages"
         variables["PYTHONPATH"] = f"{packages}:{layer / 'python'}"
-    return variables | dict(own)
+    return variables

@@ -1,0 +1,128 @@
+"""Who may call `@connections`: the request's signature, then what IAM says of the signer's role."""
+
+from __future__ import annotations
+
+import asyncio
+import calendar
+import hashlib
+import hmac
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.http1 import Request
+    from local.lambda_host.deployed import Issued
+
+__all__ = ["Permissions", "Refused", "verify"]
+
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=([^/,]+)/([0-9]{8})/([^/,]+)/execute-api/aws4_request,"
+    r" *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})"
+)
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+_CLOCK_SKEW_SECONDS = 5 * 60
+
+
+class Refused(Exception):  # noqa: N818 - not a failure of ours
+    """A request that is answered with 403; `kind` is the error's name on AWS."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def verify(request: Request, find: Callable[[str], Issued | None], now: float) -> Issued:
+    """Return whose signature `request` bears; Refused if it has none or a wrong one."""
+    told = request.header("Authorization")
+    if not told:
+        raise Refused("MissingAuthenticationTokenException", "Missing Authentication Token")
+    if not (match := _AUTHORIZATION.fullmatch(told)):
+        raise Refused("IncompleteSignatureException", "The Authorization header is not understood")
+    access_key, day, region, names, signature = match.groups()
+    issued, moment = find(access_key), request.header("X-Amz-Date")
+    if issued is None or not hmac.compare_digest(
+        request.header("X-Amz-Security-Token"), issued.token
+    ):
+        text = "The security token included in the request is invalid."
+        raise Refused("UnrecognizedClientException", text)
+    if issued.expires_at <= now:
+        text = "The security token included in the request is expired"
+        raise Refused("ExpiredTokenException", text)
+    if not moment.startswith(day) or abs(_seconds(moment) - now) > _CLOCK_SKEW_SECONDS:
+        raise Refused("InvalidSignatureException", f"Signature expired: {moment[:32]}")
+    expected = _sign(request, issued, region, moment, names.split(";"))
+    if not hmac.compare_digest(expected, signature):
+        text = "The request signature we calculated does not match the signature you provided."
+        raise Refused("InvalidSignatureException", text)
+    return issued
+
+
+def _seconds(moment: str) -> float:
+    try:
+        return calendar.timegm(time.strptime(moment, "%Y%m%dT%H%M%SZ"))
+    except ValueError:
+        return float("-inf")
+
+
+def _sign(request: Request, issued: Issued, region: str, moment: str, names: list[str]) -> str:
+    """Return the signature that botocore gives to the same request."""
+    signed = {name: value for name, value in request.headers if name.lower() in names}
+    if "x-amz-content-sha256" in names:  # then it is taken instead of the body's own
+        signed["X-Amz-Content-SHA256"] = hashlib.sha256(request.body).hexdigest()
+    url = f"http://{request.header('Host')}{request.target}"
+    again = AWSRequest(request.method, url=url, headers=signed, data=request.body)
+    again.context["timestamp"] = moment
+    auth = SigV4Auth(Credentials(issued.access_key, issued.secret_key), "execute-api", region)
+    return str(auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again))
+
+
+class Permissions:
+    """Asks IAM whether a role may do something to connections, and remembers it for a while."""
+
+    def __init__(
+        self, iam: Any, region: str, api: str, lasts_seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self._iam = iam
+        self._region = region
+        self._api = api  # api id and stage
+        self._lasts_seconds = lasts_seconds
+        self._clock = clock
+        self._known: dict[tuple[str, str], tuple[float, asyncio.Future[bool]]] = {}
+
+    async def check(self, signer: Issued, method: str) -> None:
+        """Return if the signer's role may; Refused in AWS's words if it may not."""
+        account = signer.role_arn.split(":")[4]
+        # The ARN has no connection's own id: AWS names the method, as its refusals show.
+        resource = (
+            f"arn:aws:execute-api:{self._region}:{account}:{self._api}/{method}"
+            "/@connections/{connectionId}"
+        )
+        if not await self._allows(signer.role_arn, resource):
+            raise Refused(
+                "AccessDeniedException",
+                f"User: {signer.session_arn} is not authorized to perform: "
+                f"execute-api:ManageConnections on resource: {resource}",
+            )
+
+    async def _allows(self, role_arn: str, resource: str) -> bool:
+        now = self._clock()
+        asked_at, answer = self._known.get((role_arn, resource), (float("-inf"), None))
+        if answer is None or now - asked_at > self._lasts_seconds:
+            answer = asyncio.ensure_future(asyncio.to_thread(self._ask, role_arn, resource))
+            self._known[role_arn, resource] = now, answer
+        return await asyncio.shield(answer)
+
+    def _ask(self, role_arn: str, resource: str) -> bool:
+        answer = self._iam.simulate_principal_policy(
+            PolicySourceArn=role_arn,
+            ActionNames=["execute-api:ManageConnections"],
+            ResourceArns=[resource],
+        )
+        return all(one["EvalDecision"] == "allowed" for one in answer["EvaluationResults"])
