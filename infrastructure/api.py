@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infrastructure.names import logs_kept
+from infrastructure.names import acknowledge, logs_kept
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ LIFE_ROUTES = ("$connect", "$disconnect", "$default")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MESSAGES_PER_SECOND = 2_000
 MESSAGES_BURST = 1_000
+
+_LOG_POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 # One line a message. No query string, header or body: they may hold tokens and speech.
 _ACCESS_LOG = {
@@ -71,6 +73,16 @@ class WebSocketApi(Construct):
             service="execute-api", resource=self.api_id, resource_name=self.stage
         )
 
+    def connections_arn(self, verb: str) -> str:
+        """Return what a role names to POST to, to GET or to DELETE any connection of this stage."""
+        return f"{self.stage_arn}/{verb}/@connections/*"
+
+    def shown_connections_arn(self, verb: str) -> str:
+        """Return the same as cdk-nag writes it, with its references in angle brackets."""
+        api = cdk.Stack.of(self).get_logical_id(self._api)
+        account = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>"
+        return f"{account}:<{api}>/{self.stage}/{verb}/@connections/*"
+
     def connect(self, functions: Mapping[str, lambda_.Function], doors: Iterable[Door]) -> None:
         """Add the routes, each to the function of its door, and the stage that serves them."""
         serves = serving(doors)
@@ -103,15 +115,20 @@ class WebSocketApi(Construct):
 
     def _route(self, key: str, target: gateway.CfnIntegration) -> gateway.CfnRoute:
         name = key.removeprefix("$")
-        return gateway.CfnRoute(
+        route = gateway.CfnRoute(
             self,
             f"{name[0].upper()}{name[1:]}Route",
             api_id=self.api_id,
             route_key=key,
-            # Who may do what is decided on each message, by role and token; $connect checks Origin.
             authorization_type="NONE",
             target=f"integrations/{target.ref}",
         )
+        acknowledge(
+            route,
+            "APIG4",
+            "Each message is checked for role and token, and $connect for its Origin",
+        )
+        return route
 
     def _stage(self) -> gateway.CfnStage:
         access_log = logs.LogGroup(
@@ -149,13 +166,14 @@ class WebSocketApi(Construct):
             self,
             "LogRole",
             assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name(
-                    "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-                )
-            ],
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(_LOG_POLICY)],
         )
         role.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+        acknowledge(
+            role,
+            f"IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_LOG_POLICY}]",
+            "API Gateway's own policy for its account-wide role; it writes logs and nothing else",
+        )
         account = gateway_account.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         account.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         return account

@@ -50,11 +50,14 @@ def build_app(context: dict[str, object], outdir: str | None = None) -> cdk.App:
     settings = Settings.from_context(context)
     use_node()
     import aws_cdk as cdk
+    from cdk_nag import AwsSolutionsChecks
 
     from infrastructure.stack import WebSocketAudioStack
 
     app = cdk.App(context=context, outdir=outdir)
     WebSocketAudioStack(app, settings)
+    # A finding that nobody has explained, beside what it is about, stops the synthesis.
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
 

@@ -17,17 +17,17 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infrastructure.layer import runtime
-from infrastructure.names import function_name, logs_kept, metrics_namespace
+from infrastructure.names import acknowledge, function_name, logs_kept, metrics_namespace
 from shared_utils.table_names import (
     CONNECTIONS_TABLE_NAME,
     RATE_LIMITS_TABLE_NAME,
-    SESSION_LISTENERS_INDEX_NAME,
     SESSIONS_TABLE_NAME,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infrastructure.api import WebSocketApi
     from infrastructure.layer import SharedUtilsLayer
     from infrastructure.settings import Settings
     from infrastructure.tables import Tables
@@ -35,61 +35,56 @@ if TYPE_CHECKING:
 __all__ = ["DOORS", "HOUSEKEEPING", "Door", "Functions"]
 
 _FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
-_LISTENERS_INDEX = f"{CONNECTIONS_TABLE_NAME}/{SESSION_LISTENERS_INDEX_NAME}"
 
 
 @dataclass(frozen=True)
 class Door:
     """A handler module: the routes it serves, its size, and what it may do.
 
-    `tables` has DynamoDB actions by table, or by `table/index`; `connections` the verbs of the
-    `@connections` API: POST sends, GET looks, DELETE closes.
+    `tables` has DynamoDB actions by table, none of them on an index: the audience stands in the
+    session's item. `connections` has the verbs of the `@connections` API: POST sends, GET looks,
+    DELETE closes.
     """
 
     module: str
     routes: tuple[str, ...]
     tables: Mapping[str, tuple[str, ...]]
-    connections: tuple[str, ...] = ("POST",)
-    # Lambda gives CPU by memory, one whole vCPU at 1,769 MB. A cold start is CPU: at 512 MB the SDK
-    # costs half a second, below it whole seconds.
+    connections: tuple[str, ...] = ("POST", "DELETE")
+    # Lambda gives CPU by memory, one whole vCPU at 1,769 MB, and a cold start is CPU: with less than
+    # this the SDK alone takes a second and more.
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
     memory_mb: int = 512
-    # The gateway waits for 29 s at most. Nothing here needs 10: it is what a client would bear.
-    timeout_seconds: int = 10
+    # The gateway waits no longer, so a function that still works then works for nobody.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+    timeout_seconds: int = 29
 
 
 HOUSEKEEPING = "housekeeping"
 
-_READ = ("GetItem",)
-_CHANGE = ("GetItem", "UpdateItem")
-_ALL = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+_GET, _PUT, _UPDATE, _DELETE = "GetItem", "PutItem", "UpdateItem", "DeleteItem"
 
 DOORS = (
     Door(
         "connection",
         ("$connect", "$disconnect", "$default", "heartbeat", "refreshConnection"),
-        {SESSIONS_TABLE_NAME: _ALL, CONNECTIONS_TABLE_NAME: _ALL, _LISTENERS_INDEX: ("Query",)},
-        connections=("POST", "DELETE"),
+        {
+            CONNECTIONS_TABLE_NAME: (_GET, _PUT, _UPDATE, _DELETE),
+            SESSIONS_TABLE_NAME: (_GET, _UPDATE),
+        },
     ),
     Door(
         "session",
         ("createSession", "joinSession", "endSession", "getSessionStatus"),
         {
-            SESSIONS_TABLE_NAME: _ALL,
-            CONNECTIONS_TABLE_NAME: _ALL,
-            _LISTENERS_INDEX: ("Query",),
-            RATE_LIMITS_TABLE_NAME: _CHANGE,
+            CONNECTIONS_TABLE_NAME: (_PUT, _UPDATE, _DELETE),
+            SESSIONS_TABLE_NAME: (_PUT, _UPDATE),
+            RATE_LIMITS_TABLE_NAME: (_UPDATE,),
         },
-        connections=("POST", "DELETE"),
     ),
     Door(
         "audio",
         ("sendAudio",),
-        {
-            SESSIONS_TABLE_NAME: _CHANGE,
-            CONNECTIONS_TABLE_NAME: _CHANGE,
-            _LISTENERS_INDEX: ("Query",),
-        },
+        {CONNECTIONS_TABLE_NAME: (_GET, _UPDATE), SESSIONS_TABLE_NAME: (_GET, _UPDATE)},
         # A chunk goes out to hundreds of sockets: that is CPU, and one vCPU is all a Python uses.
         memory_mb=1769,
     ),
@@ -99,34 +94,26 @@ DOORS = (
             *("pauseBroadcast", "resumeBroadcast", "muteBroadcast", "unmuteBroadcast"),
             *("setVolume", "speakerStateChange"),
         ),
-        {
-            SESSIONS_TABLE_NAME: _CHANGE,
-            CONNECTIONS_TABLE_NAME: _CHANGE,
-            _LISTENERS_INDEX: ("Query",),
-        },
+        {CONNECTIONS_TABLE_NAME: (_UPDATE,), SESSIONS_TABLE_NAME: (_UPDATE,)},
     ),
     Door(
         "listener",
         ("pausePlayback", "resumePlayback", "changeLanguage"),
-        {SESSIONS_TABLE_NAME: _READ, CONNECTIONS_TABLE_NAME: _CHANGE},
+        {CONNECTIONS_TABLE_NAME: (_UPDATE,), SESSIONS_TABLE_NAME: (_UPDATE,)},
     ),
     Door(
         HOUSEKEEPING,
         (),
-        {
-            SESSIONS_TABLE_NAME: (*_ALL, "Scan"),
-            CONNECTIONS_TABLE_NAME: (*_ALL, "Scan"),
-            _LISTENERS_INDEX: ("Query",),
-        },
-        connections=("POST", "GET", "DELETE"),
+        {CONNECTIONS_TABLE_NAME: ("Scan", _UPDATE), SESSIONS_TABLE_NAME: ("Scan", _UPDATE)},
+        connections=("POST", "DELETE", "GET"),
         # It runs every minute and must be done before it runs again.
-        timeout_seconds=55,
+        timeout_seconds=50,
     ),
 )
 
 
 class Functions(Construct):
-    """The functions, by module. `endpoint` is the `@connections` address, `posts` its ARN."""
+    """The functions, in `by_module`."""
 
     def __init__(
         self,
@@ -136,18 +123,16 @@ class Functions(Construct):
         settings: Settings,
         layer: SharedUtilsLayer,
         tables: Tables,
-        endpoint: str,
-        stage_arn: str,
+        api: WebSocketApi,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._settings, self._layer, self._tables = settings, layer, tables
-        self._stage_arn = stage_arn
+        self._settings, self._layer, self._tables, self._api = settings, layer, tables, api
         self._environment = {
             **tables.environment,
             "SERVICE_NAME": "websocket-audio",
             "METRICS_NAMESPACE": metrics_namespace(settings),
             "LOG_LEVEL": settings.log_level,
-            "API_GATEWAY_ENDPOINT": endpoint,
+            "API_GATEWAY_ENDPOINT": api.callback_url,
             **{name: value for name, value in settings.limits.items() if value},
         }
         # What a function runs, and nothing that only tests or this machine need.
@@ -191,6 +176,11 @@ class Functions(Construct):
         )
         # A function that starts before its policy is attached would fail its first message.
         function.node.add_dependency(role)
+        acknowledge(
+            function,
+            "L1",
+            "The version is one setting, and needs that Python where it is deployed from",
+        )
         return function
 
     def _role(self, scope: Construct, door: Door, log_group: logs.LogGroup) -> iam.Role:
@@ -201,22 +191,23 @@ class Functions(Construct):
             description=f"What handlers/{door.module}.py may do, and nothing else",
         )
         log_group.grant_write(role)
-        for place, actions in door.tables.items():
-            base, _, index = place.partition("/")
-            arn = self._tables.by_name[base].table_arn
+        for table, actions in door.tables.items():
             role.add_to_policy(
                 iam.PolicyStatement(
                     actions=[f"dynamodb:{action}" for action in actions],
-                    resources=[f"{arn}/index/{index}" if index else arn],
+                    resources=[self._tables.by_name[table].table_arn],
                 )
             )
-        if door.connections:
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=["execute-api:ManageConnections"],
-                    resources=[
-                        f"{self._stage_arn}/{verb}/@connections/*" for verb in door.connections
-                    ],
-                )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["execute-api:ManageConnections"],
+                resources=[self._api.connections_arn(verb) for verb in door.connections],
+            )
+        )
+        for verb in door.connections:
+            acknowledge(
+                role,
+                f"IAM5[Resource::{self._api.shown_connections_arn(verb)}]",
+                "A connection has its id only when a client is there; API, stage and verb are fixed",
             )
         return role

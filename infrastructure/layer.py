@@ -7,7 +7,9 @@ lambda_.Function(self, "MyFunction", ..., layers=[layer.version])
 from __future__ import annotations
 
 import ast
+import atexit
 import functools
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -88,6 +90,7 @@ def runtime(python: str) -> lambda_.Runtime:
 def build_layer(pythons: tuple[str, ...]) -> Path:
     """Build the layer's zip with bytecode for these versions; once in a process."""
     folder = Path(tempfile.mkdtemp(prefix="shared-layer-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     archive = folder / "shared-layer.zip"
     run = subprocess.run(
         [_LAYER / "build.sh", "--python", ",".join(pythons), "--output", archive],

@@ -1,4 +1,4 @@
-"""What several constructs must call or keep alike."""
+"""What several constructs must name, keep or explain alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
 
 if TYPE_CHECKING:
+    from constructs import IConstruct
+
     from infrastructure.settings import Settings
 
-__all__ = ["SYSTEM", "function_name", "logs_kept", "metrics_namespace"]
+__all__ = ["SYSTEM", "acknowledge", "function_name", "logs_kept", "metrics_namespace"]
 
 SYSTEM = "websocket-audio"
 
@@ -42,3 +44,9 @@ def logs_kept(settings: Settings) -> _Kept:
     """Return how long a log group keeps its lines; it goes with the stack, as its name is fixed."""
     days = logs.RetentionDays[_RETENTION[settings.log_retention_days]]
     return {"retention": days, "removal_policy": cdk.RemovalPolicy.DESTROY}
+
+
+def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
+    """Tell cdk-nag why one of its findings is meant to be so; any other one stops the deployment."""
+    said = cdk.Acknowledgment(id=f"AwsSolutions::AwsSolutions-{finding}", reason=reason)
+    cdk.Validations.of(construct).acknowledge(said)

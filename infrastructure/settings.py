@@ -64,10 +64,13 @@ class Settings:
     def from_context(cls, context: Mapping[str, object]) -> Settings:
         """Return what the context says; raise `SettingsError` for what it cannot mean.
 
-        The CDK's own keys have a colon, a slash or a hyphen. Any other unknown key is refused: a
+        `stages` has what always holds for a stage, by its name; it is at home in cdk.json. The
+        CDK's own keys have a colon, a slash or a hyphen. Any other unknown key is refused: a
         misspelt `-c stgae=prod` would deploy another stage.
         """
         given = {name: str(value) for name, value in context.items() if _is_ours(name)}
+        given.pop("stages", None)
+        given = {**_always(context, given.get("stage", cls.stage)), **given}
         if unknown := sorted(given.keys() - _CHECKS.keys() - LIMITS.keys()):
             known = ", ".join([*_CHECKS, *LIMITS])
             raise SettingsError(f"unknown context {', '.join(unknown)}; known are {known}")
@@ -91,6 +94,14 @@ _CHECKS = {
         f"one of {', '.join(map(str, RETENTION_DAYS))}",
     ),
 }
+
+
+def _always(context: Mapping[str, object], stage: str) -> dict[str, str]:
+    stages = context.get("stages", {})
+    settings = stages.get(stage, {}) if isinstance(stages, dict) else None
+    if not isinstance(settings, dict) or "stage" in settings:
+        raise SettingsError('stages must look like {"prod": {"log_level": "WARN"}}')
+    return {name: str(value) for name, value in settings.items()}
 
 
 def _is_ours(name: str) -> bool:

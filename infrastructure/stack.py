@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from infrastructure.api import WebSocketApi
 from infrastructure.functions import DOORS, HOUSEKEEPING, Functions
 from infrastructure.layer import SharedUtilsLayer
+from infrastructure.monitoring import Monitoring
 from infrastructure.names import SYSTEM
 from infrastructure.schedule import Schedule
 from infrastructure.tables import Tables
@@ -49,10 +50,10 @@ class WebSocketAudioStack(cdk.Stack):
             settings=settings,
             layer=layer,
             tables=tables,
-            endpoint=api.callback_url,
-            stage_arn=api.stage_arn,
+            api=api,
         )
         api.connect(functions.by_module, DOORS)
+        Monitoring(self, "Monitoring", settings=settings, functions=functions.by_module, api=api)
         Schedule(self, "Schedule", function=functions.by_module[HOUSEKEEPING])
 
         outputs = {

@@ -56,7 +56,8 @@ class Tables(Construct):
                 index_name=index.name,
                 partition_key=_attribute(index.partition_key),
                 sort_key=_attribute(index.sort_key),
-                projection_type=dynamodb.ProjectionType.ALL,
+                # A heartbeat changes no key, and so does not write the index a second time.
+                projection_type=dynamodb.ProjectionType.KEYS_ONLY,
             )
         return table
 

@@ -39,8 +39,12 @@ def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str,
     - Schedules are disabled: the emulator would run the functions with a worker of its own. The
       system's scheduler reads them and runs them.
     - The check for the CDK's bootstrap stack is left out; assets need none here.
+    - Alarms on metric math are left out, which the emulator refuses.
     """
     local = copy.deepcopy(template)
+    for name, resource in template["Resources"].items():
+        if _is_beyond_the_emulator(resource):
+            del local["Resources"][name]
     local.pop("Rules", None)
     local.get("Parameters", {}).pop("BootstrapVersion", None)
     for resource in local["Resources"].values():
@@ -53,6 +57,10 @@ def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str,
         if resource["Type"] == "AWS::Events::Rule" and "ScheduleExpression" in properties:
             properties["State"] = "DISABLED"
     return local
+
+
+def _is_beyond_the_emulator(resource: Mapping[str, Any]) -> bool:
+    return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
 
 
 def _asset_places(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -39,6 +39,11 @@ TEMPLATE = {
             "Type": "AWS::Events::Rule",
             "Properties": {"EventPattern": {"source": ["x"]}, "State": "ENABLED"},
         },
+        "Ratio": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {"Metrics": [{"Expression": "a / b"}]},
+        },
+        "Errors": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}},
         "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"Code": "of another kind"}},
     },
 }
@@ -53,6 +58,7 @@ def test_template_changes_where_it_must_and_nowhere_else():
     resources["Audio"]["Properties"]["Environment"]["Variables"]["LIMIT"] = "7"
     resources["Inline"]["Properties"]["Environment"] = {"Variables": {"LIMIT": "7"}}
     resources["Minute"]["Properties"]["State"] = "DISABLED"
+    del resources["Ratio"]
     del expected["Rules"], expected["Parameters"]["BootstrapVersion"]
     before = copy.deepcopy(TEMPLATE)
 

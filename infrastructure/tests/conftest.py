@@ -13,6 +13,7 @@ import pytest
 from infrastructure.app import build_app
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+MANUAL = (ROOT / "docs" / "operations.md").read_text()
 PYTHON = f"3.{sys.version_info.minor}"  # the one that is certainly here
 
 

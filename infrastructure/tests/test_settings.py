@@ -28,6 +28,16 @@ def test_settings_take_what_the_context_says():
     assert settings.limits["MAX_LISTENERS_PER_SESSION"] == "500"
 
 
+def test_settings_of_a_stage_hold_unless_the_command_line_says_otherwise():
+    stages = {"prod": {"log_level": "WARN", "log_retention_days": 90}, "dev": {"python": "3.14"}}
+
+    settings = Settings.from_context({"stages": stages, "stage": "prod", "log_retention_days": "7"})
+
+    assert settings.log_level == "WARN"
+    assert settings.log_retention_days == 7
+    assert settings.python != "3.14"
+
+
 def test_settings_leave_the_cdk_its_own_keys():
     context = {"@aws-cdk/core:newStyle": True, "aws:cdk:version-reporting": True, "cdk-migrate": 1}
 
@@ -54,6 +64,11 @@ def test_settings_leave_the_cdk_its_own_keys():
         pytest.param("log_retention_days", "31", "log_retention_days must be one of", id="days"),
         pytest.param("RATE_LIMIT_AUDIO_CHUNKS", "0", "whole number from 1, got '0'", id="zero"),
         pytest.param("MAX_LISTENERS_PER_SESSION", "many", "got 'many'", id="no-number"),
+        pytest.param("stages", {"dev": {"lgo": 1}}, "unknown context lgo", id="misspelt-in-stage"),
+        pytest.param(
+            "stages", {"dev": {"stage": "x"}}, "stages must look like", id="stage-in-stage"
+        ),
+        pytest.param("stages", "prod", "stages must look like", id="stages-no-table"),
         pytest.param("alarm_email", "nobody", "an e-mail address, got 'nobody'", id="no-address"),
     ],
 )

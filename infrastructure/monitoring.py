@@ -1,0 +1,253 @@
+"""Alarms, with a topic that they tell, and a dashboard.
+
+Our handlers answer a failure instead of dying of it, so Lambda's own error count stays at zero
+while clients get INTERNAL_SERVER_ERROR: what a client saw is in the metrics that the layer writes.
+Alarms watch their roll-ups, which have no dimension, and for the errors the series of each code.
+What to do about each alarm is in docs/operations.md, under the alarm's name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from infrastructure.functions import HOUSEKEEPING
+from infrastructure.names import SYSTEM, metrics_namespace
+from shared_utils.metrics_emitter import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infrastructure.api import WebSocketApi
+    from infrastructure.settings import Settings
+
+__all__ = ["Monitoring"]
+
+_PERIOD = cdk.Duration.minutes(5)
+
+# Codes that tell of our own fault, not of what a client sent.
+_INTERNAL = {
+    "INTERNAL_SERVER_ERROR": "A handler failed in a way that nobody foresaw",
+    "INTERNAL_DATABASE_ERROR": "DynamoDB failed",
+    "INTERNAL_CONFIGURATION_ERROR": "A function lacks a right or a setting",
+}
+
+
+class Monitoring(Construct):
+    """Watches one stage."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        functions: Mapping[str, lambda_.Function],
+        api: WebSocketApi,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings, self._functions, self._api = settings, functions, api
+        self._namespace = metrics_namespace(settings)
+        self.topic = self._topic(settings.alarm_email)
+        self._alarms()
+        self._dashboard()
+
+    # --- alarms ----------------------------------------------------------------------------------
+
+    def _alarms(self) -> None:
+        for code, meaning in _INTERNAL.items():
+            self._alarm(
+                code.lower().replace("_", "-"),
+                f"{meaning}; clients were told {code}",
+                self._ours("MessageFailures", ErrorCode=code),
+                above=0,
+            )
+        self._alarm(
+            "refusals",
+            "More than a fifth of the messages are refused or fail",
+            cloudwatch.MathExpression(
+                # A handful of messages is no reason to wake anybody.
+                expression="IF(messages > 100, 100 * FILL(failures, 0) / messages, 0)",
+                using_metrics={
+                    "failures": self._ours("MessageFailures"),
+                    "messages": self._ours("MessageLatency", statistic="SampleCount"),
+                },
+                period=_PERIOD,
+            ),
+            above=20,
+        )
+        self._alarm(
+            "slow-messages",
+            "One message in a hundred takes longer than a second",
+            self._ours("MessageLatency", statistic="p99"),
+            above=1000,
+            periods=3,
+        )
+        self._alarm(
+            "rate-limits",
+            "Clients send much faster than they may",
+            self._ours("RateLimitViolations"),
+            above=1000,
+        )
+        for module, function in self._functions.items():
+            self._alarm(
+                f"{module}-errors",
+                f"{function.function_name} died, was killed after its time, or could not start",
+                function.metric_errors(period=_PERIOD),
+                above=0,
+            )
+        self._alarm(
+            "throttles",
+            "Lambda refuses to start functions: the account's concurrency is used up",
+            # Of the whole account, since all its functions share what there is.
+            cloudwatch.Metric(
+                namespace="AWS/Lambda", metric_name="Throttles", statistic="Sum", period=_PERIOD
+            ),
+            above=0,
+        )
+        self._alarm(
+            "housekeeping-missing",
+            "Housekeeping ran less than three times in five minutes",
+            self._functions[HOUSEKEEPING].metric_invocations(period=_PERIOD),
+            below=3,
+        )
+        self._alarm(
+            "gateway-errors",
+            "API Gateway could not call a function",
+            self._gateway("ExecutionError"),
+            above=0,
+        )
+        self._alarm(
+            "gateway-refusals",
+            "API Gateway refuses messages before a function sees them: throttling, most likely",
+            self._gateway("ClientError"),
+            above=100,
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        description: str,
+        metric: cloudwatch.IMetric,
+        *,
+        above: float | None = None,
+        below: float | None = None,
+        periods: int = 1,
+    ) -> None:
+        """Add an alarm on `metric`; one that looks for too little takes silence as too little."""
+        comparison = cloudwatch.ComparisonOperator
+        missing = cloudwatch.TreatMissingData
+        alarm = cloudwatch.Alarm(
+            self,
+            "".join(word.capitalize() for word in name.split("-")),
+            alarm_name=f"{SYSTEM}-{self._settings.stage}-{name}",
+            alarm_description=f"{description}. See docs/operations.md, {name}.",
+            metric=metric,
+            threshold=(above if below is None else below) or 0,
+            comparison_operator=comparison.GREATER_THAN_THRESHOLD
+            if below is None
+            else comparison.LESS_THAN_THRESHOLD,
+            evaluation_periods=periods,
+            treat_missing_data=missing.NOT_BREACHING if below is None else missing.BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))
+
+    def _topic(self, email: str) -> sns.Topic:
+        topic = sns.Topic(
+            self, "Alarms", topic_name=f"{SYSTEM}-{self._settings.stage}-alarms", enforce_ssl=True
+        )
+        # A topic with a policy of its own has lost the one that lets the account's alarms in.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
+            )
+        )
+        if email:
+            topic.add_subscription(subscriptions.EmailSubscription(email))
+        return topic
+
+    # --- metrics ---------------------------------------------------------------------------------
+
+    def _ours(self, name: str, statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
+        """Return a metric that the layer declares; another name raises `KeyError`."""
+        _, *sets = METRICS[name]
+        if dimensions and tuple(dimensions) not in sets:
+            raise ValueError(f"{name} goes out by {sets}, not by {tuple(dimensions)}")
+        return cloudwatch.Metric(
+            namespace=self._namespace,
+            metric_name=name,
+            dimensions_map=dimensions or None,
+            statistic=statistic,
+            period=_PERIOD,
+            label=" ".join([name, *dimensions.values()]) if dimensions else name,
+        )
+
+    def _gateway(self, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/ApiGateway",
+            metric_name=name,
+            dimensions_map={"ApiId": self._api.api_id, "Stage": self._api.stage},
+            statistic=statistic,
+            period=_PERIOD,
+        )
+
+    # --- dashboard -------------------------------------------------------------------------------
+
+    def _dashboard(self) -> None:
+        functions = self._functions.values()
+        rows = {
+            "Messages": [
+                self._ours("MessageLatency", statistic="SampleCount"),
+                self._ours("MessageFailures"),
+                self._ours("RateLimitViolations"),
+            ],
+            "Milliseconds a message": [
+                self._ours("MessageLatency", statistic=statistic)
+                for statistic in ("p50", "p95", "p99")
+            ],
+            "Failures by code": [self._split("MessageFailures", "ErrorCode")],
+            "Audio": [self._ours("AudioChunksReceived"), self._ours("AudioChunksDropped")],
+            "Dropped audio by reason": [self._split("AudioChunksDropped", "Reason")],
+            "Cold starts": [self._split("ColdStarts", "Handler")],
+            "Gateway": [
+                self._gateway(name)
+                for name in ("ConnectCount", "MessageCount", "ClientError", "ExecutionError")
+            ],
+            "Functions: errors": [f.metric_errors(period=_PERIOD) for f in functions],
+            "Functions: concurrent": [
+                f.metric("ConcurrentExecutions", statistic="Maximum", period=_PERIOD)
+                for f in functions
+            ],
+        }
+        graphs = [
+            cloudwatch.GraphWidget(title=title, left=metrics, width=8)
+            for title, metrics in rows.items()
+        ]
+        cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            dashboard_name=f"{SYSTEM}-{self._settings.stage}",
+            widgets=[graphs[start : start + 3] for start in range(0, len(graphs), 3)],
+        )
+
+    def _split(self, name: str, dimension: str) -> cloudwatch.IMetric:
+        """Return one line for each value that a dimension has had lately."""
+        _, *sets = METRICS[name]
+        if (dimension,) not in sets:
+            raise ValueError(f"{name} goes out by {sets}, not by {dimension}")
+        search = f'{{"{self._namespace}",{dimension}}} MetricName="{name}"'
+        return cloudwatch.MathExpression(
+            expression=f"SEARCH('{search}', 'Sum')", using_metrics={}, label="", period=_PERIOD
+        )
