@@ -5,15 +5,23 @@ Best effort: another environment counts for itself. What is remembered is bounde
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TokenBuckets"]
+__all__ = ["Pace", "TokenBuckets", "Verdict"]
 
 MAX_SENDERS = 10_000
+
+# A warning is due when so little of the burst is left, and at most once in so many seconds.
+_WARN_BELOW = 0.2
+_SECONDS_BETWEEN_WARNINGS = 5.0
+# Who goes on for so many seconds' worth of refused messages does not listen, and is cut off.
+_SECONDS_OF_REFUSALS = 5
 
 
 class TokenBuckets:
@@ -29,12 +37,53 @@ class TokenBuckets:
 
     def take(self, sender: str) -> bool:
         """Take one token; return False if there is none."""
+        return self.draw(sender) >= 0
+
+    def draw(self, sender: str) -> float:
+        """Take one token and return how many are left; below 0, none was there to be taken."""
         now = self._clock()
         # Taken out and put back last, so that the first one is who has been silent longest.
         tokens, then = self._buckets.pop(sender, (self._burst, now))
         tokens = min(self._burst, tokens + (now - then) * self._per_second)
-        allowed = tokens >= 1
-        self._buckets[sender] = (tokens - allowed, now)
+        left = tokens - 1
+        self._buckets[sender] = (left if left >= 0 else tokens, now)
         if len(self._buckets) > MAX_SENDERS:
-            del self._buckets[next(iter(self._buckets))]
-        return allowed
+            self._buckets.pop(next(iter(self._buckets)), None)
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a message: take it or not, warn its sender, close the connection."""
+
+    allowed: bool
+    warn: bool = False
+    close: bool = False
+    retry_after_ms: int = 0
+
+
+_FINE = Verdict(allowed=True)
+
+
+class Pace:
+    """At most `limit` messages a second from each sender, and as many at once after a rest."""
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._messages = TokenBuckets(limit, limit, clock)
+        self._warnings = TokenBuckets(1 / _SECONDS_BETWEEN_WARNINGS, 1, clock)
+        self._refusals = TokenBuckets(limit / 10, limit * _SECONDS_OF_REFUSALS, clock)
+
+    def judge(self, sender: str) -> Verdict:
+        """Count a message and say what to do."""
+        left = self._messages.draw(sender)
+        if left >= self.limit * _WARN_BELOW:
+            return _FINE
+        # Until the bucket is full again: then the sender has its whole burst.
+        retry_after_ms = math.ceil((self.limit - max(left, 0)) / self.limit * 1000)
+        return Verdict(
+            allowed=left >= 0,
+            warn=self._warnings.take(sender),
+            close=left < 0 and not self._refusals.take(sender),
+            retry_after_ms=retry_after_ms,
+        )

@@ -6,25 +6,106 @@ name; an absent or empty one is its default.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from shared_utils.error_codes import ApplicationError, ErrorCode
+from shared_utils.validators import ValidationError, validate_language_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["audio_chunks_per_second"]
+__all__ = ["CONNECTION_MINUTES", "MAX_LISTENERS", "Settings"]
+
+# A connection ends after two hours, whatever happens on it:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+CONNECTION_MINUTES = 120
+
+# Ours: a session's item holds its listeners, 70 KB of them here, and an item may have 400 KB; and the
+# 10,000 requests a second of an account are five chunks a second to so many.
+MAX_LISTENERS = 2000
 
 
-def audio_chunks_per_second(environ: Mapping[str, str]) -> int:
-    """Return how many audio chunks a speaker may send in a second."""
-    return _whole_number(environ, "RATE_LIMIT_AUDIO_CHUNKS", default=50, highest=10_000)
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The limits of a broadcast; `supported_languages` and `allowed_origins` are empty for any."""
+
+    session_hours: float = 2.0
+    max_listeners: int = 500
+    supported_languages: frozenset[str] = frozenset()
+    allowed_origins: frozenset[str] = frozenset()
+    idle_seconds: int = 120
+    refresh_minutes: float = 100
+    warning_minutes: float = 110
+    audio_chunks_per_second: int = 50
+    control_messages_per_second: int = 10
+    sessions_per_minute: int = 5
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Return the settings of an environment."""
+        return cls(
+            session_hours=_number(environ, "SESSION_MAX_DURATION_HOURS", 2, 0.001, 24),
+            max_listeners=_whole(environ, "MAX_LISTENERS_PER_SESSION", 500, MAX_LISTENERS),
+            supported_languages=_languages(environ, "SUPPORTED_LANGUAGES"),
+            allowed_origins=frozenset(map(plain_origin, _listed(environ, "ALLOWED_ORIGINS"))),
+            idle_seconds=_whole(environ, "CONNECTION_IDLE_TIMEOUT_SECONDS", 120, 7200),
+            refresh_minutes=_number(environ, "CONNECTION_REFRESH_MINUTES", 100, 0, 119),
+            warning_minutes=_number(environ, "CONNECTION_WARNING_MINUTES", 110, 0, 119),
+            audio_chunks_per_second=_whole(environ, "RATE_LIMIT_AUDIO_CHUNKS", 50, 10_000),
+            control_messages_per_second=_whole(environ, "RATE_LIMIT_CONTROL_MESSAGES", 10, 10_000),
+            sessions_per_minute=_whole(environ, "RATE_LIMIT_SESSION_CREATION", 5, 10_000),
+        )
+
+    def allows_origin(self, origin: str) -> bool:
+        """Return whether a page of this origin may connect; no origin is none of those listed."""
+        return not self.allowed_origins or plain_origin(origin) in self.allowed_origins
+
+    def check_language(self, code: str, field: str) -> None:
+        """Refuse a language that is not offered; `pt` on the list stands for `pt-BR` too."""
+        offered = self.supported_languages
+        if offered and offered.isdisjoint((code, code.partition("-")[0])):
+            wanted = f"{field} must be one of {', '.join(sorted(offered))[:200]}, got {code}"
+            raise ValidationError(wanted, field, ErrorCode.VALIDATION_INVALID_LANGUAGE)
 
 
-def _whole_number(environ: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def plain_origin(origin: str) -> str:
+    """Return an origin as browsers send it: in lower case, without a slash at its end."""
+    return origin.strip().lower().rstrip("/")
+
+
+def _number(
+    environ: Mapping[str, str], name: str, default: float, lowest: float, highest: float
+) -> float:
+    text = environ.get(name, "").strip() or str(default)
+    try:
+        number = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        number = math.nan
+    if lowest <= number <= highest:
+        return number
+    raise _unreadable(name, f"a number from {lowest} to {highest}", text)
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, highest: int) -> int:
     text = environ.get(name, "").strip() or str(default)
     if text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= highest:
         return int(text)
-    raise ApplicationError(
-        ErrorCode.INTERNAL_CONFIGURATION_ERROR,
-        f"{name} must be a whole number from 1 to {highest}, got {text[:40]!r}",
-    )
+    raise _unreadable(name, f"a whole number from 1 to {highest}", text)
+
+
+def _listed(environ: Mapping[str, str], name: str) -> list[str]:
+    return [entry.strip() for entry in environ.get(name, "").split(",") if entry.strip()]
+
+
+def _languages(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    try:
+        return frozenset(validate_language_code(code, name) for code in _listed(environ, name))
+    except ValidationError as refused:
+        raise ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, str(refused)) from refused
+
+
+def _unreadable(name: str, wanted: str, text: str) -> ApplicationError:
+    message = f"{name} must be {wanted}, got {text[:40]!r}"
+    return ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, message)

@@ -1,32 +1,138 @@
 import pytest
 
-from broadcast.settings import audio_chunks_per_second
+from broadcast.settings import Settings
 from shared_utils.error_codes import ApplicationError, ErrorCode
+from shared_utils.validators import ValidationError
+
+DEFAULTS = {
+    "session_hours": 2.0,
+    "max_listeners": 500,
+    "supported_languages": frozenset(),
+    "allowed_origins": frozenset(),
+    "idle_seconds": 120,
+    "refresh_minutes": 100,
+    "warning_minutes": 110,
+    "audio_chunks_per_second": 50,
+    "control_messages_per_second": 10,
+    "sessions_per_minute": 5,
+}
+
+
+def read(**environ: str) -> dict[str, object]:
+    settings = Settings.read(environ)
+    return {name: getattr(settings, name) for name in Settings.__slots__}
+
+
+def test_defaults_are_the_contracts():
+    assert read() == DEFAULTS
 
 
 @pytest.mark.parametrize(
-    ("environ", "rate"),
+    ("variable", "text", "name", "value"),
     [
-        pytest.param({}, 50, id="absent"),
-        pytest.param({"RATE_LIMIT_AUDIO_CHUNKS": ""}, 50, id="empty"),
-        pytest.param({"RATE_LIMIT_AUDIO_CHUNKS": " 20 "}, 20, id="spaces"),
-        pytest.param({"RATE_LIMIT_AUDIO_CHUNKS": "1"}, 1, id="lowest"),
-        pytest.param({"RATE_LIMIT_AUDIO_CHUNKS": "10000"}, 10_000, id="highest"),
+        ("SESSION_MAX_DURATION_HOURS", "0.5", "session_hours", 0.5),
+        ("MAX_LISTENERS_PER_SESSION", "2000", "max_listeners", 2000),
+        ("SUPPORTED_LANGUAGES", "en, pt-br,", "supported_languages", {"en", "pt-BR"}),
+        (
+            "ALLOWED_ORIGINS",
+            "https://A.example/, https://b.example",
+            "allowed_origins",
+            {"https://a.example", "https://b.example"},
+        ),
+        ("CONNECTION_IDLE_TIMEOUT_SECONDS", "7200", "idle_seconds", 7200),
+        ("CONNECTION_REFRESH_MINUTES", "0", "refresh_minutes", 0),
+        ("CONNECTION_WARNING_MINUTES", "119", "warning_minutes", 119),
+        ("RATE_LIMIT_AUDIO_CHUNKS", " 20 ", "audio_chunks_per_second", 20),
+        ("RATE_LIMIT_CONTROL_MESSAGES", "1", "control_messages_per_second", 1),
+        ("RATE_LIMIT_SESSION_CREATION", "10000", "sessions_per_minute", 10_000),
     ],
 )
-def test_rate_is_read(environ, rate):
-    assert audio_chunks_per_second(environ) == rate
+def test_variable_is_read(variable, text, name, value):
+    assert read(**{variable: text}) == {**DEFAULTS, name: value}
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_empty_variable_is_its_default(text):
+    assert read(RATE_LIMIT_AUDIO_CHUNKS=text, SUPPORTED_LANGUAGES=text) == DEFAULTS
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "10001", "-1", "1.5", "1e3", "fifty", "\u0665\u0660", "1_000", "9" * 5000]
+    ("variable", "text"),
+    [
+        *(
+            ("RATE_LIMIT_AUDIO_CHUNKS", text)
+            for text in (
+                "0",
+                "10001",
+                "-1",
+                "1.5",
+                "1e3",
+                "fifty",
+                "\u0665\u0660",
+                "1_0",
+                "9" * 5000,
+            )
+        ),
+        ("RATE_LIMIT_CONTROL_MESSAGES", "0"),
+        ("RATE_LIMIT_SESSION_CREATION", "none"),
+        ("MAX_LISTENERS_PER_SESSION", "2001"),
+        ("CONNECTION_IDLE_TIMEOUT_SECONDS", "7201"),
+        ("CONNECTION_REFRESH_MINUTES", "120"),
+        ("CONNECTION_WARNING_MINUTES", "-1"),
+        *(
+            ("SESSION_MAX_DURATION_HOURS", text)
+            for text in ("0", "24.5", "nan", "inf", "two", "1_0", "\u0662")
+        ),
+        ("SUPPORTED_LANGUAGES", "en,xx"),
+    ],
 )
-def test_rate_that_cannot_be_read_stops_the_start_and_names_the_variable(text):
+def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, text):
     with pytest.raises(ApplicationError) as caught:
-        audio_chunks_per_second({"RATE_LIMIT_AUDIO_CHUNKS": text})
+        Settings.read({variable: text})
 
     assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
-    assert str(caught.value).startswith(
-        "RATE_LIMIT_AUDIO_CHUNKS must be a whole number from 1 to 10000, got '"
-    )
-    assert len(str(caught.value)) < 120
+    assert str(caught.value).startswith(f"{variable} must b")
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("https://a.example", True),
+        ("HTTPS://A.example", True),
+        ("https://a.example:443", False),
+        ("http://a.example", False),
+        ("https://a.example.evil.example", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_only_listed_origins_are_allowed(origin, allowed):
+    settings = Settings(allowed_origins=frozenset(["https://a.example"]))
+
+    assert settings.allows_origin(origin) is allowed
+
+
+def test_any_origin_is_allowed_without_a_list():
+    assert Settings().allows_origin("")
+
+
+@pytest.mark.parametrize("code", ["en", "pt-BR", "en-GB"])
+def test_offered_language_passes(code):
+    Settings(supported_languages=frozenset(["en", "pt-BR"])).check_language(code, "targetLanguage")
+
+
+@pytest.mark.parametrize("code", ["pt", "pt-PT", "fr"])
+def test_language_that_is_not_offered_is_refused(code):
+    settings = Settings(supported_languages=frozenset(["en", "pt-BR"]))
+
+    with pytest.raises(ValidationError) as caught:
+        settings.check_language(code, "targetLanguage")
+
+    assert caught.value.code is ErrorCode.VALIDATION_INVALID_LANGUAGE
+    assert caught.value.field == "targetLanguage"
+    assert str(caught.value) == f"targetLanguage must be one of en, pt-BR, got {code}"
+
+
+def test_any_language_passes_without_a_list():
+    Settings().check_language("fr", "targetLanguage")

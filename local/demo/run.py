@@ -58,7 +58,7 @@ def run_demo(recording: Path, speed: float, log_format: Literal["Text", "JSON"])
         with (
             Gateway() as gateway,
             LambdaHost(
-                handler="handlers.audio.handler",
+                handler="function.handler",
                 task_root=task_root,
                 layer=layer,
                 name="audio",
@@ -112,6 +112,7 @@ def prepare(folder: Path, console: Console) -> tuple[Path, Path]:
     console.print(f"built shared-layer.zip: {archive.stat().st_size:,} bytes")
     ignore = shutil.ignore_patterns("__pycache__", "tests")
     task_root = shutil.copytree(ROOT / "functions", folder / "task", ignore=ignore)
+    shutil.copy(Path(__file__).with_name("function.py"), task_root)
     return unpack_layer(archive, folder / "opt"), task_root
 
 

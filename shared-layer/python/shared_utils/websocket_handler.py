@@ -52,12 +52,14 @@ class Request(_OfMessage[M_co]):
     """One event; its `message` is checked, `gateway` is its `requestContext`.
 
     `request_id` is the client's own, `correlation_id` that or API Gateway's. `logger`'s lines carry
-    the ids; on a sampled action it writes info and below only when the summary is written.
+    the ids; on a sampled action it writes info and below only when the summary is written. `caller`
+    is for what `role_of` learns about the sender: nothing here looks at it.
     """
 
     message: M_co
     action = _UNKNOWN
     request_id: str | None = None
+    caller: Any = None
 
     def __init__(self, handler: WebSocketHandler, event: object, context: object) -> None:
         self._started = time.perf_counter_ns()

@@ -1,0 +1,292 @@
+"""A session and the people in it, as values, and the rules about them.
+
+A person has a seat: the id of the connection that the person came with, which the refresh token
+names. After a refresh the person sits on another connection and keeps the seat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from shared_utils.error_codes import ApplicationError, ErrorCode
+from shared_utils.websocket_messages import (
+    AudioFormat,
+    BroadcastControlMessage,
+    BroadcastState,
+    ListenerJoinedMessage,
+    ListenerLeftMessage,
+    SessionCreatedMessage,
+    SessionJoinedMessage,
+    SessionStatusMessage,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from shared_utils.websocket_messages import CreateSession, ServerMessage
+
+__all__ = [
+    "ACTIVE",
+    "ENDED",
+    "Departure",
+    "Listener",
+    "Person",
+    "Reattached",
+    "Session",
+    "check_is_open",
+    "check_same_session",
+    "control_message",
+    "created_message",
+    "joined_message",
+    "new_session",
+    "news_of_arrival",
+    "news_of_departure",
+    "news_of_language",
+    "status_message",
+    "why_closed",
+    "without",
+]
+
+ACTIVE, ENDED = "active", "ended"
+
+# Ours: the speaker hears of every listener; of the whole audience when it crosses a ten.
+_NOTABLE_STEP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who listens, on which connection; no audio is sent to who has paused playback."""
+
+    connection_id: str
+    language: str
+    is_paused: bool = False
+
+
+@dataclass(frozen=True)  # without slots: what is worked out of the listeners is kept
+class Session:
+    """A session; `listeners` by seat, times in milliseconds since the epoch.
+
+    `speaker_gone_at` is there while the speaker has no connection.
+    """
+
+    session_id: str
+    speaker_connection_id: str
+    speaker_token_hash: str
+    source_language: str
+    created_at: int
+    ends_at: int
+    state: BroadcastState
+    audio_format: AudioFormat
+    quality_tier: str = "standard"
+    partial_results: bool = True
+    min_stability: float = 0.85
+    max_buffer_timeout: float = 5.0
+    status: str = ACTIVE
+    listener_count: int = 0
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    speaker_gone_at: int | None = None
+
+    @cached_property
+    def audience(self) -> list[str]:
+        """The connections of all listeners."""
+        return [listener.connection_id for listener in self.listeners.values()]
+
+    @cached_property
+    def hearers(self) -> list[str]:
+        """The connections of the listeners who want audio now."""
+        return [
+            listener.connection_id for listener in self.listeners.values() if not listener.is_paused
+        ]
+
+    @cached_property
+    def languages(self) -> dict[str, int]:
+        """How many listeners there are for each language."""
+        counts: dict[str, int] = {}
+        for listener in self.listeners.values():
+            counts[listener.language] = counts.get(listener.language, 0) + 1
+        return counts
+
+    @property
+    def held_back(self) -> str | None:
+        """Why no audio is passed on, if that is so; volume is for the listeners to apply."""
+        return "paused" if self.state.isPaused else "muted" if self.state.isMuted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A connection that has a session; times in milliseconds. `language` is a listener's."""
+
+    connection_id: str
+    seat_id: str
+    session_id: str
+    role: str
+    token_hash: str
+    connected_at: int
+    last_activity_at: int
+    language: str | None = None
+    disconnected_at: int | None = None
+    warned_at: int | None = None
+    refresh_asked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Someone whose connection is gone; `session` is there if it has one listener less now."""
+
+    person: Person
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reattached:
+    """Someone on a new connection: the session after it, and the connection that was left, if any.
+
+    `is_back` tells that a listener had been counted out and is counted again.
+    """
+
+    person: Person
+    session: Session
+    left_connection_id: str | None = None
+    is_back: bool = False
+
+
+def new_session(wanted: CreateSession, speaker: Person, now_ms: int, hours: float) -> Session:
+    """Return the session that a speaker asked for, which lasts for so many hours."""
+    return Session(
+        session_id=speaker.session_id,
+        speaker_connection_id=speaker.connection_id,
+        speaker_token_hash=speaker.token_hash,
+        source_language=wanted.sourceLanguage,
+        created_at=now_ms,
+        ends_at=now_ms + int(hours * 3_600_000),
+        state=BroadcastState(isPaused=False, isMuted=False, volume=1.0),
+        audio_format=wanted.audioFormat,
+        quality_tier=wanted.qualityTier,
+        partial_results=wanted.partialResults,
+        min_stability=wanted.minStability,
+        max_buffer_timeout=wanted.maxBufferTimeout,
+    )
+
+
+def without(session: Session, connection_ids: Collection[str]) -> Session:
+    """Return a session without the listeners on these connections, as it will be soon."""
+    listeners = {
+        seat: listener
+        for seat, listener in session.listeners.items()
+        if listener.connection_id not in connection_ids
+    }
+    return replace(session, listeners=listeners)
+
+
+# --- what is refused
+
+
+def why_closed(session: Session | None, now_ms: int) -> ErrorCode | None:
+    """Return why nothing more happens in a session, None if it is open."""
+    if session is None:
+        return ErrorCode.SESSION_NOT_FOUND
+    if session.status != ACTIVE:
+        return ErrorCode.SESSION_INACTIVE
+    return ErrorCode.SESSION_EXPIRED if session.ends_at <= now_ms else None
+
+
+def check_is_open(session: Session | None, now_ms: int) -> Session:
+    """Return an open session."""
+    if code := why_closed(session, now_ms):
+        raise ApplicationError(code)
+    assert session is not None  # noqa: S101 - what `why_closed` has said
+    return session
+
+
+def check_same_session(named: str | None, own: str) -> None:
+    """Refuse a message that names another session than its sender's."""
+    if named not in (None, own):
+        message = "sessionId is not the session of this connection"
+        raise ApplicationError(ErrorCode.AUTH_UNAUTHORIZED, message, {"field": "sessionId"})
+
+
+# --- what is told
+
+
+def created_message(session: Session, token: str) -> SessionCreatedMessage:
+    """Return what the speaker of a new session gets."""
+    return SessionCreatedMessage(
+        sessionId=session.session_id,
+        sourceLanguage=session.source_language,
+        qualityTier=session.quality_tier,
+        audioFormat=session.audio_format,
+        expiresAt=session.ends_at,
+        refreshToken=token,
+    )
+
+
+def joined_message(session: Session, language: str, token: str) -> SessionJoinedMessage:
+    """Return what a new listener gets."""
+    return SessionJoinedMessage(
+        sessionId=session.session_id,
+        sourceLanguage=session.source_language,
+        targetLanguage=language,
+        audioFormat=session.audio_format,
+        broadcastState=session.state,
+        listenerCount=session.listener_count,
+        refreshToken=token,
+    )
+
+
+def control_message(session: Session) -> BroadcastControlMessage:
+    """Return the broadcast's state as it is."""
+    return BroadcastControlMessage(sessionId=session.session_id, **session.state.to_dict())
+
+
+def status_message(session: Session, reason: str, now_ms: int) -> SessionStatusMessage:
+    """Return who listens and how the broadcast is, and why it is told."""
+    return SessionStatusMessage(
+        sessionId=session.session_id,
+        isActive=why_closed(session, now_ms) is None,
+        listenerCount=session.listener_count,
+        languageDistribution=session.languages,
+        sessionDuration=max(now_ms - session.created_at, 0) / 1000,
+        broadcastState=session.state,
+        updateReason=reason,
+    )
+
+
+def news_of_arrival(session: Session, language: str, now_ms: int) -> list[ServerMessage]:
+    """Return what the speaker is told when a listener has come."""
+    joined = ListenerJoinedMessage(
+        sessionId=session.session_id,
+        listenerCount=session.listener_count,
+        targetLanguage=language,
+    )
+    if session.languages.get(language) == 1:
+        return [joined, status_message(session, "newLanguage", now_ms)]
+    return [joined, *_news_of_count(session, session.listener_count - 1, now_ms)]
+
+
+def news_of_departure(session: Session, language: str, now_ms: int) -> list[ServerMessage]:
+    """Return what the speaker is told when a listener has gone; nothing once the session is over."""
+    if why_closed(session, now_ms):
+        return []
+    left = ListenerLeftMessage(
+        sessionId=session.session_id,
+        listenerCount=session.listener_count,
+        targetLanguage=language,
+    )
+    return [left, *_news_of_count(session, session.listener_count + 1, now_ms)]
+
+
+def news_of_language(
+    session: Session, before: str | None, language: str, now_ms: int
+) -> list[ServerMessage]:
+    """Return what the speaker is told when a listener has changed from one language to another."""
+    if before == language or session.languages.get(language) != 1:
+        return []
+    return [status_message(session, "newLanguage", now_ms)]
+
+
+def _news_of_count(session: Session, before: int, now_ms: int) -> list[ServerMessage]:
+    if before // _NOTABLE_STEP == session.listener_count // _NOTABLE_STEP:
+        return []
+    return [status_message(session, "listenerCountChange", now_ms)]

@@ -1,0 +1,35 @@
+"""Refresh tokens: `<connection id>.<secret>`, kept as a hash only.
+
+A token belongs to a person for the whole session. It names the connection that the person came
+with, the seat, and goes on doing so when the person sits on another connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+__all__ = ["digest_of", "is_token_of", "new_token", "seat_of"]
+
+_SECRET_BYTES = 32
+
+
+def new_token(connection_id: str) -> str:
+    """Return a token for the person who came with this connection."""
+    return f"{connection_id}.{secrets.token_urlsafe(_SECRET_BYTES)}"
+
+
+def seat_of(token: str) -> str:
+    """Return the connection id that a token names; empty if it names none."""
+    return token.rpartition(".")[0]
+
+
+def digest_of(token: str) -> str:
+    """Return what is stored of a token. It is random: a fast hash is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_token_of(token: str, digest: str) -> bool:
+    """Return whether a token has this digest, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(digest_of(token).encode(), digest.encode())

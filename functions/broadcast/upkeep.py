@@ -1,0 +1,124 @@
+"""What housekeeping finds to do: for each connection and each session, by its age and its silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared_utils.websocket_messages import (
+    ConnectionRefreshMessage,
+    ConnectionRefreshRequiredMessage,
+    ConnectionTimeoutMessage,
+    ConnectionWarningMessage,
+)
+
+from .settings import CONNECTION_MINUTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from shared_utils.websocket_messages import ServerMessage
+
+    from .sessions import Listener, Person, Session
+    from .settings import Settings
+
+__all__ = [
+    "Duties",
+    "client_url",
+    "duties",
+    "idle_seconds",
+    "lost_listeners",
+    "refresh_messages",
+    "seconds_since",
+    "timeout_message",
+    "warning_message",
+    "why_over",
+]
+
+# A speaker who vanishes has so long to come back.
+SPEAKER_GRACE_SECONDS = 60
+
+_MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What is due for a connection. Who is idle is closed, and needs no warning."""
+
+    close: bool = False
+    warn: bool = False
+    ask_to_refresh: bool = False
+
+
+def duties(person: Person, now_ms: int, settings: Settings) -> Duties:
+    """Return what is due for a connection that is not marked as closed."""
+    if idle_seconds(person, now_ms) >= settings.idle_seconds:
+        return Duties(close=True)
+    minutes = (now_ms - person.connected_at) / _MINUTE_MS
+    return Duties(
+        warn=person.warned_at is None and minutes >= settings.warning_minutes,
+        ask_to_refresh=person.refresh_asked_at is None and minutes >= settings.refresh_minutes,
+    )
+
+
+def idle_seconds(person: Person, now_ms: int) -> float:
+    """Return for how long a connection has sent neither a heartbeat nor a control message."""
+    return max(now_ms - person.last_activity_at, 0) / 1000
+
+
+def why_over(session: Session, now_ms: int) -> str | None:
+    """Return why a session that is not ended has to be, None if it may go on."""
+    if session.ends_at <= now_ms:
+        return "expired"
+    gone = session.speaker_gone_at
+    if gone is not None and now_ms - gone >= SPEAKER_GRACE_SECONDS * 1000:
+        return "speakerDisconnected"
+    return None
+
+
+def lost_listeners(session: Session, open_ids: Collection[str]) -> list[tuple[str, Listener]]:
+    """Return the seats that are counted although their connection is not open, as far as is known."""
+    return [
+        (seat, listener)
+        for seat, listener in session.listeners.items()
+        if listener.connection_id not in open_ids
+    ]
+
+
+def _seconds_left(person: Person, now_ms: int) -> float:
+    return max(person.connected_at + CONNECTION_MINUTES * _MINUTE_MS - now_ms, 0) / 1000
+
+
+def warning_message(person: Person, now_ms: int) -> ConnectionWarningMessage:
+    """Return that a connection will end soon."""
+    return ConnectionWarningMessage(remainingMinutes=int(_seconds_left(person, now_ms) // 60))
+
+
+def refresh_messages(person: Person, now_ms: int, url: str) -> list[ServerMessage]:
+    """Return that a connection must be refreshed, and where the next one is opened."""
+    session_id, seconds = person.session_id, _seconds_left(person, now_ms)
+    return [
+        ConnectionRefreshRequiredMessage(sessionId=session_id, expiresIn=seconds),
+        ConnectionRefreshMessage(sessionId=session_id, newConnectionUrl=url, expiresIn=seconds),
+    ]
+
+
+def timeout_message(person: Person, now_ms: int) -> ConnectionTimeoutMessage:
+    """Return that a connection was idle for too long."""
+    return ConnectionTimeoutMessage(idleSeconds=idle_seconds(person, now_ms))
+
+
+def seconds_since(moment: object, now_ms: int) -> float:
+    """Return how long ago an ISO 8601 time was; for what is none, it was long ago."""
+    try:
+        then = datetime.fromisoformat(moment) if isinstance(moment, str) else None
+    except ValueError:
+        then = None
+    return math.inf if then is None else now_ms / 1000 - then.timestamp()
+
+
+def client_url(endpoint: str) -> str:
+    """Return the address that clients open, from the one that functions post to."""
+    return "ws" + endpoint.removeprefix("http").removesuffix("/").removesuffix("/@connections")

@@ -1,0 +1,264 @@
+"""The system as it runs: every door, a real DynamoDB API, and connections that keep what is sent."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+from datetime import UTC, datetime
+from importlib import import_module
+from unittest import mock
+
+import pytest
+
+from broadcast.pace import Pace
+from broadcast.quality import QualityWatch
+from broadcast.recent import Recent
+from broadcast.settings import Settings
+from local.emulator import Emulator
+from shared_utils import Outcome
+from shared_utils.table_names import TABLES
+from shared_utils.testing import (
+    CapturedLines,
+    FakeConnections,
+    FakeContext,
+    capture_lines,
+    connect_event,
+    disconnect_event,
+    message_event,
+)
+
+DOORS = ("connection", "session", "audio", "control", "listener", "housekeeping")
+ENVIRONMENT = {
+    "SESSIONS_TABLE_NAME": "Sessions",
+    "CONNECTIONS_TABLE_NAME": "Connections",
+    "RATE_LIMITS_TABLE_NAME": "RateLimits",
+    "API_GATEWAY_ENDPOINT": "https://example.execute-api.us-east-1.amazonaws.com/test",
+    "AWS_REGION": "us-east-1",
+}
+with mock.patch.dict(os.environ, ENVIRONMENT), capture_lines():
+    MODULES = {name: import_module(f"handlers.{name}") for name in DOORS}
+HANDLERS = {
+    action: MODULES[name].handler
+    for name in DOORS
+    if name != "housekeeping"
+    for action in MODULES[name].handler._routes
+}
+
+NOW = 1_767_225_600.0
+CHUNK = "AAAA" * 40  # 120 bytes of silence
+
+
+class Clock:
+    """Stands still until it is moved; seconds."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Calls:
+    """A DynamoDB client that lists what was called, as (operation, table's base name)."""
+
+    def __init__(self, client) -> None:
+        self._client = client
+        self.exceptions = client.exceptions
+        self.made: list[tuple[str, str]] = []
+        self.failing: Exception | None = None
+
+    def __getattr__(self, operation):
+        def call(**arguments):
+            table = arguments.get("TableName", "several").partition("-")[0]
+            self.made.append((operation, table))
+            if self.failing is not None:
+                raise self.failing
+            return getattr(self._client, operation)(**arguments)
+
+        return call
+
+
+class Clients(FakeConnections):
+    """The clients at the other end; `gone` are those without a connection, `active_at` is the gateway's."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.gone: set[str] = set()
+        self.failing: dict[str, str] = {}
+        self.active_at: dict[str, float] = {}
+
+    def _outcome(self, connection_id):
+        kind = "gone" if connection_id in self.gone else self.failing.get(connection_id, "sent")
+        return Outcome(kind)
+
+    def get(self, connection_id, **_):
+        if connection_id in self.gone:
+            return None
+        seconds = self.active_at.get(connection_id, 0.0)
+        return {"lastActiveAt": datetime.fromtimestamp(seconds, UTC).isoformat()}
+
+    def close(self, connection_id, **_):
+        outcome = super().close(connection_id)
+        self.gone.add(connection_id)
+        return outcome
+
+
+class System:
+    """All doors over tables of their own, as their clients meet them."""
+
+    CHUNK = CHUNK
+
+    def __init__(self, client, tables, monkeypatch, capsys) -> None:
+        self.tokens: dict[str, str] = {}
+        self._lines = CapturedLines()
+        self._capsys = capsys
+        self.clock = Clock()
+        self.calls = Calls(client)
+        self.clients = Clients(self.clock)
+        self._monkeypatch = monkeypatch
+        for module in MODULES.values():
+            store = module.desk.store
+            for name in ("sessions_table", "connections_table", "rate_limits_table"):
+                monkeypatch.setattr(store, name, tables[name])
+            monkeypatch.setattr(store, "_client", self.calls)
+            monkeypatch.setattr(store, "_clock", self.clock)
+            monkeypatch.setattr(module.desk.handler, "connections", self.clients)
+            pace = Pace(module.desk.pace.limit, self.clock)
+            monkeypatch.setattr(module.desk, "pace", pace)
+        self.store = MODULES["session"].desk.store
+        monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
+        monkeypatch.setattr(MODULES["audio"], "sessions", Recent(2.0, self.clock))
+        monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
+
+    def lines(self) -> CapturedLines:
+        """Return all lines that were written, those of metrics that waited too."""
+        for module in MODULES.values():
+            module.desk.handler.windowed_metrics.flush()
+            module.desk.metrics.flush()
+        out = self._capsys.readouterr().out
+        self._lines += [json.loads(line) for line in out.splitlines() if line[:2] == '{"']
+        return self._lines
+
+    def set(self, door: str, **values) -> None:
+        """Change settings of one door."""
+        desk = MODULES[door].desk
+        fields = {name: getattr(desk.settings, name) for name in Settings.__slots__}
+        self._monkeypatch.setattr(desk, "settings", Settings(**{**fields, **values}))
+
+    def connect(self, connection_id: str, **headers):
+        return HANDLERS["$connect"](connect_event(connection_id, headers=headers), FakeContext())
+
+    def disconnect(self, connection_id: str):
+        self.clients.gone.add(connection_id)
+        return HANDLERS["$disconnect"](disconnect_event(connection_id), FakeContext())
+
+    def send(self, connection_id: str, action: str, *, address="192.0.2.1", **fields) -> int:
+        """Send a message and return the status; the client was connected at `clock.now`."""
+        event = message_event(
+            {"action": action, **fields},
+            connection_id,
+            identity={"sourceIp": address},
+            connectedAt=int(NOW * 1000),
+        )
+        return HANDLERS[action](event, FakeContext())["statusCode"]
+
+    def chunk(self, connection_id: str, number: int = 0, **fields) -> int:
+        fields = {"audioData": CHUNK, "timestamp": 1_767_225_600_000, **fields}
+        return self.send(connection_id, "sendAudio", sequenceNumber=number, **fields)
+
+    def keep_house(self, remaining_ms: int = 50_000):
+        return MODULES["housekeeping"].handler({}, FakeContext(remaining_ms=remaining_ms))
+
+    def take(self) -> list[tuple[str, dict]]:
+        """Return what was sent since the last time."""
+        sent, self.clients.sent = self.clients.sent, []
+        return sent
+
+    def types(self) -> list[tuple[str, str]]:
+        """Return who was sent what since the last time, by type."""
+        return [(name, message["type"]) for name, message in self.take()]
+
+    def open(self, *listeners: str, speaker: str = "speaker", **fields) -> str:
+        """Open a session with listeners, and return its id; nothing of it is left in what was sent."""
+        self.send(speaker, "createSession", sourceLanguage="en", **fields)
+        [(_, created)] = self.take()
+        for name in listeners:
+            self.send(name, "joinSession", sessionId=created["sessionId"], targetLanguage="fr")
+        self.tokens[speaker] = created["refreshToken"]
+        self.tokens |= {n: m["refreshToken"] for n, m in self.take() if "refreshToken" in m}
+        self.calls.made.clear()
+        return created["sessionId"]
+
+    def at_once(self, *deeds) -> None:
+        """Do several things in threads of their own that begin together."""
+        barrier = threading.Barrier(len(deeds))
+
+        def run(deed):
+            barrier.wait()
+            deed()
+
+        threads = [threading.Thread(target=run, args=(deed,)) for deed in deeds]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def dynamodb():
+    """Return a client of a real DynamoDB API."""
+    with Emulator() as emulator:
+        yield emulator.client("dynamodb")
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def tables(dynamodb):
+    """Make the tables as they are declared; return their names by the store's attributes."""
+    number, names = next(_numbers), {}
+    for table in TABLES.values():
+        attribute = table.variable.lower().removesuffix("_name")
+        if attribute == "translation_cache_table":
+            continue
+        names[attribute] = f"{table.base_name}-{number}"
+        keys = [(table.partition_key, "HASH")]
+        indexes = [
+            {
+                "IndexName": index.name,
+                "KeySchema": [
+                    {"AttributeName": index.partition_key[0], "KeyType": "HASH"},
+                    {"AttributeName": index.sort_key[0], "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+            for index in table.indexes
+        ]
+        declared = dict([table.partition_key])
+        for index in table.indexes:
+            declared |= dict([index.partition_key, index.sort_key])
+        dynamodb.create_table(
+            TableName=names[attribute],
+            KeySchema=[{"AttributeName": key[0], "KeyType": kind} for key, kind in keys],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": kind} for name, kind in declared.items()
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
+        )
+    return names
+
+
+@pytest.fixture
+def system(dynamodb, tables, monkeypatch, capsys):
+    """Return the whole system. Nothing secret may be in what it writes."""
+    system = System(dynamodb, tables, monkeypatch, capsys)
+    yield system
+    written = str(system.lines())
+    assert CHUNK not in written
+    for token in system.tokens.values():
+        assert token.rpartition(".")[2] not in written
