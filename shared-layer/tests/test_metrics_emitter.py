@@ -832,7 +832,7 @@ def test_names_made_from_data_do_not_fill_the_memory(emitter, written):
         emitter.flush()
 
     assert len(written()) == 3000
-    assert max(len(emitter._plans), len(emitter._judged)) <= 1024
+    assert max(len(emitter._plans), len(emitter._keys)) <= 1024
 
 
 # --- aggregation ---------------------------------------------------------------------------------

@@ -521,23 +521,34 @@ def test_shorten_never_gives_more_than_asked():
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
+    ("value", "text"),
     [
-        pytest.param(1, True, id="int"),
-        pytest.param(None, True, id="none"),
-        pytest.param(Decimal(1), True, id="decimal"),
-        pytest.param("x" * 96, True, id="96-characters"),
-        pytest.param("x" * 97, False, id="97-characters"),
-        pytest.param("eyJhbGciOi.abcd", True, id="15-characters"),
-        pytest.param("eyJhbGciOi.abcde", False, id="16-characters-of-a-token"),
-        pytest.param(HostileText("x"), False, id="text-subclass"),
-        pytest.param(HostileInt(1), False, id="int-subclass"),
-        pytest.param([], False, id="container"),
-        pytest.param(b"", False, id="bytes"),
+        (1, "1"), (-(10**30), "-1" + "0" * 30), (1.5, "1.5"), (1e300, "1e+300"), (True, "true"), (False, "false"),
+        (None, "null"), (Decimal("2.50"), "2.5"), (Decimal(3), "3"), ('a"\u00e9', '"a\\"\\u00e9"'),
+    ],
+)  # fmt: skip
+def test_a_value_of_a_plain_type_has_its_text(value, text):
+    assert _wire.TEXT_OF[type(value)](value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        Decimal("NaN"),
+        pytest.param(10**5000, id="digits"),
     ],
 )
-def test_all_plain(value, expected):
-    assert _wire.all_plain([1, value]) is expected
+def test_what_is_no_json_number_has_no_text(value):
+    with pytest.raises(ValueError, match=r"NaN|JSON|limit"):
+        _wire.TEXT_OF[type(value)](value)
+
+
+@pytest.mark.parametrize("kind", [HostileText, HostileInt, list, tuple, dict, bytes])
+def test_a_value_of_another_type_has_no_text(kind):
+    assert kind not in _wire.TEXT_OF
 
 
 def test_all_open_wants_short_names_of_its_own():

@@ -67,6 +67,23 @@ def encode(value: object) -> str:
     return "".join(parts(value, 0))
 
 
+def _float_text(value: float) -> str:
+    if value - value != 0:
+        raise ValueError("neither NaN nor infinity is JSON")
+    return repr(value)
+
+
+# JSON text by a value's exact type: what has none of these types needs a look.
+TEXT_OF: dict[type, Callable[[Any], str]] = {
+    str: quote,
+    int: repr,
+    float: _float_text,
+    bool: {False: "false", True: "true"}.__getitem__,
+    type(None): lambda _: "null",
+    Decimal: encode,
+}
+
+
 def json_text(value: object) -> str:
     """Return compact JSON for any object: `encode` where it can, else what `clean` leaves of it."""
     try:
@@ -238,20 +255,6 @@ def _path_matches(pattern: list[re.Pattern[str]], path: tuple[str, ...]) -> bool
 
 
 policy = Policy()
-_PLAIN_TYPES = frozenset((int, float, bool, type(None), Decimal))
-
-
-def all_plain(values: Iterable[object]) -> bool:
-    """Return whether every value may be written as it is: a number, or text too short to hide much."""
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            size = len(value)  # type: ignore[arg-type]
-            if size > NO_TOKEN_CHARS and (size > SHORT_CHARS or looks_secret(value)):  # type: ignore[arg-type]
-                return False
-        elif kind not in _PLAIN_TYPES:
-            return False
-    return True
 
 
 def all_open(names: tuple[str, ...]) -> bool:
@@ -456,7 +459,11 @@ def write(line: str) -> None:
             if descriptor < 0:
                 sys.stdout.write(line)
                 sys.stdout.flush()
-            elif (sent := _send(descriptor, data)) != len(data):
+            else:
+                try:
+                    sent = os.write(descriptor, data)
+                except BlockingIOError:
+                    sent = 0
                 while sent < len(data):
                     sent += _send(descriptor, data[sent:])
     except Exception:  # stdout is closed, full or gone: watching must not break the request

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Self
 
-    # Name, unit, resolution, dimensions, and whether each dimension is a set of its own.
-    _Key = tuple[Any, Any, Any, tuple[tuple[Any, Any], ...], bool]
-    _Record = tuple[_Key, Any, dict[str, object]]  # with the value and the properties
+    _Record = tuple["_Key", Any, dict[str, object]]  # with the value and the properties
     _Group = tuple[tuple[tuple[str, str], ...], bool]  # dimensions as CloudWatch takes them
     _Metric = tuple[str, str, int]  # name, unit, resolution
+    # A document's text (none: it takes a closer look), its values' with gaps, and a length of
+    # these up to which no value is long.
+    _Plan = tuple[str, str, int]
 
 __all__ = ["METRICS", "UNITS", "MetricSet", "MetricsContext", "MetricsEmitter"]
 
@@ -71,7 +72,9 @@ _MAX_DIMENSIONS = 30
 _MAX_NAME = 255  # of a metric and of a namespace
 _MAX_DIMENSION_NAME = 250
 _MAX_DIMENSION_VALUE = 1024
-_MAX_VALUE = 2.0**360
+_MIN_VALUE, _MAX_VALUE = -(2.0**360), 2.0**360
+# Integers in between need no comparison with a float.
+_MIN_SAFE, _MAX_SAFE = -(2**53), 2**53
 
 # A dimension with more values than this is not from a closed set; the next ones count as "Other".
 _MAX_DIMENSION_VALUES = 100
@@ -90,7 +93,6 @@ _RESERVED = _HEAD.union(
     ("context", "error"),
 )
 _IDS = ("sessionid", "connectionid", "requestid", "correlationid", "userid", "traceid", "messageid")
-_NUMBERS = frozenset((int, float))
 _quote, _looks_secret, _timestamp = _wire.quote, _wire.looks_secret, _wire.timestamp
 _SHORT = _wire.SHORT_CHARS
 
@@ -126,9 +128,11 @@ def _is_name(name: object, limit: int) -> bool:
 
 def _number(value: object) -> float:
     """Return a number within CloudWatch's range; True is not 1."""
+    if type(value) is int and _MIN_SAFE < value < _MAX_SAFE:
+        return value
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         number = int.__index__(value) if isinstance(value, int) else float(value)
-        if -_MAX_VALUE <= number <= _MAX_VALUE:
+        if _MIN_VALUE <= number <= _MAX_VALUE:
             return number
     raise ValueError("the value is not a finite number")
 
@@ -149,13 +153,70 @@ def _keep(kept: dict[Any, Any], key: object, value: Any) -> Any:
     return value
 
 
-def _put_beside(properties: dict[str, Any], name: str, content: object) -> None:
-    """Add a property: two sessions in one document are both searchable."""
-    before = properties.setdefault(name, content)
-    if before is not content:
-        values = before if type(before) is list else [before]
-        if len(values) < _MAX_PROPERTY_VALUES and content not in values:
-            properties[name] = [*values, content]
+def _put_beside(properties: dict[str, Any], given: dict[str, object]) -> None:
+    """Add properties: two sessions in one document are both searchable."""
+    for name, content in given.items():
+        if content is None:
+            continue
+        try:
+            before = properties.setdefault(name, content)
+            if before is not content:
+                values = before if type(before) is list else [before]
+                if len(values) < _MAX_PROPERTY_VALUES and content not in values:
+                    properties[name] = [*values, content]
+        except Exception as error:  # a value with methods of its own
+            _warn("property %s refused: %s", name, error)
+
+
+def _add_up(sums: list[float], numbers: list[float]) -> None:
+    """Add numbers to the last of `sums`, or begin another where CloudWatch's range ends."""
+    if sum(map(abs, numbers)) <= _MAX_VALUE:
+        numbers = [sum(numbers)]
+    for number in numbers:
+        if sums and abs(sums[-1] + number) <= _MAX_VALUE:
+            sums[-1] += number
+        else:
+            sums.append(number)
+
+
+def _filled(plan: _Plan, numbers: Sequence[Any], properties: dict[str, Any]) -> str:
+    """Return a document with these values; empty, or TypeError, when one needs a closer look."""
+    head, form, chars = plan
+    for number in numbers:
+        kind = type(number)
+        if not (
+            (kind is int and _MIN_SAFE < number < _MAX_SAFE)
+            or (kind is float and _MIN_VALUE <= number <= _MAX_VALUE)
+        ):
+            return ""
+    if not properties:
+        return head and head + form % (*numbers,)
+    texts = properties.values()
+    values = form % (*numbers, *map(_quote, texts))
+    if _looks_secret(values) or (len(values) > chars and max(map(len, texts)) > _SHORT):
+        return ""
+    return head and head + values
+
+
+class _Key:
+    """A metric as it was asked for; what CloudWatch takes of it is `judged` when it is written."""
+
+    __slots__ = ("apart", "dimensions", "judged", "name", "resolution", "unit")
+
+    def __init__(
+        self,
+        name: Any,
+        unit: Any,
+        resolution: Any = 60,
+        dimensions: tuple[tuple[Any, Any], ...] = (),
+        apart: bool = False,  # whether each dimension is a set of its own
+    ) -> None:
+        self.name = name
+        self.unit = unit
+        self.resolution = resolution
+        self.dimensions = dimensions
+        self.apart = apart
+        self.judged: tuple[_Group, _Metric, dict[str, object]] | None = None
 
 
 class MetricsEmitter:
@@ -183,8 +244,8 @@ class MetricsEmitter:
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
         self._waiting: deque[_Record] = deque()
         self._seen: dict[str, set[str]] = {}
-        self._judged: dict[_Key, tuple[_Group, _Metric, dict[str, object]]] = {}
-        self._plans: dict[object, list[str]] = {}
+        self._keys: dict[object, _Key] = {}
+        self._plans: dict[object, _Plan] = {}
         setting = os.environ.get("METRICS_ENABLED", "").strip().lower()
         self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
         self.namespace = namespace or os.environ.get("METRICS_NAMESPACE") or _NAMESPACE
@@ -208,36 +269,54 @@ class MetricsEmitter:
 
         `properties` are searchable members of the line, such as ids.
         """
-        if self.enabled:
+        if not self.enabled:
+            return
+        try:
+            parts: tuple[object, ...] = (metric_name, unit, resolution)
+            if dimensions:
+                parts = (*parts, *dimensions, *dimensions.values())
+            key = self._keys[parts]
+        except Exception:  # a new one, or one that cannot be hashed or read
             try:
                 given = tuple(dimensions.items()) if dimensions else ()
-                waiting = self._waiting
-                waiting.append(((metric_name, unit, resolution, given, False), value, properties))
-                if len(waiting) >= _MAX_WAITING:
-                    self.flush()
-            except Exception:  # a mapping with methods of its own
+                key = self._new_key(parts, _Key(metric_name, unit, resolution, given))
+            except Exception:
                 _warn("metric %s refused: its dimensions cannot be read", metric_name)
+                return
+        waiting = self._waiting
+        waiting.append((key, value, properties))
+        if len(waiting) >= _MAX_WAITING:
+            self.flush()
 
     def _emit(self, name: str, value: float, *dimensions: str, **ids: object) -> None:
         if self.enabled:
-            unit, *sets = METRICS[name]
-            given = tuple(zip([name for names in sets for name in names], dimensions, strict=True))
-            self._waiting.append(((name, unit, 60, given, len(sets) > 1), value, ids))
+            try:
+                key = self._keys[name, dimensions]
+            except Exception:
+                unit, *sets = METRICS[name]
+                names = [dimension for names in sets for dimension in names]
+                given = tuple(zip(names, dimensions, strict=True))
+                key = _Key(name, unit, 60, given, len(sets) > 1)
+                self._new_key((name, dimensions), key)
+            self._waiting.append((key, value, ids))
             if len(self._waiting) >= _MAX_WAITING:
                 self.flush()
+
+    def _new_key(self, parts: object, key: _Key) -> _Key:
+        try:
+            _keep(self._keys, parts, key)
+        except Exception:  # somebody's `__hash__`
+            pass
+        return key
 
     # --- what CloudWatch takes -------------------------------------------------------------------
 
     def _judge(self, key: _Key) -> tuple[_Group, _Metric, dict[str, object]]:
         """Return a metric as CloudWatch takes it, with what was no dimension; raise if it does not."""
-        try:
-            if judged := self._judged.get(key):
-                return judged
-            hashed = True
-        except Exception:
-            hashed = False
-        name, unit, resolution, given, apart = key
-        dimensions, moved = self._checked(given)
+        if key.judged is not None:
+            return key.judged
+        name, unit, resolution = key.name, key.unit, key.resolution
+        dimensions, moved = self._checked(key.dimensions)
         if not _is_name(name, _MAX_NAME) or name in _RESERVED:
             raise ValueError("not a metric name")
         if name in self._defaults or name in dict(dimensions):
@@ -248,10 +327,8 @@ class MetricsEmitter:
         if type(resolution) is not int or resolution not in (1, 60):
             _warn("metric %s: resolution must be 1 or 60 seconds", name)
             resolution = 60
-        judged = (dimensions, apart), (name, unit, resolution), moved
-        if hashed and len(dimensions) == len(given):
-            _keep(self._judged, key, judged)
-        return judged
+        key.judged = (dimensions, key.apart), (name, unit, resolution), moved
+        return key.judged
 
     def _checked(
         self, given: tuple[tuple[Any, Any], ...]
@@ -306,76 +383,82 @@ class MetricsEmitter:
         members = _wire.encode(self._defaults | dict(dimensions))[1:-1]
         return f',"CloudWatchMetrics":[{_wire.encode(directive)}]}}{members and "," + members}'
 
-    def _plan(self, shape: object, keys: Sequence[_Key], names: tuple[str, ...]) -> list[str]:
-        """Return a document's text with a gap for each value; empty if it takes more than that."""
-        plan: list[str] = []
+    def _plan(self, shape: object, keys: Sequence[_Key], properties: Iterable[str]) -> _Plan:
+        """Work out, once for each shape, the document of metrics with these properties."""
+        names = tuple(properties)
         found = [self._judge(key) for key in keys]
         group = found[0][0]
         metrics = {
             metric[0]: metric for same, metric, moved in found if same == group and not moved
         }
         taken = _HEAD.union(self._defaults, dict(group[0]), metrics)
+        head = form = ""
         room = len(metrics) == len(keys) and len(keys) + len(names) <= _MAX_METRICS
         if room and _wire.all_open(names) and taken.isdisjoint(names):
-            plan = [part for name in (*metrics, *names) for part in (f",{_quote(name)}:", "")]
-            plan[0] = self._head(group, metrics.values()) + plan[0]
-        return _keep(self._plans, shape, plan)  # type: ignore[no-any-return]
-
-    def _filled(self, plan: list[str], numbers: Sequence[Any], properties: dict[str, Any]) -> str:
-        """Return `plan` with the values; empty, or TypeError, when one of them needs a closer look."""
-        if (
-            not plan
-            or not _NUMBERS.issuperset(map(type, numbers))
-            or not sum(map(abs, numbers)) <= _MAX_VALUE
-        ):
-            return ""
-        texts = properties.values()
-        joined = "".join(texts)
-        if _looks_secret(joined) or (len(joined) > _SHORT and not _wire.all_plain(texts)):
-            return ""
-        parts = plan.copy()
-        parts[1::2] = [*map(repr, numbers), *map(_quote, texts)]
-        return "".join(parts)
+            head = self._head(group, metrics.values())
+            for name, gap in [*((m, "%r") for m in metrics), *((n, "%s") for n in names)]:
+                form += f",{_quote(name)}:".replace("%", "%%") + gap
+        chars = len(form) - 2 * (len(keys) + len(names)) + _SHORT
+        return _keep(self._plans, shape, (head, form, chars))  # type: ignore[no-any-return]
 
     def _at_once(self, records: list[_Record], left_out: frozenset[str]) -> str:
         """Return the one document that holds all records; empty if it takes a closer look."""
         keys, numbers, several = zip(*records, strict=True)
-        properties: dict[str, object] = {}
+        properties: dict[str, Any] = several[0]
         for own in several:
-            if own and own != properties:
+            if own and own is not properties and own != properties:
                 if properties:
                     return ""
                 properties = own
-        if left_out is not _HEAD:
+        if not left_out.isdisjoint(properties):
             properties = {n: properties[n] for n in properties if n not in left_out}
         shape = (_wire.policy, *keys, *properties)
         plan = self._plans.get(shape)
         if plan is None:
-            plan = self._plan(shape, keys, tuple(properties))
-        return self._filled(plan, numbers, properties)
+            plan = self._plan(shape, keys, properties)
+        return _filled(plan, numbers, properties)
 
     def _one_by_one(self, records: list[_Record], left_out: frozenset[str]) -> Iterator[str]:
-        groups: dict[_Group, tuple[dict[_Metric, list[float]], dict[str, object]]] = {}
+        by_key: dict[_Key, list[tuple[Any, dict[str, object]]]] = {}
         for key, value, given in records:
+            by_key.setdefault(key, []).append((value, given))
+        groups: dict[_Group, tuple[dict[_Metric, list[float]], dict[str, object]]] = {}
+        for key, values in by_key.items():
             try:
-                number = _number(value)
                 group, metric, moved = self._judge(key)
-                series, properties = groups.setdefault(group, ({}, {}))
-                numbers = series.setdefault(metric, [])
-                counts = numbers and self._window_ns and metric[1] == "Count"
-                if counts and abs(numbers[-1] + number) <= _MAX_VALUE:
-                    numbers[-1] += number
-                else:
-                    numbers.append(number)
-                for name, content in (moved | given).items():
-                    if content is not None:
-                        _put_beside(properties, name, content)
+                numbers, several = self._accepted(key, values)
             except Exception as error:  # refused, or something with methods of its own
-                _warn("metric %s refused: %s", key[0], error)
+                _warn("metric %s refused: %s", key.name, error)
+                continue
+            if not numbers:
+                continue
+            series, properties = groups.setdefault(group, ({}, {}))
+            if self._window_ns and metric[1] == "Count":
+                _add_up(series.setdefault(metric, []), numbers)
+            else:
+                series.setdefault(metric, []).extend(numbers)
+            for given in [moved, *several]:
+                _put_beside(properties, given)
         for group, (series, properties) in groups.items():
             described = _wire.clean(properties)
             while series:
                 yield self._text(group, series, described, left_out)
+
+    def _accepted(
+        self, key: _Key, values: list[tuple[Any, dict[str, object]]]
+    ) -> tuple[list[float], list[dict[str, object]]]:
+        """Return the values that CloudWatch takes, and the properties that came with them."""
+        numbers: list[float] = []
+        several: list[dict[str, object]] = []
+        for value, given in values:
+            try:
+                numbers.append(_number(value))
+            except Exception as error:
+                _warn("metric %s refused: %s", key.name, error)
+                continue
+            if given and not (several and several[-1] is given):
+                several.append(given)
+        return numbers, several
 
     def _text(
         self,
@@ -609,11 +692,11 @@ class MetricSet:
         given, numbers = values[: self._split], values[self._split :]
         try:
             if not emitter._window_ns:
-                shape = (_wire.policy, self, given, *properties)
+                shape = (_wire.policy, self, *given, *properties)
                 plan = emitter._plans.get(shape)
                 if plan is None:
-                    plan = emitter._plan(shape, self._keys(given), tuple(properties))
-                if text := emitter._filled(plan, numbers, properties):
+                    plan = emitter._plan(shape, self._keys(given), properties)
+                if text := _filled(plan, numbers, properties):
                     emitter._write(text)
                     return
         except Exception:  # a metric that is refused, or something that cannot be hashed
@@ -628,7 +711,7 @@ class MetricSet:
 
     def _keys(self, given: tuple[Any, ...]) -> list[_Key]:
         pairs = tuple(zip(self._dimensions, given, strict=True))
-        return [(name, unit, 60, pairs, False) for name, unit in self._metrics]
+        return [_Key(name, unit, 60, pairs) for name, unit in self._metrics]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import sys
 import time
 from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
 from itertools import count
+from operator import itemgetter
 
 from . import _wire
 
@@ -74,9 +75,8 @@ _TOP_LEVEL = {
 }
 
 _clock = time.time_ns
-_join, _parts, _quote, _timestamp = "".join, _wire.parts, _wire.quote, _wire.timestamp
-_all_plain, _looks_secret = _wire.all_plain, _wire.looks_secret
-_NO_TOKEN, _SHORT, _MAX_LINE = _wire.NO_TOKEN_CHARS, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
+_join, _quote, _text_of, _timestamp = "".join, _wire.quote, _wire.TEXT_OF, _wire.timestamp
+_looks_secret, _SHORT, _MAX_LINE = _wire.looks_secret, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
 _write = _wire.write
 
 # Messages as JSON text: a program has few, and says them often.
@@ -190,7 +190,7 @@ def _ids_of(event: Any, context: Any) -> dict[str, object]:
 
 
 def _client_id(body: object) -> object:
-    if not isinstance(body, str) or '"requestId"' not in body or len(body) > 4096:
+    if not isinstance(body, str) or len(body) > 4096 or '"requestId"' not in body:
         return None
     import json
 
@@ -245,14 +245,21 @@ def _flush_buffer() -> None:
 
 
 class _Plan:
-    """What is known of fields by their names alone."""
+    """What is known of fields by their names alone: the text around their values."""
 
-    __slots__ = ("hides", "slow", "tops")
+    __slots__ = ("form", "looks", "names", "order", "slow", "tops")
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self.hides = not _wire.all_open(names)
+        wire_names = [_TOP_LEVEL.get(name, name) for name in names]
+        self.names = frozenset(wire_names)
+        self.looks = len(self.names) < len(names) or not _wire.all_open(names)
         self.slow = not {"error", "exc_info"}.isdisjoint(names)
-        self.tops = [(name, _TOP_LEVEL[name]) for name in names if name in _TOP_LEVEL]
+        self.tops = tops = sum(name in _TOP_LEVEL for name in names)
+        # What stands at the top, then the rest.
+        order = sorted(range(len(names)), key=lambda index: names[index] not in _TOP_LEVEL)
+        self.order = itemgetter(*order) if tops and len(order) > 1 else tuple
+        members = [f",{_quote(wire_names[index])}:".replace("%", "%%") + "%s" for index in order]
+        self.form = _join([*members[:tops], "\n"[:tops], *members[tops:]])
 
 
 _plans: dict[tuple[str, ...], _Plan] = {}
@@ -265,58 +272,67 @@ def _plan_of(names: tuple[str, ...]) -> _Plan:
     return plan
 
 
-def _is_empty(value: object) -> bool:
-    return value is None or (type(value) is str and not value)
-
-
-def _split(fields: dict[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _split(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields that stand at the top of a line and the others; the last spelling wins."""
-    top: dict[str, object] = {}
-    context: dict[str, object] = {}
+    top: dict[str, Any] = {}
+    context: dict[str, Any] = {}
     for name, value in fields.items():
         wire_name = _TOP_LEVEL.get(name)
         if wire_name is None:
             context[name] = value
-        elif _is_empty(value):
+        elif value is None or (type(value) is str and not value):
             top.pop(wire_name, None)
         else:
             top[wire_name] = value
     return top, context
 
 
-def _members(fields: dict[str, object]) -> str:
-    return "," + _wire.encode(fields)[1:-1] if fields else ""
+def _members(fields: dict[str, Any], plan: _Plan, bound: bool = False) -> tuple[str, str]:
+    """Return fields as JSON members (`,"a":1`): those at the top of a line, and its context's."""
+    try:
+        if plan.looks or not fields:
+            raise _Slow
+        texts = [_text_of[type(value)](value) for value in fields.values()]
+        if _protected:
+            joined = _join(texts)
+            if _looks_secret(joined) or (
+                len(joined) > _SHORT and max(map(len, texts)) > _SHORT + 2  # the quotes
+            ):
+                raise _Slow
+        if (plan.tops or bound) and ("null" in texts or '""' in texts):
+            raise _Slow  # one that is left out
+        if not plan.tops:
+            return "", plan.form % (*texts,)
+        top, _, text = (plan.form % plan.order(texts)).partition("\n")
+        return top, text
+    except Exception:  # a value of another type, NaN, an integer of thousands of digits
+        tops, rest = _split(fields)
+        if bound:
+            rest = {name: value for name, value in rest.items() if value is not None}
+        return _clean_members(tops), _clean_members(rest)
+
+
+def _clean_members(
+    fields: dict[str, Any], chars: int = _wire.MAX_FIELD_CHARS, nodes: int = _wire.MAX_NODES
+) -> str:
+    text = _wire.encode(_wire.clean(fields, chars=chars, nodes=nodes))[1:-1]
+    return text and "," + text
 
 
 class _Rendered:
     """What a logger's lines have in common in one scope, as values and as JSON text."""
 
-    __slots__ = ("context", "context_tail", "context_text", "head", "scope", "top", "top_text")
-    top: dict[str, Any]
-    context: dict[str, Any]
+    __slots__ = ("context", "fields", "head", "names", "scope", "tail", "top")
 
-    def __init__(self, scope: _Scope, component: str, bound: dict[str, object]) -> None:
+    def __init__(self, scope: _Scope, component: str, bound: dict[str, Any]) -> None:
         self.scope = scope
         self.head = _head_of(component)
-        fields = {**scope.fields, **bound} if scope.fields else bound
+        self.fields = fields = {**scope.fields, **bound} if scope.fields else bound
         names = tuple(fields)
         plan = _plans.get(names) or _plan_of(names)
-        self.top, self.context = _split(fields) if plan.tops else ({}, fields)
-        for value in self.context.values():
-            if value is None:
-                self.context = {name: v for name, v in self.context.items() if v is not None}
-                break
-        try:
-            self._fill(plan.hides or not _all_plain(fields.values()))
-        except ValueError:  # NaN, or an integer of thousands of digits
-            self._fill(True)
-
-    def _fill(self, clean: bool) -> None:
-        # What was given is kept as it was: a line that needs a look cleans it once, with its own.
-        self.top_text = _members(_wire.clean(self.top) if clean else self.top)
-        self.context_tail = _members(_wire.clean(self.context) if clean else self.context)
-        tail = self.context_tail
-        self.context_text = f',"context":{{{tail[1:]}}}' if tail else ""
+        self.names = plan.names
+        self.top, self.tail = _members(fields, plan, True) if fields else ("", "")
+        self.context = self.tail and f',"context":{{{self.tail[1:]}}}'
 
 
 _heads: dict[str, str] = {}
@@ -526,31 +542,19 @@ class StructuredLogger:
                 _set_code(fields, error)
             if args or type(message) is not str:
                 raise _Slow
-            quoted = _quoted.get(message)
-            if quoted is None:
-                quoted = _quote_message(message)
-            text = bound.context_text
+            quoted = _quoted.get(message) or _quote_message(message)
+            top, context = "", bound.context
             if fields:
                 names = tuple(fields)
                 plan = _plans.get(names) or _plan_of(names)
-                top, rest = _split(fields) if plan.tops else ({}, fields)
-                if _protected and (plan.hides or not _all_plain(fields.values())):
-                    top, rest = _wire.clean(top), _wire.clean(rest)
-                if plan.slow or (bound.context and not bound.context.keys().isdisjoint(names)):
+                if plan.slow or not bound.names.isdisjoint(plan.names):
                     raise _Slow
-                if top:
-                    if not bound.top.keys().isdisjoint(top):
-                        raise _Slow
-                    if rest:
-                        top["context"] = rest
-                        text = f",{_join(_parts(top, 0))[1:-2]}{bound.context_tail}}}"
-                    else:
-                        text = f",{_join(_parts(top, 0))[1:-1]}{text}"
-                elif rest:
-                    text = f',"context":{_join(_parts(rest, 0))[:-1]}{bound.context_tail}}}'
+                top, rest = _members(fields, plan)
+                if rest:
+                    context = f',"context":{{{rest[1:]}{bound.tail}}}'
             line = (
                 f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
-                f"{quoted}{bound.top_text}{error_text}{root}{text}}}\n"
+                f"{quoted}{bound.top}{error_text}{root}{top}{context}}}\n"
             )
             if len(line) - len(root) > _MAX_LINE:
                 raise _Slow
@@ -578,31 +582,34 @@ class StructuredLogger:
             _set_code(fields, error)
             if args:
                 fields["args"] = args
-            given = {k: v for k, v in fields.items() if k not in _TOP_LEVEL or not _is_empty(v)}
-            merged = {**bound.top, **bound.context, **given}
+            bound_top, bound_rest = _split(bound.fields)
+            top, rest = _split(fields)
+            top = {**bound_top, **top}
+            tail = {k: v for k, v in bound_rest.items() if v is not None and k not in rest}
             for chars, nodes, frames in _BOUNDS:
-                top, context = (
-                    _wire.clean(part, chars=chars, nodes=nodes) for part in _split(merged)
+                # Each with a budget of its own: a huge field costs neither the ids nor what is bound.
+                members, text, bound_text = (
+                    _clean_members(part, chars, nodes) for part in (top, rest, tail)
                 )
+                text += bound_text
                 error_text = "" if error is None else _error_text(error, frames)
-                context_text = f',"context":{_wire.encode(context)}' if context else ""
+                context = text and f',"context":{{{text[1:]}}}'
                 line = (
-                    f'{{"timestamp":"{_wire.timestamp(_clock())}","level":"{level}{bound.head}'
-                    f"{_wire.quote(_wire.text(message, chars))}{_members(top)}{error_text}{root}"
-                    f"{context_text}}}\n"
+                    f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
+                    f"{_quote(_wire.text(message, chars))}{members}{error_text}{root}{context}}}\n"
                 )
                 if len(line) - len(root) <= _wire.MAX_LINE_BYTES:
                     break
             return _wire.scrub(line) if _protected else line
         except Exception:  # the last resort: that something was logged is not lost
             return (
-                f'{{"timestamp":"{_wire.timestamp(time.time_ns())}","level":"{level}",'
+                f'{{"timestamp":"{_timestamp(time.time_ns())}","level":"{level}",'
                 f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
             )
 
 
 def _quote_message(message: str) -> str:
-    if len(message) > _NO_TOKEN and (len(message) > _SHORT or _looks_secret(message)):
+    if len(message) > _SHORT or _looks_secret(message):
         return _quote(_wire.shorten(message))
     if len(_quoted) >= 512:  # messages made from data must not fill the memory
         _quoted.clear()
@@ -814,9 +821,12 @@ def _buffered_debug(
     *args: object,
     **fields: object,
 ) -> None:
-    buffer = _scope.get().buffer
-    if buffer is not None:
-        buffer.add(self._line("DEBUG", message, operation, args, fields))
+    scope = _scope.get()
+    if scope.buffer is not None:
+        if not _started:  # the environment's facts are for a line that is sure to be written
+            self = self.bind()
+            self._rendered = _Rendered(scope, self.component, self._bound)
+        scope.buffer.add(self._line("DEBUG", message, operation, args, fields))
 
 
 def _environment() -> dict[str, object]:
@@ -850,7 +860,7 @@ def configure_lambda_logging(
     (`items.*.pin`) to what is hidden by default, `allow` takes names off; both ignore case, `_` and
     `-`. `censor` stands in a hidden value's place, as text or `censor(value, path)`; `remove` drops
     the field instead. `mask_ip` takes the host part off `ip_address` and `sourceIp`. `protect=False`
-    turns redaction and bounds off. `buffer_debug_bytes` keeps that much of an invocation's debug
+    turns redaction and the bounds of values off; a line stays within 16 KB. `buffer_debug_bytes` keeps that much of an invocation's debug
     lines and writes them when an error is logged or the invocation fails.
     """
     global _protected, _buffer_bytes
@@ -893,6 +903,8 @@ class _LibraryHandler(logging.Handler):
         )
         fields = {k: v for k, v in record.__dict__.items() if k not in _RECORD_FIELDS}
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if record.stack_info:
+            fields["stack"] = str(record.stack_info).splitlines()
         _write(StructuredLogger(record.name)._line(level, message, None, (), fields, error))
 
 

@@ -231,8 +231,11 @@ class WebSocketHandler(Routes):
     def __call__(self, event: object, context: object = None) -> dict[str, Any]:
         """Handle one event; the result is what API Gateway's Lambda proxy integration takes."""
         request: Request[Any] = Request(self, event, context)
-        ids: dict[str, object] = {"requestId": getattr(context, "aws_request_id", None)}
-        ids["connectionId"], ids["correlationId"] = request.connection_id, request.correlation_id
+        ids: dict[str, object] = {
+            "requestId": getattr(context, "aws_request_id", None),
+            "connectionId": request.connection_id,
+            "correlationId": request.correlation_id,
+        }
         before = _logs.begin_invocation(ids)
         result: dict[str, Any] = {"statusCode": 500}
         try:
@@ -320,38 +323,48 @@ class WebSocketHandler(Routes):
         """Write the invocation's one line, with its metrics in it unless they share a window."""
         metrics, action = request.metrics, request.action
         elapsed_ms = (time.perf_counter_ns() - request._started) // 1000 / 1000
-        metrics.emit_cold_start(self.name)
-        metrics.emit_message_latency(action, elapsed_ms)
-        fields: dict[str, Any] = {"durationMs": elapsed_ms}
+        if _metrics._cold:
+            metrics.emit_cold_start(self.name)
+        metrics._emit("MessageLatency", elapsed_ms, action)
+        fields: dict[str, Any] = {"operation": action, "durationMs": elapsed_ms}
         if code is not None:  # never sampled, and waits for no window
-            metrics.emit_message_failure(action, code)
+            self.metrics.emit_message_failure(action, code)
             fields["errorCode"] = code
-            if metrics is not self.metrics:
-                metrics.flush()
             if refusal:  # a sentence; a stack only where there is a cause to find
                 fields["reason"] = error
-                self._write("WARN", "Message refused", action, fields, error.__cause__)
+                self._write("WARN", "Message refused", fields, error.__cause__)
             else:
-                self._write("ERROR", "Message failed", action, fields, error)
+                self._write("ERROR", "Message failed", fields, error)
+                if metrics is not self.metrics:
+                    metrics.flush()
         elif metrics is self.metrics:
-            self._write("INFO", "Message handled", action, fields)
+            # Bound, so that the line's fields are rendered in one go with the scope's.
+            self._write("INFO", "Message handled", {}, logger=self.logger.bind(**fields))
+            return
         else:
-            request.logger.info("Message handled", operation=action, **fields)
-            metrics.flush_due()
+            request.logger.info("Message handled", **fields)
             self.metrics.flush()
+        if metrics is not self.metrics:
+            metrics.flush_due()
 
     def _write(
-        self, level: str, text: str, action: str, fields: dict[str, Any], error: Any = None
+        self,
+        level: str,
+        text: str,
+        fields: dict[str, Any],
+        error: Any = None,
+        logger: _logs.StructuredLogger | None = None,
     ) -> None:
         """Write a line with the metrics in it, or these alone if we or Lambda would drop it."""
         if level == "ERROR":
             _logs._flush_buffer()
-        written = self.logger.is_enabled_for(level)
+        written = _logs._LEVELS[level] >= _logs._LEVELS[_logs._level]
         if not written or _metrics._level != "INFO":
             self.metrics.flush()
+        logger = logger or self.logger
         for document in self.metrics.take() or [""] * written:
-            _wire.write(self.logger._line(level, text, action, (), fields, error, document))
-            level, text, fields, error = "INFO", "Metrics", {}, None
+            _wire.write(logger._line(level, text, None, (), fields, error, document))
+            level, text, fields, error, logger = "INFO", "Metrics", {}, None, self.logger
 
 
 def _identify(request: Request[Any], request_id: str | None) -> None:
