@@ -11,11 +11,12 @@ from types import ModuleType
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "local.md"
+CHOSEN = "not documented: chosen"
 BEGIN, END = "<!-- conformance: begin -->\n", "<!-- conformance: end -->\n"
 
 
 def behaviour(text: str, source: str):
-    """Say which behaviour a test shows, and where it is said that AWS behaves so."""
+    """Say which behaviour a test shows, and where it is said that AWS behaves so, or CHOSEN."""
 
     def mark(test):
         test.behaviour = text, source
@@ -27,7 +28,7 @@ def behaviour(text: str, source: str):
 def table(tests: ModuleType) -> str:
     """Return the rows of a test module, in its order."""
     rows = [test.behaviour for test in vars(tests).values() if hasattr(test, "behaviour")]
-    lines = [f"| {number} | {text} | <{source}> |" for number, (text, source) in enumerate(rows, 1)]
+    lines = [f"| {number} | {text} | {source} |" for number, (text, source) in enumerate(rows, 1)]
     return "\n".join(["| | behaviour | source |", "| --- | --- | --- |", *lines]) + "\n"
 
 

@@ -23,24 +23,23 @@ from websockets.sync.client import connect
 from local.emulator import ACCOUNT, REGION, Emulator
 from local.gateway import Limits, LocalApi
 from local.loop import LoopThread
-from tests.conformance_table import behaviour
+from tests.conformance_table import CHOSEN, behaviour
 from tests.gateway_system import create_api, create_function, create_layer, create_role
 
 DOC = "https://docs.aws.amazon.com/apigateway/latest/developerguide/"
 LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
 QUOTAS = f"{DOC}apigateway-execution-service-websocket-limits-table.html"
 CONNECT = f"{DOC}apigateway-websocket-api-route-keys-connect-disconnect.html"
-SELECTION = f"{DOC}apigateway-websocket-api-selection-expressions.html"
-RESPONSES = f"{DOC}apigateway-websocket-api-route-response.html"
+REFUSED = "https://github.com/dherault/serverless-offline/pull/1301"
+NOT_YET = "https://github.com/aws/aws-pdk/pull/731"
+SELECTION = f"{DOC}websocket-api-develop-routes.html"
 ROUTES = f"{DOC}apigateway-websocket-api-routes-integrations.html"
 BINARY = f"{DOC}websocket-api-develop-binary-media-types.html"
 PROTOCOL = f"{DOC}websocket-connect-route-subprotocol.html"
 PROTECT = f"{DOC}websocket-api-protect.html"
 CALLBACK = f"{DOC}apigateway-how-to-call-websocket-api-connections.html"
 EVENTS = "https://github.com/aws-powertools/powertools-lambda-python/issues/5543"
-MODEL = (
-    "https://docs.aws.amazon.com/apigatewaymanagementapi/latest/api/connections-connectionid.html"
-)
+MODEL = "https://docs.aws.amazon.com/sdkfornet/v3/apidocs/items/ApiGatewayManagementApi/NApiGatewayManagementApiModel.html"
 INTERNAL = "https://github.com/aws-samples/simple-websockets-chat-app/issues/42"
 FORBIDDEN = "https://github.com/aws-samples/simple-websockets-chat-app/issues/24"
 TIMED_OUT = "https://github.com/Kludex/mangum/issues/128"
@@ -254,7 +253,7 @@ def test_not_json(deployed, text):
     assert answer["event"]["body"] == text
 
 
-@behaviour("A client cannot choose `$connect` or `$disconnect` as an action", SELECTION)
+@behaviour("A client cannot choose `$connect` or `$disconnect` as an action", CHOSEN)
 @pytest.mark.parametrize("action", ["$connect", "$disconnect", "$default"])
 def test_reserved_action(deployed, action):
     with deployed.client() as client:
@@ -277,7 +276,7 @@ def test_no_route(start, functions):
 # --- answers ---------------------------------------------------------------------------------------
 
 
-@behaviour("What a function returns does not reach the client without a route response", RESPONSES)
+@behaviour("What a function returns does not reach the client without a route response", ROUTES)
 def test_no_reply_without_a_route_response(deployed):
     with deployed.client() as client:
         client.send(
@@ -287,7 +286,7 @@ def test_no_reply_without_a_route_response(deployed):
         assert route_of(tell(client, action="echo")) == "echo"  # and nothing before it
 
 
-@behaviour("With a route response the returned `body` is sent, whatever the status", RESPONSES)
+@behaviour("With a route response the returned `body` is sent, whatever the status", REFUSED)
 @pytest.mark.parametrize("status", [200, 500])
 def test_reply_with_a_route_response(deployed, status):
     answer = {"statusCode": status, "body": '{"the": "body"}'}
@@ -390,7 +389,7 @@ def test_ping(deployed):
 # --- $connect --------------------------------------------------------------------------------------
 
 
-@behaviour("`$connect`: a status of 200 to 299 opens, any other refuses with it", CONNECT)
+@behaviour("`$connect`: a status of 200 to 299 opens, any other refuses with it", REFUSED)
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 426, 500, 503])
 def test_connect_refused(deployed, status):
     got, body = deployed.refusal(f"?status={status}")
@@ -425,7 +424,7 @@ def test_no_subprotocol(deployed):
         assert client.subprotocol is None
 
 
-@behaviour("An unknown stage is refused with 403", FORBIDDEN)
+@behaviour("An unknown stage is refused with 403", CHOSEN)
 @pytest.mark.parametrize("path", ["", "/other", "/dev/more"])
 def test_unknown_stage(deployed, path):
     assert deployed.refusal(path=path)[0] == 403
@@ -452,7 +451,7 @@ def test_connection_is_held(deployed, tmp_path):
     assert opened == ["echo"]
 
 
-@behaviour("Inside of `$connect` there is no connection to post to: 410", CONNECT)
+@behaviour("Inside of `$connect` there is no connection to post to: 410", NOT_YET)
 def test_post_inside_connect(deployed):
     with deployed.client("?post=1") as client:
         assert route_of(tell(client, action="echo")) == "echo"
@@ -544,7 +543,10 @@ def test_ids_and_times(deployed):
     assert moment.timestamp() == first["requestTimeEpoch"] // 1000
 
 
-@behaviour("Stage variables are in every event", f"{DOC}websocket-api-stages-and-variables.html")
+@behaviour(
+    "Stage variables are in every event",
+    f"{DOC}apigateway-websocket-api-mapping-template-reference.html",
+)
 def test_stage_variables(deployed):
     with deployed.client() as client:
         events = [deployed.connect_event(client.header), tell(client, action="echo")["event"]]
@@ -727,7 +729,8 @@ def test_client_that_does_not_read(start, functions):
     messages = {"function": functions["messages"]}
     deployed = start({"$default": messages}, limits=Limits(client_buffer_bytes=200_000))
     management = deployed.management()
-    with deployed.client(max_queue=1, max_size=None) as stuck, deployed.client() as other:
+    slow = {"max_queue": 1, "max_size": None, "close_timeout": 0.1}
+    with deployed.client(**slow) as stuck, deployed.client() as other:
         connection_id = connection_id_of(stuck)
         statuses = [200]
         while statuses[-1] == 200 and len(statuses) < 500:
