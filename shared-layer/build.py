@@ -21,6 +21,7 @@ import tempfile
 import zipfile
 from collections import Counter
 from pathlib import Path
+from types import CodeType
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "python/shared_utils"
@@ -32,6 +33,9 @@ MAX_UNZIPPED_BYTES = 50 * 1024 * 1024
 # Our own budget, so that nothing is added unnoticed; a line in `requirements.txt` lifts it.
 MAX_ZIP_BYTES = 176 * 1024
 MAX_ZIP_BYTES_PER_FURTHER_PYTHON = 100 * 1024
+
+# Kinds of entries in a code object's table of lines.
+_NO_COLUMNS, _NO_LINE = 13, 15
 
 # The earliest date a zip can hold.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -160,12 +164,48 @@ def compile_tree(sources: Path, target: Path) -> None:
     for source in sorted(sources.glob("*.py")):
         content = source.read_bytes()
         tree = _Lean().visit(ast.parse(content, source.name))
-        code = compile(tree, f"/opt/{PACKAGE}/{source.name}", "exec", dont_inherit=True, optimize=1)
+        path = f"/opt/{PACKAGE}/{source.name}"
+        code = with_short_line_table(compile(tree, path, "exec", dont_inherit=True, optimize=1))
         # Read back, so that what marshal writes does not depend on what shares a constant.
         data = marshal.dumps(marshal.loads(marshal.dumps(code)))  # noqa: S302 - our own bytes
         unchecked_hash = (1).to_bytes(4, "little")
         header = importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(content)
         (cache / f"{source.stem}.{sys.implementation.cache_tag}.pyc").write_bytes(header + data)
+
+
+def with_short_line_table(code: CodeType) -> CodeType:
+    """Return the same code with one entry a line in its table of lines; the compiler writes one an instruction.
+
+    A twentieth of the zip. An entry spans up to eight code units of two bytes:
+    https://github.com/python/cpython/blob/3.11/Objects/locations.md
+    """
+    runs: list[tuple[int, int | None]] = []
+    for start, end, line in code.co_lines():
+        before = runs.pop()[0] if runs and runs[-1][1] == line else 0
+        runs.append((before + (end - start) // 2, line))
+    table, previous = bytearray(), code.co_firstlineno
+    for units, line in runs:
+        for left in range(units, 0, -8):
+            head = 0x80 | (_NO_LINE if line is None else _NO_COLUMNS) << 3
+            table.append(head | min(left, 8) - 1)
+            if line is not None:
+                table += signed_varint(line - previous)
+                previous = line
+    constants = (
+        with_short_line_table(constant) if isinstance(constant, CodeType) else constant
+        for constant in code.co_consts
+    )
+    return code.replace(co_linetable=bytes(table), co_consts=tuple(constants))
+
+
+def signed_varint(value: int) -> bytes:
+    """Return a number in groups of six bits, the lowest first, its sign in the lowest bit."""
+    rest = (-value << 1) | 1 if value < 0 else value << 1
+    groups = bytearray()
+    while rest > 63:
+        groups.append(rest & 63 | 64)
+        rest >>= 6
+    return bytes((*groups, rest))
 
 
 class _Lean(ast.NodeTransformer):

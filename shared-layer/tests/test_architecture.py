@@ -54,7 +54,7 @@ FREE_ON_LAMBDA = (
     " json linecache logging math numbers operator os re reprlib string textwrap threading time"
     " tokenize traceback types warnings weakref"
 ).split()
-CHEAP = {"_contextvars", "binascii"}
+CHEAP = {"_contextvars"}
 
 
 def fresh(code, *arguments):

@@ -57,6 +57,10 @@ def interpreter(version):
     return None
 
 
+SPEC = importlib.util.spec_from_file_location("layer_build", LAYER / "build.py")
+BUILD = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(BUILD)
+
 PYTHONS = {version: interpreter(version) for version in ("3.11", "3.12", "3.13", "3.14")}
 OTHERS = [version for version, found in PYTHONS.items() if found and version != VERSION]
 MISSING = [version for version, found in PYTHONS.items() if not found]
@@ -242,6 +246,14 @@ def code_objects(code):
             yield from code_objects(constant)
 
 
+def lines(code):
+    """Return the line of every two bytes of every function in `code`."""
+    return [
+        (c.co_name, [line for start, end, line in c.co_lines() for _ in range(start, end, 2)])
+        for c in code_objects(code)
+    ]
+
+
 @pytest.mark.parametrize("name", SOURCES)
 class TestBytecode:
     def test_header_is_this_versions_and_needs_no_check(self, archive, name):
@@ -274,6 +286,41 @@ class TestBytecode:
         found = {(c.co_name, c.co_firstlineno) for c in codes if c.co_name[0] != "<"}
 
         assert found <= wanted
+
+    def test_table_of_lines_is_shorter_and_says_the_same(self, name):
+        """What a stack trace and a debugger read, for each instruction."""
+        code = compile((PACKAGE / name).read_bytes(), name, "exec", dont_inherit=True)
+
+        short = BUILD.with_short_line_table(code)
+
+        assert lines(short) == lines(code)
+        assert len(marshal.dumps(short)) < len(marshal.dumps(code))
+
+
+# Lines far apart, backwards, and none at all: what leaves `with` and `except` has no line of its own.
+FAR_APART = (
+    "def f():\n"
+    f"    x = [{'g(), ' * 40}{chr(10) * 5000}g()]{chr(10) * 70}\n"
+    "    try:\n        with x: return (x +\n            1) ** x\n    except E as e: pass\n"
+)
+
+
+def test_table_of_lines_holds_far_jumps_and_instructions_without_a_line():
+    code = compile(FAR_APART, "far", "exec", dont_inherit=True)
+
+    short = BUILD.with_short_line_table(code)
+
+    assert lines(short) == lines(code)
+    assert {None, 5002} <= {line for _, found in lines(code) for line in found}
+
+
+@pytest.mark.parametrize(
+    ("number", "groups"),
+    [(0, [0]), (-1, [3]), (31, [62]), (32, [64, 1]), (-2048, [65, 64, 1]), (2047, [126, 63])],
+)
+def test_signed_number_has_groups_of_six_bits(number, groups):
+    """https://github.com/python/cpython/blob/3.11/Objects/locations.md"""
+    assert [*BUILD.signed_varint(number)] == groups
 
 
 def test_import_from_the_read_only_zip_compiles_and_writes_nothing(built, tmp_path):

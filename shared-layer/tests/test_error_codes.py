@@ -110,6 +110,52 @@ def test_code_is_one_object_whatever_happens_to_it():
     assert ErrorCode["CONNECTION_TIMEOUT"] is code
 
 
+def test_catalogue_is_what_enum_would_make_of_it():
+    """Its members are not made by `enum`, so all that `enum` promises is compared."""
+    same = StrEnum("ErrorCode", [(name, name) for name, _, _ in ROWS])
+
+    assert issubclass(ErrorCode, StrEnum)
+    assert [*ErrorCode] == [*same]
+    assert [*reversed(ErrorCode)] == [*reversed(same)]
+    assert [*ErrorCode.__members__] == [*same.__members__]
+    assert [*map(repr, ErrorCode)] == [*map(repr, same)]
+    assert [*map(hash, ErrorCode)] == [*map(hash, same)]
+    assert [*map(len, ErrorCode)] == [*map(len, same)]
+    assert repr(ErrorCode) == repr(same)
+    assert {*dir(same)} <= {*dir(ErrorCode)}
+    assert len(ErrorCode) == 45
+    assert ErrorCode.SESSION_NOT_FOUND in ErrorCode
+    assert same.SESSION_NOT_FOUND not in [ErrorCode.SESSION_EXPIRED]
+    assert vars(ErrorCode.SESSION_EXPIRED).keys() - vars(same.SESSION_EXPIRED).keys() == {
+        *("status", "sentence", "retryable")
+    }
+
+
+def test_code_can_be_matched():
+    match ErrorCode("SESSION_EXPIRED"):
+        case ErrorCode.SESSION_INACTIVE:
+            found = "inactive"
+        case ErrorCode.SESSION_EXPIRED:
+            found = "expired"
+
+    assert found == "expired"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda: ErrorCode("NOTHING"), ValueError, "'NOTHING' is not a valid ErrorCode"),
+        (lambda: ErrorCode["NOTHING"], KeyError, "'NOTHING'"),
+        (lambda: setattr(ErrorCode, "SESSION_EXPIRED", 1), AttributeError, "reassign member"),
+        (lambda: delattr(ErrorCode, "SESSION_EXPIRED"), AttributeError, "delete member"),
+        (lambda: type(ErrorCode)("More", (ErrorCode,), {}), TypeError, "cannot extend"),
+    ],
+)
+def test_catalogue_is_closed(change, error, message):
+    with pytest.raises(error, match=message):
+        change()
+
+
 # --- codes given as strings -------------------------------------------------------------------
 
 

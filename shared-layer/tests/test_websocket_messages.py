@@ -6,8 +6,11 @@ import base64
 import copy
 import json
 import pickle
+import subprocess
+import sys
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
@@ -1115,6 +1118,116 @@ def test_a_new_message_is_a_class(monkeypatch):
     assert message.to_json() == '{"action":"applaud","isMuted":true,"volumeLevel":1}'
     assert set(m.CLIENT_MESSAGES) == before
     assert m.SetVolume(volumeLevel=1).to_json() == '{"action":"setVolume","volumeLevel":1}'
+
+
+def test_a_new_message_may_have_other_bases_too():
+    class Polite:
+        def thank(self):
+            return f"thanks for {self.volumeLevel}"
+
+    class WhisperMessage(Polite, m.VolumeChangedMessage):
+        """Whisper."""
+
+    declared = m.SERVER_MESSAGES.pop("whisper")
+
+    assert declared is WhisperMessage
+    assert WhisperMessage(sessionId=ID, volumeLevel=0.1).thank() == "thanks for 0.1"
+
+
+# --- classes are made when they are used
+
+
+def fresh(code, *arguments):
+    """Run code in a new interpreter, where no class is made yet; return what it prints, from JSON."""
+    source = f"import json, sys\nfrom shared_utils import websocket_messages as m\n{code}"
+    path = str(Path(m.__file__).parent.parent)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source, *arguments],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stderr == ""
+    return json.loads(run.stdout)
+
+
+def test_import_makes_no_message_and_a_name_makes_one():
+    code = "before = {*vars(m)}\nm.SetVolume\nprint(json.dumps([*{*vars(m)} - before]))"
+
+    assert fresh(code) == ["SetVolume"]
+
+
+def test_import_makes_only_what_the_messages_have_in_common():
+    found = fresh("print(json.dumps([n for n in vars(m) if isinstance(getattr(m, n), type)]))")
+
+    assert {*found} & {*m.__all__} == {
+        *("AudioFormat", "BroadcastState", "ClientMessage", "GatewayMessage", "Record"),
+        *("ServerMessage", "SpeakerState"),
+    }
+
+
+def test_registries_hold_classes_in_the_order_of_their_declaration():
+    code = "print(json.dumps([c.__name__ for c in {**m.CLIENT_MESSAGES, **m.SERVER_MESSAGES}.values()]))"
+
+    found = fresh(code)
+
+    assert found == [name for name in m.__all__ if name in found]
+    assert len(found) == len(m.CLIENT_MESSAGES) + len(m.SERVER_MESSAGES)
+
+
+def test_first_message_of_an_environment_is_read_like_any_other():
+    """Its class is made while it is read."""
+    texts = [text for text, _, _ in CLIENT]
+    code = "print(json.dumps([m.parse_body(text).to_json() for text in json.loads(sys.argv[1])]))"
+
+    assert fresh(code, json.dumps(texts)) == [m.parse_body(text).to_json() for text in texts]
+
+
+def test_first_message_from_a_server_is_read_like_any_other():
+    message = m.AudioMessage(
+        sessionId=ID, sequenceNumber=1, audioData=AUDIO_100, speakerTimestamp=1
+    )
+
+    assert fresh("print(m.parse_server_message(sys.argv[1]).to_json())", message.to_json()) == (
+        message.to_dict()
+    )
+
+
+def test_pickle_finds_the_class_in_another_process():
+    pickled = pickle.dumps(m.SetVolume(volumeLevel=0.5)).hex()
+
+    code = "import pickle\nprint(pickle.loads(bytes.fromhex(sys.argv[1])).to_json())"
+
+    assert fresh(code, pickled) == {"action": "setVolume", "volumeLevel": 0.5}
+
+
+def test_threads_that_use_a_name_at_once_get_one_class():
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+sys.setswitchinterval(1e-6)
+with ThreadPoolExecutor(8) as pool:
+    found = [
+        {*pool.map(lambda _: getattr(m, name), range(8))}
+        for name in m.__all__ if name.endswith("Message")
+    ]
+print(json.dumps([len(found), {len(classes) for classes in found} == {1}]))
+"""
+    assert fresh(code) == [len([n for n in m.__all__ if n.endswith("Message")]), True]
+
+
+def test_dir_lists_every_public_name():
+    assert {*m.__all__} <= {*fresh("print(json.dumps(dir(m)))")}
+
+
+@pytest.mark.parametrize("name", ["SetVolumes", "_SetVolume", "setVolume", ""])
+def test_unknown_name_is_an_attribute_error(name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(m, name)
+
+    assert (
+        str(caught.value) == f"module 'shared_utils.websocket_messages' has no attribute {name!r}"
+    )
 
 
 # --- whatever comes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from enum import StrEnum
+from enum import EnumType, StrEnum
 
 from . import _wire
 
@@ -31,22 +31,43 @@ __all__ = [
 ]
 
 
-class ErrorCode(StrEnum):
+class _Catalogue(EnumType):
+    """Makes members of rows. `enum` does the same in four times the time, at every cold start."""
+
+    @classmethod
+    def __prepare__(cls, name: str, bases: tuple[type, ...], /, **_: Any) -> dict[str, Any]:  # type: ignore[override]
+        return {}
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        rows = {name: body.pop(name) for name in [*body] if name.isupper()}
+        namespace = super().__prepare__(name, bases)
+        namespace.update(body)
+        made: Any = super().__new__(cls, name, bases, namespace)
+        for name, (value, status, sentence, retryable) in rows.items():
+            member = str.__new__(made, value)
+            member.__dict__.update(
+                {"_name_": name, "_value_": value, "__objclass__": made},
+                _sort_order_=len(made._member_names_),
+                status=status,
+                sentence=sentence,
+                retryable=retryable,
+            )
+            made._member_names_.append(name)
+            made._member_map_[name] = made._value2member_map_[value] = member
+            type.__setattr__(made, name, member)
+        return made
+
+
+class ErrorCode(StrEnum, metaclass=_Catalogue):
     """A code that clients see. It is a `str`, prints as its value, and carries its row."""
 
-    status: int
-    sentence: str
-    retryable: bool
+    if TYPE_CHECKING:
+        _value_: str
+        status: int
+        sentence: str
+        retryable: bool
 
-    def __new__(  # noqa: D102 - what a row of the table below becomes
-        cls, value: str, status: int, sentence: str, retryable: bool
-    ) -> ErrorCode:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.status = status
-        member.sentence = sentence
-        member.retryable = retryable
-        return member
+        def __new__(cls, value: str, status: int, sentence: str, retryable: bool) -> ErrorCode: ...  # noqa: D102
 
     # fmt: off
     AUTH_UNAUTHORIZED = "AUTH_UNAUTHORIZED", 403, "You are not allowed to do this", False
@@ -103,30 +124,32 @@ class ErrorCode(StrEnum):
     # fmt: on
 
 
+def _by_name(rows: dict[ErrorCode, str]) -> dict[str, ErrorCode]:
+    return {name: code for code, names in rows.items() for name in names.split()}
+
+
 # What functions sent before the catalogue existed, and the code that answers now.
-_OLDER_SPELLINGS = {
-    "UNAUTHORIZED": ErrorCode.AUTH_MISSING_TOKEN,
-    "UNAUTHORIZED_ACTION": ErrorCode.AUTH_INVALID_ROLE,
-    "FORBIDDEN": ErrorCode.AUTH_UNAUTHORIZED,
-    "INVALID_ACTION": ErrorCode.VALIDATION_INVALID_ACTION,
-    "INVALID_MESSAGE": ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT,
-    "INVALID_PARAMETER": ErrorCode.VALIDATION_INVALID_PARAMETER,
-    "INVALID_PARAMETERS": ErrorCode.VALIDATION_INVALID_PARAMETER,
-    "INVALID_EVENT_TYPE": ErrorCode.VALIDATION_INVALID_PARAMETER,
-    "INVALID_CONFIGURATION": ErrorCode.VALIDATION_INVALID_PARAMETER,
-    "MISSING_PARAMETER": ErrorCode.VALIDATION_MISSING_PARAMETER,
-    "MISSING_ACTION": ErrorCode.VALIDATION_MISSING_PARAMETER,
-    "MISSING_SESSION_ID": ErrorCode.VALIDATION_MISSING_PARAMETER,
-    "MISSING_TARGET_LANGUAGE": ErrorCode.VALIDATION_MISSING_PARAMETER,
-    "INVALID_SESSION_ID": ErrorCode.SESSION_INVALID_ID_FORMAT,
-    "INVALID_TARGET_LANGUAGE": ErrorCode.VALIDATION_INVALID_LANGUAGE,
-    "UNSUPPORTED_LANGUAGE": ErrorCode.VALIDATION_INVALID_LANGUAGE,
-    "SESSION_FULL": ErrorCode.SESSION_MAX_LISTENERS_REACHED,
-    "DB_WRITE_FAILED": ErrorCode.INTERNAL_DATABASE_ERROR,
-    "INTERNAL_ERROR": ErrorCode.INTERNAL_SERVER_ERROR,
-    "SERVICE_UNAVAILABLE": ErrorCode.INTERNAL_SERVER_ERROR,
-}
-_BY_SPELLING: dict[str, ErrorCode] = {**ErrorCode._value2member_map_, **_OLDER_SPELLINGS}  # type: ignore[dict-item]
+_OLDER_SPELLINGS = _by_name(
+    {
+        ErrorCode.AUTH_MISSING_TOKEN: "UNAUTHORIZED",
+        ErrorCode.AUTH_INVALID_ROLE: "UNAUTHORIZED_ACTION",
+        ErrorCode.AUTH_UNAUTHORIZED: "FORBIDDEN",
+        ErrorCode.VALIDATION_INVALID_ACTION: "INVALID_ACTION",
+        ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT: "INVALID_MESSAGE",
+        ErrorCode.VALIDATION_INVALID_PARAMETER: (
+            "INVALID_PARAMETER INVALID_PARAMETERS INVALID_EVENT_TYPE INVALID_CONFIGURATION"
+        ),
+        ErrorCode.VALIDATION_MISSING_PARAMETER: (
+            "MISSING_PARAMETER MISSING_ACTION MISSING_SESSION_ID MISSING_TARGET_LANGUAGE"
+        ),
+        ErrorCode.SESSION_INVALID_ID_FORMAT: "INVALID_SESSION_ID",
+        ErrorCode.VALIDATION_INVALID_LANGUAGE: "INVALID_TARGET_LANGUAGE UNSUPPORTED_LANGUAGE",
+        ErrorCode.SESSION_MAX_LISTENERS_REACHED: "SESSION_FULL",
+        ErrorCode.INTERNAL_DATABASE_ERROR: "DB_WRITE_FAILED",
+        ErrorCode.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR SERVICE_UNAVAILABLE",
+    }
+)
+_BY_SPELLING: dict[str, ErrorCode] = {**ErrorCode.__members__, **_OLDER_SPELLINGS}
 
 _MAX_UNKNOWN_CHARS = 64
 
@@ -259,47 +282,31 @@ _AWS_CODES = {
         "SignatureDoesNotMatch UnauthorizedOperation UnrecognizedClientException 403"
     ),
 }
-_BY_AWS_CODE = {name: code for code, names in _AWS_CODES.items() for name in names.split()}
+_BY_AWS_CODE = _by_name(_AWS_CODES)
 
 # botocore's own exceptions that mean "this function is set up wrongly", not "the service is slow".
-_CONFIGURATION_FAULTS = frozenset(
-    (
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-        "NoRegionError",
-        "InvalidRegionError",
-        "ProfileNotFound",
-        "ParamValidationError",
-        "UnknownServiceError",
-        "InvalidEndpointConfigurationError",
-    )
-)
+_CONFIGURATION_FAULTS = (
+    "NoCredentialsError PartialCredentialsError CredentialRetrievalError NoRegionError"
+    " InvalidRegionError ProfileNotFound ParamValidationError UnknownServiceError"
+    " InvalidEndpointConfigurationError"
+).split()
 
 # What tells a service's failures apart: a label of its endpoint's host, or the operation's name.
-_BY_SERVICE = {
-    "dynamodb": ErrorCode.INTERNAL_DATABASE_ERROR,
-    "ddb": ErrorCode.INTERNAL_DATABASE_ERROR,  # an account's own endpoint, `<account>.ddb.<region>`
-    "transcribe": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
-    "transcribestreaming": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
-    "translate": ErrorCode.INTERNAL_TRANSLATION_ERROR,
-    "polly": ErrorCode.INTERNAL_POLLY_ERROR,
-    "comprehend": ErrorCode.INTERNAL_EMOTION_DETECTION_ERROR,
-}
-_BY_OPERATION = {
-    **dict.fromkeys(
-        ("BatchGetItem", "BatchWriteItem", "DeleteItem", "ExecuteStatement", "GetItem", "PutItem"),
-        ErrorCode.INTERNAL_DATABASE_ERROR,
-    ),
-    **dict.fromkeys(
-        ("Query", "Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
-        ErrorCode.INTERNAL_DATABASE_ERROR,
-    ),
-    "StartStreamTranscription": ErrorCode.INTERNAL_TRANSCRIBE_ERROR,
-    "TranslateText": ErrorCode.INTERNAL_TRANSLATION_ERROR,
-    "SynthesizeSpeech": ErrorCode.INTERNAL_POLLY_ERROR,
-    "DetectSentiment": ErrorCode.INTERNAL_EMOTION_DETECTION_ERROR,
-}
+# `ddb` stands in an account's own endpoint, `<account>.ddb.<region>`.
+_BY_SERVICE = _by_name(
+    {
+        ErrorCode.INTERNAL_DATABASE_ERROR: (
+            "dynamodb ddb BatchGetItem BatchWriteItem DeleteItem ExecuteStatement GetItem PutItem"
+            " Query Scan TransactGetItems TransactWriteItems UpdateItem"
+        ),
+        ErrorCode.INTERNAL_TRANSCRIBE_ERROR: (
+            "transcribe transcribestreaming StartStreamTranscription"
+        ),
+        ErrorCode.INTERNAL_TRANSLATION_ERROR: "translate TranslateText",
+        ErrorCode.INTERNAL_POLLY_ERROR: "polly SynthesizeSpeech",
+        ErrorCode.INTERNAL_EMOTION_DETECTION_ERROR: "comprehend DetectSentiment",
+    }
+)
 
 
 def error_code_of(error: object) -> ErrorCode:
@@ -323,7 +330,7 @@ def _code_by_shape(error: object) -> ErrorCode:
         operation = str(getattr(error, "operation_name", None))
         return (
             _BY_AWS_CODE.get(aws_code)
-            or _BY_OPERATION.get(operation)
+            or _BY_SERVICE.get(operation)
             or _BY_AWS_CODE.get(status)
             or ErrorCode.INTERNAL_SERVER_ERROR
         )

@@ -206,12 +206,12 @@ def validate_quality_tier(tier: str, field_name: str = "qualityTier") -> str:
 
 def validate_action(action: str) -> str:
     """Return the action of a client's message, one of those that `websocket_messages` declares."""
-    from .websocket_messages import CLIENT_MESSAGES
+    from .websocket_messages import _CLIENT
 
     text = _plain_text(action)
-    if text in CLIENT_MESSAGES:
+    if text in _CLIENT:
         return text
-    wanted = f"be one of {', '.join(CLIENT_MESSAGES)}"
+    wanted = f"be one of {', '.join(_CLIENT)}"
     raise _refusal("action", wanted, _shown(action), ErrorCode.VALIDATION_INVALID_ACTION)
 
 

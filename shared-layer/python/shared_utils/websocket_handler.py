@@ -180,7 +180,7 @@ class Routes:
         "any": the message's `sender` unless given. What the function returns is the reply.
         """
         name = action if isinstance(action, str) else action.action
-        if name not in _messages.CLIENT_MESSAGES and name not in _ACTION_OF.values():
+        if name not in _messages._CLIENT and name not in _ACTION_OF.values():
             raise _misused(f"{name!r} is not an action of websocket_messages")
         if role not in (None, _messages.ANY, _messages.SPEAKER, _messages.LISTENER):
             raise _misused(f"{role!r} is not a role")
@@ -306,7 +306,7 @@ class WebSocketHandler(Routes):
         """Tell the sender of a message what was refused or failed."""
         if request.action is _UNKNOWN:  # unreadable to us; the gateway's routing has read it
             route = _text(request.gateway, "routeKey")
-            request.action = route if route in _messages.CLIENT_MESSAGES else _UNKNOWN
+            request.action = route if route in _messages._CLIENT else _UNKNOWN
             _identify(request, _messages.request_id_of(request.event))
         try:
             if refusal:

@@ -3,12 +3,13 @@
 A message that exists is valid. To add one, write a class: `SetVolume` is the action `setVolume`,
 `VolumeChangedMessage` the type `volumeChanged`. Its fields are its annotations; a default makes
 one optional. A field's name means the same everywhere: a new one needs a row in `_KINDS`.
+A class is made when its name is first used: no function uses all of them.
 """
 
 from __future__ import annotations
 
-import binascii
 import json
+import threading
 import time
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     Plan = tuple[tuple[str, str, Check, object], ...]
     Source = str | bytes | dict[str, Any]
     R = TypeVar("R", bound="Record")
+
+    # By the value of `action`, and of `type`; `__getattr__` makes them.
+    CLIENT_MESSAGES: dict[str, type[ClientMessage]]
+    SERVER_MESSAGES: dict[str, type[ServerMessage]]
 else:
 
     def dataclass_transform(**_options):
@@ -45,9 +50,12 @@ __all__ = [  # and, at the end of the file, every message
 
 SPEAKER, LISTENER, ANY = "speaker", "listener", "any"
 
-# By the value of `action`, and of `type`. A class enters by being declared.
-CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {}
-SERVER_MESSAGES: dict[str, type[ServerMessage]] = {}
+# By the value of `action`, and of `type`: a class, or its name until it is made.
+_CLIENT: dict[Any, Any] = {}
+_SERVER: dict[Any, Any] = {}
+# By name: where the class goes, and what `type` needs to make it.
+_DECLARED: dict[str, tuple[dict[Any, Any], str, tuple[Any, ...], dict[str, Any]]] = {}
+_making = threading.RLock()
 
 # The default of a field that is always on the wire, but that the constructor can fill in.
 _FILLED_IN: Any = object()
@@ -62,9 +70,11 @@ class Record:
     value, a `Decimal` a number. A field that is missing, unknown or wrong is a `ValidationError`.
     """
 
+    _tag: ClassVar[str] = ""
+    _registry: ClassVar[dict[Any, Any]]
     _path: ClassVar[str] = ""
-    _head: ClassVar[dict[str, str]] = {}
     _plan: ClassVar[Plan] = ()
+    _head: ClassVar[dict[str, str]]
     _nested: ClassVar[list[str]]
 
     def __init__(self, /, **values: Any) -> None:
@@ -128,15 +138,52 @@ def _shown(name: str, value: object) -> str:
     return f"<{len(text)} characters>" if hidden else repr(value)
 
 
-def _declare(cls: Any, tag: str, registry: dict[str, Any]) -> None:
-    if cls._plan:
-        cls._plan = ()
-    name = cls.__name__.removesuffix("Message")
-    if name[0] != "_":
-        name = name[0].lower() + name[1:]
-        cls._head = {tag: name}
-        setattr(cls, tag, name)
-        registry[name] = cls
+class _Message(type):
+    """Enters a class statement into its base's registry; those of this module are only kept there."""
+
+    def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
+        base: Any = next((base for base in bases if isinstance(base, cls)), None)
+        if base is None or name[0] == "_":
+            return type.__new__(cls, name, bases, body)
+        tag = name.removesuffix("Message")
+        tag = tag[0].lower() + tag[1:]
+        body |= {base._tag: tag, "_plan": ()}
+        later = body["__module__"] == __name__
+        if later:
+            _DECLARED[name] = base._registry, tag, bases, body
+        base._registry[tag] = name if later else type.__new__(cls, name, bases, body)
+        return base._registry[tag]
+
+
+def _made(name: str) -> Any:
+    """Return the class with this name."""
+    with _making:
+        if name in _DECLARED:
+            registry, tag, bases, body = _DECLARED[name]
+            globals()[name] = registry[tag] = type.__new__(_Message, name, bases, body)
+            del _DECLARED[name]
+    return globals()[name]
+
+
+def _class_of(registry: dict[Any, Any], tag: object) -> Any:
+    found = registry[tag]
+    return _made(found) if type(found) is str else found
+
+
+def __getattr__(name: str) -> Any:
+    registry = {"CLIENT_MESSAGES": _CLIENT, "SERVER_MESSAGES": _SERVER}.get(name)
+    if registry is not None:
+        for tag in registry:
+            _class_of(registry, tag)
+        globals()[name] = registry
+        return registry
+    if name in _DECLARED or name in globals():  # another thread may just have made it
+        return _made(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _fill(record: R, data: dict[str, Any]) -> R:
@@ -164,6 +211,7 @@ def _prepare(cls: type[Record]) -> Plan:
     hints = [hint for owner in cls.__mro__[:-1] for hint in owner.__annotations__.items()]
     names = dict.fromkeys(name for name, hint in hints if "ClassVar" not in str(hint))
     rows = [(name, *FIELDS[name]) for name in names]
+    cls._head = {cls._tag: getattr(cls, cls._tag)} if hasattr(cls, cls._tag) else {}
     cls._nested = [name for name, *_, example in rows if type(example) is dict]
     cls._plan = tuple(
         (name, cls._path + name, check or partial(_conform, schema), _default(cls, name))
@@ -377,7 +425,7 @@ FIELDS: dict[str, Any] = {name: row for names, *row in _KINDS for name in names.
 # --- from clients
 
 
-class ClientMessage(Record):
+class ClientMessage(Record, metaclass=_Message):
     """What a client sends; its class attribute `action` tells which.
 
     `sender` says who may send it, `reply` the type of what its sender receives.
@@ -388,10 +436,8 @@ class ClientMessage(Record):
     reply: ClassVar[str | None] = None
     max_bytes: ClassVar[int] = v.MAX_CONTROL_MESSAGE_BYTES
 
+    _tag, _registry = "action", _CLIENT
     requestId: str | None = None
-
-    def __init_subclass__(cls) -> None:
-        _declare(cls, "action", CLIENT_MESSAGES)
 
 
 class _BySpeaker(ClientMessage):
@@ -435,7 +481,9 @@ class SendAudio(ClientMessage):
         try:
             decoded: bytes = object.__getattribute__(self, "_decoded")
         except AttributeError:
-            decoded = binascii.a2b_base64(self.audioData)
+            from binascii import a2b_base64  # who only passes audio on does not load it
+
+            decoded = a2b_base64(self.audioData)
             object.__setattr__(self, "_decoded", decoded)
         return decoded
 
@@ -532,16 +580,14 @@ class RefreshConnection(ClientMessage):
 # --- to clients
 
 
-class ServerMessage(Record):
+class ServerMessage(Record, metaclass=_Message):
     """What a client receives; `type` tells which. `timestamp`, in ms, is now unless given."""
 
     type: ClassVar[str]
 
+    _tag, _registry = "type", _SERVER
     timestamp: int = _FILLED_IN
     requestId: str | None = None
-
-    def __init_subclass__(cls) -> None:
-        _declare(cls, "type", SERVER_MESSAGES)
 
     def _complete(self, data: dict[str, Any]) -> None:
         if "timestamp" not in data:
@@ -832,13 +878,15 @@ def parse_body(body: str | bytes) -> ClientMessage:
         return _parse_around_audio(text) or _parse_plainly(text)
     try:
         data, end = _scan(text, 0)
-        cls = CLIENT_MESSAGES[data["action"]]
+        message: ClientMessage = _new(
+            _CLIENT[data["action"]]
+        )  # TypeError if the class is yet to be made
     except _DOUBTS:
         return _parse_plainly(text)
     # As many colons as names: there is no object inside, and no name twice.
     if end != len(text) or text.count(":") != len(data):
         return _parse_plainly(text)
-    return _fill(_new(cls), data)
+    return _fill(message, data)
 
 
 def _parse_around_audio(text: str) -> ClientMessage | None:
@@ -862,7 +910,8 @@ def _parse_around_audio(text: str) -> ClientMessage | None:
         if length != len(rest) or rest.count(":") != len(data):
             return None
         data["audioData"] = text[start:end]
-        return _fill(_new(SendAudio), data) if data["action"] == "sendAudio" else None
+        message: ClientMessage = _new(_CLIENT["sendAudio"])
+        return _fill(message, data) if data["action"] == "sendAudio" else None
     except (*_DOUBTS, ValidationError):
         return None
 
@@ -877,7 +926,8 @@ def _parse_plainly(text: str) -> ClientMessage:
 def _client_class(data: dict[str, Any]) -> type[ClientMessage]:
     if "action" not in data:
         raise _missing("action")
-    return CLIENT_MESSAGES[v.validate_action(data["action"])]
+    cls: type[ClientMessage] = _class_of(_CLIENT, v.validate_action(data["action"]))
+    return cls
 
 
 def _read_object(text: str) -> dict[str, Any]:
@@ -909,8 +959,10 @@ def _event_body(event: dict[str, Any]) -> Any:
     body: Any = event.get("body")
     if event.get("isBase64Encoded") is not True or not issubclass(type(body), str):
         return body
+    from binascii import a2b_base64
+
     try:
-        return binascii.a2b_base64(str.__str__(body), strict_mode=True)
+        return a2b_base64(str.__str__(body), strict_mode=True)
     except ValueError:
         raise _malformed("body must be base64, as isBase64Encoded says") from None
 
@@ -928,8 +980,9 @@ def parse_server_message(source: Source) -> ServerMessage | GatewayMessage:
     """Return what a client received: one of our messages, or one that API Gateway made."""
     data = _read_any(source)
     if "type" in data:
-        name = _conform(_choice(*SERVER_MESSAGES), _simplest(data["type"]), "type")
-        return _fill(_new(SERVER_MESSAGES[name]), data)
+        name = _conform(_choice(*_SERVER), _simplest(data["type"]), "type")
+        cls: type[ServerMessage] = _class_of(_SERVER, name)
+        return _fill(_new(cls), data)
     if "connectionId" in data:
         return _fill(_new(GatewayMessage), data)
     raise _missing("type")
@@ -986,4 +1039,6 @@ def example(cls: type[R]) -> R:
     return _fill(_new(cls), {name: FIELDS[name][2] for name, *_ in plan})
 
 
-__all__ += [cls.__name__ for cls in (*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values())]
+__all__ += list(_DECLARED)
+for _name in _DECLARED:
+    del globals()[_name]  # so that `__getattr__` is asked for it
