@@ -24,7 +24,7 @@ demo: dev ## Stream speech through a function on the built layer, and show what 
 	@$(DEV) -m local demo
 
 test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
-	@$(DEV) -m pytest -q tests functions/tests infrastructure/tests
+	@$(DEV) -m pytest -q tests functions/tests infrastructure/tests layerctl/tests
 	@$(PYTHON) tools/layer_tests.py
 
 check: dev ## Check format, lint, types and generated files

@@ -1,0 +1,256 @@
+"""What can be wrong between a function and its layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layerctl.archive import import_roots
+from layerctl.check_zip import (
+    MAX_UNPACKED_BYTES,
+    check_bytecode,
+    check_files,
+    holds,
+    misplaced,
+)
+from layerctl.findings import error, warning
+from layerctl.planning import MAX_LAYERS
+from layerctl.versions import layer_of, number_of, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from layerctl.archive import Archive
+    from layerctl.findings import AttachedLayer, Finding, FunctionFacts
+
+__all__ = ["check_function", "holder", "sizes"]
+
+# Above this part of the 250 MB the next dependency may be one too many.
+_NEARLY_FULL = 0.8
+
+
+def check_function(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+    """Check everything that can be told without running the function's code."""
+    function = facts.function
+    if function.package_type != "Zip":
+        yield error(
+            function.name,
+            "container-image",
+            "it is a container image, which takes no layers",
+            "copy the package into the image",
+        )
+    elif not function.python:
+        yield error(
+            function.name,
+            "not-python",
+            f"it runs {function.runtime}, and the layer is Python",
+            "attach the layer to Python functions only",
+        )
+    else:
+        for check in (_state, _attachment, _unreadable, _shadows, _handler, _limits):
+            yield from check(facts, package)
+
+
+def holder(facts: FunctionFacts, package: str) -> AttachedLayer | None:
+    """Return the layer that the package is imported from: files of later layers win."""
+    return next(iter(_holders(facts, package)), None)
+
+
+def sizes(facts: FunctionFacts) -> Mapping[str, int]:
+    """Return unpacked bytes by package: the function's own, then each layer's."""
+    found: dict[str, int] = {}
+    if facts.code:
+        found |= facts.code.sizes("")
+    for layer in facts.layers:
+        if layer.archive:
+            parts = layer.archive.sizes("python/")
+            found |= {f"{short(layer.arn)}/{name}": size for name, size in parts.items()}
+    return dict(sorted(found.items(), key=lambda row: -row[1]))
+
+
+def _holders(facts: FunctionFacts, package: str) -> list[AttachedLayer]:
+    python = facts.function.python
+    return [
+        layer
+        for layer in reversed(facts.layers)
+        if layer.archive and holds(layer.archive, package, python) is not None
+    ]
+
+
+def _state(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+    function = facts.function
+    if "Failed" in (function.state, function.update_status):
+        yield error(
+            function.name,
+            "update-failed",
+            f"its last update failed: {function.update_reason or 'AWS gives no reason'}",
+            "mend the cause and update it again; until then the older configuration runs",
+        )
+
+
+def _attachment(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+    function = facts.function
+    layer = holder(facts, package)
+    if layer is None:
+        yield from _not_attached(facts, package)
+        return
+    if layer.newest > number_of(layer.arn):
+        name = layer_of(layer.arn)
+        yield warning(
+            function.name,
+            "outdated",
+            f"it uses {short(layer.arn)}, and there is {name}:{layer.newest}",
+            f"layerctl attach --function {function.name} --layer {name}",
+        )
+    yield from _compatible(facts, layer)
+    if layer.archive:
+        yield from check_files(layer.archive, function.name)
+        yield from check_bytecode(layer.archive, package, function.python, function.name)
+
+
+def _not_attached(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+    function = facts.function
+    wrong = next(
+        (
+            (layer, place)
+            for layer in facts.layers
+            if layer.archive and (place := _elsewhere(layer.archive, package, function.python))
+        ),
+        None,
+    )
+    if wrong:
+        layer, place = wrong
+        yield error(
+            function.name,
+            "no-python-folder" if not place.startswith("python/") else "other-python",
+            f"{short(layer.arn)} has {package} at {place}, where Python {function.python} does "
+            "not look",
+            "put it below python/ at the zip's root (shared-layer/build.sh does) and publish that",
+        )
+    elif not any(layer.archive is None for layer in facts.layers):
+        have = ", ".join(short(arn) for arn in function.layers) or "none"
+        yield error(
+            function.name,
+            "not-attached",
+            f"no layer of it holds {package}; its layers: {have}",
+            f"layerctl attach --function {function.name}",
+        )
+
+
+def _elsewhere(archive: Archive, package: str, python: str) -> str:
+    """Return where the package is for other Pythons, or for none."""
+    for entry in archive.below("python/lib/"):
+        if entry.path.endswith(f"/site-packages/{package}/__init__.py") and (
+            f"/python{python}/" not in entry.path
+        ):
+            return entry.path.removesuffix("/__init__.py")
+    return misplaced(archive, package)
+
+
+def _compatible(facts: FunctionFacts, layer: AttachedLayer) -> Iterator[Finding]:
+    function, version = facts.function, layer.version
+    if version is None:
+        return
+    if version.runtimes and function.runtime not in version.runtimes:
+        yield error(
+            function.name,
+            "runtime-not-declared",
+            f"it runs {function.runtime}; {short(layer.arn)} is for {', '.join(version.runtimes)}",
+            f"publish a version with --runtime {function.runtime}, or change the function's runtime",
+        )
+    if version.architectures and function.architecture not in version.architectures:
+        yield error(
+            function.name,
+            "architecture-not-declared",
+            f"it runs on {function.architecture}; {short(layer.arn)} is for "
+            f"{', '.join(version.architectures)}",
+            "publish a version for that architecture, or change the function's",
+        )
+
+
+def _unreadable(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+    for layer in facts.layers:
+        if layer.archive is None:
+            yield warning(
+                facts.function.name,
+                "layer-unreadable",
+                f"{short(layer.arn)} cannot be looked into: {layer.problem}",
+                "attach a version that exists and that you may read (lambda:GetLayerVersion)",
+            )
+
+
+def _shadows(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+    """Find other modules of the names that the layer brings; the function's folder comes first."""
+    function = facts.function
+    layer = holder(facts, package)
+    if layer is None:
+        return
+    names = _modules(layer, function.python)
+    own = facts.code.modules("") if facts.code else {}
+    for name in sorted(names & own.keys()):
+        yield error(
+            function.name,
+            "shadowed-by-function",
+            f"its own {own[name]} hides {name} of {short(layer.arn)}",
+            f"remove {own[name]} from the function's package, or rename it",
+        )
+    for other in facts.layers:
+        shared = sorted(names & _modules(other, function.python)) if other is not layer else []
+        if shared:
+            yield error(
+                function.name,
+                "shadowed-by-layer",
+                f"{short(other.arn)} and {short(layer.arn)} both hold {', '.join(shared)}: "
+                "the files of both are mixed",
+                "detach one of them, or build it without these",
+            )
+
+
+def _modules(layer: AttachedLayer, python: str) -> set[str]:
+    if layer.archive is None:
+        return set()
+    return {name for root in import_roots(python) for name in layer.archive.modules(root)}
+
+
+def _handler(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+    """Find a handler's module that is nowhere: neither the function nor its layers have it."""
+    function, code = facts.function, facts.code
+    module, dot, attribute = function.handler.rpartition(".")
+    path = module.replace(".", "/")
+    if code is None or not dot or not attribute:
+        return
+    zips = [(code, "")] + [
+        (layer.archive, root)
+        for layer in facts.layers
+        if layer.archive
+        for root in import_roots(function.python)
+    ]
+    endings = (".py", "/__init__.py", ".pyc", ".so")
+    if not any(f"{root}{path}{end}" in one for one, root in zips for end in endings):
+        yield error(
+            function.name,
+            "handler-missing",
+            f"its handler is {function.handler}, and there is no {path}.py in its package",
+            "correct the handler, or zip the package so that the module is at its root",
+        )
+
+
+def _limits(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+    function = facts.function
+    archives = [facts.code, *(layer.archive for layer in facts.layers)]
+    total = sum(archive.unpacked_bytes for archive in archives if archive)
+    if total > MAX_UNPACKED_BYTES * _NEARLY_FULL:
+        largest = [f"{name} {size / 1024**2:.1f} MB" for name, size in sizes(facts).items()][:3]
+        yield warning(
+            function.name,
+            "nearly-too-large",
+            f"with its layers it unpacks to {total / 1024**2:.1f} of 250 MB; the largest are "
+            f"{', '.join(largest)}",
+            "leave the largest out, or use a container image",
+        )
+    if len(facts.layers) >= MAX_LAYERS:
+        yield warning(
+            function.name,
+            "no-room-for-layers",
+            f"it has {len(facts.layers)} layers of {MAX_LAYERS}",
+            "merge two of them before another one is needed",
+        )

@@ -1,0 +1,170 @@
+"""The commands. Each reads what is there, has a plan or findings made of it, shows them, acts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from layerctl import doctor, fleet, moving, publishing, show, versions
+from layerctl.archive import Archive
+from layerctl.errors import WrongInputError
+from layerctl.options import (
+    PACKAGE,
+    Names,
+    OneLineErrors,
+    ask,
+    aws_options,
+    name_options,
+    selection_options,
+)
+
+if TYPE_CHECKING:
+    from layerctl.aws import Aws
+
+__all__ = ["main"]
+
+_RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
+
+_zip_type = click.Path(exists=True, dir_okay=False, path_type=Path)
+_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
+_package = click.option("--package", default=PACKAGE, show_default=True, help="What it must hold.")
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Publish the shared layer, see who uses it, move functions, find what is wrong.
+
+    Exit codes: 0 done, or healthy; 1 stopped half-way, or doctor found an error; 2 nothing was
+    changed: wrong input, refused, or AWS did not answer.
+    """
+
+
+@main.command()
+@click.argument("archive", metavar="ZIP", type=_zip_type)
+@name_options
+@aws_options
+@click.option("--runtime", "runtimes", multiple=True, default=_RUNTIMES, help="Repeatable.")
+@click.option("--force", is_flag=True, help="Even what a CloudFormation stack owns.")
+@_package
+@_json
+def publish(
+    aws: Aws,
+    names: Names,
+    archive: Path,
+    runtimes: tuple[str, ...],
+    force: bool,
+    package: str,
+    as_json: bool,
+) -> None:
+    """Publish ZIP as a new version if its content is new; move the parameters to it."""
+    content = Archive(archive.read_bytes(), archive.name)
+    result = publishing.publish(aws, names, content, package, runtimes, force)
+    click.echo(json.dumps(asdict(result), indent=2) if as_json else result.sentence)
+
+
+@main.command("versions")
+@name_options
+@aws_options
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Newest ones.")
+@_json
+def list_versions(aws: Aws, names: Names, limit: int, as_json: bool) -> None:
+    """List the layer's versions: date, digest, runtimes, and which functions use each."""
+    rows = versions.list_versions(aws, names.layer)
+    if not rows:
+        raise WrongInputError(
+            f"there is no layer {names.layer} here: publish it, or name it with --layer"
+        )
+    used = fleet.users(aws, rows[0].arn.rpartition(":")[0])
+    digests = [versions.hexadecimal(versions.read_version(aws, row.arn)[1]) for row in rows[:limit]]
+    shown = list(zip(rows, digests, strict=False))
+    if as_json:
+        table = [
+            asdict(row) | {"sha256": digest, "used_by": used.get(row.arn, [])}
+            for row, digest in shown
+        ]
+        click.echo(json.dumps(table, indent=2))
+        return
+    show.version_table(shown, used, rows[0].number)
+    for arn in sorted(used.keys() - {row.arn for row in rows}):
+        click.echo(f"{versions.short(arn)} is deleted and still used by {', '.join(used[arn])}")
+
+
+@main.command()
+@selection_options
+@name_options
+@aws_options
+@click.option("--version", "number", type=click.IntRange(1), help="Instead of the newest.")
+def attach(
+    aws: Aws, names: Names, chosen: tuple[str, ...], number: int | None, force: bool, yes: bool
+) -> None:
+    """Give functions a version of the layer: those named, or all of a stage."""
+    plan = moving.plan_attach(aws, names, chosen, number, force)
+    _go_on(aws, plan, f"Attach {versions.short(plan.version)}:", yes)
+
+
+@main.command()
+@selection_options
+@name_options
+@aws_options
+@click.option("--to", "number", type=click.IntRange(1), help="Instead of the one before.")
+def rollback(
+    aws: Aws, names: Names, chosen: tuple[str, ...], number: int | None, force: bool, yes: bool
+) -> None:
+    """Move functions that have a newer version back: to the one before, or to --to."""
+    plan = moving.plan_rollback(aws, names, chosen, number, force)
+    _go_on(aws, plan, f"Roll back to {versions.short(plan.version)}:", yes)
+
+
+@main.command("doctor")
+@click.argument("archive", metavar="[ZIP]", type=_zip_type, required=False)
+@click.option("--function", "chosen", multiple=True, metavar="NAME", help="Repeatable.")
+@name_options
+@aws_options
+@click.option(
+    "--import",
+    "with_import",
+    is_flag=True,
+    help="Also import the handler, under Lambda's runtime client: runs the function's own code, "
+    "without credentials, on this machine.",
+)
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--sizes", is_flag=True, help="Show the size of each package.")
+@_package
+@_json
+def examine(
+    aws: Aws,
+    names: Names,
+    archive: Path | None,
+    chosen: tuple[str, ...],
+    with_import: bool,
+    strict: bool,
+    sizes: bool,
+    package: str,
+    as_json: bool,
+) -> None:
+    """Say what is wrong with a function, a stage or a ZIP, and what to do about it."""
+    if bool(archive) + bool(chosen) + bool(names.stage) != 1:
+        raise WrongInputError("name what to look at: a ZIP, --function NAME, or --stage NAME")
+    if archive:
+        content = Archive(archive.read_bytes(), archive.name)
+        report = doctor.examine_zip(content, package, with_import)
+    else:
+        report = doctor.examine_functions(aws, names, chosen, package, with_import)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        show.report(report, sizes)
+    sys.exit(any(strict or one.level == "error" for one in report.findings))
+
+
+def _go_on(aws: Aws, plan: moving.Move, title: str, yes: bool) -> None:
+    """Show the plan, ask, carry it out, and show what became of it."""
+    show.plan(plan.plan, title)
+    if plan.plan.steps:
+        ask("Go on?", yes)
+        moving.carry_out(aws, plan.plan)

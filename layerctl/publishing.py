@@ -1,0 +1,97 @@
+"""`publish`: a new version if the content is new, then the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from layerctl import doing, ownership, parameters, planning, versions
+from layerctl.archive import code_sha256
+from layerctl.check_zip import check_zip
+from layerctl.errors import WrongInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from layerctl.archive import Archive
+    from layerctl.aws import Aws
+    from layerctl.options import Names
+    from layerctl.planning import Step
+    from layerctl.versions import LayerVersion
+
+__all__ = ["Published", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What `publish` came to. `published` is False when the newest version has this content."""
+
+    arn: str
+    published: bool
+    sha256: str
+    moved: Mapping[str, str] = field(default_factory=dict)  # parameters and their new values
+
+    @property
+    def sentence(self) -> str:
+        """Return it for people."""
+        what = "published" if self.published else "unchanged: the newest version is"
+        moved = f"; moved {', '.join(self.moved)}" if self.moved else ""
+        return f"{what} {versions.short(self.arn)}, sha256 {self.sha256[:16]}{moved}"
+
+
+def publish(
+    aws: Aws, names: Names, archive: Archive, package: str, runtimes: Sequence[str], force: bool
+) -> Published:
+    """Publish the zip unless the newest version has its content; then move the parameters."""
+    _refuse_no_layer(archive, package)
+    newest = next(iter(versions.list_versions(aws, names.layer)), None)
+    known = newest is not None and _same(aws, newest, archive)
+    values = parameters.read(aws, names.parameters)
+    if newest and known and values.get(f"{names.parameters}/latest") == newest.arn:
+        return Published(newest.arn, False, _sha256(aws, newest.arn))
+    if not force:
+        owner = _owner(aws, names, newest)
+        planning.refuse_owned(f"the layer {names.layer}", owner, names.stage, "")
+    arn = (
+        newest.arn
+        if newest and known
+        else versions.publish(aws, names.layer, archive, package, runtimes)
+    )
+    steps = _parameter_steps(names.parameters, arn, values)
+    outcome = doing.carry_out(steps, lambda step: doing.do(aws, step))
+    if outcome.failed:
+        raise doing.stop_error(outcome)
+    moved = {step.name: step.after for step in steps}
+    return Published(arn, not known, _sha256(aws, arn), moved)
+
+
+def _refuse_no_layer(archive: Archive, package: str) -> None:
+    for finding in check_zip(archive, package):
+        if finding.level == "error":
+            raise WrongInputError(
+                f"{archive.origin} is not a layer that works: {finding.message}; {finding.remedy}"
+            )
+
+
+def _same(aws: Aws, newest: LayerVersion, archive: Archive) -> bool:
+    """Return whether contents are the same; another compression or date makes no new version."""
+    _, digest, _ = versions.read_version(aws, newest.arn)
+    if digest == code_sha256(archive.content):
+        return True
+    return versions.fetch(aws, newest.arn).digest == archive.digest
+
+
+def _owner(aws: Aws, names: Names, newest: LayerVersion | None) -> str:
+    prefix = names.parameters
+    owner = ownership.parameter_owner(aws, [f"{prefix}/arn", f"{prefix}/version"])
+    return owner or (ownership.resource_owner(aws, newest.arn) if newest else "")
+
+
+def _parameter_steps(prefix: str, arn: str, values: Mapping[str, str]) -> Sequence[Step]:
+    """Return the steps; `latest` is the last, so that it says that all of them were done."""
+    wanted = [*parameters.in_use(prefix, arn), parameters.latest(prefix, arn)]
+    return planning.parameter_steps(wanted, values)
+
+
+def _sha256(aws: Aws, arn: str) -> str:
+    return versions.hexadecimal(versions.read_version(aws, arn)[1])
