@@ -219,10 +219,16 @@ def route_of(answer):
     return answer["event"]["requestContext"]["routeKey"]
 
 
-def closed(client):
-    """Return the code and the reason with which the other side closes."""
+def exchange(client, messages, options):
+    for data in messages:  # the other side may close before all are sent
+        client.send(data, **options)
+    client.recv(timeout=20)
+
+
+def closed(client, *after, **options):
+    """Return the code and the reason with which the other side closes, after it was sent that."""
     with pytest.raises(ConnectionClosed) as caught:
-        client.recv(timeout=20)
+        exchange(client, after, options)
     return caught.value.rcvd.code, caught.value.rcvd.reason
 
 
@@ -347,9 +353,7 @@ def test_route_throttle(deployed):
 @behaviour("A binary frame closes the connection with 1003", BINARY)
 def test_binary_frame(deployed):
     with deployed.client() as client:
-        client.send(b"\x00\x01")
-
-        assert closed(client)[0] == 1003
+        assert closed(client, b"\x00\x01")[0] == 1003
 
 
 @behaviour("A frame of 32 KB is taken, a larger one closes with 1009", QUOTAS)
@@ -358,8 +362,7 @@ def test_frame_size(deployed):
         client.send("x" * 32_768)
         assert hear(client)["event"]["body"] == 32_768
 
-        client.send("x" * 32_769)
-        assert closed(client)[0] == 1009
+        assert closed(client, "x" * 32_769)[0] == 1009
 
 
 @behaviour("A message of 128 KB in frames is taken, a larger one closes with 1009", QUOTAS)
@@ -368,16 +371,13 @@ def test_message_size(deployed):
         client.send(["x" * 32_768] * 4)
         assert hear(client)["event"]["body"] == 131_072
 
-        client.send([*["x" * 32_768] * 4, "x"])
-        assert closed(client)[0] == 1009
+        assert closed(client, [*["x" * 32_768] * 4, "x"])[0] == 1009
 
 
 @behaviour("Text that is not UTF-8 closes with 1007", RFC)
 def test_text_that_is_not_utf_8(deployed):
     with deployed.client() as client:
-        client.send(b"\xff", text=True)
-
-        assert closed(client)[0] == 1007
+        assert closed(client, b"\xff", text=True)[0] == 1007
 
 
 @behaviour("A ping is answered by the gateway itself", RFC)

@@ -7,12 +7,9 @@ import calendar
 import hashlib
 import hmac
 import re
-import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +23,7 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/,]+)/([0-9]{8})/([^/,]+)/execute-api/aws4_request,"
     r" *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})"
 )
+_MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 _CLOCK_SKEW_SECONDS = 5 * 60
 
@@ -57,7 +55,7 @@ def verify(request: Request, find: Callable[[str], Issued | None], now: float) -
         raise Refused("ExpiredTokenException", text)
     if not moment.startswith(day) or abs(_seconds(moment) - now) > _CLOCK_SKEW_SECONDS:
         raise Refused("InvalidSignatureException", f"Signature expired: {moment[:32]}")
-    expected = _sign(request, issued, region, moment, names.split(";"))
+    expected = _sign(request, issued, f"{day}/{region}", moment, names)
     if not hmac.compare_digest(expected, signature):
         text = "The request signature we calculated does not match the signature you provided."
         raise Refused("InvalidSignatureException", text)
@@ -65,22 +63,35 @@ def verify(request: Request, find: Callable[[str], Issued | None], now: float) -
 
 
 def _seconds(moment: str) -> float:
-    try:
-        return calendar.timegm(time.strptime(moment, "%Y%m%dT%H%M%SZ"))
-    except ValueError:
+    """Return a time such as 20241111T113524Z in seconds since the epoch."""
+    if not (match := _MOMENT.fullmatch(moment)):
         return float("-inf")
+    return calendar.timegm(tuple(map(int, match.groups())))
 
 
-def _sign(request: Request, issued: Issued, region: str, moment: str, names: list[str]) -> str:
-    """Return the signature that botocore gives to the same request."""
-    signed = {name: value for name, value in request.headers if name.lower() in names}
-    if "x-amz-content-sha256" in names:  # then it is taken instead of the body's own
-        signed["X-Amz-Content-SHA256"] = hashlib.sha256(request.body).hexdigest()
-    url = f"http://{request.header('Host')}{request.target}"
-    again = AWSRequest(request.method, url=url, headers=signed, data=request.body)
-    again.context["timestamp"] = moment
-    auth = SigV4Auth(Credentials(issued.access_key, issued.secret_key), "execute-api", region)
-    return str(auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again))
+def _sign(request: Request, issued: Issued, day_and_region: str, moment: str, names: str) -> str:
+    """Return the signature that belongs to `request`; botocore's code takes three times as long.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    values = {name.lower(): " ".join(value.split()) for name, value in request.headers}
+    headers = "".join(f"{name}:{values.get(name, '')}\n" for name in names.split(";"))
+    digest = hashlib.sha256(request.body).hexdigest()
+    path, _, query = request.target.partition("?")
+    canonical = "\n".join([request.method, quote(path, "/~"), query, headers, names, digest])
+    scope = f"{day_and_region}/execute-api/aws4_request"
+    hashed = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashed}"
+    key = _signing_key(issued.secret_key, scope)
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+@lru_cache
+def _signing_key(secret_key: str, scope: str) -> bytes:
+    key = f"AWS4{secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 class Permissions:

@@ -9,6 +9,7 @@ import logging
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -240,7 +241,9 @@ class LocalApi:
         if route is None:
             return HTTPStatus.SWITCHING_PROTOCOLS, "", None
         context = self._context(client, "$connect", request_id)
-        outcome = await self._call(route, connect_event(context, request.target, request.headers))
+        ended: asyncio.Future[Returned | Failure] = asyncio.get_running_loop().create_future()
+        self._call(route, connect_event(context, request.target, request.headers), ended.set_result)
+        outcome = await ended
         status = connect_status(outcome)
         if isinstance(outcome, Failure):
             return status, outcome.message, None
@@ -259,12 +262,12 @@ class LocalApi:
         else:
             context = self._context(client, route.key, request_id)
             socket.begin_work()
-            self.spawn(self._handle(connection, route, context, text))
+            answer = partial(self._answer, connection, route, context)
+            self._call(route, message_event(context, text), answer)
 
-    async def _handle(
-        self, connection: Connection, route: Route, context: Context, text: str
+    def _answer(
+        self, connection: Connection, route: Route, context: Context, outcome: Returned | Failure
     ) -> None:
-        outcome = await self._call(route, message_event(context, text))
         connection.socket.end_work()
         if isinstance(outcome, Failure):
             ids = context.client.connection_id, context.request_id
@@ -277,7 +280,7 @@ class LocalApi:
         client = self._connections.pop(self._ids.pop(socket)).client
         if route := self._api.routes.get("$disconnect"):
             context = self._context(client, "$disconnect", new_id())
-            self.spawn(self._call(route, disconnect_event(context, code, reason)))
+            self._call(route, disconnect_event(context, code, reason), lambda outcome: None)
 
     async def http(self, request: Request) -> bytes:
         """Answer what is no WebSocket."""
@@ -354,24 +357,33 @@ class LocalApi:
             self._throttles[route.key] = TokenBucket(route.throttle.rate, route.throttle.burst)
         return self._throttles[route.key].take(now)
 
-    async def _call(self, route: Route, event: dict[str, Any]) -> Returned | Failure:
-        """Have the route's function handle `event`, within the integration's time.
+    def _call(
+        self, route: Route, event: dict[str, Any], tell: Callable[[Returned | Failure], None]
+    ) -> None:
+        """Have the route's function handle `event`, and tell what comes of it, in time.
 
-        A function that takes longer is not ended by that, as on AWS.
+        A function that takes longer than the integration may is not ended by that, as on AWS.
         """
+        told = False
+
+        def end(outcome: Returned | Failure) -> None:
+            nonlocal told
+            timer.cancel()
+            if not told:
+                told = True
+                tell(outcome)
+
+        def done(invocation: asyncio.Task[InvocationResult]) -> None:
+            if not invocation.cancelled():
+                end(_outcome_of(invocation))
+
         longest = self._limits.integration_seconds
-        invocation = self.spawn(self._functions.invoke(route.function_arn, event))
-        done, _ = await asyncio.wait(
-            [invocation], timeout=min(route.timeout_seconds or longest, longest)
+        timer = asyncio.get_running_loop().call_later(
+            min(route.timeout_seconds or longest, longest),
+            end,
+            Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT),
         )
-        if not done:
-            return Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT)
-        try:
-            result = invocation.result()
-        except HostError:
-            return Failure(INTERNAL_ERROR, HTTPStatus.INTERNAL_SERVER_ERROR)
-        answer = read_proxy_answer(result.body) if result.body is not None else None
-        return answer or Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)
+        self.spawn(self._functions.invoke(route.function_arn, event)).add_done_callback(done)
 
     def _on_line(self, line: Line) -> None:
         self._shipper.take(line)
@@ -398,6 +410,14 @@ class LocalApi:
         await self._functions.close()
         for connection in self.connections():
             connection.socket.abort()
+
+
+def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:
+    if isinstance(invocation.exception(), HostError):
+        return Failure(INTERNAL_ERROR, HTTPStatus.INTERNAL_SERVER_ERROR)
+    result = invocation.result()
+    answer = read_proxy_answer(result.body) if result.body is not None else None
+    return answer or Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)
 
 
 def _error(status: HTTPStatus, kind: str, message: str) -> bytes:

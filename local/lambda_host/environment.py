@@ -71,6 +71,8 @@ class Environment:
 
     async def next_message(self, timeout_seconds: float) -> Message:
         """Wait for what happens next: `Ready` first, and after each answer."""
+        if not self._outbox.empty():
+            return self._outbox.get_nowait()
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._outbox.get()

@@ -233,9 +233,8 @@ class Function:
         self._idle.append(member)
 
     def _grow(self) -> None:
-        waiting = sum(not waiter.done() for waiter in self._waiting)
         room = self._max_environments - len(self._members) - len(self._starting)
-        if waiting > len(self._starting) and room > 0 and not self._closed:
+        if len(self._waiting) > len(self._starting) and room > 0 and not self._closed:
             task = asyncio.create_task(self._start())
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
