@@ -77,7 +77,7 @@ DOORS = (
         ("createSession", "joinSession", "endSession", "getSessionStatus"),
         {
             CONNECTIONS_TABLE_NAME: (_PUT, _UPDATE, _DELETE),
-            SESSIONS_TABLE_NAME: (_PUT, _UPDATE),
+            SESSIONS_TABLE_NAME: (_GET, _PUT, _UPDATE),
             RATE_LIMITS_TABLE_NAME: (_UPDATE,),
         },
     ),
@@ -104,7 +104,7 @@ DOORS = (
     Door(
         HOUSEKEEPING,
         (),
-        {CONNECTIONS_TABLE_NAME: ("Scan", _UPDATE), SESSIONS_TABLE_NAME: ("Scan", _UPDATE)},
+        {CONNECTIONS_TABLE_NAME: ("Scan", _GET, _UPDATE), SESSIONS_TABLE_NAME: ("Scan", _UPDATE)},
         connections=("POST", "DELETE", "GET"),
         # It runs every minute and must be done before it runs again.
         timeout_seconds=50,

@@ -40,6 +40,14 @@ _INTERNAL = {
     "INTERNAL_CONFIGURATION_ERROR": "A function lacks a right or a setting",
 }
 
+# Why a message did not reach a listener, and how often that may be in five minutes. That somebody is
+# gone is no failure; `shared_utils.connections` has these kinds.
+_UNREACHED = {
+    "throttled": ("Listeners miss audio: the account's API Gateway requests are used up", 100),
+    "failed": ("Listeners miss audio: their messages could not be delivered", 100),
+    "forbidden": ("A function may not send to clients", 0),
+}
+
 
 class Monitoring(Construct):
     """Watches one stage."""
@@ -91,6 +99,20 @@ class Monitoring(Construct):
             above=1000,
             periods=3,
         )
+        self._alarm(
+            "slow-audio",
+            "One chunk in twenty takes longer than half a second to go out",
+            self._ours("AudioProcessingLatency", statistic="p95"),
+            above=500,
+            periods=3,
+        )
+        for kind, (meaning, above) in _UNREACHED.items():
+            self._alarm(
+                f"listeners-{kind}",
+                meaning,
+                self._ours("ListenerNotificationFailures", ErrorType=kind),
+                above=above,
+            )
         self._alarm(
             "rate-limits",
             "Clients send much faster than they may",
@@ -219,8 +241,16 @@ class Monitoring(Construct):
             ],
             "Failures by code": [self._split("MessageFailures", "ErrorCode")],
             "Audio": [self._ours("AudioChunksReceived"), self._ours("AudioChunksDropped")],
+            "Milliseconds a chunk": [
+                self._ours("AudioProcessingLatency", statistic=statistic)
+                for statistic in ("p50", "p95", "p99")
+            ],
+            "Listeners not reached, by why": [
+                self._split("ListenerNotificationFailures", "ErrorType")
+            ],
             "Dropped audio by reason": [self._split("AudioChunksDropped", "Reason")],
             "Cold starts": [self._split("ColdStarts", "Handler")],
+            "Listeners told": [self._ours("ListenersNotified")],
             "Gateway": [
                 self._gateway(name)
                 for name in ("ConnectCount", "MessageCount", "ClientError", "ExecutionError")

@@ -32,6 +32,7 @@ LIMITS = {
     "RATE_LIMIT_SESSION_CREATION": "5",  # a minute, per address
 }
 _TEXTS = ("SUPPORTED_LANGUAGES", "ALLOWED_ORIGINS")
+_TIMES = ("SESSION_MAX_DURATION_HOURS", "CONNECTION_REFRESH_MINUTES", "CONNECTION_WARNING_MINUTES")
 
 # Those of CloudWatch Logs that make sense here:
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -116,6 +117,9 @@ def _checked(name: str, text: str) -> str:
 
 
 def _limit(name: str, text: str) -> str:
-    if name not in _TEXTS and not re.fullmatch("[1-9][0-9]{0,8}", text):
+    """Return a limit that is a number at all; the functions know its range, and refuse to start."""
+    if name in _TIMES and not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,5})?", text):
+        raise SettingsError(f"{name} must be a number, got {text[:80]!r}")
+    if name not in (*_TEXTS, *_TIMES) and not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise SettingsError(f"{name} must be a whole number from 1, got {text[:80]!r}")
     return text

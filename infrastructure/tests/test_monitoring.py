@@ -8,8 +8,9 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from shared_utils import ErrorCode, MetricsEmitter
+from shared_utils import BroadcastResult, ErrorCode, MetricsEmitter, SetVolume, WebSocketHandler
 from shared_utils.metrics_emitter import METRICS
+from shared_utils.testing import FakeConnections, FakeContext, capture_lines, message_event
 
 from .conftest import ROOT
 
@@ -43,18 +44,35 @@ def emitted_by(method):
     }
 
 
-def calls_in_the_functions():
-    """Return the names of the emitter's methods that handlers, rules and the ladder call."""
-    sources = [
+def called_and_named():
+    """Return the emitter's methods that the functions call, and the metrics that they name."""
+    called, named = set(), set()
+    for source in (
         *(ROOT / "functions" / "handlers").glob("*.py"),
         *(ROOT / "functions" / "broadcast").glob("*.py"),
-        ROOT / "shared-layer" / "python" / "shared_utils" / "websocket_handler.py",
-    ]
+    ):
+        nodes = list(ast.walk(ast.parse(source.read_text())))
+        here = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        called |= here
+        if "emit_metric" in here:
+            named |= {
+                node.value for node in nodes if isinstance(node, ast.Constant)
+            } & METRICS.keys()
+    return called, named
+
+
+def written_by_the_ladder():
+    """Return the metrics that `WebSocketHandler` writes about a message and about a refusal."""
+    handler = WebSocketHandler("Control", connections=FakeConnections())
+    handler.route(SetVolume)(lambda request: None)
+    with capture_lines() as lines:
+        for level in (0.5, 5):
+            handler(message_event({"action": "setVolume", "volumeLevel": level}), FakeContext())
     return {
-        node.func.attr
-        for source in sources
-        for node in ast.walk(ast.parse(source.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        metric["Name"]
+        for line in lines
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", [])
+        for metric in directive["Metrics"]
     }
 
 
@@ -65,11 +83,9 @@ def emitted():
         name: method for name, method in vars(MetricsEmitter).items() if name.startswith("emit_")
     }
     del methods["emit_metric"]
-    return {
-        metric
-        for name in methods.keys() & calls_in_the_functions()
-        for metric in emitted_by(methods[name])
-    }
+    called, named = called_and_named()
+    written = named | written_by_the_ladder()
+    return written.union(*(emitted_by(methods[name]) for name in methods.keys() & called))
 
 
 def test_alarms_watch_what_the_functions_emit(dev, emitted):
@@ -95,6 +111,13 @@ def test_codes_in_alarms_are_error_codes(dev):
         "INTERNAL_CONFIGURATION_ERROR",
     }
     assert codes <= set(ErrorCode)
+
+
+def test_kinds_in_alarms_are_those_of_the_sender(dev):
+    kinds = {row["ErrorType"] for _, _, row in watched(dev) if "ErrorType" in row}
+
+    assert kinds == {"throttled", "failed", "forbidden"}
+    assert kinds <= BroadcastResult({}).counts.keys()
 
 
 def test_alarms_watch_known_metrics_of_aws(dev):
@@ -182,4 +205,4 @@ def test_dashboard_shows_what_the_functions_emit(dev, emitted):
 
     assert ours | {name for _, name in searches} <= emitted
     assert all((dimension,) in METRICS[name][1:] for dimension, name in searches)
-    assert len(searches) == 3
+    assert len(searches) == 4

@@ -19,12 +19,18 @@ def test_settings_have_defaults():
 
 def test_settings_take_what_the_context_says():
     settings = Settings.from_context(
-        {"stage": "prod2", "log_retention_days": 90, "RATE_LIMIT_AUDIO_CHUNKS": "20"}
+        {
+            "stage": "prod2",
+            "log_retention_days": 90,
+            "RATE_LIMIT_AUDIO_CHUNKS": "20",
+            "SESSION_MAX_DURATION_HOURS": 1.5,
+        }
     )
 
     assert settings.stage == "prod2"
     assert settings.log_retention_days == 90
     assert settings.limits["RATE_LIMIT_AUDIO_CHUNKS"] == "20"
+    assert settings.limits["SESSION_MAX_DURATION_HOURS"] == "1.5"
     assert settings.limits["MAX_LISTENERS_PER_SESSION"] == "500"
 
 
@@ -63,6 +69,7 @@ def test_settings_leave_the_cdk_its_own_keys():
         pytest.param("log_level", "info", "log_level must be one of TRACE", id="level-case"),
         pytest.param("log_retention_days", "31", "log_retention_days must be one of", id="days"),
         pytest.param("RATE_LIMIT_AUDIO_CHUNKS", "0", "whole number from 1, got '0'", id="zero"),
+        pytest.param("SESSION_MAX_DURATION_HOURS", "1h", "a number, got '1h'", id="hours"),
         pytest.param("MAX_LISTENERS_PER_SESSION", "many", "got 'many'", id="no-number"),
         pytest.param("stages", {"dev": {"lgo": 1}}, "unknown context lgo", id="misspelt-in-stage"),
         pytest.param(
