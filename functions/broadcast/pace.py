@@ -17,8 +17,8 @@ __all__ = ["Pace", "TokenBuckets", "Verdict"]
 
 MAX_SENDERS = 10_000
 
-# A warning is due when so little of the burst is left, and at most once in so many seconds.
-_WARN_BELOW = 0.2
+# A warning is due when less than a fifth of the burst is left, and once in so many seconds.
+_WARN_BELOW_ONE_IN = 5
 _SECONDS_BETWEEN_WARNINGS = 5.0
 # Who goes on for so many seconds' worth of refused messages does not listen, and is cut off.
 _SECONDS_OF_REFUSALS = 5
@@ -77,7 +77,7 @@ class Pace:
     def judge(self, sender: str) -> Verdict:
         """Count a message and say what to do."""
         left = self._messages.draw(sender)
-        if left >= self.limit * _WARN_BELOW:
+        if left >= self.limit // _WARN_BELOW_ONE_IN:
             return _FINE
         # Until the bucket is full again: then the sender has its whole burst.
         retry_after_ms = math.ceil((self.limit - max(left, 0)) / self.limit * 1000)

@@ -112,6 +112,10 @@ class Store:
             self._client = self._connect()
         return self._client
 
+    def warm_up(self) -> None:
+        """Make the client now, so that the first message does not wait for it."""
+        _ = self.client
+
     @property
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
@@ -139,10 +143,13 @@ class Store:
         """Store a new listener and return the session with it."""
         self._claim(person)
         try:
-            return self._seat_listener(person, max_listeners)
+            session = self._seat_listener(person, max_listeners)
+            if session is None:
+                raise _has_session()
         except BaseException:  # whatever it was: the connection is free to try again
             self._call("delete_item", TableName=self.connections_table, Key=_key(person))
             raise
+        return session
 
     def reattach(
         self, connection_id: str, session_id: str, token: str, connected_at: int, max_listeners: int
@@ -171,9 +178,11 @@ class Store:
             raise
         self._keep_seat(seat.seat_id)
         left = moved.left_connection_id
+        if left == connection_id:  # this call was sent twice: the second one saw what the first did
+            left = current
         if left is not None and not self._close(left).done:
-            moved = replace(moved, left_connection_id=None)  # it was closed before
-        return moved
+            left = None  # it was closed before
+        return replace(moved, left_connection_id=left)
 
     def _claim(self, person: Person) -> None:
         """Store a person on a connection that has no session yet."""
@@ -186,7 +195,8 @@ class Store:
         if not change.done:
             raise _has_session()
 
-    def _seat_listener(self, person: Person, max_listeners: int) -> Session:
+    def _seat_listener(self, person: Person, max_listeners: int) -> Session | None:
+        """Return the session with a listener more, None if someone sits on the seat by now."""
         listener = {"language": person.language}
         if person.connection_id != person.seat_id:
             listener["connectionId"] = person.connection_id
@@ -198,30 +208,36 @@ class Store:
             person.seat_id,
         )
         session = _session(change.item)
-        if not change.done:
-            check_is_open(session, self.now_ms)
-            here = None if session is None else session.listeners.get(person.seat_id)
-            if here is None or here.connection_id != person.connection_id:  # else: sent twice
+        if session is None or not change.done:
+            session = check_is_open(session, self.now_ms)
+            here = session.listeners.get(person.seat_id)
+            if here is None:
                 raise ApplicationError(ErrorCode.SESSION_MAX_LISTENERS_REACHED)
-        return check_is_open(session, self.now_ms)
+            if here.connection_id != person.connection_id:  # else this call was sent twice
+                return None
+        return session
 
     def _move(self, person: Person, max_listeners: int) -> Reattached:
         if person.role == SPEAKER:
             return self._move_speaker(person)
-        change = self._update_session(
-            person.session_id,
-            "SET #listeners.#seat.#connectionId = :new",
-            f"{_OPEN} AND attribute_exists(#listeners.#seat)",
-            {":new": person.connection_id},
-            person.seat_id,
-            returns="ALL_OLD",
-        )
-        before = check_is_open(_session(change.item), self.now_ms)
-        if not change.done:  # it was counted out
+        for _ in range(_TRIES):  # others may come and go with the same token right now
+            change = self._update_session(
+                person.session_id,
+                "SET #listeners.#seat.#connectionId = :new",
+                f"{_OPEN} AND attribute_exists(#listeners.#seat)",
+                {":new": person.connection_id},
+                person.seat_id,
+                returns="ALL_OLD",
+            )
+            before = _session(change.item)
+            if before is not None and change.done:
+                left = before.listeners[person.seat_id].connection_id
+                return Reattached(person, before, left)
+            check_is_open(before, self.now_ms)
             session = self._seat_listener(person, max_listeners)
-            return Reattached(person, session, is_back=True)
-        left = before.listeners[person.seat_id].connection_id
-        return Reattached(person, before, left)
+            if session is not None:
+                return Reattached(person, session, is_back=True)
+        raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
 
     def _move_speaker(self, person: Person) -> Reattached:
         change = self._update_session(
@@ -231,8 +247,9 @@ class Store:
             {":new": person.connection_id, ":hash": person.token_hash},
             returns="ALL_OLD",
         )
-        before = check_is_open(_session(change.item), self.now_ms)
-        if not change.done:
+        before = _session(change.item)
+        if before is None or not change.done:
+            check_is_open(before, self.now_ms)
             raise ApplicationError(ErrorCode.AUTH_TOKEN_INVALID)
         return Reattached(person, before, before.speaker_connection_id)
 

@@ -51,6 +51,9 @@ class Duties:
     warn: bool = False
     ask_to_refresh: bool = False
 
+    def __bool__(self) -> bool:
+        return self.close or self.warn or self.ask_to_refresh
+
 
 def duties(person: Person, now_ms: int, settings: Settings) -> Duties:
     """Return what is due for a connection that is not marked as closed."""

@@ -39,18 +39,16 @@ if TYPE_CHECKING:
         def send(self, connection_id: str, message: Any, /) -> Outcome: ...
 
 
-__all__ = ["Desk", "count_failures", "on_lambda"]
+__all__ = ["MAX_SEEN_OFF", "SUBPROTOCOL", "Desk", "count_failures"]
 
 SUBPROTOCOL = "websocket-audio.v1"
 
-
-def on_lambda() -> bool:
-    """Return whether this is a Lambda environment that is starting, with a whole CPU for it."""
-    return "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ
+# To take someone out are two writes, and the sender waits for them: what is sent next finds the next.
+MAX_SEEN_OFF = 5
 
 
 class Desk:
-    """One door's handler, and what its routes share. `warm` doors need the store at once."""
+    """One door's handler, and what its routes share; `warm` for a door that needs the store at once."""
 
     def __init__(
         self,
@@ -65,8 +63,8 @@ class Desk:
         self.handler = WebSocketHandler(name, role_of=role_of, subprotocols=[SUBPROTOCOL])
         self.metrics: MetricsEmitter = self.handler.metrics
         self.store = Store(on_failure=self.metrics.emit_dynamodb_error)
-        if warm and on_lambda():
-            self.store.client  # noqa: B018 - made now, it costs the first message nothing
+        if warm and "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+            self.store.warm_up()  # while a Lambda environment starts, it has a whole CPU
 
     def control(
         self, action: type[ClientMessage]
@@ -183,7 +181,7 @@ class Desk:
         session_id = session.session_id
         self.metrics.emit_listener_notification_latency(session_id, len(result.sent), elapsed_ms)
         count_failures(self.metrics, session_id, result)
-        for connection_id in result.gone:
+        for connection_id in result.gone[:MAX_SEEN_OFF]:
             self.see_off(request, connection_id)
 
     def see_off(self, sender: Sender, connection_id: str) -> None:

@@ -16,7 +16,7 @@ from broadcast.sessions import check_is_open, check_same_session, without
 from shared_utils import SPEAKER, AudioMessage, ErrorCode, SendAudio, bind_context, error_code_of
 from shared_utils import validate_audio_alignment as check_alignment
 
-from ._common import Desk, count_failures
+from ._common import MAX_SEEN_OFF, Desk, count_failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 FRESH_SECONDS = 2.0
 # Audio that comes later than this is of no use: a listener's buffer holds less.
 DEADLINE_SECONDS = 2.0
-# To take a listener out are two writes, and the chunk waits for them: the next one does the next.
-MAX_SEEN_OFF = 5
 
 
 def attend(request: Request[SendAudio]) -> str:
@@ -82,6 +80,7 @@ def pass_on(request: Request[SendAudio], session: Session) -> None:
     """Send a chunk to those who want to hear it, unless the broadcast is paused or muted."""
     if session.held_back is not None:
         request.metrics.emit_audio_chunk_dropped(session.session_id, session.held_back)
+    if session.held_back is not None or not session.hearers:
         return
     message = AudioMessage.of(request.message, session.session_id)
     seconds = min(DEADLINE_SECONDS, request.remaining_seconds)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from broadcast.sessions import Listener, Person, Session
+    from broadcast.upkeep import Duties
 
     Deed = Callable[[], object]
 
@@ -75,7 +76,11 @@ def list_deeds(ends: float) -> list[Deed]:
     deeds: list[Deed] = [
         partial(end, s, over[s.session_id]) for s in sessions.found if s.session_id in over
     ]
-    deeds += [partial(look_after, person) for person in people.found]
+    ids = {s.session_id for s in going_on}
+    for person in people.found:
+        due = duties(person, now_ms, desk.settings)
+        if due.close or (due and (person.session_id in ids or not sessions.complete)):
+            deeds.append(partial(look_after, person, due))
     if people.complete:
         open_ids = {person.connection_id for person in people.found}
         deeds += [
@@ -118,9 +123,8 @@ def end(session: Session, reason: str) -> None:
     count_failures(metrics, ended.session_id, connections.broadcast(names, message))
 
 
-def look_after(person: Person) -> None:
+def look_after(person: Person, due: Duties) -> None:
     """Do what is due for someone's connection."""
-    due = duties(person, store.now_ms, desk.settings)
     if due.close:
         close_idle(person)
     if due.warn and store.mark(person, "warnedAt"):

@@ -124,6 +124,7 @@ class System:
             for name in ("sessions_table", "connections_table", "rate_limits_table"):
                 monkeypatch.setattr(store, name, tables[name])
             monkeypatch.setattr(store, "_client", self.calls)
+            monkeypatch.setattr(store, "_broken_off", {})
             monkeypatch.setattr(store, "_clock", self.clock)
             monkeypatch.setattr(module.desk.handler, "connections", self.clients)
             pace = Pace(module.desk.pace.limit, self.clock)
@@ -148,6 +149,10 @@ class System:
         fields = {name: getattr(desk.settings, name) for name in Settings.__slots__}
         self._monkeypatch.setattr(desk, "settings", Settings(**{**fields, **values}))
 
+    def door(self, name: str):
+        """Return what a door has at hand."""
+        return MODULES[name].desk
+
     def connect(self, connection_id: str, **headers):
         return HANDLERS["$connect"](connect_event(connection_id, headers=headers), FakeContext())
 
@@ -155,15 +160,22 @@ class System:
         self.clients.gone.add(connection_id)
         return HANDLERS["$disconnect"](disconnect_event(connection_id), FakeContext())
 
-    def send(self, connection_id: str, action: str, *, address="192.0.2.1", **fields) -> int:
-        """Send a message and return the status; the client was connected at `clock.now`."""
+    def send(
+        self, connection_id: str, action: str, *, address="192.0.2.1", connected_at=NOW, **fields
+    ) -> int:
+        """Send a message and return the status."""
         event = message_event(
             {"action": action, **fields},
             connection_id,
             identity={"sourceIp": address},
-            connectedAt=int(NOW * 1000),
+            connectedAt=int(connected_at * 1000),
         )
         return HANDLERS[action](event, FakeContext())["statusCode"]
+
+    def send_to(self, door: str, connection_id: str, body: dict) -> int:
+        """Send any body to a door, whatever its action."""
+        handler = MODULES[door].handler
+        return handler(message_event(body, connection_id), FakeContext())["statusCode"]
 
     def chunk(self, connection_id: str, number: int = 0, **fields) -> int:
         fields = {"audioData": CHUNK, "timestamp": 1_767_225_600_000, **fields}

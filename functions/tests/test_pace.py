@@ -1,6 +1,6 @@
 import pytest
 
-from broadcast.pace import MAX_SENDERS, TokenBuckets
+from broadcast.pace import MAX_SENDERS, Pace, TokenBuckets, Verdict
 
 
 class Clock:
@@ -79,3 +79,52 @@ def test_memory_is_bounded_and_who_was_silent_longest_is_forgotten(clock):
     assert len(buckets._buckets) == MAX_SENDERS
     assert take(buckets, 1, "first") == [False]
     assert take(buckets, 1, "second") == [True]
+
+
+def judge(pace: Pace, times: int) -> list[Verdict]:
+    return [pace.judge("a") for _ in range(times)]
+
+
+def test_pace_takes_the_burst_and_refuses_one_more(clock):
+    verdicts = judge(Pace(50, clock), 51)
+
+    assert [verdict.allowed for verdict in verdicts] == [True] * 50 + [False]
+
+
+def test_warning_comes_once_when_a_fifth_of_the_burst_is_left(clock):
+    verdicts = judge(Pace(50, clock), 60)
+
+    assert [number for number, verdict in enumerate(verdicts, 1) if verdict.warn] == [41]
+    assert verdicts[40].retry_after_ms == 820
+
+
+def test_warning_comes_again_after_five_seconds(clock):
+    pace = Pace(50, clock)
+    judge(pace, 60)
+
+    clock.now += 4.9
+    early = [verdict.warn for verdict in judge(pace, 50)]
+    clock.now += 0.1
+    late = [verdict.warn for verdict in judge(pace, 50)]
+
+    assert (any(early), late.count(True)) == (False, 1)
+
+
+def test_one_message_a_second_is_no_reason_to_warn(clock):
+    pace = Pace(1, clock)
+
+    assert pace.judge("a") == Verdict(allowed=True)
+    assert pace.judge("a") == Verdict(allowed=False, warn=True, retry_after_ms=1000)
+
+
+def test_who_never_slows_down_is_cut_off_after_five_seconds_worth_of_refusals(clock):
+    verdicts = judge(Pace(10, clock), 61)
+
+    assert [number for number, verdict in enumerate(verdicts, 1) if verdict.close] == [61]
+
+
+def test_pace_of_one_sender_is_not_that_of_another(clock):
+    pace = Pace(1, clock)
+    judge(pace, 10)
+
+    assert pace.judge("b") == Verdict(allowed=True)

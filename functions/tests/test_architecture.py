@@ -1,0 +1,169 @@
+"""What may import what, and how long a door may be."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared_utils.websocket_messages import CLIENT_MESSAGES
+
+FUNCTIONS = Path(__file__).parent.parent
+ROOT = FUNCTIONS.parent
+MODULES = sorted([*FUNCTIONS.glob("broadcast/*.py"), *FUNCTIONS.glob("handlers/*.py")])
+DOORS = ("audio", "connection", "control", "housekeeping", "listener", "session")
+# Which of their siblings the rules may import; those that are not here import none.
+ARROWS = {
+    "store": {"sessions", "tokens"},
+    "upkeep": {"sessions", "settings"},
+}
+# What the rules may know of the layer: no event, no request, no socket, no log.
+RULES_MAY_USE = {"error_codes", "table_names", "validators", "websocket_messages"}
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file names in its imports, those for type checkers too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + (node.module or ""))
+    return names
+
+
+def rules() -> list[Path]:
+    return [path for path in MODULES if path.parent.name == "broadcast"]
+
+
+def test_only_the_store_knows_the_sdk():
+    users = {
+        path.name
+        for path in MODULES
+        if any(name.partition(".")[0] in ("boto3", "botocore") for name in imported(path))
+    }
+
+    assert users == {"store.py"}
+
+
+@pytest.mark.parametrize("path", rules(), ids=lambda path: path.stem)
+def test_rules_know_neither_doors_nor_events(path):
+    names = imported(path)
+
+    siblings = {name[1:] for name in names if name.startswith(".")}
+    layer = {name.removeprefix("shared_utils.") for name in names if "shared_utils" in name}
+    assert siblings <= ARROWS.get(path.stem, set())
+    assert layer <= RULES_MAY_USE
+    assert not any(name.startswith("handlers") for name in names)
+    assert "requestContext" not in path.read_text()
+
+
+def routed(path: Path) -> dict[str, ast.FunctionDef]:
+    """Return a door's route functions by what they are routed by."""
+    found = {}
+    for node in ast.parse(path.read_text()).body:
+        for decorator in getattr(node, "decorator_list", []):
+            if isinstance(decorator, ast.Call):
+                [argument] = decorator.args
+                name = argument.value if isinstance(argument, ast.Constant) else argument
+                found[name if isinstance(name, str) else ast.unparse(name)] = node
+    return found
+
+
+def test_every_action_has_one_route_in_one_door():
+    keys = [key for door in DOORS for key in routed(FUNCTIONS / "handlers" / f"{door}.py")]
+
+    actions = sorted(key.removeprefix("su.") for key in keys)
+    classes = [cls.__name__ for cls in CLIENT_MESSAGES.values()]
+    assert actions == sorted([*classes, "$connect", "$disconnect"])
+
+
+def test_doors_are_those_that_are_deployed():
+    names = sorted(path.stem for path in FUNCTIONS.glob("handlers/*.py"))
+
+    assert names == sorted(["__init__", "_common", *DOORS])
+
+
+def test_route_functions_are_short():
+    lengths = {
+        f"{door}.{function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for door in DOORS
+        for function in routed(FUNCTIONS / "handlers" / f"{door}.py").values()
+    }
+
+    assert len(lengths) == len(CLIENT_MESSAGES) + 2
+    assert {name: lines for name, lines in lengths.items() if lines >= 15} == {}
+
+
+COLD_START = """
+import sys
+import {door}
+{then}
+print("botocore" in sys.modules)
+"""
+CONNECT = """
+from shared_utils.testing import FakeContext, connect_event
+assert handlers.connection.handler(connect_event(), FakeContext()) == {"statusCode": 200}
+"""
+ENVIRONMENT = {
+    "SESSIONS_TABLE_NAME": "Sessions",
+    "CONNECTIONS_TABLE_NAME": "Connections",
+    "RATE_LIMITS_TABLE_NAME": "RateLimits",
+    "API_GATEWAY_ENDPOINT": "https://example.execute-api.us-east-1.amazonaws.com/test",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "PYTHONPATH": os.pathsep.join([str(FUNCTIONS), str(ROOT / "shared-layer" / "python")]),
+}
+
+
+def start(door: str, then: str = "", **environ: str) -> subprocess.CompletedProcess:
+    code = COLD_START.format(door=f"handlers.{door}", then=then)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**ENVIRONMENT, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("door", "then", "variable", "loaded"),
+    [
+        pytest.param("connection", CONNECT, "on-demand", False, id="connect"),
+        pytest.param("audio", "", "on-demand", True, id="audio-on-lambda"),
+        pytest.param("audio", "", None, False, id="audio-elsewhere"),
+    ],
+)
+def test_sdk_is_loaded_at_the_start_of_those_who_need_it_at_once(door, then, variable, loaded):
+    environ = {"AWS_LAMBDA_INITIALIZATION_TYPE": variable} if variable else {}
+
+    run = start(door, then, **environ)
+
+    assert run.stderr == ""
+    assert run.stdout.splitlines()[-1] == str(loaded)
+
+
+@pytest.mark.parametrize(
+    ("door", "variable", "value"),
+    [
+        ("audio", "RATE_LIMIT_AUDIO_CHUNKS", "many"),
+        ("session", "SESSIONS_TABLE_NAME", ""),
+        ("housekeeping", "API_GATEWAY_ENDPOINT", "ftp://example"),
+    ],
+)
+def test_start_stops_and_names_the_variable_that_is_wrong(door, variable, value):
+    run = start(door, **{variable: value})
+
+    assert run.returncode == 1
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("shared_utils.error_codes.ApplicationError: ")
+    assert variable in last
+
+
+def test_any_origin_is_worth_one_warning_at_the_start():
+    runs = [start("connection"), start("connection", ALLOWED_ORIGINS="https://ours.example")]
+
+    assert [run.stdout.count("ALLOWED_ORIGINS is empty") for run in runs] == [1, 0]

@@ -1,0 +1,76 @@
+"""What each action costs in DynamoDB, as the README says it."""
+
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+SHORT = {
+    ("get_item", "Connections"): "get connection",
+    ("get_item", "Sessions"): "get session",
+    ("put_item", "Connections"): "put connection",
+    ("update_item", "Connections"): "update connection",
+    ("update_item", "Sessions"): "update session",
+    ("update_item", "RateLimits"): "update counter",
+    ("transact_write_items", "several"): "put both in a transaction",
+    ("scan", "Connections"): "scan connections",
+    ("scan", "Sessions"): "scan sessions",
+}
+
+
+def refresh(system, session_id):
+    token = system.tokens["ann"]
+    return system.send("ann-2", "refreshConnection", sessionId=session_id, refreshToken=token)
+
+
+ACTIONS = {
+    "$connect": lambda s, i: s.connect("eve"),
+    "$disconnect": lambda s, i: s.disconnect("ann"),
+    "createSession": lambda s, i: s.send("eve", "createSession", sourceLanguage="en"),
+    "joinSession": lambda s, i: s.send("eve", "joinSession", sessionId=i, targetLanguage="fr"),
+    "sendAudio": lambda s, i: [s.chunk("speaker", n, sessionId=i) for n in range(20)],
+    "pauseBroadcast": lambda s, i: s.send("speaker", "pauseBroadcast"),
+    "resumeBroadcast": lambda s, i: s.send("speaker", "resumeBroadcast"),
+    "muteBroadcast": lambda s, i: s.send("speaker", "muteBroadcast"),
+    "unmuteBroadcast": lambda s, i: s.send("speaker", "unmuteBroadcast"),
+    "setVolume": lambda s, i: s.send("speaker", "setVolume", volumeLevel=0.5),
+    "speakerStateChange": lambda s, i: s.send(
+        "speaker", "speakerStateChange", state={"volume": 0.5}
+    ),
+    "getSessionStatus": lambda s, i: s.send("speaker", "getSessionStatus"),
+    "endSession": lambda s, i: s.send("speaker", "endSession"),
+    "pausePlayback": lambda s, i: s.send("ann", "pausePlayback"),
+    "resumePlayback": lambda s, i: s.send("ann", "resumePlayback"),
+    "changeLanguage": lambda s, i: s.send("ann", "changeLanguage", targetLanguage="de"),
+    "heartbeat": lambda s, i: s.send("ann", "heartbeat"),
+    "refreshConnection": refresh,
+    "schedule": lambda s, i: s.keep_house(),
+}
+
+
+def promised() -> dict[str, str]:
+    """Return the README's table of calls, by action."""
+    _, _, rest = README.partition("| action | DynamoDB |\n| --- | --- |\n")
+    table = {}
+    for line in rest.splitlines():
+        if not line.startswith("|"):
+            break
+        actions, calls = (cell.strip() for cell in line.strip("|").split("|"))
+        table |= {action.strip("` "): calls for action in actions.split(",")}
+    return table
+
+
+def test_readme_tells_of_every_action():
+    assert promised().keys() == ACTIONS.keys()
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_action_makes_the_calls_that_the_readme_tells(system, action):
+    session_id = system.open("ann", "bob")
+    system.clock.now += 60
+
+    ACTIONS[action](system, session_id)
+
+    made = ", ".join(SHORT[call] for call in system.calls.made) or "nothing"
+    assert promised()[action] == made

@@ -1,0 +1,230 @@
+from dataclasses import replace
+
+import pytest
+
+from broadcast.sessions import (
+    ENDED,
+    Listener,
+    Person,
+    Session,
+    check_is_open,
+    check_same_session,
+    control_message,
+    created_message,
+    joined_message,
+    new_session,
+    news_of_arrival,
+    news_of_departure,
+    news_of_language,
+    status_message,
+    without,
+)
+from shared_utils import ApplicationError, AudioFormat, BroadcastState, CreateSession, ErrorCode
+
+NOW = 1_767_225_600_000
+HOUR = 3_600_000
+
+
+def session(listeners=(), **fields) -> Session:
+    seats = {name: Listener(name, language) for name, language in listeners}
+    defaults = {
+        "session_id": "golden-eagle-427",
+        "speaker_connection_id": "speaker",
+        "speaker_token_hash": "hash",
+        "source_language": "en",
+        "created_at": NOW - 90_500,
+        "ends_at": NOW + HOUR,
+        "state": BroadcastState(isPaused=False, isMuted=False, volume=0.8),
+        "audio_format": AudioFormat(),
+        "listeners": seats,
+        "listener_count": len(seats),
+    }
+    return Session(**{**defaults, **fields})
+
+
+def crowd(count: int, language: str = "fr") -> list[tuple[str, str]]:
+    return [(f"listener-{number}", language) for number in range(count)]
+
+
+def kinds(news) -> list[str]:
+    return [getattr(message, "updateReason", message.type) for message in news]
+
+
+def test_new_session_is_as_the_speaker_wants_it_and_lasts_so_many_hours():
+    wanted = CreateSession(
+        sourceLanguage="en",
+        qualityTier="premium",
+        audioFormat=AudioFormat(sampleRate=8000, encoding="pcm_mulaw"),
+        partialResults=False,
+        minStability=0.7,
+        maxBufferTimeout=2.0,
+    )
+    speaker = Person("a", "a", "golden-eagle-427", "speaker", "hash", NOW, NOW)
+
+    assert new_session(wanted, speaker, NOW, 1.5) == Session(
+        session_id="golden-eagle-427",
+        speaker_connection_id="a",
+        speaker_token_hash="hash",
+        source_language="en",
+        created_at=NOW,
+        ends_at=NOW + 5_400_000,
+        state=BroadcastState(isPaused=False, isMuted=False, volume=1.0),
+        audio_format=AudioFormat(sampleRate=8000, encoding="pcm_mulaw"),
+        quality_tier="premium",
+        partial_results=False,
+        min_stability=0.7,
+        max_buffer_timeout=2.0,
+    )
+
+
+def test_who_paused_playback_is_in_the_audience_but_hears_nothing():
+    listeners = {"ann": Listener("ann-2", "fr"), "bob": Listener("bob", "de", is_paused=True)}
+
+    found = replace(session(), listeners=listeners)
+
+    assert found.audience == ["ann-2", "bob"]
+    assert found.hearers == ["ann-2"]
+    assert found.languages == {"fr": 1, "de": 1}
+
+
+@pytest.mark.parametrize(
+    ("paused", "muted", "why"),
+    [(False, False, None), (True, False, "paused"), (False, True, "muted"), (True, True, "paused")],
+)
+def test_paused_and_muted_hold_audio_back(paused, muted, why):
+    state = BroadcastState(isPaused=paused, isMuted=muted, volume=0)
+
+    assert session(state=state).held_back == why
+
+
+def test_without_those_who_are_gone():
+    left = without(session(crowd(3)), ["listener-1"])
+
+    assert left.audience == ["listener-0", "listener-2"]
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (None, ErrorCode.SESSION_NOT_FOUND),
+        (session(status=ENDED), ErrorCode.SESSION_INACTIVE),
+        (session(ends_at=NOW), ErrorCode.SESSION_EXPIRED),
+    ],
+)
+def test_closed_session_is_refused(found, code):
+    with pytest.raises(ApplicationError) as caught:
+        check_is_open(found, NOW)
+
+    assert caught.value.code is code
+
+
+def test_open_session_passes_until_its_last_millisecond():
+    found = session(ends_at=NOW + 1)
+
+    assert check_is_open(found, NOW) is found
+
+
+def test_another_session_than_the_senders_is_refused():
+    check_same_session(None, "golden-eagle-427")
+    check_same_session("golden-eagle-427", "golden-eagle-427")
+
+    with pytest.raises(ApplicationError) as caught:
+        check_same_session("golden-eagle-428", "golden-eagle-427")
+
+    assert caught.value.code is ErrorCode.AUTH_UNAUTHORIZED
+    assert caught.value.details == {"field": "sessionId"}
+
+
+def test_messages_about_a_session():
+    found = session([("ann", "fr"), ("bob", "fr"), ("eve", "de")])
+    state = {"isPaused": False, "isMuted": False, "volume": 0.8}
+    audio_format = {"encoding": "pcm_s16le", "sampleRate": 16000, "channels": 1}
+
+    messages = [
+        created_message(found, "token"),
+        joined_message(found, "fr", "token"),
+        control_message(found),
+        status_message(found, "requested", NOW),
+    ]
+
+    common = {"sessionId": "golden-eagle-427"}
+    assert [{k: v for k, v in m.to_dict().items() if k != "timestamp"} for m in messages] == [
+        {
+            "type": "sessionCreated",
+            **common,
+            "sourceLanguage": "en",
+            "qualityTier": "standard",
+            "audioFormat": audio_format,
+            "expiresAt": NOW + HOUR,
+            "refreshToken": "token",
+        },
+        {
+            "type": "sessionJoined",
+            **common,
+            "sourceLanguage": "en",
+            "targetLanguage": "fr",
+            "audioFormat": audio_format,
+            "broadcastState": state,
+            "listenerCount": 3,
+            "refreshToken": "token",
+        },
+        {"type": "broadcastControl", **common, **state},
+        {
+            "type": "sessionStatus",
+            **common,
+            "isActive": True,
+            "listenerCount": 3,
+            "languageDistribution": {"fr": 2, "de": 1},
+            "sessionDuration": 90.5,
+            "broadcastState": state,
+            "updateReason": "requested",
+        },
+    ]
+
+
+def test_status_of_a_session_that_is_over_says_so():
+    assert status_message(session(status=ENDED), "requested", NOW).isActive is False
+
+
+@pytest.mark.parametrize(
+    ("audience", "news"),
+    [
+        pytest.param([*crowd(1)], ["listenerJoined", "newLanguage"], id="first"),
+        pytest.param([*crowd(2)], ["listenerJoined"], id="second"),
+        pytest.param([*crowd(5, "de"), ("ann", "fr")], ["listenerJoined", "newLanguage"], id="new"),
+        pytest.param([*crowd(9)], ["listenerJoined"], id="ninth"),
+        pytest.param([*crowd(10)], ["listenerJoined", "listenerCountChange"], id="tenth"),
+        pytest.param([*crowd(11)], ["listenerJoined"], id="eleventh"),
+    ],
+)
+def test_speaker_is_told_of_an_arrival(audience, news):
+    assert kinds(news_of_arrival(session(audience), "fr", NOW)) == news
+
+
+@pytest.mark.parametrize(
+    ("left", "news"),
+    [
+        pytest.param(0, ["listenerLeft"], id="last"),
+        pytest.param(8, ["listenerLeft"], id="below-ten"),
+        pytest.param(9, ["listenerLeft", "listenerCountChange"], id="crosses-ten"),
+        pytest.param(10, ["listenerLeft"], id="ten-stay"),
+    ],
+)
+def test_speaker_is_told_of_a_departure(left, news):
+    assert kinds(news_of_departure(session(crowd(left)), "fr", NOW)) == news
+
+
+def test_nobody_is_told_of_a_departure_once_the_session_is_over():
+    assert news_of_departure(session(crowd(3), status=ENDED), "fr", NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("audience", "before", "news"),
+    [
+        pytest.param([("ann", "fr"), ("bob", "de")], "de", ["newLanguage"], id="new"),
+        pytest.param([("ann", "fr"), ("bob", "fr")], "de", [], id="known"),
+        pytest.param([("ann", "fr")], "fr", [], id="same"),
+    ],
+)
+def test_speaker_is_told_of_a_language_that_is_new(audience, before, news):
+    assert kinds(news_of_language(session(audience), before, "fr", NOW)) == news

@@ -1,0 +1,626 @@
+"""The cupboard, against a real DynamoDB API: the shape of the items, and what happens once only."""
+
+from dataclasses import replace
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from broadcast.sessions import Person, Session
+from broadcast.store import Store, connect
+from broadcast.tokens import digest_of
+from shared_utils import ApplicationError, AudioFormat, BroadcastState, ErrorCode
+
+NOW = 1_767_225_600
+NOW_MS = NOW * 1000
+SESSION_ID = "golden-eagle-427"
+
+
+def person(name: str, role: str = "listener", language: str | None = "fr") -> Person:
+    digest = digest_of(f"{name}.secret")
+    return Person(name, name, SESSION_ID, role, digest, NOW_MS - 500, NOW_MS, language)
+
+
+SPEAKER = person("speaker", "speaker", None)
+SESSION = Session(
+    session_id=SESSION_ID,
+    speaker_connection_id="speaker",
+    speaker_token_hash=SPEAKER.token_hash,
+    source_language="en",
+    created_at=NOW_MS,
+    ends_at=NOW_MS + 7_200_000,
+    state=BroadcastState(isPaused=False, isMuted=False, volume=0.8),
+    audio_format=AudioFormat(channels=2),
+)
+
+
+@pytest.fixture
+def failures():
+    return []
+
+
+@pytest.fixture
+def store(dynamodb, tables, monkeypatch, failures):
+    for table in ("SESSIONS", "CONNECTIONS", "RATE_LIMITS"):
+        monkeypatch.setenv(f"{table}_TABLE_NAME", tables[f"{table.lower()}_table"])
+    clock = lambda: store.now  # noqa: E731 - moved by the test
+    store = Store(lambda: dynamodb, clock, lambda *failure: failures.append(failure))
+    store.now = NOW
+    return store
+
+
+@pytest.fixture
+def session(store):
+    store.create(SPEAKER, SESSION)
+    return SESSION
+
+
+def raw(store, table: str, **key: str):
+    typed = {name: {"S": value} for name, value in key.items()}
+    name = getattr(store, table)
+    return store.client.get_item(TableName=name, Key=typed, ConsistentRead=True).get("Item")
+
+
+def indexed(store) -> list[tuple[str, str]]:
+    answer = store.client.query(
+        TableName=store.connections_table,
+        IndexName="sessionId-targetLanguage-index",
+        KeyConditionExpression="sessionId = :id",
+        ExpressionAttributeValues={":id": {"S": SESSION_ID}},
+    )
+    return [(item["connectionId"]["S"], item["targetLanguage"]["S"]) for item in answer["Items"]]
+
+
+def refused(code: ErrorCode):
+    return pytest.raises(ApplicationError, check=lambda error: error.code is code)
+
+
+# --- sessions
+
+
+def test_session_comes_back_as_it_was_stored(store, session):
+    assert store.session(SESSION_ID) == session
+    assert store.person("speaker") == SPEAKER
+    assert store.session("golden-eagle-428") is None
+    assert store.person("nobody") is None
+
+
+def test_session_item_has_the_shape_that_others_know(store, session):
+    assert raw(store, "sessions_table", sessionId=SESSION_ID) == {
+        "sessionId": {"S": SESSION_ID},
+        "status": {"S": "active"},
+        "sourceLanguage": {"S": "en"},
+        "qualityTier": {"S": "standard"},
+        "audioFormat": {
+            "M": {
+                "encoding": {"S": "pcm_s16le"},
+                "sampleRate": {"N": "16000"},
+                "channels": {"N": "2"},
+            }
+        },
+        "partialResults": {"BOOL": True},
+        "minStability": {"N": "0.85"},
+        "maxBufferTimeout": {"N": "5"},
+        "speakerConnectionId": {"S": "speaker"},
+        "speakerTokenHash": {"S": SPEAKER.token_hash},
+        "createdAt": {"N": str(NOW_MS)},
+        "endsAt": {"N": str(NOW_MS + 7_200_000)},
+        "expiresAt": {"N": str(NOW + 7200 + 3600)},
+        "listenerCount": {"N": "0"},
+        "listeners": {"M": {}},
+        "broadcastState": {
+            "M": {"isPaused": {"BOOL": False}, "isMuted": {"BOOL": False}, "volume": {"N": "0.8"}}
+        },
+    }
+
+
+def test_listener_item_has_the_shape_that_others_know(store, session):
+    store.join(person("ann"), 500)
+
+    assert raw(store, "connections_table", connectionId="ann") == {
+        "connectionId": {"S": "ann"},
+        "sessionId": {"S": SESSION_ID},
+        "role": {"S": "listener"},
+        "language": {"S": "fr"},
+        "targetLanguage": {"S": "fr"},
+        "refreshTokenHash": {"S": digest_of("ann.secret")},
+        "connectedAt": {"N": str(NOW_MS - 500)},
+        "lastActivityAt": {"N": str(NOW_MS)},
+        "ttl": {"N": str(NOW + 3 * 3600)},
+    }
+
+
+def test_session_id_that_is_taken_changes_nothing(store, session):
+    other = replace(SPEAKER, connection_id="other", seat_id="other")
+
+    assert store.create(other, replace(SESSION, speaker_connection_id="other")) is False
+    assert store.session(SESSION_ID) == session
+    assert store.person("other") is None
+
+
+def test_connection_that_has_a_session_makes_no_other(store, session):
+    with refused(ErrorCode.SESSION_ALREADY_EXISTS):
+        store.create(SPEAKER, replace(SESSION, session_id="golden-eagle-428"))
+
+    assert store.session("golden-eagle-428") is None
+
+
+def test_index_has_the_open_listeners_only(store, session):
+    store.join(person("ann"), 500)
+    store.join(person("bob", language="de"), 500)
+    store.join(person("eve"), 500)
+    store.set_language(store.person("ann"), "it")
+    store.leave("eve")
+
+    assert sorted(indexed(store)) == [("ann", "it"), ("bob", "de")]
+
+
+# --- listeners are counted once
+
+
+def test_join_counts_and_leave_counts_back_once(store, session):
+    joined = store.join(person("ann"), 500)
+    left = [store.leave("ann"), store.leave("ann")]
+
+    assert (joined.listener_count, joined.audience) == (1, ["ann"])
+    assert [departure.session is not None for departure in left] == [True, False]
+    assert left[0].session.listener_count == store.session(SESSION_ID).listener_count == 0
+    assert store.session(SESSION_ID).listeners == {}
+
+
+def test_full_session_takes_nobody_until_one_leaves(store, session):
+    store.join(person("ann"), 1)
+
+    with refused(ErrorCode.SESSION_MAX_LISTENERS_REACHED):
+        store.join(person("bob"), 1)
+    assert store.person("bob") is None
+
+    store.leave("ann")
+    assert store.join(person("bob"), 1).audience == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param(lambda store: None, ErrorCode.SESSION_NOT_FOUND, id="none"),
+        pytest.param(
+            lambda store: (store.create(SPEAKER, SESSION), store.end_as_speaker(SPEAKER, "x")),
+            ErrorCode.SESSION_INACTIVE,
+            id="ended",
+        ),
+        pytest.param(
+            lambda store: store.create(SPEAKER, replace(SESSION, ends_at=NOW_MS)),
+            ErrorCode.SESSION_EXPIRED,
+            id="expired",
+        ),
+    ],
+)
+def test_closed_session_takes_nobody_and_leaves_the_connection_free(store, change, code):
+    change(store)
+
+    with refused(code):
+        store.join(person("ann"), 500)
+
+    assert store.person("ann") is None
+
+
+def test_join_that_was_answered_to_nobody_succeeds_when_it_is_sent_again(store, session):
+    """The SDK repeats a call whose answer was lost: the second one finds what the first has done."""
+    store.join(person("ann"), 500)
+
+    assert store._seat_listener(person("ann"), 500).listener_count == 1
+
+
+def test_connection_is_free_again_when_the_database_fails_half_way(store, session, monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(store, "_seat_listener", fail)
+    with pytest.raises(RuntimeError):
+        store.join(person("ann"), 500)
+
+    assert store.person("ann") is None
+
+
+def test_seat_of_another_connection_is_not_vacated(store, session):
+    store.join(person("ann"), 500)
+
+    assert store.vacate(SESSION_ID, "ann", "ann-2") is None
+    assert store.session(SESSION_ID).audience == ["ann"]
+
+
+def test_who_was_closed_but_not_counted_out_still_can_be(store, session):
+    """As when a function dies between the two updates."""
+    store.join(person("ann"), 500)
+    store._close("ann")
+
+    assert store.leave("ann").session.listener_count == 0
+
+
+# --- touch and mark
+
+
+def test_touch_moves_the_last_activity_of_an_open_connection(store, session):
+    store.now += 30
+
+    assert store.touch("speaker") == replace(SPEAKER, last_activity_at=NOW_MS + 30_000)
+    assert store.touch("nobody") is None
+
+
+def test_touch_of_a_closed_connection_is_refused_and_makes_no_item(store, session):
+    store.leave("speaker")
+
+    with refused(ErrorCode.CONNECTION_CLOSED):
+        store.touch("speaker")
+    assert store.touch_if_open("speaker") is False
+    assert store.touch_if_open("nobody") is False
+    assert raw(store, "connections_table", connectionId="nobody") is None
+
+
+def test_mark_is_set_once(store, session):
+    assert [store.mark(SPEAKER, "warnedAt"), store.mark(SPEAKER, "warnedAt")] == [True, False]
+    assert store.person("speaker").warned_at == NOW_MS
+
+
+# --- the speaker
+
+
+def test_speaker_who_leaves_is_missed_once(store, session):
+    store.leave("speaker")
+    store.now += 5
+    store.leave("speaker")
+
+    assert store.session(SESSION_ID).speaker_gone_at == NOW_MS
+
+
+def test_session_of_a_speaker_takes_one_read_with_its_id(store, session, dynamodb):
+    assert store.session_of_speaker("speaker", SESSION_ID) == session
+    assert store.session_of_speaker("speaker", None) == session
+    assert store.session_of_speaker("speaker", "golden-eagle-428") == session
+
+
+def test_session_of_who_is_no_speaker_is_refused(store, session):
+    store.join(person("ann"), 500)
+
+    for name, code in (
+        ("nobody", ErrorCode.SESSION_NOT_FOUND),
+        ("ann", ErrorCode.AUTH_INVALID_ROLE),
+    ):
+        with refused(code):
+            store.session_of_speaker(name, SESSION_ID)
+
+
+def test_session_that_is_going_on_is_not_ended_as_over(store, session):
+    assert store.end_over(session, "expired") is None
+    assert store.session(SESSION_ID).status == "active"
+
+
+def test_session_of_a_speaker_who_came_back_is_not_ended_as_over(store, session):
+    store.leave("speaker")
+    seen = store.session(SESSION_ID)
+    store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+
+    assert store.end_over(seen, "speakerDisconnected") is None
+
+
+def test_session_over_is_ended_once_and_its_item_kept_for_an_hour(store, session):
+    store.now += 7200
+    ended = [store.end_over(session, "expired"), store.end_over(session, "expired")]
+
+    assert [found is not None for found in ended] == [True, False]
+    item = raw(store, "sessions_table", sessionId=SESSION_ID)
+    assert (item["status"]["S"], item["endReason"]["S"]) == ("ended", "expired")
+    assert item["endedAt"]["N"] == str((NOW + 7200) * 1000)
+    assert item["expiresAt"]["N"] == str(NOW + 7200 + 3600)
+
+
+# --- coming back
+
+
+def test_listener_moves_to_another_connection_without_being_counted_twice(store, session):
+    store.join(person("ann"), 500)
+    store.set_playback(store.person("ann"), paused=True)
+
+    moved = store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+
+    found = store.session(SESSION_ID)
+    assert (found.listener_count, found.audience, found.hearers) == (1, ["ann-2"], [])
+    assert (moved.left_connection_id, moved.is_back) == ("ann", False)
+    assert store.person("ann").disconnected_at == NOW_MS
+    assert indexed(store) == [("ann-2", "fr")]
+
+
+def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, session):
+    store.join(person("ann"), 500)
+
+    left = []
+    for number in (2, 3):
+        store.now += 3000
+        moved = store.reattach(f"ann-{number}", SESSION_ID, "ann.secret", NOW_MS, 500)
+        left.append(moved.left_connection_id)
+
+    assert left == ["ann", "ann-2"]
+    assert store.session(SESSION_ID).audience == ["ann-3"]
+    kept = raw(store, "connections_table", connectionId="ann")["ttl"]["N"]
+    assert kept == str(NOW + 6000 + 3 * 3600)
+
+
+def test_closing_the_old_connection_late_takes_nobody_out(store, session):
+    store.join(person("ann"), 500)
+    store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+
+    store.leave("ann")
+
+    assert store.session(SESSION_ID).audience == ["ann-2"]
+
+
+def test_listener_who_was_counted_out_is_counted_again_with_the_last_language(store, session):
+    store.join(person("ann"), 500)
+    store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    store.set_language(store.person("ann-2"), "it")
+    store.leave("ann-2")
+
+    moved = store.reattach("ann-3", SESSION_ID, "ann.secret", NOW_MS, 500)
+
+    assert (moved.is_back, moved.left_connection_id) == (True, None)
+    assert moved.session.listener_count == 1
+    assert moved.session.languages == {"it": 1}
+    assert store.person("ann-3").language == "it"
+
+
+def test_no_room_is_left_for_who_was_counted_out(store, session):
+    store.join(person("ann"), 1)
+    store.leave("ann")
+    store.join(person("bob"), 1)
+
+    with refused(ErrorCode.SESSION_MAX_LISTENERS_REACHED):
+        store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 1)
+    assert store.person("ann-2") is None
+
+
+def test_speaker_comes_back_and_is_no_longer_missed(store, session):
+    store.leave("speaker")
+
+    moved = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+
+    found = store.session(SESSION_ID)
+    assert (found.speaker_connection_id, found.speaker_gone_at) == ("speaker-2", None)
+    assert moved.left_connection_id is None  # it was closed before
+
+
+def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, session):
+    moved = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+
+    assert moved.left_connection_id == "speaker"
+    with refused(ErrorCode.CONNECTION_CLOSED):
+        store.steer(SPEAKER, {"isPaused": True})
+    with refused(ErrorCode.CONNECTION_CLOSED):
+        store.end_as_speaker(SPEAKER, "speakerEnded")
+    with refused(ErrorCode.CONNECTION_CLOSED):
+        store.session_of_speaker("speaker", SESSION_ID)
+    store.leave("speaker")
+    assert store.session(SESSION_ID).speaker_gone_at is None
+
+
+def test_refresh_that_is_asked_twice_is_answered_twice(store, session):
+    first = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    second = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+
+    assert (first.left_connection_id, second.left_connection_id) == ("speaker", None)
+    assert second.session.speaker_connection_id == "speaker-2"
+
+
+@pytest.mark.parametrize("name", ["speaker", "ann"])
+def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old_connection(
+    store, session, monkeypatch, name
+):
+    store.join(person("ann"), 500)
+    real = store._move
+
+    def move_twice(*arguments):
+        real(*arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(store, "_move", move_twice)
+
+    moved = store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+
+    assert moved.left_connection_id == name
+    assert store.person("new").disconnected_at is None
+
+
+@pytest.mark.parametrize(
+    ("session_id", "token"),
+    [
+        (SESSION_ID, "speaker.guess"),
+        (SESSION_ID, "nobody.secret"),
+        (SESSION_ID, "secret"),
+        (SESSION_ID, ".secret"),
+        ("golden-eagle-428", "speaker.secret"),
+    ],
+)
+def test_wrong_token_tells_nothing_and_changes_nothing(store, session, session_id, token):
+    with refused(ErrorCode.AUTH_TOKEN_INVALID):
+        store.reattach("thief", session_id, token, NOW_MS, 500)
+
+    assert store.session(SESSION_ID) == session
+    assert store.person("thief") is None
+
+
+def test_token_ends_with_what_is_kept_of_its_connection(store, session):
+    store.now += 3 * 3600
+
+    with refused(ErrorCode.AUTH_TOKEN_EXPIRED):
+        store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+
+
+def test_connection_that_has_a_session_cannot_take_over_another_seat(store, session):
+    store.join(person("ann"), 500)
+    store.join(person("bob"), 500)
+
+    with refused(ErrorCode.SESSION_ALREADY_EXISTS):
+        store.reattach("bob", SESSION_ID, "ann.secret", NOW_MS, 500)
+
+    assert sorted(store.session(SESSION_ID).audience) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("name", ["speaker", "ann"])
+def test_nobody_comes_back_to_a_session_that_has_ended(store, session, name):
+    store.join(person("ann"), 500)
+    store.end_as_speaker(SPEAKER, "speakerEnded")
+
+    with refused(ErrorCode.SESSION_INACTIVE):
+        store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+
+
+@pytest.mark.parametrize("name", ["speaker", "ann"])
+def test_session_that_ends_while_someone_comes_back_leaves_the_connection_free(
+    store, session, monkeypatch, name
+):
+    store.join(person("ann"), 500)
+    seen = store.session(SESSION_ID)
+    store.end_as_speaker(SPEAKER, "speakerEnded")
+    monkeypatch.setattr(store, "session", lambda _: seen)
+
+    with refused(ErrorCode.SESSION_INACTIVE):
+        store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+    assert store.person("new") is None
+
+
+# --- counters
+
+
+def test_creations_are_counted_in_a_window_that_begins_with_the_first(store):
+    first = [store.count_creation("192.0.2.1", 2) for _ in range(3)]
+    store.now += 59
+    last = store.count_creation("192.0.2.1", 2)
+    store.now += 1
+    after = [store.count_creation("192.0.2.1", 2) for _ in range(3)]
+
+    assert (first, last, after) == ([0, 0, 60_000], 1000, [0, 0, 60_000])
+
+
+def test_addresses_are_counted_apart_and_forgotten(store):
+    assert [store.count_creation(address, 1) for address in ("a", "b")] == [0, 0]
+    assert raw(store, "rate_limits_table", identifier="createSession#a") == {
+        "identifier": {"S": "createSession#a"},
+        "count": {"N": "1"},
+        "windowStart": {"N": str(NOW_MS)},
+        "expiresAt": {"N": str(NOW + 3600)},
+    }
+
+
+# --- scans
+
+
+class Pages:
+    """A client that answers scans with one item a page."""
+
+    def __init__(self, client):
+        self._client = client
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def scan(self, **arguments):
+        return self._client.scan(Limit=1, **arguments)
+
+
+def test_scans_go_over_all_pages_and_leave_out_what_is_over(store, session):
+    for name in ("ann", "bob", "eve"):
+        store.join(person(name), 500)
+    store.leave("bob")
+    store._client = Pages(store.client)
+
+    people = store.open_people(lambda: True)
+    sessions = store.open_sessions(lambda: True)
+
+    assert sorted(someone.connection_id for someone in people.found) == ["ann", "eve", "speaker"]
+    assert [found.session_id for found in sessions.found] == [SESSION_ID]
+    assert (people.complete, sessions.complete) == (True, True)
+    store.end_as_speaker(SPEAKER, "speakerEnded")
+    assert store.open_sessions(lambda: True).found == []
+
+
+def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
+    for name in ("ann", "bob", "eve"):
+        store.join(person(name), 500)
+    store._client = Pages(store.client)
+    time_left = iter([True, True, False])
+
+    first = store.open_people(lambda: next(time_left))
+    second = store.open_people(lambda: True)
+    third = store.open_people(lambda: True)
+
+    names = [someone.connection_id for someone in first.found + second.found]
+    assert sorted(names) == ["ann", "bob", "eve", "speaker"]
+    assert len(first.found) == 2
+    assert [first.complete, second.complete, third.complete] == [False, False, True]
+
+
+# --- failures
+
+
+def fail(error):
+    def call(**_):
+        raise error
+
+    return call
+
+
+def test_failure_is_counted_by_operation_and_code_and_raised(store, failures, monkeypatch):
+    slow = ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com")
+    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
+
+    for error in (slow, denied):
+        store._client = type("Failing", (), {"get_item": staticmethod(fail(error))})
+        with pytest.raises(type(error)):
+            store.session(SESSION_ID)
+
+    assert failures == [("get_item", "ReadTimeoutError"), ("get_item", "AccessDeniedException")]
+
+
+def test_condition_that_is_not_met_is_no_failure(store, session, failures):
+    store.leave("nobody")
+    store.leave("speaker")
+    store.leave("speaker")
+
+    assert failures == []
+
+
+class Conflicting:
+    """A client whose transactions meet another one, a few times."""
+
+    def __init__(self, client, conflicts):
+        self._client, self.conflicts = client, conflicts
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **arguments):
+        if self.conflicts:
+            self.conflicts -= 1
+            answer = {
+                "Error": {"Code": "TransactionCanceledException"},
+                "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+            }
+            raise self._client.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
+        return self._client.transact_write_items(**arguments)
+
+
+@pytest.mark.parametrize(("conflicts", "created"), [(2, True), (3, False)])
+def test_transaction_that_meets_another_is_tried_again(store, dynamodb, conflicts, created):
+    store._client = Conflicting(dynamodb, conflicts)
+
+    assert store.create(SPEAKER, SESSION) is created
+    assert (store.session(SESSION_ID) is not None) is created
+
+
+def test_client_is_set_up_to_give_up_long_before_the_integration_does(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+    config = connect().meta.config
+
+    seconds = config.connect_timeout + config.read_timeout
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
+    assert seconds * 3 < 10

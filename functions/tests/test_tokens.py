@@ -1,0 +1,33 @@
+import re
+
+import pytest
+
+from broadcast.tokens import digest_of, is_token_of, new_token, seat_of
+
+SEAT = "R0oXAdfD0kwCH6w="
+
+
+def test_token_names_its_connection_and_has_a_secret_of_256_bits():
+    token = new_token(SEAT)
+
+    assert re.fullmatch(r"R0oXAdfD0kwCH6w=\.[A-Za-z0-9_-]{43}", token)
+    assert seat_of(token) == SEAT
+
+
+def test_tokens_differ():
+    assert new_token(SEAT) != new_token(SEAT)
+
+
+def test_digest_is_sha256_and_tells_nothing_of_the_token():
+    assert digest_of("a.b") == "2e7336dc8eba87ef472df568c35482abf2575dc3e5eac0c5c62b8ffaeac2c934"
+
+
+@pytest.mark.parametrize("other", ["", "a.c", "a.b ", "A.b", "\ud800", "a.b" * 1000])
+def test_only_the_token_itself_has_its_digest(other):
+    assert is_token_of("a.b", digest_of("a.b"))
+    assert not is_token_of(other, digest_of("a.b"))
+
+
+@pytest.mark.parametrize(("token", "seat"), [("none", ""), ("", ""), (".x", ""), ("a.b.c", "a.b")])
+def test_what_is_no_token_of_ours_names_what_is_before_its_last_dot(token, seat):
+    assert seat_of(token) == seat
