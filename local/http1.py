@@ -52,9 +52,14 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[Request] = []
         self.on_message_begin()
+        self._in_head = False
 
     def feed(self, data: bytes) -> list[Request]:
         """Return the requests that `data` completes; after one with `is_upgrade`, no more come."""
+        if self._in_head:  # the parser keeps what is not finished to itself
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -74,15 +79,17 @@ class RequestReader:
         self._target = b""
         self._headers: list[tuple[str, str]] = []
         self._head_bytes = 0
+        self._in_head = True
         self._body = bytearray()
 
     def on_url(self, url: bytes) -> None:
         self._target += url
-        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
-        self._count_head(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
 
     def on_body(self, body: bytes) -> None:
         self._body += body
@@ -99,11 +106,6 @@ class RequestReader:
                 self._parser.should_upgrade(),
             )
         )
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > _MAX_HEAD_BYTES:
-            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 def respond(

@@ -19,10 +19,10 @@ from websockets.frames import CloseCode
 
 from local.http1 import Request, respond
 from local.lambda_host.deployed import Functions
-from local.lambda_host.results import HostError
 from local.lambda_host.shipping import Shipper
+from local.sigv4 import Refused, verify
 
-from .access import Permissions, Refused, verify
+from .access import Permissions
 from .answers import (
     ENDPOINT_TIMEOUT,
     FORBIDDEN,
@@ -413,7 +413,7 @@ class LocalApi:
 
 
 def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:
-    if isinstance(invocation.exception(), HostError):
+    if invocation.exception() is not None:
         return Failure(INTERNAL_ERROR, HTTPStatus.INTERNAL_SERVER_ERROR)
     result = invocation.result()
     answer = read_proxy_answer(result.body) if result.body is not None else None

@@ -111,7 +111,12 @@ class Socket(asyncio.Protocol):
     async def _answer(self, request: Request, before: asyncio.Task[None] | None) -> None:
         if before is not None and not before.done():
             await asyncio.wait([before])  # answers keep the order of requests
-        self._transport.write(await self._app.http(request))
+        try:
+            answer = await self._app.http(request)
+        except Exception:
+            self._transport.write(respond(HTTPStatus.INTERNAL_SERVER_ERROR))
+            raise
+        self._transport.write(answer)
         if request.header("Connection").lower() == "close":
             self._transport.close()
 
