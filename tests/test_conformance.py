@@ -24,7 +24,7 @@ from local.emulator import ACCOUNT, REGION, Emulator
 from local.gateway import Limits, LocalApi
 from local.loop import LoopThread
 from tests.conformance_table import CHOSEN, behaviour
-from tests.gateway_system import create_api, create_function, create_layer, create_role
+from tests.gateway_system import allow_verbs, create_api, create_function, create_layer, create_role
 
 DOC = "https://docs.aws.amazon.com/apigateway/latest/developerguide/"
 LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
@@ -713,6 +713,22 @@ def test_iam_denies(deployed):
 
         assert route_of(tell(witness, action="echo")) == "echo"  # nothing was posted to it
     assert lines
+
+
+@behaviour("A right that is given or taken away counts after a reload", CHOSEN)
+def test_iam_changes(deployed):
+    management = deployed.management()
+    with deployed.client() as client:
+        connection_id = connection_id_of(client)
+        allow_verbs(deployed.emulator, "rich", ["POST", "GET"])
+        deployed.loop.run(deployed.api.reload())
+        denied = refused(management.delete_connection, ConnectionId=connection_id)
+        allow_verbs(deployed.emulator, "rich", ["POST", "GET", "DELETE"])
+        deployed.loop.run(deployed.api.reload())
+        management.delete_connection(ConnectionId=connection_id)
+
+        assert denied == (403, "AccessDeniedException")
+        assert closed(client)[0] == 1000
 
 
 def wait_until(look):

@@ -43,13 +43,17 @@ class Permissions:
                 f"execute-api:ManageConnections on resource: {resource}",
             )
 
+    def forget(self) -> None:
+        """Ask again: roles may have changed."""
+        self._known.clear()
+
     async def _allows(self, role_arn: str, resource: str) -> bool:
         now = self._clock()
         asked_at, answer = self._known.get((role_arn, resource), (float("-inf"), None))
         if answer is None or now - asked_at > self._lasts_seconds:
             answer = asyncio.ensure_future(asyncio.to_thread(self._ask, role_arn, resource))
             self._known[role_arn, resource] = now, answer
-        return await asyncio.shield(answer)
+        return answer.result() if answer.done() else await asyncio.shield(answer)
 
     def _ask(self, role_arn: str, resource: str) -> bool:
         answer = self._iam.simulate_principal_policy(

@@ -165,6 +165,8 @@ class LocalApi:
     async def reload(self) -> list[str]:
         """Take over what was deployed since; connections stay. Return the functions that changed."""
         self._api = await self._read()
+        self._throttles.clear()
+        self._permissions.forget()
         return await self._functions.reload()
 
     def states(self) -> list[FunctionState]:
