@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
+from weakref import WeakSet
 
 from websockets.frames import CloseCode
 
@@ -99,6 +100,7 @@ class LocalApi:
         self._pages = pages
         self._endpoint_variable = endpoint_variable
         self._max_environments = max_environments
+        self.sockets: WeakSet[Socket] = WeakSet()  # those of functions as well
         self._connections: dict[str, Connection] = {}
         self._ids: dict[Socket, str] = {}
         self._subscribers: set[Callable[[Line], None]] = set()
@@ -410,8 +412,9 @@ class LocalApi:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._functions.close()
-        for connection in self.connections():
-            connection.socket.abort()
+        for socket in list(self.sockets):
+            socket.abort()
+        await asyncio.sleep(0)  # the loop has to go round once for them
 
 
 def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:

@@ -19,6 +19,7 @@ from local.http1 import BadRequest, Request, RequestReader, respond
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from weakref import WeakSet
 
     from .limits import Limits
 
@@ -32,6 +33,8 @@ _ABNORMAL = "Connection closed abnormally"
 
 class App(Protocol):
     """What a socket talks to."""
+
+    sockets: WeakSet[Socket]
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Have `work` done."""
@@ -74,6 +77,7 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.source_ip = transport.get_extra_info("peername")[0]
+        self._app.sockets.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._websocket is not None:
