@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING
 
 import httptools
@@ -116,7 +117,7 @@ def respond(
 ) -> bytes:
     """Return an answer as it goes over the wire."""
     head = [
-        f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}",
+        f"HTTP/1.1 {int(status)} {responses.get(status, 'Unknown')}",
         # Without a content type the native part of the runtime client reads a null pointer.
         f"Content-Type: {content_type}",
         f"Content-Length: {len(body)}",

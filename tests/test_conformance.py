@@ -4,10 +4,12 @@ One emulator, one gateway, real sockets, real functions under the official runti
 `python -m tests.conformance_table` writes the table.
 """
 
+import base64
 import http.client
 import json
 import re
 import secrets
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -390,7 +392,7 @@ def test_ping(deployed):
 
 
 @behaviour("`$connect`: a status of 200 to 299 opens, any other refuses with it", REFUSED)
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 426, 500, 503])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 426, 499, 500, 503])
 def test_connect_refused(deployed, status):
     got, body = deployed.refusal(f"?status={status}")
 
@@ -673,6 +675,35 @@ def test_gone(deployed):
         assert refused(management.post_to_connection, ConnectionId=one, Data=b"x") == gone
         assert refused(management.get_connection, ConnectionId=one) == gone
         assert refused(management.delete_connection, ConnectionId=one) == gone
+
+
+@behaviour("A connection that has begun to close is gone", MODEL)
+def test_closing(deployed):
+    management = deployed.management()
+    with deployed.client() as client:
+        connection_id = connection_id_of(client)
+        management.delete_connection(ConnectionId=connection_id)
+
+        gone = refused(management.post_to_connection, ConnectionId=connection_id, Data=b"x")
+
+    assert gone == (410, "GoneException")
+
+
+@behaviour("A client that goes during `$connect` is told to `$disconnect`", CHOSEN)
+def test_client_that_goes_during_connect(deployed, tmp_path):
+    host, _, port = deployed.api.domain.partition(":")
+    key = base64.b64encode(secrets.token_bytes(16)).decode()
+    with socket.create_connection((host, int(port))) as raw:
+        raw.sendall(
+            f"GET /dev?hold={tmp_path / 'go'} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nX-Client: {key}\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        connection_id = deployed.connect_event(key)["requestContext"]["connectionId"]
+    (tmp_path / "go").touch()
+
+    context = deployed.disconnect_event(connection_id)["requestContext"]
+    assert context["disconnectStatusCode"] == 1006
 
 
 @behaviour("Without a signature: 403", CALLBACK)

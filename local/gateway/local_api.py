@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
@@ -251,7 +252,7 @@ class LocalApi:
         status = connect_status(outcome)
         if isinstance(outcome, Failure):
             return status, outcome.message, None
-        return status, HTTPStatus(status).phrase, subprotocol_of(outcome)
+        return status, responses.get(status, "Refused"), subprotocol_of(outcome)
 
     def message(self, socket: Socket, text: str) -> None:
         """Have a message handled; others of the same connection do not wait for it."""
@@ -308,7 +309,7 @@ class LocalApi:
         if not self._account.take(self._clock()):
             return _error(HTTPStatus.TOO_MANY_REQUESTS, "LimitExceededException", "Limit Exceeded")
         connection = self._connections.get(connection_id)
-        if connection is None:
+        if connection is None or not connection.socket.is_open:
             return _error(HTTPStatus.GONE, "GoneException", "Gone")
         match request.method:
             case "POST":

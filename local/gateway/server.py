@@ -147,9 +147,17 @@ class Socket(asyncio.Protocol):
         self._transport.pause_reading()
         self._app.spawn(self._app.connect(self, request))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent; no longer once either side has begun to close."""
+        return self._websocket is not None and self._websocket.state is State.OPEN
+
     def open(self, subprotocol: str | None) -> None:
         """Finish the handshake; from now on there are messages."""
-        if self._websocket is None or self._accepted is None or self._transport.is_closing():
+        if self._websocket is None or self._accepted is None:
+            return
+        if self._transport.is_closing():
+            self._app.lost(self, CloseCode.ABNORMAL_CLOSURE, _ABNORMAL)
             return
         if subprotocol is not None:
             self._accepted.headers["Sec-WebSocket-Protocol"] = subprotocol
@@ -160,7 +168,7 @@ class Socket(asyncio.Protocol):
 
     def send(self, data: bytes) -> bool:
         """Send a message of UTF-8 text; False if too much waits for the client already."""
-        if self._websocket is None or self._websocket.state is not State.OPEN:
+        if self._websocket is None or not self.is_open:
             return True  # it is closing: whoever has just sent to it could not know
         waiting = self._transport.get_write_buffer_size()
         if waiting and waiting + len(data) > self._limits.client_buffer_bytes:
@@ -171,7 +179,7 @@ class Socket(asyncio.Protocol):
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close from our side."""
-        if self._websocket is not None and self._websocket.state is State.OPEN:
+        if self._websocket is not None and self.is_open:
             self._websocket.send_close(code, reason)
             self._flush(self._websocket)
 
