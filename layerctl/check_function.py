@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from layerctl.archive import Archive
-    from layerctl.findings import AttachedLayer, Finding, FunctionFacts
+    from layerctl.findings import AttachedLayer, Finding, FunctionFacts, Wanted
 
 __all__ = ["check_function", "holder", "sizes"]
 
@@ -28,7 +28,7 @@ __all__ = ["check_function", "holder", "sizes"]
 _NEARLY_FULL = 0.8
 
 
-def check_function(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+def check_function(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
     """Check everything that can be told without running the function's code."""
     function = facts.function
     if function.package_type != "Zip":
@@ -47,7 +47,7 @@ def check_function(facts: FunctionFacts, package: str) -> Iterator[Finding]:
         )
     else:
         for check in (_state, _attachment, _unreadable, _shadows, _handler, _limits):
-            yield from check(facts, package)
+            yield from check(facts, wanted)
 
 
 def holder(facts: FunctionFacts, package: str) -> AttachedLayer | None:
@@ -76,7 +76,7 @@ def _holders(facts: FunctionFacts, package: str) -> list[AttachedLayer]:
     ]
 
 
-def _state(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+def _state(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:
     function = facts.function
     if "Failed" in (function.state, function.update_status):
         yield error(
@@ -87,11 +87,11 @@ def _state(facts: FunctionFacts, _: str) -> Iterator[Finding]:
         )
 
 
-def _attachment(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+def _attachment(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
     function = facts.function
-    layer = holder(facts, package)
+    layer = holder(facts, wanted.package)
     if layer is None:
-        yield from _not_attached(facts, package)
+        yield from _not_attached(facts, wanted)
         return
     if layer.newest > number_of(layer.arn):
         name = layer_of(layer.arn)
@@ -99,21 +99,22 @@ def _attachment(facts: FunctionFacts, package: str) -> Iterator[Finding]:
             function.name,
             "outdated",
             f"it uses {short(layer.arn)}, and there is {name}:{layer.newest}",
-            f"layerctl attach --function {function.name} --layer {name}",
+            wanted.attach(function.name, name),
         )
     yield from _compatible(facts, layer)
     if layer.archive:
         yield from check_files(layer.archive, function.name)
-        yield from check_bytecode(layer.archive, package, function.python, function.name)
+        yield from check_bytecode(layer.archive, wanted.package, function.python, function.name)
 
 
-def _not_attached(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+def _not_attached(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
     function = facts.function
     wrong = next(
         (
             (layer, place)
             for layer in facts.layers
-            if layer.archive and (place := _elsewhere(layer.archive, package, function.python))
+            if layer.archive
+            and (place := _elsewhere(layer.archive, wanted.package, function.python))
         ),
         None,
     )
@@ -122,7 +123,7 @@ def _not_attached(facts: FunctionFacts, package: str) -> Iterator[Finding]:
         yield error(
             function.name,
             "no-python-folder" if not place.startswith("python/") else "other-python",
-            f"{short(layer.arn)} has {package} at {place}, where Python {function.python} does "
+            f"{short(layer.arn)} has {wanted.package} at {place}, where Python {function.python} does "
             "not look",
             "put it below python/ at the zip's root (shared-layer/build.sh does) and publish that",
         )
@@ -131,8 +132,8 @@ def _not_attached(facts: FunctionFacts, package: str) -> Iterator[Finding]:
         yield error(
             function.name,
             "not-attached",
-            f"no layer of it holds {package}; its layers: {have}",
-            f"layerctl attach --function {function.name}",
+            f"no layer of it holds {wanted.package}; its layers: {have}",
+            wanted.attach(function.name),
         )
 
 
@@ -167,7 +168,7 @@ def _compatible(facts: FunctionFacts, layer: AttachedLayer) -> Iterator[Finding]
         )
 
 
-def _unreadable(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+def _unreadable(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:
     for layer in facts.layers:
         if layer.archive is None:
             yield warning(
@@ -178,10 +179,10 @@ def _unreadable(facts: FunctionFacts, _: str) -> Iterator[Finding]:
             )
 
 
-def _shadows(facts: FunctionFacts, package: str) -> Iterator[Finding]:
+def _shadows(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
     """Find other modules of the names that the layer brings; the function's folder comes first."""
     function = facts.function
-    layer = holder(facts, package)
+    layer = holder(facts, wanted.package)
     if layer is None:
         return
     names = _modules(layer, function.python)
@@ -211,7 +212,7 @@ def _modules(layer: AttachedLayer, python: str) -> set[str]:
     return {name for root in import_roots(python) for name in layer.archive.modules(root)}
 
 
-def _handler(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+def _handler(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:
     """Find a handler's module that is nowhere: neither the function nor its layers have it."""
     function, code = facts.function, facts.code
     module, dot, attribute = function.handler.rpartition(".")
@@ -234,7 +235,7 @@ def _handler(facts: FunctionFacts, _: str) -> Iterator[Finding]:
         )
 
 
-def _limits(facts: FunctionFacts, _: str) -> Iterator[Finding]:
+def _limits(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:
     function = facts.function
     archives = [facts.code, *(layer.archive for layer in facts.layers)]
     total = sum(archive.unpacked_bytes for archive in archives if archive)

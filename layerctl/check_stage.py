@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from layerctl.check_function import holder
+from layerctl.errors import COMMAND
 from layerctl.findings import warning
 from layerctl.versions import short
 
@@ -30,7 +31,7 @@ def check_stage(
             stage,
             "versions-differ",
             f"its functions use {', '.join(map(short, used))}",
-            f"layerctl attach --stage {stage}, or rollback",
+            f"{COMMAND} attach --stage {stage}, or rollback",
         )
     told = values.get(f"{prefix}/arn", "")
     if not told:
@@ -38,14 +39,14 @@ def check_stage(
             stage,
             "parameter-missing",
             f"{prefix}/arn does not say which version to use",
-            f"deploy the stack, or layerctl attach --stage {stage}",
+            f"deploy the stack, or {COMMAND} attach --stage {stage}",
         )
     elif used and told not in used:
         yield warning(
             stage,
             "parameter-differs",
             f"{prefix}/arn names {told}, and its functions use {', '.join(map(short, used))}",
-            f"deploy the stack, or layerctl attach --stage {stage}",
+            f"deploy the stack, or {COMMAND} attach --stage {stage}",
         )
     if told and values.get(f"{prefix}/version") != told.rpartition(":")[2]:
         yield warning(
@@ -53,5 +54,5 @@ def check_stage(
             "parameters-disagree",
             f"{prefix}/version is {values.get(f'{prefix}/version', 'not there')}, and "
             f"{prefix}/arn names {told}",
-            f"deploy the stack, or layerctl attach --stage {stage}",
+            f"deploy the stack, or {COMMAND} attach --stage {stage}",
         )

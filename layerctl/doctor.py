@@ -10,7 +10,7 @@ from layerctl.bytecode import pythons_of
 from layerctl.check_stage import check_stage
 from layerctl.check_zip import check_zip
 from layerctl.facts import Gatherer
-from layerctl.findings import Report
+from layerctl.findings import Report, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,8 @@ def examine_functions(
     )
     gatherer = Gatherer(aws, package)
     facts = [gatherer.gather(function) for function in functions]
-    findings = [row for one in facts for row in check_function.check_function(one, package)]
+    wanted = Wanted(package, names.layer, names.stage)
+    findings = [row for one in facts for row in check_function.check_function(one, wanted)]
     if with_import:
         findings += [row for one in facts for row in _import(one, package)]
     if names.stage:

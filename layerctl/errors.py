@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["AwsError", "LayerctlError", "RefusedError", "StoppedError", "WrongInputError"]
+__all__ = [
+    "COMMAND",
+    "AwsError",
+    "LayerctlError",
+    "RefusedError",
+    "StoppedError",
+    "WrongInputError",
+]
+
+# How remedies write our own commands, so that they can be copied.
+COMMAND = "python -m layerctl"
 
 
 class LayerctlError(Exception):

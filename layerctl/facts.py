@@ -48,8 +48,7 @@ class Gatherer:
 
     def _read(self, arn: str, python: str) -> AttachedLayer:
         try:
-            version, _, _ = versions.read_version(self._aws, arn)
-            archive = versions.fetch(self._aws, arn)
+            version, archive = versions.fetch(self._aws, arn)
         except (ClientError, LayerctlError) as error:
             if not _concerns_the_layer(error):
                 raise

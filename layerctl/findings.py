@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from layerctl.errors import COMMAND
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from layerctl.fleet import Function
     from layerctl.versions import LayerVersion
 
-__all__ = ["AttachedLayer", "Finding", "FunctionFacts", "Report", "error", "warning"]
+__all__ = ["AttachedLayer", "Finding", "FunctionFacts", "Report", "Wanted", "error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,21 @@ class Finding:
     code: str
     message: str
     remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The package that functions should be able to import, and what remedies name."""
+
+    package: str
+    layer: str
+    stage: str = ""
+
+    def attach(self, function: str, layer: str = "") -> str:
+        """Return the command that gives the function, or all of its stage, the newest version."""
+        if self.stage:
+            return f"{COMMAND} attach --stage {self.stage}"
+        return f"{COMMAND} attach --function {function} --layer {layer or self.layer}"
 
 
 @dataclass(frozen=True, slots=True)

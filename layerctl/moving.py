@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layerctl import doing, fleet, ownership, parameters, planning, show
-from layerctl.errors import WrongInputError
+from layerctl.errors import COMMAND, WrongInputError
 from layerctl.planning import Plan, SetParameter
 from layerctl.versions import list_versions
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from layerctl.aws import Aws
     from layerctl.fleet import Function
     from layerctl.options import Names
+    from layerctl.planning import Step
     from layerctl.versions import LayerVersion
 
 __all__ = ["Move", "carry_out", "plan_attach", "plan_rollback", "select"]
@@ -38,7 +39,7 @@ def plan_attach(
     found = [row for row in rows if number in (None, row.number)]
     if not found:
         raise WrongInputError(
-            f"{names.layer} has no version {number}: `layerctl versions` lists them"
+            f"{names.layer} has no version {number}: `{COMMAND} versions` lists them"
         )
     planning.refuse_unfit(functions, found[0], force)
     plan = planning.attach(functions, found[0].arn)
@@ -68,9 +69,17 @@ def select(aws: Aws, names: Names, chosen: Sequence[str]) -> list[Function]:
 
 def carry_out(aws: Aws, plan: Plan) -> None:
     """Do the plan's steps and show what was done; raise StoppedError if one failed."""
-    outcome = doing.carry_out(plan.steps, lambda step: doing.do(aws, step))
-    show.outcome(outcome)
+    tell = show.progress(plan.steps)
+
+    def act(step: Step) -> None:
+        doing.do(aws, step)
+        tell("done", step)
+
+    outcome = doing.carry_out(plan.steps, act)
     if outcome.failed:
+        tell("failed", outcome.failed)
+        for step in outcome.left:
+            tell("not done", step)
         raise doing.stop_error(outcome)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layerctl.errors import RefusedError, WrongInputError
+from layerctl.errors import COMMAND, RefusedError, WrongInputError
 from layerctl.versions import layer_of, number_of, short
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def rollback_target(
     older = [one for one in versions if (one.number == to if to else one.number < newest)]
     if not older:
         wanted = f"version {to}" if to else f"version before {newest}"
-        raise WrongInputError(f"{layer} has no {wanted}: `layerctl versions` lists those it has")
+        raise WrongInputError(f"{layer} has no {wanted}: `{COMMAND} versions` lists those it has")
     return older[0]
 
 
@@ -132,18 +132,23 @@ def parameter_steps(wanted: Iterable[Parameter], values: Mapping[str, str]) -> t
     )
 
 
-def refuse_owned(what: str, owner: str, stage: str, version: str) -> None:
+def refuse_owned(what: str, owner: str, stage: str, version: str = "") -> None:
     """Raise RefusedError if a CloudFormation stack owns `what`; name the way that lasts."""
-    if owner:
-        context = f"-c stage={stage} " if stage else ""
-        how = f"-c layer_version_arn={version}" if version else "with the new sources"
-        raise RefusedError(
-            f"{what} belongs to the stack {owner}, whose next deployment would undo this: "
-            f"run `cdk deploy {context}{how}`, or --force to do it now all the same"
-            if version
-            else f"{what} belongs to the stack {owner}, which publishes its own versions: "
-            f"run `cdk deploy {context.strip()}`, or --force to do it now all the same"
-        )
+    if not owner:
+        return
+    why = (
+        "whose next deployment would undo this"
+        if version
+        else "which publishes the layer from its own sources"
+    )
+    context = [f"-c stage={stage}"] * bool(stage) + [f"-c layer_version_arn={version}"] * bool(
+        version
+    )
+    command = " ".join(["cdk deploy", *context])
+    raise RefusedError(
+        f"{what} belongs to the stack {owner}, {why}: run `{command}`, or --force to do it now "
+        "all the same"
+    )
 
 
 def refuse_unfit(functions: Iterable[Function], version: LayerVersion, force: bool) -> None:

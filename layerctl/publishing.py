@@ -35,8 +35,8 @@ class Published:
     def sentence(self) -> str:
         """Return it for people."""
         what = "published" if self.published else "unchanged: the newest version is"
-        moved = f"; moved {', '.join(self.moved)}" if self.moved else ""
-        return f"{what} {versions.short(self.arn)}, sha256 {self.sha256[:16]}{moved}"
+        moved = [f"moved {name} to {value}" for name, value in self.moved.items()]
+        return "\n".join([f"{what} {versions.short(self.arn)}, sha256 {self.sha256[:16]}", *moved])
 
 
 def publish(
@@ -51,7 +51,7 @@ def publish(
         return Published(newest.arn, False, _sha256(aws, newest.arn))
     if not force:
         owner = _owner(aws, names, newest)
-        planning.refuse_owned(f"the layer {names.layer}", owner, names.stage, "")
+        planning.refuse_owned(f"the layer {names.layer}", owner, names.stage)
     arn = (
         newest.arn
         if newest and known
@@ -78,7 +78,8 @@ def _same(aws: Aws, newest: LayerVersion, archive: Archive) -> bool:
     _, digest, _ = versions.read_version(aws, newest.arn)
     if digest == code_sha256(archive.content):
         return True
-    return versions.fetch(aws, newest.arn).digest == archive.digest
+    _, published = versions.fetch(aws, newest.arn)
+    return published.digest == archive.digest
 
 
 def _owner(aws: Aws, names: Names, newest: LayerVersion | None) -> str:

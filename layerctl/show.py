@@ -9,15 +9,18 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from layerctl.errors import COMMAND
 
-    from layerctl.doing import Outcome
-    from layerctl.findings import Report
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from layerctl.findings import Finding, Report
     from layerctl.planning import Plan, Step
     from layerctl.versions import LayerVersion
 
-__all__ = ["brief_runtimes", "console", "outcome", "plan", "report", "version_table"]
+__all__ = ["brief_runtimes", "console", "plan", "progress", "report", "version_table"]
+
+_STATES = {"done": "green", "failed": "red", "not done": "yellow"}
 
 
 def console() -> Console:
@@ -30,25 +33,32 @@ def plan(plan: Plan, title: str) -> None:
     out = console()
     if plan.steps:
         out.print(f"[bold]{escape(title)}[/bold]")
-        out.print(_steps([("", step) for step in plan.steps]))
+        width = max(len(step.name) for step in plan.steps)
+        for step in plan.steps:
+            out.print(f"  {escape(step.name):{width}}  {escape(_move(step))}", soft_wrap=True)
     if plan.settled:
         out.print(f"nothing to do for {escape(', '.join(plan.settled))}")
 
 
-def outcome(outcome: Outcome) -> None:
-    """Print what was done, what failed and what was left."""
-    rows = [("[green]done[/green]", step) for step in outcome.done]
-    if outcome.failed:
-        rows.append(("[red]failed[/red]", outcome.failed))
-    rows += [("[yellow]not done[/yellow]", step) for step in outcome.left]
-    console().print(_steps(rows))
+def progress(steps: Sequence[Step]) -> Callable[[str, Step], None]:
+    """Return what prints one step with its state, in the columns that fit all of them."""
+    width = max((len(step.name) for step in steps), default=0)
+
+    def row(state: str, step: Step) -> None:
+        out.print(
+            f"[{_STATES[state]}]{state:8}[/]  {escape(step.name):{width}}  {escape(_move(step))}",
+            soft_wrap=True,
+        )
+
+    out = console()
+    return row
 
 
 def version_table(
     rows: Iterable[tuple[LayerVersion, str]], used: Mapping[str, Sequence[str]], newest: int
 ) -> None:
     """Print versions, newest first: date, digest, runtimes and who uses each."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("version", justify="right")
     table.add_column("published", no_wrap=True)
     table.add_column("sha256", no_wrap=True)
@@ -69,26 +79,39 @@ def version_table(
 def report(report: Report, sizes: bool) -> None:
     """Print findings, worst first, each with its remedy; then sizes if they are wanted."""
     out = console()
-    for finding in sorted(report.findings, key=lambda one: (one.level, one.subject)):
+    for finding, subjects in _alike(report.findings):
         colour = "red" if finding.level == "error" else "yellow"
-        out.print(
-            f"[{colour}]{finding.level}[/{colour}]  [bold]{escape(finding.subject)}[/bold]  "
-            f"{finding.code}"
-        )
+        out.print(f"[{colour}]{finding.level}[/]  [bold]{escape(subjects)}[/bold]  {finding.code}")
         out.print(Padding(escape(finding.message), (0, 0, 0, 4)))
         _remedy(out, finding.remedy)
     if sizes:
         _sizes(report.sizes)
     errors = sum(finding.level == "error" for finding in report.findings)
     warnings = len(report.findings) - errors
-    seen = f"{len(report.subjects)} looked at: {', '.join(report.subjects)}"
-    out.print(f"{errors} errors, {warnings} warnings; {escape(seen)}", soft_wrap=False)
+    found = (
+        f"{_count(errors, 'error')}, {_count(warnings, 'warning')}"
+        if errors or warnings
+        else "healthy"
+    )
+    out.print(f"{found}; looked at {escape(', '.join(report.subjects))}")
+
+
+def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
+    """Return findings that differ in their subject only as one, errors first."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for one in sorted(findings, key=lambda one: (one.level, one.code, one.message)):
+        groups.setdefault((one.code, one.message, one.remedy), []).append(one)
+    return [(group[0], ", ".join(one.subject for one in group)) for group in groups.values()]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _remedy(out: Console, remedy: str) -> None:
     """Print a remedy; a command stays on one line, so that it can be copied."""
     text = f"[green]->[/green] {escape(remedy)}"
-    if remedy.startswith("layerctl "):
+    if remedy.startswith(COMMAND):
         out.print(f"    {text}\n", soft_wrap=True)
     else:
         out.print(Padding(text, (0, 0, 1, 4)))
@@ -106,23 +129,16 @@ def brief_runtimes(runtimes: Sequence[str]) -> str:
     return ", ".join(f"3.{minor}" for minor in minors)
 
 
-def _steps(rows: Sequence[tuple[str, Step]]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for state, step in rows:
-        cells = [state] if state else []
-        table.add_row(*cells, escape(step.name), escape(f"{step.before} -> {_after(step)}"))
-    return table
-
-
-def _after(step: Step) -> str:
-    """Return `3` where the layer is the same, so that a row fits 80 columns."""
+def _move(step: Step) -> str:
+    """Return `L:2 -> 3`: the layer's name once, so that a row fits 80 columns."""
     layer, _, number = step.after.rpartition(":")
-    return number if layer and step.before.startswith(f"{layer}:") else step.after
+    same = layer and step.before.startswith(f"{layer}:")
+    return f"{step.before} -> {number if same else step.after}"
 
 
 def _sizes(sizes: Mapping[str, Mapping[str, int]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("unpacked bytes", justify="right")
+    table.add_column("unpacked bytes", justify="right")  # of 262,144,000
     table.add_column("package", overflow="fold")
     for subject, parts in sizes.items():
         table.add_row(f"{sum(parts.values()):,}", f"[bold]{escape(subject)}[/bold]")

@@ -78,13 +78,13 @@ def read_version(aws: Aws, arn: str) -> tuple[LayerVersion, str, str]:
     return _version(row), row["Content"]["CodeSha256"], row["Content"]["Location"]
 
 
-def fetch(aws: Aws, arn: str) -> Archive:
-    """Return the published zip, which must be the one that Lambda says it is."""
-    _, digest, location = read_version(aws, arn)
+def fetch(aws: Aws, arn: str) -> tuple[LayerVersion, Archive]:
+    """Return a version and its zip, which must be the one that Lambda says it is."""
+    version, digest, location = read_version(aws, arn)
     content = download(location, short(arn))
     if code_sha256(content) != digest:
         raise AwsError(f"{short(arn)} is not what its digest says: publish it again")
-    return Archive(content, short(arn))
+    return version, Archive(content, short(arn))
 
 
 def publish(aws: Aws, layer: str, archive: Archive, package: str, runtimes: Sequence[str]) -> str:
@@ -98,7 +98,8 @@ def publish(aws: Aws, layer: str, archive: Archive, package: str, runtimes: Sequ
         Content={"ZipFile": archive.content},
     )
     arn: str = row["LayerVersionArn"]
-    if fetch(aws, arn).content != archive.content:
+    _, published = fetch(aws, arn)
+    if published.content != archive.content:
         raise AwsError(f"{short(arn)} was published and is not the same when read back")
     return arn
 

@@ -2,8 +2,15 @@
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
+
+from layerctl import importing
+from layerctl.archive import Archive
+from layerctl.check_function import check_function
+from layerctl.findings import FunctionFacts, Wanted
+from layerctl.fleet import Function
 
 from .conftest import HANDLER, PYTHON, unzipped, zipped
 
@@ -62,7 +69,9 @@ def test_layer_not_attached(examine, cloud):
     code, found, report = examine("--function", name)
 
     assert (code, found) == (1, ["error not-attached"])
-    assert report["findings"][0]["remedy"] == f"layerctl attach --function {name}"
+    assert report["findings"][0]["remedy"] == (
+        f"python -m layerctl attach --function {name} --layer SharedUtilsLayer"
+    )
 
 
 def test_newer_version_exists(examine, cloud, content, newer_zip):
@@ -255,6 +264,100 @@ def test_import_of_a_broken_layer_fails(examine, tmp_path, files):
     assert "broken on purpose" in of(report, "import-failed")
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        pytest.param(
+            "import os\nraise RuntimeError(sorted(n for n in os.environ if 'KEY' in n or n == 'HOME_OF_TEST'))",
+            "RuntimeError: ['MY_KEY']",
+            id="sees-its-own-variables-and-no-credentials",
+        ),
+        pytest.param("raise SystemExit(3)", "Runtime.ExitError: exit status 3: ", id="exits"),
+        pytest.param(
+            "def other(): pass", "Handler 'handler' missing on module 'app'", id="no-handler"
+        ),
+        pytest.param("def handler(:", "Syntax error in module 'app'", id="syntax"),
+    ],
+)
+def test_import_says_what_happened(examine, cloud, layer, monkeypatch, source, message):
+    """Nothing of this machine's environment reaches the function's code."""
+    monkeypatch.setenv("HOME_OF_TEST", "here")
+    name = cloud.function(
+        cloud.name("f"),
+        (layer,),
+        files={"app.py": source},
+        Environment={"Variables": {"MY_KEY": "1", "AWS_SECRET_ACCESS_KEY_2": "no"}},
+    )
+
+    _, found, report = examine("--function", name, "--import")
+
+    assert found == ["error import-failed"]
+    assert message in of(report, "import-failed")
+
+
+def test_import_that_never_ends_is_ended(tmp_path):
+    """And whatever it started is ended with it."""
+    pid = tmp_path / "pid"
+    source = (
+        "import pathlib, subprocess, time\n"
+        f"child = subprocess.Popen(['sleep', '60'])\n"
+        f"pathlib.Path({str(pid)!r}).write_text(str(child.pid))\n"
+        "child.wait()\n"
+    )
+    code = Archive(zipped({"app.py": source}), "code")
+
+    with importing.unpacked(code, []) as places:
+        attempt = importing.try_import(
+            "app.handler", importing.find_interpreter(PYTHON), PYTHON, places, {}, seconds=1.5
+        )
+
+    assert attempt.type == "Sandbox.Timedout"
+    assert not Path(f"/proc/{pid.read_text()}").exists()
+
+
+def test_python_that_is_not_here_is_not_tried(examine, cloud, content):
+    arn = cloud.publish(cloud.name("Any"), content, ("python3.9",))
+    name = cloud.function(cloud.name("f"), (arn,), Runtime="python3.9")
+
+    assert "warning import-not-tried" in examine("--function", name, "--import")[1]
+
+
+def test_container_image_takes_no_layers(examine, cloud):
+    name = cloud.name("image")
+    cloud.functions.create_function(
+        FunctionName=name,
+        PackageType="Image",
+        Code={"ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/app:1"},
+        Role=cloud.role,
+    )
+
+    assert examine("--function", name)[:2] == (1, ["error container-image"])
+
+
+def test_last_update_failed():
+    """The emulator's updates never fail."""
+    function = Function(
+        name="f",
+        runtime=f"python{PYTHON}",
+        handler="app.handler",
+        architecture="arm64",
+        package_type="Zip",
+        layers=(),
+        revision="",
+        state="Active",
+        update_status="Failed",
+        update_reason="The role cannot be assumed",
+        code_sha256="",
+        owner="",
+    )
+    facts = FunctionFacts(function, Archive(zipped({"app.py": ""}), "code"), ())
+
+    findings = list(check_function(facts, Wanted("shared_utils", "L")))
+
+    assert [row.code for row in findings] == ["update-failed", "not-attached"]
+    assert findings[0].message == "its last update failed: The role cannot be assumed"
+
+
 def test_layer_version_that_was_deleted(examine, cloud, content):
     """The function keeps its copy; whoever looks cannot look into it any more."""
     arn = cloud.publish(cloud.name("Gone"), content)
@@ -335,5 +438,19 @@ def test_findings_fit_a_terminal(ctl, cloud):
 
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
-    assert f"    -> layerctl attach --function {name}" in lines  # to be copied
+    assert (
+        f"    -> python -m layerctl attach --function {name} --layer SharedUtilsLayer" in lines
+    )  # to be copied
     assert max(len(line) for line in lines if "->" not in line) <= 80
+
+
+def test_same_finding_on_several_functions_is_shown_once(ctl, cloud):
+    stage = cloud.name("s")
+    for module in ("audio", "session"):
+        cloud.function(f"websocket-audio-{stage}-{module}")
+
+    told = ctl("doctor", "--stage", stage).stdout
+
+    assert told.count("not-attached") == 1
+    assert f"    -> python -m layerctl attach --stage {stage}\n" in told
+    assert "2 errors, 1 warning; looked at " in told

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from botocore.stub import Stubber
 
 from layerctl import doing, fleet, planning
+from layerctl.aws import Aws
 from layerctl.fleet import Function
 from layerctl.parameters import Parameter
 from layerctl.planning import SetParameter, UpdateFunction
@@ -127,7 +129,7 @@ def test_running_it_again_does_the_rest(ctl, cloud, stage):
     assert f"nothing to do for websocket-audio-{stage}-audio" in result.stdout
     assert numbers(cloud, stage) == {"audio": "2", "control": "2", "session": "2"}
     assert again.exit_code == 0
-    assert "->" not in again.stdout
+    assert "->" not in again.stdout  # nothing is left, so nothing is asked
 
 
 def test_attach_keeps_the_place_of_the_layer_among_others():
@@ -203,3 +205,20 @@ def test_whatever_stops_it_what_was_done_is_told(error):
     assert "(1 of 3 steps are done; the same command does the rest)" in str(
         doing.stop_error(outcome)
     )
+
+
+def test_update_that_fails_is_a_failure():
+    """As AWS reports it; the emulator's updates never fail."""
+    aws = Aws(region="eu-west-1")
+    failed = {"Configuration": {"LastUpdateStatus": "Failed", "FunctionName": "f"}}
+
+    with Stubber(aws.functions) as stub:
+        stub.add_response("update_function_configuration", {})
+        stub.add_response("get_function", failed)
+        outcome = doing.carry_out(
+            [UpdateFunction("f", (f"{ARN}L:2",), "r", "L:1", "L:2")],
+            lambda step: doing.do(aws, step),
+        )
+
+    assert outcome.done == ()
+    assert "look at the function's last update, then run it again" in outcome.reason

@@ -48,8 +48,8 @@ def test_layer_of_a_stack_is_not_published_by_hand(ctl, stack, newer_zip):
 
     assert result.exit_code == 2
     assert result.stderr == (
-        f"layerctl: the layer {LAYER} belongs to the stack {stack}, which publishes its own "
-        f"versions: run `cdk deploy -c stage={STAGE}`, or --force to do it now all the same\n"
+        f"layerctl: the layer {LAYER} belongs to the stack {stack}, which publishes the layer "
+        f"from its own sources: run `cdk deploy -c stage={STAGE}`, or --force to do it now all the same\n"
     )
 
 

@@ -2,7 +2,14 @@
 
 import json
 
-from layerctl.archive import Archive
+import pytest
+from botocore.stub import Stubber
+
+from layerctl import parameters, versions
+from layerctl.archive import Archive, code_sha256
+from layerctl.aws import Aws
+from layerctl.errors import AwsError
+from layerctl.parameters import Parameter
 
 from .conftest import unzipped, zipped
 
@@ -106,3 +113,50 @@ def test_digest_is_of_contents_not_of_the_zip():
     assert one.content != other.content
     assert one.digest == other.digest
     assert one.digest != changed.digest
+
+
+def test_published_zip_that_is_not_what_was_sent_is_a_failure(monkeypatch):
+    """Lambda always keeps what it was sent; here it has another zip, and its right digest."""
+    aws = Aws(region="eu-west-1")
+    arn = "arn:aws:lambda:eu-west-1:123456789012:layer:L:1"
+    sent, other = Archive(zipped({"python/a.py": ""}), "zip"), zipped({"python/other.py": ""})
+    content = {"CodeSha256": code_sha256(other), "Location": "https://s3/"}
+    monkeypatch.setattr(versions, "download", lambda url, what: other)
+
+    with Stubber(aws.functions) as stub:
+        stub.add_response("publish_layer_version", {"LayerVersionArn": arn})
+        stub.add_response(
+            "get_layer_version_by_arn", {"LayerVersionArn": arn, "Version": 1, "Content": content}
+        )
+        with pytest.raises(AwsError) as refused:
+            versions.publish(aws, "L", sent, "a", ["python3.13"])
+
+    assert str(refused.value) == "L:1 was published and is not the same when read back"
+
+
+def test_zip_that_does_not_have_its_digest_is_refused(monkeypatch):
+    aws = Aws(region="eu-west-1")
+    arn = "arn:aws:lambda:eu-west-1:123456789012:layer:L:1"
+    content = {"CodeSha256": "another", "Location": "https://s3/"}
+    monkeypatch.setattr(versions, "download", lambda url, what: zipped({}))
+
+    with Stubber(aws.functions) as stub:
+        stub.add_response(
+            "get_layer_version_by_arn", {"LayerVersionArn": arn, "Version": 1, "Content": content}
+        )
+        with pytest.raises(AwsError) as refused:
+            versions.fetch(aws, arn)
+
+    assert str(refused.value) == "L:1 is not what its digest says: publish it again"
+
+
+def test_parameter_that_someone_else_writes_too_is_a_failure():
+    aws = Aws(region="eu-west-1")
+
+    with Stubber(aws.parameters) as stub:
+        stub.add_response("put_parameter", {"Version": 2})
+        stub.add_response("get_parameter", {"Parameter": {"Name": "/p/version", "Value": "3"}})
+        with pytest.raises(AwsError) as refused:
+            parameters.write(aws, Parameter("/p/version", "2"))
+
+    assert str(refused.value) == "/p/version is 3, not 2: someone else writes it too"
