@@ -826,6 +826,16 @@ def test_property_of_any_type_keeps_the_metric(emitter, flushed, value):
     assert flushed()[0]["A"] == [1, 2]
 
 
+def test_properties_that_cannot_be_compared_keep_the_metric(emitter, flushed, caplog):
+    emitter.emit_metric("A", 1, n=Hostile(), m=1)
+    emitter.emit_metric("A", 2, n=Hostile(), m=2)
+
+    (document,) = flushed()
+
+    assert (document["A"], document["m"]) == ([1, 2], [1, 2])
+    assert caplog.messages == ["property 'n' refused: 'hostile'"]
+
+
 def test_names_made_from_data_do_not_fill_the_memory(emitter, written):
     for number in range(3000):
         emitter.emit_metric(f"M{number}", 1, **{f"p{number}": f"id-{number}"})

@@ -541,6 +541,23 @@ def test_the_first_line_tells_what_is_true_of_all(monkeypatch):
     assert second == INFO + '"m","context":{"a":1}}\n'
 
 
+def test_a_debug_line_that_waits_is_not_the_first_line(library_logging):
+    """It may be dropped, and with it what the first line tells once."""
+    module = load()
+    module.configure_lambda_logging(buffer_debug_bytes=10_000)
+    log = module.get_structured_logger("C")
+
+    with module.invocation({}):
+        written(log.debug, "waits")
+        first, second = written(log.info, "m"), written(log.error, "bad").splitlines()
+
+    assert "environment" in json.loads(first)["context"]
+    assert second == [
+        DEBUG + '"waits","coldStart":true}',
+        ERROR + '"bad","coldStart":true}',
+    ]
+
+
 def test_the_first_line_leaves_out_what_is_not_known(monkeypatch):
     module = load()
     monkeypatch.setattr(os, "environ", {})
@@ -1401,6 +1418,15 @@ def test_a_records_arguments_may_not_fit(configure):
     assert written(logging.getLogger("lib").warning, "%d %s", "x") == (
         AT + '"level":"WARN","component":"lib","message":"%d %s [\\"x\\"]"}\n'
     )
+
+
+def test_a_record_keeps_the_stack_that_it_was_asked_for(configure):
+    configure()
+
+    line = only_line(written(logging.getLogger("lib").warning, "m", stack_info=True))
+
+    assert line["context"]["stack"][0] == "Stack (most recent call last):"
+    assert len(line["context"]["stack"]) > 2
 
 
 def test_a_record_carries_its_exception_and_the_invocations_ids(sl, configure):

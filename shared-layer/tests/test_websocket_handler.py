@@ -1073,6 +1073,29 @@ def test_audio_failure_is_logged_and_flushed_at_once():
     assert loud.metrics()["MessageFailures"] == [1]
 
 
+def test_refused_audio_is_one_line_and_leaves_its_window_alone():
+    """A flood of refusals must not write the window's documents again and again."""
+    refusals = iter([None, ApplicationError("RATE_LIMIT_AUDIO_CHUNKS")] * 2)
+
+    def chunk(request):
+        request.metrics.emit_metric("Chunks", 1, "Count")
+        error = next(refusals)
+        if error:
+            raise error
+
+    handler, now = audio_handler(chunk)
+    handle(handler, message_event(AUDIO))
+    _, refused = handle(handler, message_event(AUDIO))
+    now.append(1010)
+    _, due = handle(handler, message_event(AUDIO))
+
+    (line,) = refused
+    assert (line["level"], line["errorCode"]) == ("WARN", "RATE_LIMIT_AUDIO_CHUNKS")
+    assert refused.metrics() == {"MessageFailures": [1]}
+    assert due.metrics()["Chunks"] == [3]
+    assert len(due.metrics()["MessageLatency"]) == 3
+
+
 def test_failure_of_another_action_leaves_the_window_alone():
     handler, _ = audio_handler()
     handler.route(Heartbeat)(raises(ValueError()))

@@ -244,7 +244,7 @@ class MetricsEmitter:
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
         self._waiting: deque[_Record] = deque()
         self._seen: dict[str, set[str]] = {}
-        self._keys: dict[object, _Key] = {}
+        self._keys: dict[object, Any] = {}  # a _Key, or those of a set
         self._plans: dict[object, _Plan] = {}
         setting = os.environ.get("METRICS_ENABLED", "").strip().lower()
         self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
@@ -302,7 +302,7 @@ class MetricsEmitter:
             if len(self._waiting) >= _MAX_WAITING:
                 self.flush()
 
-    def _new_key(self, parts: object, key: _Key) -> _Key:
+    def _new_key(self, parts: object, key: Any) -> Any:
         try:
             _keep(self._keys, parts, key)
         except Exception:  # somebody's `__hash__`
@@ -426,10 +426,18 @@ class MetricsEmitter:
         for key, values in by_key.items():
             try:
                 group, metric, moved = self._judge(key)
-                numbers, several = self._accepted(key, values)
             except Exception as error:  # refused, or something with methods of its own
                 _warn("metric %s refused: %s", key.name, error)
                 continue
+            numbers: list[float] = []
+            several = [moved]
+            for value, given in values:
+                try:
+                    numbers.append(_number(value))
+                    if given:
+                        several.append(given)
+                except Exception as error:
+                    _warn("metric %s refused: %s", key.name, error)
             if not numbers:
                 continue
             series, properties = groups.setdefault(group, ({}, {}))
@@ -437,28 +445,12 @@ class MetricsEmitter:
                 _add_up(series.setdefault(metric, []), numbers)
             else:
                 series.setdefault(metric, []).extend(numbers)
-            for given in [moved, *several]:
+            for given in several:
                 _put_beside(properties, given)
         for group, (series, properties) in groups.items():
             described = _wire.clean(properties)
             while series:
                 yield self._text(group, series, described, left_out)
-
-    def _accepted(
-        self, key: _Key, values: list[tuple[Any, dict[str, object]]]
-    ) -> tuple[list[float], list[dict[str, object]]]:
-        """Return the values that CloudWatch takes, and the properties that came with them."""
-        numbers: list[float] = []
-        several: list[dict[str, object]] = []
-        for value, given in values:
-            try:
-                numbers.append(_number(value))
-            except Exception as error:
-                _warn("metric %s refused: %s", key.name, error)
-                continue
-            if given and not (several and several[-1] is given):
-                several.append(given)
-        return numbers, several
 
     def _text(
         self,
@@ -710,8 +702,13 @@ class MetricSet:
         emitter.flush_due()
 
     def _keys(self, given: tuple[Any, ...]) -> list[_Key]:
-        pairs = tuple(zip(self._dimensions, given, strict=True))
-        return [_Key(name, unit, 60, pairs) for name, unit in self._metrics]
+        try:
+            keys: list[_Key] = self._emitter._keys[self, given]
+        except Exception:  # new, or not to be hashed
+            pairs = tuple(zip(self._dimensions, given, strict=True))
+            keys = [_Key(name, unit, 60, pairs) for name, unit in self._metrics]
+            self._emitter._new_key((self, given), keys)
+        return keys
 
 
 @contextmanager

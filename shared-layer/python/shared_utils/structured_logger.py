@@ -79,6 +79,9 @@ _join, _quote, _text_of, _timestamp = "".join, _wire.quote, _wire.TEXT_OF, _wire
 _looks_secret, _SHORT, _MAX_LINE = _wire.looks_secret, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
 _write = _wire.write
 
+# Raised where text cannot simply be joined: a value, or how names meet, needs a look.
+_Look = LookupError
+
 # Messages as JSON text: a program has few, and says them often.
 _quoted: dict[str, str] = {}
 
@@ -129,8 +132,7 @@ def begin_invocation(fields: dict[str, object]) -> _Scope:
     before = _scope.get()
     fields["coldStart"] = _cold
     _cold = False
-    trace = os.environ.get("_X_AMZN_TRACE_ID")
-    if trace:
+    if trace := os.environ.get("_X_AMZN_TRACE_ID"):
         fields["traceId"] = trace.partition("Root=")[2].partition(";")[0] or trace
     _scope.set(_Scope(fields, _DebugBuffer(_buffer_bytes) if _buffer_bytes else None))
     return before
@@ -291,16 +293,16 @@ def _members(fields: dict[str, Any], plan: _Plan, bound: bool = False) -> tuple[
     """Return fields as JSON members (`,"a":1`): those at the top of a line, and its context's."""
     try:
         if plan.looks or not fields:
-            raise _Slow
+            raise _Look
         texts = [_text_of[type(value)](value) for value in fields.values()]
         if _protected:
             joined = _join(texts)
             if _looks_secret(joined) or (
                 len(joined) > _SHORT and max(map(len, texts)) > _SHORT + 2  # the quotes
             ):
-                raise _Slow
+                raise _Look
         if (plan.tops or bound) and ("null" in texts or '""' in texts):
-            raise _Slow  # one that is left out
+            raise _Look  # one is left out
         if not plan.tops:
             return "", plan.form % (*texts,)
         top, _, text = (plan.form % plan.order(texts)).partition("\n")
@@ -541,14 +543,14 @@ class StructuredLogger:
                 error_text = _error_text(error, _MAX_FRAMES)
                 _set_code(fields, error)
             if args or type(message) is not str:
-                raise _Slow
+                raise _Look
             quoted = _quoted.get(message) or _quote_message(message)
             top, context = "", bound.context
             if fields:
                 names = tuple(fields)
                 plan = _plans.get(names) or _plan_of(names)
                 if plan.slow or not bound.names.isdisjoint(plan.names):
-                    raise _Slow
+                    raise _Look
                 top, rest = _members(fields, plan)
                 if rest:
                     context = f',"context":{{{rest[1:]}{bound.tail}}}'
@@ -557,7 +559,7 @@ class StructuredLogger:
                 f"{quoted}{bound.top}{error_text}{root}{top}{context}}}\n"
             )
             if len(line) - len(root) > _MAX_LINE:
-                raise _Slow
+                raise _Look
             return line
         except Exception:  # a look is needed, or a value's own methods raise
             pass
@@ -615,10 +617,6 @@ def _quote_message(message: str) -> str:
         _quoted.clear()
     quoted = _quoted[message] = _quote(message)
     return quoted
-
-
-class _Slow(Exception):  # noqa: N818 - a signal, not an error
-    pass
 
 
 # Characters a value, values a line, frames a stack: what a line keeps, then less until it fits.
@@ -807,8 +805,9 @@ def _set_level(level: str) -> None:
     global _level
     _level = level
     for name, (method, needed) in _METHODS.items():
-        on = _LEVELS[needed] >= _LEVELS[level]
-        setattr(StructuredLogger, name, method if on else _nothing)
+        wanted = method if _LEVELS[needed] >= _LEVELS[level] else _nothing
+        if getattr(StructuredLogger, name) is not wanted:
+            setattr(StructuredLogger, name, wanted)
     if _buffer_bytes and _LEVELS[level] > _LEVELS["DEBUG"]:
         StructuredLogger.debug = _buffered_debug  # type: ignore[assignment]
 
@@ -880,32 +879,34 @@ def configure_lambda_logging(
     )  # what loggers rendered under the old rules is stale
     _set_level(_level if level is None else _level_name(level))
     root = logging.getLogger()
-    root.handlers[:] = [_LibraryHandler()]
+    root.handlers[:] = [_library_handler()]
     root.setLevel(max(_LEVELS[_level], logging.DEBUG))
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
         if logging.getLogger(chatty).level == logging.NOTSET:
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-_RECORD_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+def _library_handler() -> logging.Handler:
+    known = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
 
+    class LibraryHandler(logging.Handler):
+        """Writes the standard `logging`'s records as our lines; a logger's name is the component."""
 
-class _LibraryHandler(logging.Handler):
-    """Writes the records of the standard `logging` as our lines; the logger's name is the component."""
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                message = record.getMessage()
+            except Exception:  # arguments that do not fit the format
+                message = f"{_wire.text(record.msg)} {_wire.text(record.args)}"
+            level = next(
+                (n for n, rank in reversed(_LEVELS.items()) if record.levelno >= rank), "TRACE"
+            )
+            fields = {k: v for k, v in record.__dict__.items() if k not in known}
+            if record.stack_info:
+                fields["stack"] = str(record.stack_info).splitlines()
+            error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+            _write(StructuredLogger(record.name)._line(level, message, None, (), fields, error))
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            message = record.getMessage()
-        except Exception:  # arguments that do not fit the format
-            message = f"{_wire.text(record.msg)} {_wire.text(record.args)}"
-        level = next(
-            (n for n, rank in reversed(_LEVELS.items()) if record.levelno >= rank), "TRACE"
-        )
-        fields = {k: v for k, v in record.__dict__.items() if k not in _RECORD_FIELDS}
-        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if record.stack_info:
-            fields["stack"] = str(record.stack_info).splitlines()
-        _write(StructuredLogger(record.name)._line(level, message, None, (), fields, error))
+    return LibraryHandler()
 
 
 def get_structured_logger(
