@@ -1,45 +1,201 @@
-"""The command line of the local tools: `python -m local`."""
+"""The command line of the local system: `python -m local`."""
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
+import functools
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from rich.console import Console
 
-from .demo import run_demo
-from .lambda_host import HostError
+from .assembly import AssemblyError
+from .client import ClientError
+from .deploy import DeployError
+from .emulator import EmulatorError
+from .machine import MachineError
+from .scheduler import ScheduleError
+from .state import StateError, find_running
+from .watch import (
+    LEVELS,
+    LogFilter,
+    follow_logs,
+    metric_rows,
+    metric_table,
+    read_status,
+    status_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
+
+# What a person can do something about: one line, no traceback.
+_PLAIN_ERRORS = (
+    AssemblyError,
+    ClientError,
+    DeployError,
+    EmulatorError,
+    MachineError,
+    OSError,
+    ScheduleError,
+    StateError,
+    ValueError,
+)
+_PLAIN_WIDTH = 160
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _plainly(command: F) -> F:
+    """Report an error that is no defect of ours as one line."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except _PLAIN_ERRORS as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False)
+    plain = Console(highlight=False, markup=False, width=_PLAIN_WIDTH)
+    return console if console.is_terminal else plain
+
+
+_pid = click.option("--pid", type=int, help="Which system, if several run here.")
+_wav = click.Path(exists=True, dir_okay=False, path_type=Path)
+_output = click.option(
+    *("-o", "--output"),
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("heard.wav"),
+    show_default=True,
+    help="What a listener heard.",
+)
+_stage = click.option("--stage", default="dev", show_default=True)
+_port = click.option("--port", default=0, help="Of the WebSocket API; a free one by default.")
+_page_port = click.option("--page-port", default=0, help="Of the page; a free one by default.")
 
 
 @click.group()
 def main() -> None:
-    """Run the system on this machine."""
+    """Run the system on this machine, and use it."""
 
 
 @main.command()
-@click.option(
-    "--recording",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=SPEECH,
-    help="A WAV file: 16 bit, 16 kHz, one channel.",
-)
-@click.option(
-    "--speed",
-    type=click.FloatRange(0.2, 10),
-    default=1.0,
-    help="Seconds to take for a second of speech; 0.2 is what a speaker's rate limit allows.",
-)
-@click.option("--log-format", type=click.Choice(["Text", "JSON"]), default="JSON")
-def demo(recording: Path, speed: float, log_format: Literal["Text", "JSON"]) -> None:
-    """Stream speech, and messages that are broken on purpose, through a handler on the layer."""
+@_stage
+@_port
+@_page_port
+@click.option("--reload/--no-reload", default=True, help="Make changed sources live.")
+@_plainly
+def up(stage: str, port: int, page_port: int, reload: bool) -> None:
+    """Start the whole system, and keep it until Ctrl-C."""
+    from .up import run_until_told, serve
+
+    served = serve(_console(), stage=stage, port=port, page_port=page_port, reload=reload)
+    sys.exit(run_until_told(served))
+
+
+@main.command()
+@click.argument("recording", type=_wav, default=SPEECH)
+@_output
+@_port
+@_page_port
+@_plainly
+def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
+    """Start the system, stream RECORDING to three listeners, and show what happens."""
+    from .demo import run_demo
+    from .up import run_until_told
+
+    sys.exit(run_until_told(run_demo(_console(), recording, output, port, page_port)))
+
+
+@main.command()
+@click.argument("recording", type=_wav)
+@click.option("--language", default="en", show_default=True, help="What is spoken.")
+@click.option("--listeners", default=0, help="Begin when so many have joined.")
+@_pid
+@_plainly
+def speak(recording: Path, language: str, listeners: int, pid: int | None) -> None:
+    """Make a session and stream RECORDING into it at its pace."""
+    from .talk import speak as run
+
+    _run(run(find_running(pid).url, recording, language, listeners, _console()))
+
+
+@main.command()
+@click.argument("session")
+@click.option("--language", default="es", show_default=True, help="What to hear.")
+@_output
+@_pid
+@_plainly
+def listen(session: str, language: str, output: Path, pid: int | None) -> None:
+    """Join SESSION, and write what is heard to a WAV file."""
+    from .talk import listen as run
+
+    _run(run(find_running(pid).url, session, language, output, _console()))
+
+
+@main.command()
+@click.option("--session", help="Only lines with this session's id.")
+@click.option("--connection", help="Only lines with this connection's id.")
+@click.option("--level", type=click.Choice(LEVELS), default="TRACE", help="The least level.")
+@click.option("--metrics", is_flag=True, help="Lines that carry only metrics, too.")
+@click.option("--follow/--no-follow", default=True, help="Wait for more.")
+@_pid
+@_plainly
+def logs(
+    session: str | None,
+    connection: str | None,
+    level: str,
+    metrics: bool,
+    follow: bool,
+    pid: int | None,
+) -> None:
+    """Show what the functions log, from CloudWatch Logs."""
+    chosen = LogFilter(session, connection, level, metrics)
     try:
-        sys.exit(run_demo(recording, speed, log_format))
-    except (HostError, ValueError, OSError, subprocess.SubprocessError) as error:
-        raise click.ClickException(str(error)) from error
+        follow_logs(find_running(pid), chosen, _console(), follow=follow)
+    except KeyboardInterrupt:
+        return
+
+
+@main.command()
+@click.option("--minutes", default=60, show_default=True, help="How far to look back.")
+@_pid
+@_plainly
+def metrics(minutes: int, pid: int | None) -> None:
+    """Show the metrics of all functions, from CloudWatch."""
+    _console().print(metric_table(metric_rows(find_running(pid), minutes)))
+
+
+@main.command()
+@_pid
+@_plainly
+def status(pid: int | None) -> None:
+    """Show the addresses of the system, and how its functions are."""
+    running = find_running(pid)
+    state = read_status(running)
+    console = _console()
+    console.print(f"process {running.pid}, stack {running.stack}\nAPI     {running.url}")
+    if running.page:
+        console.print(f"page    {running.page}")
+    console.print(f"AWS     {running.variables['AWS_ENDPOINT_URL']}")
+    console.print(f"open connections: {state['connections']}")
+    console.print(status_table(state["functions"]))
+
+
+def _run(main: Any) -> None:
+    try:
+        asyncio.run(main)
+    except KeyboardInterrupt:
+        return
 
 
 if __name__ == "__main__":

@@ -82,14 +82,15 @@ class JitterBuffer(Generic[T]):
     """Puts numbered chunks in order, and waits a bounded time for one that is late.
 
     The gateway keeps no order, and a chunk may be lost. The next chunk in order is ready at once;
-    what follows a gap is ready when it has waited `wait_seconds`, and so is the first chunk of
-    all, because nobody knows whether an earlier one is on its way. Times are the caller's.
+    what follows a gap is ready when it has waited `wait_seconds`. So is the first chunk of all,
+    because nobody knows whether an earlier one is on its way, unless `first` says which one it
+    must be. Times are the caller's.
     """
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, first: int | None = None) -> None:
         self.wait_seconds = wait_seconds
         self._held: dict[int, tuple[float, T]] = {}  # number: when it came, what came
-        self._next: int | None = None
+        self._next = first
         self.gaps: list[range] = []  # numbers that were given up
         self.duplicates = 0
         self.late = 0  # came after they were given up

@@ -41,6 +41,8 @@ Message = dict[str, Any]
 SUBPROTOCOL = "websocket-audio.v1"
 
 _REPLY_SECONDS = 10.0
+# The gateway keeps no order: the session's end may overtake its last chunks.
+_AFTER_END_SECONDS = 0.5
 # How often a client has to show that it is there.
 _HEARTBEAT_SECONDS = 30.0
 
@@ -98,12 +100,12 @@ class Client:
 
     async def send(self, action: str, **fields: object) -> None:
         """Send a message that wants no reply."""
-        await self.send_text(json.dumps({"action": action, **fields}))
+        await self.send_frame(json.dumps({"action": action, **fields}))
 
-    async def send_text(self, text: str) -> None:
-        """Send a frame as it is."""
+    async def send_frame(self, frame: str | bytes) -> None:
+        """Send a text or binary frame as it is."""
         try:
-            await self._socket.send(text)
+            await self._socket.send(frame)
         except websockets.ConnectionClosed as error:
             raise ClientError(self._closing_words()) from error
 
@@ -119,6 +121,10 @@ class Client:
                     seen.append(message.get("type"))
         except TimeoutError:
             raise ClientError(f"no {kind} in {seconds:g} s, only {seen}") from None
+
+    async def close(self) -> None:
+        """End the connection as a client does."""
+        await self._socket.close()
 
     def vanish(self) -> None:
         """End the connection without a word, as a lost network does."""
@@ -218,7 +224,7 @@ async def stream(
 async def ordered_chunks(client: Client, buffer: JitterBuffer[Chunk]) -> AsyncIterator[Chunk]:
     """Yield what a listener hears, in order, until the session or the connection has ended."""
     loop = asyncio.get_running_loop()
-    over = asyncio.ensure_future(_nothing_more_comes(client, buffer.wait_seconds))
+    over = asyncio.ensure_future(_nothing_more_comes(client))
     arrival = asyncio.ensure_future(client.audio.get())
     try:
         while not over.done() or arrival.done():
@@ -242,11 +248,11 @@ async def ordered_chunks(client: Client, buffer: JitterBuffer[Chunk]) -> AsyncIt
         arrival.cancel()
 
 
-async def _nothing_more_comes(client: Client, wait_seconds: float) -> None:
+async def _nothing_more_comes(client: Client) -> None:
     """Wait for the end; what was sent before it may still be on its way."""
     await client.ended.wait()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(wait_seconds):
+        async with asyncio.timeout(_AFTER_END_SECONDS):
             await client.closed.wait()
 
 

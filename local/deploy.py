@@ -39,14 +39,14 @@ def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str,
     - Schedules are disabled: the emulator would run the functions with a worker of its own. The
       system's scheduler reads them and runs them.
     - The check for the CDK's bootstrap stack is left out; assets need none here.
-    - Alarms on metric math are left out, which the emulator refuses.
+    - Alarms on metric math, and saved queries, are left out: the emulator has neither.
     """
     local = copy.deepcopy(template)
-    for name, resource in template["Resources"].items():
-        if _is_beyond_the_emulator(resource):
-            del local["Resources"][name]
     local.pop("Rules", None)
     local.get("Parameters", {}).pop("BootstrapVersion", None)
+    local["Resources"] = {
+        name: resource for name, resource in local["Resources"].items() if not _unknown(resource)
+    }
     for resource in local["Resources"].values():
         properties = resource.get("Properties", {})
         for place in _asset_places(properties):
@@ -59,8 +59,11 @@ def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str,
     return local
 
 
-def _is_beyond_the_emulator(resource: Mapping[str, Any]) -> bool:
-    return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+def _unknown(resource: Mapping[str, Any]) -> bool:
+    metric_math = "Metrics" in resource.get("Properties", {})
+    return resource["Type"] == "AWS::Logs::QueryDefinition" or (
+        resource["Type"] == "AWS::CloudWatch::Alarm" and metric_math
+    )
 
 
 def _asset_places(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

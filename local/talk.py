@@ -33,11 +33,12 @@ _VOLUME_STEP = 0.1
 class Heard:
     """What a listener has heard: chunks in order, and silence where one is missing."""
 
-    def __init__(self, audio_format: dict[str, int], wait_seconds: float = JITTER_SECONDS) -> None:
+    def __init__(self, audio_format: dict[str, int], buffer: JitterBuffer[Chunk]) -> None:
         self._rate = audio_format["sampleRate"]
         self._channels = audio_format["channels"]
-        self.buffer: JitterBuffer[Chunk] = JitterBuffer(wait_seconds)
+        self.buffer = buffer
         self.chunks: list[Chunk] = []
+        self._grown = asyncio.Event()
 
     @property
     def recording(self) -> Recording:
@@ -54,11 +55,23 @@ class Heard:
         """How long each chunk took from the speaker's mouth to here, before it was put in order."""
         return [chunk.heard_at - chunk.spoken_at for chunk in self.chunks]
 
+    async def arrived(self, count: int, seconds: float) -> None:
+        """Wait for so many chunks; TimeoutError if they do not come in time."""
+        async with asyncio.timeout(seconds):
+            while len(self.chunks) < count:
+                self._grown.clear()
+                await self._grown.wait()
+
+    def add(self, chunk: Chunk) -> None:
+        """Take the next chunk."""
+        self.chunks.append(chunk)
+        self._grown.set()
+
 
 async def hear(client: Client, heard: Heard) -> None:
     """Collect what comes until the session or the connection ends."""
     async for chunk in ordered_chunks(client, heard.buffer):
-        heard.chunks.append(chunk)
+        heard.add(chunk)
 
 
 async def listen(url: str, session_id: str, language: str, output: Path, console: Console) -> None:
@@ -66,7 +79,7 @@ async def listen(url: str, session_id: str, language: str, output: Path, console
     async with connect(url) as client:
         joined = await client.request("joinSession", sessionId=session_id, targetLanguage=language)
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
-        heard = Heard(joined["audioFormat"])
+        heard = Heard(joined["audioFormat"], JitterBuffer(JITTER_SECONDS))
         reading = asyncio.create_task(_show_messages(client, console))
         try:
             await hear(client, heard)

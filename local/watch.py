@@ -38,6 +38,8 @@ __all__ = [
 # From the least to the most serious, as Lambda's log-level filter knows them.
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _STYLES = {"WARN": "yellow", "ERROR": "bold red", "FATAL": "bold red", "DEBUG": "dim"}
+# The function's name says it, or it is for machines.
+_SAID_OTHERWISE = ("_aws", "component", "service", "traceId")
 _POLL_SECONDS = 0.5
 # Events are shipped a moment after they were written, and not in the order of their times.
 _LATE_MS = 5_000
@@ -59,8 +61,13 @@ class LogFilter:
             self.session in (None, line.get("sessionId"))
             and self.connection in (None, line.get("connectionId"))
             and (level not in LEVELS or LEVELS.index(level) >= LEVELS.index(self.level))
-            and (self.metrics or "message" in line or "_aws" not in line)
+            and (self.metrics or not carries_only_metrics(line))
         )
+
+
+def carries_only_metrics(line: Mapping[str, Any]) -> bool:
+    """Return whether a line is an EMF document that says nothing else."""
+    return "_aws" in line and line.get("message", "Metrics") == "Metrics"
 
 
 def follow_logs(running: Running, chosen: LogFilter, console: Console, *, follow: bool) -> None:
@@ -125,7 +132,8 @@ def render_line(function: str, line: Mapping[str, Any]) -> Text:
     moment = str(rest.pop("timestamp", ""))[11:23]
     level = str(rest.pop("level", ""))
     message = str(rest.pop("message", "metrics" if "_aws" in rest else ""))
-    rest.pop("_aws", None)
+    for name in _SAID_OTHERWISE:
+        rest.pop(name, None)
     stack = (
         (rest.get("error") or {}).pop("stack", []) if isinstance(rest.get("error"), dict) else []
     )

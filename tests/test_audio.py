@@ -44,6 +44,15 @@ def test_first_chunk_waits_for_an_earlier_one_just_so_long():
     assert buffer.pop(10.5) == [(5, "five")]
 
 
+def test_a_first_chunk_that_is_known_is_ready_at_once():
+    buffer = JitterBuffer(WAIT, first=0)
+    buffer.push(1, "one", 0.0)
+
+    assert buffer.pop(0.1) == []
+    buffer.push(0, "zero", 0.1)
+    assert buffer.pop(0.1) == [(0, "zero"), (1, "one")]
+
+
 def test_next_chunk_is_ready_at_once():
     buffer = JitterBuffer(WAIT)
     buffer.push(0, "zero", 0.0)

@@ -39,11 +39,9 @@ TEMPLATE = {
             "Type": "AWS::Events::Rule",
             "Properties": {"EventPattern": {"source": ["x"]}, "State": "ENABLED"},
         },
-        "Ratio": {
-            "Type": "AWS::CloudWatch::Alarm",
-            "Properties": {"Metrics": [{"Expression": "a / b"}]},
-        },
-        "Errors": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}},
+        "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}},
+        "Ratio": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": []}},
+        "Query": {"Type": "AWS::Logs::QueryDefinition", "Properties": {}},
         "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"Code": "of another kind"}},
     },
 }
@@ -58,8 +56,8 @@ def test_template_changes_where_it_must_and_nowhere_else():
     resources["Audio"]["Properties"]["Environment"]["Variables"]["LIMIT"] = "7"
     resources["Inline"]["Properties"]["Environment"] = {"Variables": {"LIMIT": "7"}}
     resources["Minute"]["Properties"]["State"] = "DISABLED"
-    del resources["Ratio"]
-    del expected["Rules"], expected["Parameters"]["BootstrapVersion"]
+    del resources["Ratio"], resources["Query"], expected["Rules"]
+    del expected["Parameters"]["BootstrapVersion"]
     before = copy.deepcopy(TEMPLATE)
 
     assert localize(TEMPLATE, KEYS, {"LIMIT": "7"}) == expected

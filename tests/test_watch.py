@@ -38,6 +38,7 @@ def test_filter_takes_what_was_asked_for(chosen, taken):
     [
         ({"_aws": {}, "level": "INFO"}, LogFilter(), False),
         ({"_aws": {}, "level": "INFO"}, LogFilter(metrics=True), True),
+        ({"_aws": {}, "level": "INFO", "message": "Metrics"}, LogFilter(), False),
         ({"_aws": {}, "level": "INFO", "message": "Message handled"}, LogFilter(), True),
     ],
 )

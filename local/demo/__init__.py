@@ -1,4 +1,4 @@
-"""The demonstration: a recording streamed through a real handler on the built layer."""
+"""The demonstration: the complete system, one speaker, three listeners, and what each of them sees."""
 
 from .run import run_demo
 

@@ -1,157 +1,139 @@
-"""Runs the demo: builds the zip, streams a recording through the handler, shows what happened."""
+"""Runs the demo: starts the system, streams a recording to listeners, shows what happened."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-import tempfile
+import asyncio
+import contextlib
+import json
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from local.audio import JitterBuffer, read_recording, write_recording
+from local.client import ClientError, connect, stream
+from local.system import describe
+from local.talk import CHUNK_MS, Heard, hear
+from local.up import running_system, welcome
+from local.watch import metric_rows, parse_line, read_logs
 
-from local.lambda_host import LambdaHost, unpack_layer
-
-from .gateway import Gateway
-from .record import Record
+from .broken import BROKEN, CLOSING
+from .record import Listener, Record
 from .summary import show_summary
-from .traffic import (
-    BROKEN,
-    CHUNK_MS,
-    LATECOMER,
-    SPEAKER,
-    api_gateway_event,
-    flood,
-    half_a_sample,
-    read_chunks,
-    stream,
-)
 
 if TYPE_CHECKING:
-    from .record import Exchange
-    from .traffic import Message
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from local.audio import Recording
+    from local.client import Client
+    from local.state import Running
+    from local.system import System
 
 __all__ = ["run_demo"]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PLAIN_WIDTH = 160
+LANGUAGES = ("es", "fr", "de")
 
-# One speaker's chunks a second and burst, as the contract sets them; the flood is twice that.
-RATE, FLOOD = 50, 200
+# The first chunks wait for functions that start; on a busy machine that takes seconds.
+PATIENCE_SECONDS = 10.0
+# A connection may send 10 control messages a second, and as many at once; each of the environments
+# that a function has counts for itself. Who goes on all the same is disconnected.
+CONTROLS_PER_SECOND, ENVIRONMENTS, FLOOD = 10, 4, 120
 
 
-def run_demo(recording: Path, speed: float, log_format: Literal["Text", "JSON"]) -> int:
-    """Show the layer at work on `recording`; return 0 if all went as it should.
+async def run_demo(
+    console: Console, recording: Path, output: Path, port: int, page_port: int
+) -> int:
+    """Return 0 if all went as it should; on a terminal stay until Ctrl-C."""
+    sound = read_recording(recording)
+    started = time.monotonic()
 
-    `speed` is the seconds to take for a second of speech.
-    """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH)
-    chunks = read_chunks(recording)
-    record = Record()
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        layer, task_root = prepare(Path(folder), console)
-        with (
-            Gateway() as gateway,
-            LambdaHost(
-                handler="function.handler",
-                task_root=task_root,
-                layer=layer,
-                name="audio",
-                log_format=log_format,
-                environ=variables(gateway.endpoint),
-            ) as host,
-        ):
-            client = Client(host, gateway, record)
-            send_stream(client, chunks, speed, console)
-            # A refusal of `sendAudio` writes the metrics that still share a window: after each
-            # part, so that nothing is left out, and the speech can be told from the flood.
-            client.send(half_a_sample(chunks[0], SPEAKER))
-            send_flood(client, chunks[0])
-            client.send(half_a_sample(chunks[0], LATECOMER))
-    record.check_totals()
-    show_summary(console, record)
+    def tell(text: str) -> None:
+        console.print(f"{time.monotonic() - started:5.1f} s  {text}")
+
+    async with running_system(
+        stage="dev", port=port, page_port=page_port, reload=console.is_terminal, tell=tell
+    ) as (system, running):
+        tell(f"the system runs: {system.url}")
+        record = Record()
+        await talk(system.url, sound, record, tell)
+        await clumsy_speaker(system.url, record, tell)
+        await look(system, running, record)
+        write_recording(output, record.listeners[0].heard.recording)
+        record.check()
+        rows = await asyncio.to_thread(metric_rows, running)
+        show_summary(console, record, rows, output)
+        if console.is_terminal:
+            console.print(welcome(running))
+            await asyncio.Event().wait()
     return 1 if record.problems else 0
 
 
-def variables(endpoint: str) -> dict[str, str]:
-    """Return what the function is deployed with, and credentials for posting to `endpoint`."""
-    return {
-        "RATE_LIMIT_AUDIO_CHUNKS": str(RATE),
-        "API_GATEWAY_ENDPOINT": endpoint,
-        "AWS_ACCESS_KEY_ID": "demo",
-        "AWS_SECRET_ACCESS_KEY": "demo",
-    }
+async def talk(url: str, sound: Recording, record: Record, tell: Callable[[str], object]) -> None:
+    """Stream the recording from one speaker to a listener in each language, and end the session."""
+    chunks = sound.chunks(CHUNK_MS)
+    record.pcm, record.chunks_sent = sound.pcm, len(chunks)
+    async with contextlib.AsyncExitStack() as stack:
+        speaker = await stack.enter_async_context(connect(url))
+        created = await speaker.request(
+            "createSession", sourceLanguage="en", audioFormat=sound.audio_format
+        )
+        record.session = created["sessionId"]
+        tell(f"session {record.session}")
+        hearing = []
+        for language in LANGUAGES:
+            client = await stack.enter_async_context(connect(url))
+            joined = await client.request(
+                "joinSession", sessionId=record.session, targetLanguage=language
+            )
+            heard = Heard(joined["audioFormat"], JitterBuffer(PATIENCE_SECONDS, first=0))
+            hearing.append((language, client, heard, asyncio.create_task(hear(client, heard))))
+            await speaker.expect("listenerJoined")
+        tell(f"{len(hearing)} listeners; speaking for {sound.seconds:.1f} s")
+        await stream(speaker, chunks, CHUNK_MS / 1000)
+        with contextlib.suppress(TimeoutError):  # what is missing is a problem, told at the end
+            for _, _, heard, _ in hearing:
+                await heard.arrived(len(chunks), PATIENCE_SECONDS)
+        await speaker.request("endSession")
+        for language, client, heard, task in hearing:
+            await task
+            record.listeners.append(Listener(language, heard, _types(client)))
+        tell("the session has ended")
 
 
-class Client:
-    """Sends one message after the other, and records what comes back."""
-
-    def __init__(self, host: LambdaHost, gateway: Gateway, record: Record) -> None:
-        self._host = host
-        self._gateway = gateway
-        self.record = record
-
-    def send(self, message: Message) -> Exchange:
-        """Send a message and wait for the answer; replies are posted before it."""
-        result = self._host.invoke(api_gateway_event(message, len(self.record.exchanges)))
-        return self.record.add(message, result, self._gateway.take())
-
-
-def prepare(folder: Path, console: Console) -> tuple[Path, Path]:
-    """Build and unpack the layer as it is attached, and copy the function as it is deployed."""
-    archive = folder / "shared-layer.zip"
-    build = str(ROOT / "shared-layer" / "build.sh")
-    # For the Python that runs the function here; the one for Lambda is `make build`.
-    options = ["--python", f"3.{sys.version_info.minor}", "--output", str(archive)]
-    subprocess.run([build, *options], check=True, stdout=subprocess.DEVNULL)
-    console.print(f"built shared-layer.zip: {archive.stat().st_size:,} bytes")
-    ignore = shutil.ignore_patterns("__pycache__", "tests")
-    task_root = shutil.copytree(ROOT / "functions", folder / "task", ignore=ignore)
-    shutil.copy(Path(__file__).with_name("function.py"), task_root)
-    return unpack_layer(archive, folder / "opt"), task_root
+async def clumsy_speaker(url: str, record: Record, tell: Callable[[str], object]) -> None:
+    """Send what is broken, and far too much, as a speaker of another session."""
+    async with connect(url) as client:
+        await client.request("createSession", sourceLanguage="en")
+        for broken in BROKEN:
+            await client.send_frame(broken.frame)
+            answer = await client.expect("error")
+            record.refusals.append((broken, answer["code"], answer["message"]))
+        record.flood_sent, started = FLOOD, time.monotonic()
+        answers = await asyncio.gather(
+            *(client.request("getSessionStatus") for _ in range(FLOOD)), return_exceptions=True
+        )
+        record.flood_refused = sum(isinstance(answer, ClientError) for answer in answers)
+        seconds = time.monotonic() - started
+        record.flood_allowed = ENVIRONMENTS * CONTROLS_PER_SECOND * (1 + seconds)
+    for broken in CLOSING:
+        async with connect(url) as client:
+            await client.send_frame(broken.frame)
+            await client.closed.wait()
+            record.refusals.append((broken, str(client.close_code), "connection closed"))
+    tell(f"{len(record.refusals)} broken messages, {FLOOD} requests at once")
 
 
-def send_stream(client: Client, chunks: list[bytes], speed: float, console: Console) -> None:
-    """Send the recording at its pace, the broken messages in between."""
-    started = time.monotonic()
-    sent_chunks = 0
-    with _progress(console) as progress:
-        task = progress.add_task("speaking", total=len(chunks) + len(BROKEN))
-        for message in stream(chunks):
-            if message.kind == "chunk":
-                _wait_until(started + sent_chunks * CHUNK_MS / 1000 * speed)
-                sent_chunks += 1
-            client.send(message)
-            progress.advance(task)
+async def look(system: System, running: Running, record: Record) -> None:
+    """See what an operator sees."""
+    await system.api.flush()
+    events = await asyncio.to_thread(read_logs, running)
+    lines = [(event["function"], parse_line(event["message"])) for event in events]
+    record.lines = [pair for pair in lines if pair[1].get("sessionId") == record.session]
+    record.functions = json.loads(describe(system))["functions"]
+    rows = await asyncio.to_thread(metric_rows, running)
+    record.metrics = {row.name: row.total for row in rows}
 
 
-def _wait_until(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.monotonic()))
-
-
-def send_flood(client: Client, chunk: bytes) -> None:
-    """Send far more than a speaker may; as many as the token bucket cannot hold are due back."""
-    started = time.monotonic()
-    codes = [client.send(message).code for message in flood(chunk, FLOOD)]
-    passed = FLOOD - codes.count("RATE_LIMIT_AUDIO_CHUNKS")
-    allowed = RATE + RATE * (time.monotonic() - started)
-    problems = client.record.problems
-    if passed > allowed + 1:
-        problems.append(f"the flood got {passed} chunks through, {allowed:.0f} may")
-    if passed < RATE:
-        problems.append(f"the flood got {passed} chunks through, {RATE} are free")
-
-
-def _progress(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+def _types(client: Client) -> list[str]:
+    return [client.messages.get_nowait().get("type", "") for _ in range(client.messages.qsize())]

@@ -1,0 +1,192 @@
+"""The whole system on this machine: AWS APIs, the deployed stack, the gateway, the schedules.
+
+Everything listens on 127.0.0.1, writes to temporary folders, and ends with the block it runs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from .assembly import ROOT, Assembly, build_layer, packed, synthesize, zip_code
+from .deploy import Deployer, localize, uploads
+from .emulator import Emulator
+from .gateway import LocalApi
+from .scheduler import Schedule, read_schedules, run_schedules, scheduled_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from .assembly import Template
+
+__all__ = ["System"]
+
+
+def _unchanged(template: Template) -> Template:
+    return template
+
+
+class System:
+    """Runs in an `async with` block; `api` is the gateway, `emulator` has the AWS APIs.
+
+    `settings` win over the variables of every function. `tell` gets a word for a person about
+    each step. Ports: 0 is a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        stage: str = "dev",
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+        tell: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self.stage = stage
+        self._port = port
+        self._settings = dict(settings or {})
+        self._tell = tell
+        self._stack = contextlib.AsyncExitStack()
+        self._deploying = asyncio.Lock()
+        self._edit: Callable[[Template], Template] = _unchanged
+        self._layer: tuple[str, bytes] = "", b""
+        self._scheduler: asyncio.Task[None] | None = None
+        self.emulator = Emulator()
+        self.assembly: Assembly
+        self.outputs: dict[str, str] = {}
+        self.schedules: list[Schedule] = []
+        self.api: LocalApi
+
+    @property
+    def url(self) -> str:
+        """The address of the WebSocket API."""
+        return str(self.api.url)
+
+    @property
+    def namespace(self) -> str:
+        """The CloudWatch namespace of the stage's metrics."""
+        functions = [
+            resource["Properties"]["Environment"]["Variables"]
+            for resource in self.assembly.template["Resources"].values()
+            if resource["Type"] == "AWS::Lambda::Function"
+        ]
+        return str(functions[0]["METRICS_NAMESPACE"])
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as undo:
+            self._tell("starting the AWS APIs, and making the template and the layer")
+            # Each of the three takes seconds, and none needs the others.
+            starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
+            try:
+                self.assembly, _ = await asyncio.gather(
+                    asyncio.to_thread(synthesize, self.stage),
+                    asyncio.to_thread(self._built_layer),
+                )
+            finally:
+                await starting
+                undo.callback(self.emulator.__exit__, None, None, None)
+            self._tell("deploying the stack")
+            self._deployer = await asyncio.to_thread(
+                Deployer, self.emulator.client, self.assembly.stack
+            )
+            await asyncio.to_thread(self._deploy)
+            self.api = await undo.enter_async_context(
+                LocalApi(
+                    self.emulator.client,
+                    self.outputs["ApiId"],
+                    self.outputs["StageName"],
+                    port=self._port,
+                )
+            )
+            undo.push_async_callback(self._stop_schedules)
+            self._start_schedules()
+            self._stack = undo.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def redeploy(self, edit: Callable[[Template], Template] | None = None) -> None:
+        """Deploy what the sources are now; connections stay, messages in flight are answered.
+
+        `edit` changes the template before it is deployed, now and from now on.
+        """
+        async with self._deploying:
+            if edit is not None:
+                self._edit = edit
+            self.assembly = await asyncio.to_thread(synthesize, self.stage)
+            await asyncio.to_thread(self._deploy)
+            await self.api.reload()
+            await self._stop_schedules()
+            self._start_schedules()
+
+    async def run_schedule(self, schedule: Schedule) -> Any:
+        """Run a scheduled function now, and return what came of it."""
+        result = await self.api.invoke(schedule.function, scheduled_event(schedule, time.time()))
+        if result.error is not None:
+            self._tell(f"{schedule.function}: {result.error.type}: {result.error.message}")
+        return result
+
+    def _deploy(self) -> None:
+        archives = {key: packed(path) for key, path in self.assembly.assets.items()}
+        archives |= dict.fromkeys(self.assembly.layer_keys, self._built_layer())
+        for key, packages in self.assembly.code_keys.items():
+            archives[key] = zip_code(ROOT / "functions", packages)
+        keys, files = uploads(archives)
+        template = self._edit(localize(self.assembly.template, keys, self._settings))
+        self.outputs = self._deployer.deploy(template, files)
+        self.schedules = read_schedules(self.emulator.client, self.assembly.stack)
+
+    def _built_layer(self) -> bytes:
+        """Return the layer's zip, built again only if a source has changed."""
+        digest = _digest_of_layer()
+        if self._layer[0] != digest:
+            self._layer = digest, build_layer()
+        return self._layer[1]
+
+    def _start_schedules(self) -> None:
+        self._scheduler = asyncio.create_task(run_schedules(self.schedules, self.run_schedule))
+
+    async def _stop_schedules(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.cancel()
+            await asyncio.gather(self._scheduler, return_exceptions=True)
+
+
+def _digest_of_layer() -> str:
+    layer = ROOT / "shared-layer"
+    sources = sorted([*(layer / "python").rglob("*.py*"), layer / "build.py"])
+    digest = hashlib.sha256()
+    for path in sources:
+        if "__pycache__" not in path.parts:
+            digest.update(f"{path}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def describe(system: System) -> str:
+    """Return the state of the running system as JSON: what `status` shows."""
+    functions = [
+        {
+            "name": state.name,
+            "environments": state.environments,
+            "busy": state.busy,
+            "waiting": state.waiting,
+            "invocations": state.invocations,
+            "errors": state.errors,
+            "timeouts": state.timeouts,
+            "crashes": state.crashes,
+            "coldStarts": state.cold_starts,
+        }
+        for state in system.api.states()
+    ]
+    connections = len(system.api.connections())
+    return json.dumps({"functions": functions, "connections": connections})

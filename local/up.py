@@ -1,0 +1,124 @@
+"""Starts the system as other processes can find it, and keeps it until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+from typing import TYPE_CHECKING
+
+from .machine import check_machine, check_port
+from .processes import guarded_folder
+from .reload import follow_sources, take_snapshot
+from .state import Running, announced
+from .system import System, describe
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+    from rich.console import Console
+
+__all__ = ["run_until_told", "running_system", "serve", "welcome"]
+
+
+def run_until_told(main: Coroutine[Any, Any, int]) -> int:
+    """Run `main` with a temporary folder that goes with this process, also if it is killed.
+
+    Ctrl-C and SIGTERM cancel `main`, which then ends what it started.
+    """
+    before = tempfile.tempdir
+    with guarded_folder("websocket-audio-") as folder:
+        tempfile.tempdir = str(folder)  # for everything that any part of the system writes
+        try:
+            return asyncio.run(_cancelled_by_sigterm(main))
+        finally:
+            tempfile.tempdir = before
+
+
+async def _cancelled_by_sigterm(main: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.ensure_future(main)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 0
+
+
+@contextlib.asynccontextmanager
+async def running_system(
+    *, stage: str, port: int, page_port: int, reload: bool, tell: Callable[[str], object]
+) -> AsyncIterator[tuple[System, Running]]:
+    """Start the system and announce it; with `reload`, changed sources become live."""
+    check_machine()
+    check_port(port, "--port")
+    check_port(page_port, "--page-port")
+    sources = take_snapshot()
+    async with contextlib.AsyncExitStack() as stack:
+        system = await stack.enter_async_context(System(stage=stage, port=port, tell=tell))
+        running = Running(
+            pid=os.getpid(),
+            url=system.url,
+            page=None,
+            stack=system.assembly.stack,
+            namespace=system.namespace,
+            variables=system.emulator.variables,
+        )
+        stack.enter_context(announced(running))
+        await stack.enter_async_context(_answering_status(system, running.status_socket))
+        if reload:
+            task = asyncio.create_task(follow_sources(system, sources, tell))
+            stack.push_async_callback(_end, task)
+        yield system, running
+
+
+@contextlib.asynccontextmanager
+async def _answering_status(system: System, path: Path) -> AsyncIterator[None]:
+    """Tell whoever connects to the socket at `path`, which only this user can, how things are."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(describe(system).encode())
+        writer.close()
+
+    server = await asyncio.start_unix_server(answer, path)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def serve(console: Console, *, stage: str, port: int, page_port: int, reload: bool) -> int:
+    """Start the system, say what a person can do with it, and keep it until cancelled."""
+    tell = console.print
+    async with running_system(
+        stage=stage, port=port, page_port=page_port, reload=reload, tell=tell
+    ) as (system, running):
+        tell(welcome(running))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            tell(f"ending {system.assembly.stack}")
+    return 0
+
+
+def welcome(running: Running) -> str:
+    """Return where the system is, and what to do next."""
+    page = f"page   {running.page}\n" if running.page else ""
+    return (
+        f"\nAPI    {running.url}\n{page}"
+        "\nIn another terminal, with .venv/dev/bin/python:\n"
+        "  python -m local speak local/recordings/speech.wav --listeners 1\n"
+        "  python -m local listen SESSION --language es -o heard.wav\n"
+        "  python -m local logs | metrics | status\n"
+        "\nA changed handler or layer file becomes live by itself. Ctrl-C ends everything.\n"
+    )

@@ -1,0 +1,288 @@
+"""`python -m local`: started in a copy of the sources, used by other processes, ended in every way."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from local.assembly import synthesize
+from local.client import connect
+from local.state import Running
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCES = ("functions", "infrastructure", "local", "shared-layer", "requirements", "cdk.json")
+SECONDS = 60.0
+
+
+class Up:
+    """A running `python -m local up`, and its output so far."""
+
+    def __init__(self, place, *options):
+        self.place = place
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", "up", *options],
+            cwd=place.root,
+            env=place.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.output = ""
+
+    @property
+    def running(self):
+        path = next(self.place.folder.glob(f"websocket-audio-*/{self.process.pid}.json"))
+        return Running(**json.loads(path.read_text()))
+
+    def wait_for(self, pattern):
+        """Read the output until it holds `pattern`; return the match."""
+        until = time.monotonic() + SECONDS
+        while not (found := re.search(pattern, self.output)):
+            ready, _, _ = select.select([self.process.stdout], [], [], until - time.monotonic())
+            assert ready, f"no {pattern!r} in {self.output!r}"
+            new = os.read(self.process.stdout.fileno(), 65_536)
+            assert new, f"ended with {self.process.wait()}: {self.output}"
+            self.output += new.decode()
+        return found
+
+
+class Place:
+    """A copy of the sources, and a folder for everything that is written while they run."""
+
+    def __init__(self, root):
+        self.root = root
+        # Short, because a socket's path may have 108 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="up-", dir="/tmp"))
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "XDG_RUNTIME_DIR": str(self.folder),
+        }
+
+    def run(self, *arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "local", *arguments],
+            cwd=self.root,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+
+    def leftovers(self):
+        """Return what is in the folder, apart from the empty one for running systems."""
+        return sorted(
+            str(path.relative_to(self.folder))
+            for path in self.folder.rglob("*")
+            if not re.fullmatch(r"websocket-audio-\d+", path.name)
+        )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    synthesize("dev")  # takes long, so it is made once, for all tests and for the demo
+    root = tmp_path_factory.mktemp("copy")
+    ignore = shutil.ignore_patterns("__pycache__", "tests", "*.zip")
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=ignore)
+        else:
+            shutil.copy(source, root / name)
+    shutil.copytree(ROOT / ".cache", root / ".cache")
+    return root
+
+
+@pytest.fixture
+def place(copy):
+    place = Place(copy)
+    yield place
+    shutil.rmtree(place.folder)
+
+
+@pytest.fixture
+def up(place):
+    """Return a function that starts a system; what still runs at the end is killed."""
+    started = []
+
+    def start(*options):
+        started.append(Up(place, *options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+
+
+def descendants(pid):
+    """Return the processes that a process has started, and they in turn, as open pidfds."""
+    found = {}
+    waiting = [pid]
+    while waiting:
+        for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            for child in map(int, children.read_text().split()):
+                with contextlib.suppress(ProcessLookupError):
+                    found[child] = os.pidfd_open(child)
+                    waiting.append(child)
+    return found
+
+
+def assert_ended(lives):
+    for pid, life in lives.items():
+        ended, _, _ = select.select([life], [], [], 20)
+        assert ended, Path(f"/proc/{pid}/cmdline").read_bytes()
+        os.close(life)
+
+
+def eventually(condition):
+    until = time.monotonic() + 20
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.02)
+    return condition()
+
+
+async def beat(url, times):
+    """Send heartbeats, and return the replies' types."""
+    async with connect(url) as client:
+        return [(await client.request("heartbeat"))["type"] for _ in range(times)]
+
+
+def test_two_systems_run_at_once_and_each_ends_without_a_trace(up, place):
+    systems = [up("--no-reload"), up("--no-reload")]
+    for system in systems:
+        url = system.wait_for(r"API +(ws://\S+)")[1]
+        system.wait_for("Ctrl-C ends everything")
+        assert asyncio.run(beat(url, 2)) == ["heartbeatAck"] * 2
+
+    several = place.run("status")
+    assert several.returncode == 1
+    assert "2 systems run here: choose with --pid one of" in several.stderr
+
+    for system, number in zip(systems, (signal.SIGINT, signal.SIGKILL), strict=True):
+        lives = descendants(system.process.pid)
+        assert len(lives) >= 4  # the emulator, an environment, their guards
+        system.process.send_signal(number)
+        system.process.wait(20)
+        assert_ended(lives)
+    assert systems[0].process.returncode == 0
+    assert place.run("status").stderr.startswith("Error: no system runs here: start one with")
+    assert eventually(lambda: place.leftovers() == []), place.leftovers()
+
+
+def test_recording_comes_out_at_the_listeners_side(up, place):
+    up("--no-reload").wait_for("Ctrl-C ends everything")
+    recording = place.root / "local" / "recordings" / "speech.wav"
+    heard = place.folder / "heard.wav"
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", "speak", str(recording), "--listeners", "1"],
+        cwd=place.root,
+        env=place.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as speaking:
+        session = speaking.stdout.readline().split()[1]
+        listening = place.run("listen", session, "-o", str(heard))
+        spoken, _ = speaking.communicate(timeout=SECONDS)
+
+    assert speaking.returncode == 0
+    assert "sent 53 chunks, 5.2 s" in spoken
+    assert listening.returncode == 0, listening.stderr
+    assert "53 chunks, 0 missing" in listening.stdout
+    assert heard.read_bytes() == recording.read_bytes()
+
+    lines = place.run("logs", "--no-follow", "--session", session).stdout
+    assert "operation=joinSession" in lines
+    assert "\x1b" not in lines
+    assert "ListenersNotified" in place.run("metrics").stdout
+    status = place.run("status").stdout
+    assert "ws://127.0.0.1:" in status
+    assert "websocket-audio-dev-audio" in status
+
+
+def test_changed_sources_become_live_and_no_message_is_lost(up, place):
+    system = up()
+    url = system.wait_for(r"API +(ws://\S+)")[1]
+    system.wait_for("Ctrl-C ends everything")
+
+    async def change_while_beating(path, old, new, live):
+        done = asyncio.Event()
+
+        async def keep_beating():
+            replies = []
+            async with connect(url) as client:
+                while not done.is_set():
+                    replies.append(await client.request("heartbeat"))
+                    await asyncio.sleep(0.12)  # more than ten a second are refused
+            return replies
+
+        beating = asyncio.create_task(keep_beating())
+        source = place.root / path
+        text = source.read_text()
+        assert old in text
+        source.write_text(text.replace(old, new))
+        started = time.monotonic()
+        await asyncio.to_thread(system.wait_for, live)
+        took = time.monotonic() - started
+        done.set()
+        replies = await beating
+        source.write_text(text)
+        return replies, took
+
+    handler = "functions/handlers/connection.py"
+    replies, took = asyncio.run(
+        change_while_beating(
+            handler,
+            "from __future__ import annotations\n",
+            'from __future__ import annotations\nprint(\'{"level":"INFO","message":"new code"}\')\n',
+            rf"{handler} is live after",
+        )
+    )
+    assert {reply["type"] for reply in replies} == {"heartbeatAck"}
+    assert took < 10
+    assert asyncio.run(beat(url, 1)) == ["heartbeatAck"]
+    assert "new code" in place.run("logs", "--no-follow").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["status"], "no system runs here: start one with `python -m local up`"),
+        (["listen", "golden-eagle-427"], "no system runs here"),
+        (["logs", "--pid", "1"], "no system runs here"),
+        (["speak", "missing.wav"], "'missing.wav' does not exist"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(place, arguments, message):
+    run = place.run(*arguments)
+
+    assert run.returncode in {1, 2}
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_port_that_is_taken_is_named(place):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        run = place.run("up", "--port", str(port))
+
+    assert run.returncode == 1
+    assert run.stderr == f"Error: port {port} is taken; choose another with --port\n"
+    assert place.leftovers() == []
