@@ -111,6 +111,20 @@ def test_pool_grows_to_its_limit_and_no_further(functions, loop, name, tmp_path)
     assert len(set(pids)) == 2
 
 
+def test_many_first_calls_load_the_function_once(functions, loop, name, monkeypatch):
+    fetched = []
+    fetch = functions._fetch
+    monkeypatch.setattr(functions, "_fetch", lambda *asked: fetched.append(asked) or fetch(*asked))
+
+    async def run():
+        return await asyncio.gather(*(functions.invoke(name, {}) for _ in range(5)))
+
+    results = loop.run(run())
+
+    assert len(fetched) == 1
+    assert [result.error for result in results] == [None] * 5
+
+
 def test_environment_is_reused(functions, loop, name):
     first = loop.run(functions.invoke(name, {}))
     second = loop.run(functions.invoke(name, {}))

@@ -145,7 +145,14 @@ class Socket(asyncio.Protocol):
             self.refuse(self._accepted.status_code, b'{"message":"Bad Request"}')
             return
         self._transport.pause_reading()
-        self._app.spawn(self._app.connect(self, request))
+        self._app.spawn(self._connect(request))
+
+    async def _connect(self, request: Request) -> None:
+        try:
+            await self._app.connect(self, request)
+        except Exception:
+            self.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b'{"message":"Internal server error"}')
+            raise
 
     @property
     def is_open(self) -> bool:

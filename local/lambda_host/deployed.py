@@ -103,15 +103,17 @@ class Functions:
         """Take over what was deployed since; return the names of the functions that changed."""
         before = dict(self._revisions)
         for name in before:
-            await self._load(name)
+            await self._load(name, again=True)
         return [name for name in before if before[name] != self._revisions[name]]
 
     async def close(self) -> None:
         """End all environments."""
         await asyncio.gather(*(function.close() for function in self._functions.values()))
 
-    async def _load(self, name: str) -> None:
+    async def _load(self, name: str, *, again: bool = False) -> None:
         async with self._loading.setdefault(name, asyncio.Lock()):
+            if name in self._functions and not again:
+                return  # somebody else was waiting for it, too
             revision = self._revisions.get(name)
             loaded = await asyncio.to_thread(self._fetch, name, revision)
             if loaded is None:
