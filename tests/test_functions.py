@@ -302,6 +302,26 @@ def test_new_route_is_taken_over_and_connections_stay(emulator, loop, api_id, na
     assert api.states()[0].invocations == 2
 
 
+def test_subscriber_that_fails_harms_nobody(emulator, loop, api_id, name):
+    api = loop.enter(LocalApi(emulator.client, api_id, "dev"))
+    seen = []
+
+    def fail(line):
+        seen.append(line)
+        raise RuntimeError
+
+    api.subscribe(fail)
+    stop = api.subscribe(lambda line: seen.append(line.text))
+    result = loop.run(api.invoke(name, {}))
+    stop()
+    before = len(seen)
+    loop.run(api.invoke(name, {}))
+
+    assert result.error is None
+    assert len([one for one in seen if isinstance(one, str)]) == 2  # start and report
+    assert before == len(seen) == 3
+
+
 def test_listener_that_is_given(emulator, loop, api_id):
     import socket
 

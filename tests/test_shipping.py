@@ -73,6 +73,18 @@ def test_more_values_than_a_call_takes_are_split():
         pytest.param(document(with_={"Metrics": 1}), id="metrics-are-a-number"),
         pytest.param({"_aws": {"Timestamp": "x"}}, id="time-is-a-text"),
         pytest.param({"_aws": 1}, id="no-object"),
+        pytest.param(document(Size=float("nan")), id="nan"),
+        pytest.param(document(Size=10**400), id="too-large"),
+        pytest.param(document(Size=[]), id="no-values"),
+        pytest.param(document(with_={"Namespace": ""}), id="no-namespace"),
+        pytest.param(document(with_={"Namespace": 1}), id="namespace-is-a-number"),
+        pytest.param(document(with_={"Metrics": [{"Name": 1}]}) | {1: 1}, id="name-is-a-number"),
+        pytest.param(document(with_={"Metrics": [{"Name": "Size", "Unit": "Bananas"}]}), id="unit"),
+        pytest.param(
+            document(with_={"Metrics": [{"Name": "Size", "StorageResolution": 7}]}), id="resolution"
+        ),
+        pytest.param(document() | {"_aws": document()["_aws"] | {"Timestamp": 1e30}}, id="time"),
+        pytest.param(document() | {"_aws": document()["_aws"] | {"Timestamp": -1}}, id="negative"),
     ],
 )
 def test_broken_document_is_left_out(broken):

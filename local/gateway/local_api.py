@@ -393,7 +393,11 @@ class LocalApi:
     def _on_line(self, line: Line) -> None:
         self._shipper.take(line)
         for callback in list(self._subscribers):
-            callback(line)
+            try:
+                callback(line)
+            except Exception:  # who only looks on must not stop a function
+                self._subscribers.discard(callback)
+                _log.exception("a subscriber failed, and gets no more lines")
 
     async def _sweep_now_and_then(self) -> None:
         while True:

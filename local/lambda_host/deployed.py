@@ -67,6 +67,7 @@ class Functions:
         on_line: Callable[[Line], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        find_runtime_client(sys.executable, sys.platform)  # rather now than at the first event
         self._lambda = client("lambda")
         self._sts = client("sts")
         self._folder = folder

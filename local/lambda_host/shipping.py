@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,19 @@ _MAX_WAITING_LINES = 200_000
 _BATCH_LINES, _BATCH_BYTES, _LINE_OVERHEAD_BYTES, _LINE_BYTES = 10_000, 1_048_576, 26, 1_000_000
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 _BATCH_METRICS, _METRIC_VALUES = 1_000, 150
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+_LARGEST_VALUE = 2**360
+_SIZES = [
+    f"{size}{kind}" for kind in ("bytes", "bits") for size in ("Kilo", "Mega", "Giga", "Tera")
+]
+_RATES = ["Bytes", "Bits", *_SIZES, "Count"]
+_UNITS = {"Seconds", "Microseconds", "Milliseconds", "Percent", "None", *_RATES} | {
+    f"{unit}/Second" for unit in _RATES
+}
+_LAST_SECOND = 4_102_444_800  # the year 2100: what is beyond was no time in milliseconds
+
+
+_log = logging.getLogger(__name__)
 
 
 class Shipper:
@@ -53,7 +67,10 @@ class Shipper:
         """Ship until cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL_SECONDS)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:  # whatever it was: the next lines are to be shipped all the same
+                _log.exception("a batch of lines was lost")
 
     async def flush(self) -> None:
         """Ship what was taken so far; what the API refuses is counted in `problems`."""
@@ -142,18 +159,19 @@ def metric_data(documents: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[s
 
 
 def _series(document: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], list[float]]]:
+    """Yield what identifies each series, and its values; one bad series would cost a whole batch."""
     try:
         second = document["_aws"]["Timestamp"] // 1000
         for directive in document["_aws"]["CloudWatchMetrics"]:
             for metric in directive["Metrics"]:
                 values = _numbers(document.get(metric["Name"]))
                 unit, resolution = metric.get("Unit", "None"), metric.get("StorageResolution", 60)
-                for names in directive["Dimensions"] if values else ():
+                known = unit in _UNITS and resolution in {1, 60} and 0 <= second <= _LAST_SECOND
+                for names in directive["Dimensions"] if values and known else ():
                     dimensions = tuple((name, document[name]) for name in names)
-                    if not all(isinstance(value, str) for _, value in dimensions):
-                        continue
-                    what = (directive["Namespace"], metric["Name"], dimensions)
-                    yield (*what, unit, resolution, second), values
+                    texts = (directive["Namespace"], metric["Name"], *sum(dimensions, ()))
+                    if all(isinstance(text, str) and text.strip() for text in texts):
+                        yield (*texts[:2], dimensions, unit, resolution, int(second)), values
     except (KeyError, TypeError, AttributeError):
         return
 
@@ -161,6 +179,11 @@ def _series(document: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], list
 def _numbers(target: object) -> list[float]:
     """Return the values of a metric; none if the document has something else there."""
     values: list[Any] = target if isinstance(target, list) else [target]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    if all(_is_value(value) for value in values):
         return [float(value) for value in values]
     return []
+
+
+def _is_value(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -_LARGEST_VALUE <= value <= _LARGEST_VALUE  # type: ignore[operator]
