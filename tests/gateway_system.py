@@ -2,6 +2,7 @@
 
 import io
 import json
+import secrets
 import zipfile
 from pathlib import Path
 
@@ -92,8 +93,18 @@ def create_api(emulator, routes: dict[str, dict], *, expression="$request.body.a
     return api_id
 
 
-def add_route(emulator, api_id, key, *, function, timeout_ms=None, responds=False) -> None:
-    """Add a route that leads to a function."""
+def add_route(
+    emulator, api_id, key, *, function, timeout_ms=None, responds=False, permits=True
+) -> None:
+    """Add a route that leads to a function, and let it."""
+    if permits:
+        emulator.client("lambda").add_permission(
+            FunctionName=function,
+            StatementId=secrets.token_hex(8),
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api_id}/*/{key}",
+        )
     client = emulator.client("apigatewayv2")
     invocations = (
         f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"

@@ -42,6 +42,7 @@ PROTECT = f"{DOC}websocket-api-protect.html"
 CALLBACK = f"{DOC}apigateway-how-to-call-websocket-api-connections.html"
 EVENTS = "https://github.com/aws-powertools/powertools-lambda-python/issues/5543"
 MODEL = "https://docs.aws.amazon.com/sdkfornet/v3/apidocs/items/ApiGatewayManagementApi/NApiGatewayManagementApiModel.html"
+NOT_LET_IN = "https://github.com/terraform-aws-modules/terraform-aws-apigateway-v2/issues/8"
 INTERNAL = "https://github.com/aws-samples/simple-websockets-chat-app/issues/42"
 FORBIDDEN = "https://github.com/aws-samples/simple-websockets-chat-app/issues/24"
 TIMED_OUT = "https://github.com/Kludex/mangum/issues/128"
@@ -159,6 +160,7 @@ def functions(emulator):
             emulator, "plain", "app.messages", rich, Timeout=1, LoggingConfig={"LogFormat": "Text"}
         ),
         "direct": create_function(emulator, "direct", "app.direct", rich),
+        "unreachable": create_function(emulator, "unreachable", "app.messages", rich),
     }
 
 
@@ -316,6 +318,19 @@ def test_function_that_raises(deployed):
         assert re.fullmatch("[A-Za-z0-9_-]{15}=", answer.pop("requestId"))
         assert answer == {}
         assert route_of(tell(client, action="echo")) == "echo"
+
+
+@behaviour(
+    "A function whose policy does not let API Gateway in: `Internal server error`, `$connect` 500",
+    NOT_LET_IN,
+)
+def test_function_that_does_not_let_the_gateway_in(start, functions):
+    closed_to_all = {"function": functions["unreachable"], "permits": False}
+    deployed = start({"$default": closed_to_all})
+    with deployed.client() as client:
+        assert tell(client, any="thing")["message"] == "Internal server error"
+
+    assert start({"$connect": closed_to_all}).refusal()[0] == 500
 
 
 @behaviour("A malformed answer: `Internal server error`, and the connection is kept", INTERNAL)

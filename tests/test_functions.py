@@ -10,7 +10,7 @@ import pytest
 from local.emulator import Emulator
 from local.gateway import ApiError, LocalApi
 from local.lambda_host import HostError
-from local.lambda_host.deployed import Functions
+from local.lambda_host.deployed import Functions, lets_in
 from local.loop import LoopThread
 from tests.gateway_system import (
     add_route,
@@ -330,3 +330,40 @@ def test_listener_that_is_given(emulator, loop, api_id):
     api = loop.enter(LocalApi(emulator.client, api_id, "dev", listener=listener))
 
     assert api.url == f"ws://127.0.0.1:{port}/dev"
+
+
+# --- policies of functions -------------------------------------------------------------------------
+
+ARN = "arn:aws:execute-api:us-east-1:000000000000:abc/dev/$connect"
+
+
+def statement(source="*", **changes):
+    return {
+        "Effect": "Allow",
+        "Action": "lambda:InvokeFunction",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Condition": {"ArnLike": {"AWS:SourceArn": source}},
+    } | changes
+
+
+@pytest.mark.parametrize(
+    ("statements", "allowed"),
+    [
+        pytest.param([], False, id="none"),
+        pytest.param([statement(ARN)], True, id="the-route"),
+        pytest.param([statement(ARN.replace("$connect", "*"))], True, id="the-stage"),
+        pytest.param([statement(ARN.replace("dev/$connect", "*/*"))], True, id="the-api"),
+        pytest.param([statement(ARN.replace("dev", "de?"))], True, id="question-mark"),
+        pytest.param([statement(ARN.replace("dev", "prod"))], False, id="another-stage"),
+        pytest.param([statement(ARN.replace("abc", "abcd"))], False, id="another-api"),
+        pytest.param([statement(ARN + "x"), statement(ARN)], True, id="one-of-two"),
+        pytest.param([statement(Condition={})], True, id="no-condition"),
+        pytest.param([statement(Effect="Deny")], False, id="deny"),
+        pytest.param([statement(Action="lambda:GetFunction")], False, id="another-action"),
+        pytest.param([statement(Principal="*")], True, id="anybody"),
+        pytest.param([statement(Principal={"Service": "sns.amazonaws.com"})], False, id="sns"),
+        pytest.param([statement(Principal={"AWS": "arn:aws:iam::1:root"})], False, id="account"),
+    ],
+)
+def test_policy(statements, allowed):
+    assert lets_in(statements, ARN) is allowed

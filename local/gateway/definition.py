@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["Api", "ApiError", "Route", "Throttle", "read_api"]
 
@@ -81,16 +81,8 @@ def read_api(client: Any, api_id: str, stage: str) -> Api:
 
 def _items(client: Any, call: str, **asked: str) -> list[dict[str, Any]]:
     """Return all items of a call that answers in pages."""
-    return list(_pages(client, call, asked))
-
-
-def _pages(client: Any, call: str, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
-    while True:
-        page = getattr(client, call)(**asked)
-        yield from page.get("Items", [])
-        if not (token := page.get("NextToken")):
-            return
-        asked = {**asked, "NextToken": token}
+    pages = client.get_paginator(call).paginate(**asked)
+    return [item for page in pages for item in page["Items"]]
 
 
 def _route(

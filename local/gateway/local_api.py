@@ -388,7 +388,10 @@ class LocalApi:
             end,
             Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT),
         )
-        self.spawn(self._functions.invoke(route.function_arn, event)).add_done_callback(done)
+        region, account = route.function_arn.split(":")[3:5]
+        source = f"arn:aws:execute-api:{region}:{account}:{self._api.id}/{self._stage}/{route.key}"
+        work = self._functions.invoke(route.function_arn, event, source_arn=source)
+        self.spawn(work).add_done_callback(done)
 
     def _on_line(self, line: Line) -> None:
         self._shipper.take(line)

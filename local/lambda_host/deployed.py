@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
+import re
 import secrets
 import sys
 import time
@@ -30,13 +32,14 @@ if TYPE_CHECKING:
     from .lines import Line
     from .results import InvocationResult
 
-__all__ = ["Functions", "Issued"]
+__all__ = ["Functions", "Issued", "lets_in"]
 
 # What AssumeRole gives unless the role allows more.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _CREDENTIALS_SECONDS = 3600
 # Environments started within this time share a set: AssumeRole costs the start more than signing.
 _SHARED_SECONDS = 600
+_GATEWAY = "apigateway.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Functions:
         self._functions: dict[str, Function] = {}
         self._roles: dict[str, str] = {}  # by function
         self._revisions: dict[str, object] = {}
+        self._policies: dict[str, list[dict[str, Any]]] = {}
         self._loading: dict[str, asyncio.Lock] = {}
         self._issued: dict[str, Issued] = {}
 
@@ -89,15 +93,20 @@ class Functions:
         """Return the credentials with that key, also when they have ended."""
         return self._issued.get(access_key)
 
-    async def invoke(self, name: str, event: object) -> InvocationResult:
+    async def invoke(
+        self, name: str, event: object, *, source_arn: str | None = None
+    ) -> InvocationResult:
         """Have a function handle `event`, a value that JSON can hold or JSON text as bytes.
 
-        HostError for a function that is not there or cannot run here.
+        With `source_arn`, of an API's route, the function's policy has to let API Gateway in.
+        HostError for a function that is not there, lets nobody in, or cannot run here.
         """
         name = name.rpartition(":function:")[2]
         body = event if isinstance(event, bytes) else encode(event)
         if name not in self._functions:
             await self._load(name)
+        if source_arn is not None and not lets_in(self._policies[name], source_arn):
+            raise HostError(f"the policy of {name} does not let API Gateway in for {source_arn}")
         return await self._functions[name].invoke(body)
 
     async def reload(self) -> list[str]:
@@ -117,6 +126,7 @@ class Functions:
                 return  # somebody else was waiting for it, too
             revision = self._revisions.get(name)
             loaded = await asyncio.to_thread(self._fetch, name, revision)
+            self._policies[name] = await asyncio.to_thread(self._fetch_policy, name)
             if loaded is None:
                 return
             settings, self._roles[name], self._revisions[name] = loaded
@@ -148,6 +158,13 @@ class Functions:
         unpack_code([_download(found["Code"]["Location"])], task_root)
         opt = self._unpack_layers(layers) if layers else None
         return _settings(told, task_root, opt, self._variables(told)), told["Role"], now
+
+    def _fetch_policy(self, name: str) -> list[dict[str, Any]]:
+        try:
+            policy = json.loads(self._lambda.get_policy(FunctionName=name)["Policy"])
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return []
+        return list(policy["Statement"])
 
     def _unpack_layers(self, arns: list[str]) -> Path:
         into = self._folder / f"layers-{hashlib.sha256(' '.join(arns).encode()).hexdigest()[:16]}"
@@ -197,6 +214,27 @@ _WATCHED = (
     *("CodeSha256", "Handler", "Runtime", "Role", "Timeout", "MemorySize", "Environment"),
     "LoggingConfig",
 )
+
+
+def lets_in(statements: list[dict[str, Any]], source_arn: str) -> bool:
+    """Return whether one of a function's policy lets API Gateway invoke it for that route."""
+    return any(
+        statement["Effect"] == "Allow"
+        and statement["Action"] in {"lambda:InvokeFunction", "lambda:*", "*"}
+        and _services(statement["Principal"]) in ("*", _GATEWAY, [_GATEWAY])
+        and re.fullmatch(_pattern(statement), source_arn)
+        for statement in statements
+    )
+
+
+def _services(principal: str | dict[str, str | list[str]]) -> str | list[str]:
+    return principal if isinstance(principal, str) else principal.get("Service", "")
+
+
+def _pattern(statement: Mapping[str, Any]) -> str:
+    """Return the condition on the source's ARN, in which `*` is any text and `?` a character."""
+    arn: str = statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", "*")
+    return re.escape(arn).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def _settings(
