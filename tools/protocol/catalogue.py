@@ -26,7 +26,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "details": {"field": "sessionId"},
         "correlationId": "request-1",
     },
-    "sessionEnded": {"reason": "The speaker ended the session"},
+    "sessionEnded": {"reason": "speakerEnded"},
 }
 _GATEWAY_EXAMPLE = {
     "message": "Internal server error",

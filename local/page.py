@@ -1,0 +1,224 @@
+"""Serves the page on loopback: the files of `web/`, its settings, and a stream of what functions write.
+
+Nothing here knows the system: who starts it hands in the settings and calls `publish` for every line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Page"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_WEB = _ROOT / "web"
+_SAMPLE = _ROOT / "local" / "recordings" / "speech.wav"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".wav": "audio/wav",
+}
+# What checks the page, and what it is checked with, is no part of it.
+_NOT_SERVED = {"node_modules", "tests"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+# So much is told to a page that comes later.
+_KEPT_LINES = 2000
+# A stream on which nothing is written never notices that its reader has gone.
+_COMMENT_SECONDS = 15.0
+
+
+class _Line(NamedTuple):
+    id: int
+    text: str
+
+
+class _Lines:
+    """What functions wrote lately; readers wait for more."""
+
+    def __init__(self) -> None:
+        self._kept: deque[_Line] = deque(maxlen=_KEPT_LINES)
+        self._changed = threading.Condition()
+        self._last_id = 0
+        self.closed = False
+
+    def add(self, function: str, line: str, now_ms: int) -> None:
+        with self._changed:
+            self._last_id += 1
+            event = {"id": self._last_id, "function": function, "line": line, "time": now_ms}
+            self._kept.append(_Line(self._last_id, json.dumps(event)))
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    def known(self, last_id: int) -> int:
+        """Return the id as it is; 0 for one that an earlier run gave out."""
+        with self._changed:
+            return last_id if last_id <= self._last_id else 0
+
+    def after(self, last_id: int, seconds: float) -> list[_Line]:
+        """Return the lines after one, as soon as there are any; none when time is up."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.closed or self._last_id > last_id, seconds)
+            return [line for line in self._kept if line.id > last_id]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - the only one that makes us
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        if self.headers.get("Host") not in self.server.hosts:
+            self._answer(403, "text/plain", b"This is served to this machine only.\n")
+        elif path == "/operator" and "operator" in self.server.config:
+            self._stream()
+        elif path == "/config.json":
+            self._answer(200, "application/json", json.dumps(self.server.config).encode())
+        else:
+            self._file(path)
+
+    do_HEAD = do_GET
+
+    def _file(self, path: str) -> None:
+        file = _file_of(path)
+        if file is None:
+            self._answer(404, "text/plain", b"There is no such file.\n")
+        else:
+            self._answer(200, _TYPES[file.suffix], file.read_bytes())
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self._head(status, kind, {"Content-Length": str(len(body))})
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _head(self, status: int, kind: str, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, **_HEADERS, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _stream(self) -> None:
+        """Write lines as server-sent events until the reader goes or the page ends."""
+        self.close_connection = True
+        self._head(200, "text/event-stream", {"Connection": "close"})
+        lines = self.server.lines
+        last_id = lines.known(_number(self.headers.get("Last-Event-ID")))
+        try:
+            while not lines.closed and self.command != "HEAD":
+                new = lines.after(last_id, _COMMENT_SECONDS)
+                text = "".join(f"id: {line.id}\ndata: {line.text}\n\n" for line in new)
+                self.wfile.write((text or ": nothing new\n\n").encode())
+                last_id = new[-1].id if new else last_id
+        except OSError:
+            pass  # the reader has gone
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing: the terminal belongs to the system's own output."""
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 16 else 0
+
+
+def _file_of(path: str) -> Path | None:
+    """Return the file that a path means, if it is one of the page's."""
+    if path == "/sample.wav":
+        return _SAMPLE
+    try:
+        file = (_WEB / (path.lstrip("/") or "index.html")).resolve()
+        is_file = file.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return None
+    is_ours = file.is_relative_to(_WEB) and _NOT_SERVED.isdisjoint(file.relative_to(_WEB).parts)
+    return file if is_file and is_ours and file.suffix in _TYPES else None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, port: int, config: Mapping[str, Any]) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.config = dict(config)
+        self.lines = _Lines()
+        # Another name that resolves to this machine would let another site's page read the logs.
+        self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that closed its connection early."""
+
+
+class Page:
+    """The page's server. `config` is what the page reads first: `url`, the WebSocket API's address.
+
+    Without `operator` there is no view of what functions write.
+    """
+
+    def __init__(self, config: Mapping[str, Any], port: int = 0, *, operator: bool = True) -> None:
+        offered = {"sample": "sample.wav", **({"operator": "operator"} if operator else {})}
+        self._server = _Server(port, {**offered, **config})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def start(self) -> None:
+        """Serve from now on, in a thread of its own."""
+        self._thread.start()
+
+    def publish(self, function: str, line: str) -> None:
+        """Tell every open page what a function wrote. Any thread may call; nothing waits."""
+        self._server.lines.add(function, line, time.time_ns() // 1_000_000)
+
+    def close(self) -> None:
+        """Stop serving; open streams end."""
+        self._server.lines.close()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+
+def main() -> None:
+    """Serve the page for an API that runs elsewhere, until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m local.page", description=main.__doc__)
+    parser.add_argument("url", help="the API's address, as the stack's output WebSocketUrl says it")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, is a free one")
+    given = parser.parse_args()
+    page = Page({"url": given.url}, given.port, operator=False)
+    page.start()
+    sys.stdout.write(f"{page.url}\n")
+    sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+/** What is global in the audio thread, and not in TypeScript's own libraries. */
+declare const sampleRate: number;
+declare class AudioWorkletProcessor {
+  readonly port: MessagePort;
+}
+declare function registerProcessor(name: string, processor: unknown): void;

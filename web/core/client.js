@@ -1,0 +1,371 @@
+/**
+ * One person's connection to the system, through breaks and refreshes: requests and their replies,
+ * heartbeats, reconnection. Sockets, clock, timers and chance are handed in.
+ *
+ * @import { ClientMessage, CreateSession, ErrorMessage, JoinSession } from "../protocol/declared.js"
+ * @import { SendAudio, ServerMessage, ServerMessages } from "../protocol/declared.js"
+ *
+ * @typedef {"new" | "connecting" | "open" | "waiting" | "ended"} State
+ *
+ * @typedef {object} Socket what is used of a browser's WebSocket
+ * @property {number} bufferedAmount
+ * @property {(text: string) => void} send
+ * @property {(code?: number) => void} close
+ * @property {((event: any) => void) | null} onopen
+ * @property {((event: any) => void) | null} onmessage
+ * @property {((event: any) => void) | null} onclose
+ *
+ * @typedef {object} World
+ * @property {(url: string, protocol: string) => Socket} open
+ * @property {() => number} random from 0 to 1
+ * @property {(run: () => void, ms: number) => any} setTimer
+ * @property {(timer: any) => void} clearTimer
+ *
+ * @typedef {object} Listeners
+ * @property {(state: State, waitMs: number) => void} state `waitMs`: until the next attempt
+ * @property {(message: ServerMessage) => void} message whatever comes, replies too
+ * @property {(problem: Problem) => void} problem what nobody waits for: an error, a gateway's message
+ */
+
+import { LIMITS, ProtocolError, REPLIES, SUBPROTOCOL, isGatewayMessage, readMessage, writeMessage } from "../protocol/messages.js";
+
+const REPLY_MS = 10_000;
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 15_000;
+const MAX_TRIES = 4;
+/** More than this waiting in the socket is audio that comes too late. */
+const MAX_BUFFERED_BYTES = 1_000_000;
+
+/** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
+export class Problem extends Error {
+  /** @param {string} code @param {string} sentence @param {boolean} retryable */
+  constructor(code, sentence, retryable) {
+    super(sentence);
+    this.code = code;
+    this.retryable = retryable;
+  }
+
+  /** @param {ErrorMessage} message */
+  static of(message) {
+    return new Problem(message.code, message.message, message.retryable);
+  }
+}
+
+export class Client {
+  #url;
+  #world;
+  #listeners;
+  /** @type {State} */
+  #state = "new";
+  /** @type {Socket | null} */
+  #socket = null;
+  /** The next one, while the old one still works. @type {Socket | null} */
+  #successor = null;
+  /** @type {{ sessionId: string, refreshToken: string } | null} */
+  #ticket = null;
+  /** @type {Map<string, { resolve: (reply: any) => void, reject: (problem: Problem) => void, timer: any, socket: Socket }>} */
+  #pending = new Map();
+  #requests = 0;
+  #failures = 0;
+  /** Ends the wait for the next attempt. @type {(() => void) | null} */
+  #stopWaiting = null;
+  /** @type {any} */
+  #heartbeatTimer = null;
+
+  /**
+   * @param {string} url
+   * @param {World} world
+   * @param {Listeners} listeners
+   */
+  constructor(url, world, listeners) {
+    this.#url = url;
+    this.#world = world;
+    this.#listeners = listeners;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /**
+   * Connect, and open or join a session; from then on the session is kept through every break.
+   *
+   * @template {CreateSession | JoinSession} M
+   * @param {M} message
+   * @returns {Promise<ServerMessages[typeof REPLIES[M["action"]]]>}
+   */
+  async begin(message) {
+    await this.#connect();
+    const reply = await this.request(message);
+    this.#ticket = { sessionId: reply.sessionId, refreshToken: reply.refreshToken };
+    return reply;
+  }
+
+  /** @returns {Promise<void>} */
+  async #connect() {
+    for (let tries = 1; ; tries++) {
+      this.#enter("connecting");
+      const socket = this.#world.open(this.#url, SUBPROTOCOL);
+      try {
+        await opened(socket);
+        if (this.#ended()) return socket.close(1000);
+        return this.#use(socket);
+      } catch (problem) {
+        if (this.#ended() || tries === MAX_TRIES) throw problem;
+        this.#failures = tries;
+        await this.#pause();
+      }
+    }
+  }
+
+  #ended() {
+    return this.#state === "ended";
+  }
+
+  /** @param {State} state */
+  #enter(state, waitMs = 0) {
+    if (this.#ended()) return;
+    this.#state = state;
+    this.#listeners.state(state, waitMs);
+  }
+
+  /** @param {Socket} socket */
+  #use(socket) {
+    this.#socket = socket;
+    this.#listen(socket);
+    this.#failures = 0;
+    this.#enter("open");
+    this.#beat();
+  }
+
+  /** @param {Socket} socket */
+  #listen(socket) {
+    socket.onmessage = (event) => this.#receive(event.data, socket);
+    socket.onclose = () => this.#lost(socket);
+  }
+
+  /** Wait before the next attempt: longer each time, and not all clients at once. */
+  #pause() {
+    const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
+    const ms = Math.round(most * (0.5 + this.#world.random() / 2));
+    this.#enter("waiting", ms);
+    return new Promise((resolve) => {
+      const timer = this.#world.setTimer(() => this.hurry(), ms);
+      this.#stopWaiting = () => {
+        this.#world.clearTimer(timer);
+        resolve(undefined);
+      };
+    });
+  }
+
+  /** Try now, when something says that the network is back. */
+  hurry() {
+    const stop = this.#stopWaiting;
+    this.#stopWaiting = null;
+    stop?.();
+  }
+
+  /**
+   * Send `message` and return its reply. What may be retried is, a few times; all else is thrown.
+   *
+   * @template {Exclude<ClientMessage, SendAudio>} M
+   * @param {M} message
+   * @returns {Promise<ServerMessages[typeof REPLIES[M["action"]]]>}
+   */
+  async request(message) {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#ask(message, this.#socket);
+      } catch (problem) {
+        const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES;
+        if (!again || this.#state !== "open") throw problem;
+        const ms = FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2);
+        await new Promise((resolve) => this.#world.setTimer(() => resolve(undefined), ms));
+      }
+    }
+  }
+
+  /**
+   * @param {any} message @param {Socket | null} socket
+   * @returns {Promise<any>}
+   */
+  #ask(message, socket) {
+    if (socket === null) throw new Problem("CONNECTION_LOST", "There is no connection just now", false);
+    const requestId = `page-${++this.#requests}`;
+    const text = writeMessage({ ...message, requestId });
+    return new Promise((resolve, reject) => {
+      const timer = this.#world.setTimer(() => {
+        this.#pending.delete(requestId);
+        reject(new Problem("TIMEOUT", "No answer came", false));
+      }, REPLY_MS);
+      this.#pending.set(requestId, { resolve, reject, timer, socket });
+      socket.send(text);
+    });
+  }
+
+  /**
+   * Send a chunk of audio, to which nothing is answered; false if it had to be left out.
+   *
+   * @param {SendAudio} message
+   */
+  sendAudio(message) {
+    if (this.#socket === null || this.#state !== "open" || this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) return false;
+    this.#socket.send(writeMessage(message));
+    return true;
+  }
+
+  /** @param {string} text @param {Socket} socket */
+  #receive(text, socket) {
+    let message;
+    try {
+      message = readMessage(text);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#listeners.problem(new Problem("PROTOCOL", `A message was not understood: ${error.message}`, false));
+      return;
+    }
+    if (isGatewayMessage(message)) {
+      this.#gatewayFailed(message.message, socket);
+      return;
+    }
+    this.#settle(message);
+    this.#listeners.message(message);
+    this.#obey(message);
+  }
+
+  /** @param {ServerMessage} message */
+  #settle(message) {
+    const waiting = this.#forget(message.requestId);
+    if (message.type !== "error") waiting?.resolve(message);
+    else if (waiting) waiting.reject(Problem.of(message));
+    else this.#listeners.problem(Problem.of(message));
+  }
+
+  /** @param {string | undefined} requestId */
+  #forget(requestId) {
+    const waiting = requestId === undefined ? undefined : this.#pending.get(requestId);
+    if (requestId === undefined || waiting === undefined) return null;
+    this.#pending.delete(requestId);
+    this.#world.clearTimer(waiting.timer);
+    return waiting;
+  }
+
+  /** API Gateway does not say which request it means. If one alone waits, it is that one. */
+  #gatewayFailed(/** @type {string} */ sentence, /** @type {Socket} */ socket) {
+    const problem = new Problem("GATEWAY", `The gateway says: ${sentence}`, false);
+    const here = [...this.#pending].filter(([, one]) => one.socket === socket);
+    const [only] = here;
+    if (only && here.length === 1) this.#forget(only[0])?.reject(problem);
+    else this.#listeners.problem(problem);
+  }
+
+  /** @param {ServerMessage} message */
+  #obey(message) {
+    if (message.type === "sessionEnded") this.end();
+    if (message.type === "connectionRefreshRequired") void this.#refresh(this.#url);
+    if (message.type === "connectionRefresh") void this.#refresh(message.newConnectionUrl);
+  }
+
+  #beat() {
+    this.#world.clearTimer(this.#heartbeatTimer);
+    this.#heartbeatTimer = this.#world.setTimer(() => void this.#showLife(), LIMITS.heartbeatSeconds * 1000);
+  }
+
+  /** A connection that does not answer is broken, even if nobody noticed. */
+  async #showLife() {
+    const socket = this.#socket;
+    if (socket === null) return;
+    try {
+      await this.#ask({ action: "heartbeat" }, socket);
+    } catch (problem) {
+      if (problem instanceof Problem && problem.code === "TIMEOUT" && socket === this.#socket) {
+        socket.onclose = null;
+        socket.close();
+        this.#lost(socket);
+      }
+    }
+    if (socket === this.#socket) this.#beat();
+  }
+
+  /** @param {Socket} socket */
+  #lost(socket) {
+    for (const [requestId, one] of [...this.#pending]) {
+      if (one.socket === socket) {
+        this.#forget(requestId)?.reject(new Problem("CONNECTION_LOST", "The connection broke", false));
+      }
+    }
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    this.#world.clearTimer(this.#heartbeatTimer);
+    if (!this.#ended() && this.#successor === null) void this.#resume();
+  }
+
+  /** Connect again, and take the session over from the connection that broke. */
+  async #resume() {
+    if (this.#ticket === null) return this.end();
+    while (!this.#ended() && this.#socket === null) {
+      this.#failures++;
+      await this.#pause();
+      if (this.#ended()) return;
+      this.#enter("connecting");
+      await this.#takeOver(this.#url);
+    }
+  }
+
+  /** Change to a new connection while the old one still works. @param {string} url */
+  async #refresh(url) {
+    if (this.#ticket === null || this.#successor !== null || this.#state !== "open") return;
+    await this.#takeOver(url);
+    if (this.#socket === null && !this.#ended()) await this.#resume();
+  }
+
+  /** @param {string} url */
+  async #takeOver(url) {
+    const ticket = /** @type {{ sessionId: string, refreshToken: string }} */ (this.#ticket);
+    let socket = null;
+    try {
+      socket = this.#successor = this.#world.open(url, SUBPROTOCOL);
+      await opened(socket);
+      this.#listen(socket);
+      await this.#ask({ action: "refreshConnection", ...ticket }, socket);
+      const old = this.#socket;
+      if (this.#ended()) socket.close(1000);
+      else this.#use(socket);
+      old?.close(1000);
+    } catch (problem) {
+      if (socket) {
+        socket.onclose = null;
+        socket.close();
+      }
+      const final = problem instanceof Problem && !problem.retryable && !PASSING.has(problem.code);
+      if (final) {
+        this.#listeners.problem(problem);
+        this.end();
+      }
+    } finally {
+      this.#successor = null;
+    }
+  }
+
+  /** Close for good. */
+  end() {
+    this.#enter("ended");
+    this.hurry();
+    this.#world.clearTimer(this.#heartbeatTimer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+    if (socket) this.#lost(socket);
+  }
+}
+
+/** What another attempt may well cure, although no server said so. */
+const PASSING = new Set(["CONNECTION_LOST", "TIMEOUT", "GATEWAY"]);
+
+/** @param {Socket} socket @returns {Promise<void>} */
+function opened(socket) {
+  return new Promise((resolve, reject) => {
+    socket.onopen = () => resolve();
+    socket.onclose = () => reject(new Problem("CONNECTION_LOST", "The connection could not be opened", true));
+  });
+}

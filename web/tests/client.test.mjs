@@ -1,0 +1,341 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { Client } from "../core/client.js";
+
+const CREATED = {
+  type: "sessionCreated", timestamp: 1, sessionId: "golden-eagle-427", sourceLanguage: "en", qualityTier: "standard",
+  audioFormat: {}, expiresAt: 2, refreshToken: "token",
+};
+const CREATE = { action: "createSession", sourceLanguage: "en" };
+const error = (code, retryable) => ({ type: "error", timestamp: 1, code, message: `about ${code}`, retryable });
+
+class FakeSocket {
+  sent = [];
+  bufferedAmount = 0;
+  closed = false;
+  constructor(url, protocol) {
+    Object.assign(this, { url, protocol });
+  }
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+  close() {
+    this.closed = true;
+  }
+  answer(message) {
+    this.onmessage({ data: JSON.stringify({ ...message, requestId: this.sent.at(-1).requestId }) });
+  }
+  receive(message) {
+    this.onmessage({ data: typeof message === "string" ? message : JSON.stringify(message) });
+  }
+  breaks() {
+    this.onclose({ code: 1006 });
+  }
+}
+
+let world, client, states, messages, problems;
+
+beforeEach(() => {
+  world = {
+    sockets: [], timers: new Set(), random: () => 1,
+    open: (url, protocol) => world.sockets[world.sockets.push(new FakeSocket(url, protocol)) - 1],
+    setTimer: (run, ms) => {
+      const timer = { run, ms };
+      world.timers.add(timer);
+      return timer;
+    },
+    clearTimer: (timer) => world.timers.delete(timer),
+  };
+  states = [];
+  messages = [];
+  problems = [];
+  client = new Client("ws://here/dev", world, {
+    state: (state, waitMs) => states.push(waitMs ? `${state} ${waitMs}` : state),
+    message: (message) => messages.push(message.type),
+    problem: (problem) => problems.push(`${problem.code}: ${problem.message}`),
+  });
+});
+
+/** Let promises that can go on, go on. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Run the timer of so many milliseconds. */
+async function elapse(ms) {
+  const timer = [...world.timers].find((one) => one.ms === ms);
+  assert.ok(timer, `a timer of ${ms} ms among ${[...world.timers].map((one) => one.ms)}`);
+  world.timers.delete(timer);
+  timer.run();
+  await settle();
+}
+
+async function opens(socket) {
+  socket.onopen({});
+  await settle();
+}
+
+async function begun() {
+  const promise = client.begin(CREATE);
+  await opens(world.sockets[0]);
+  world.sockets[0].answer(CREATED);
+  await promise;
+  return world.sockets[0];
+}
+
+/** Break the connection, wait, and open the next. */
+async function reconnected(socket, backoff = 500) {
+  socket.breaks();
+  await settle();
+  await elapse(backoff);
+  const next = world.sockets.at(-1);
+  await opens(next);
+  return next;
+}
+
+test("a session is created over the sub-protocol, and its reply is the one with the request's id", async () => {
+  const promise = client.begin(CREATE);
+  const [socket] = world.sockets;
+  await opens(socket);
+  socket.receive({ type: "heartbeatAck", timestamp: 1, requestId: "another" });
+  socket.answer(CREATED);
+
+  assert.equal((await promise).sessionId, "golden-eagle-427");
+  assert.equal(socket.protocol, "websocket-audio.v1");
+  assert.deepEqual(states, ["connecting", "open"]);
+  assert.deepEqual(messages, ["heartbeatAck", "sessionCreated"]);
+});
+
+test("a server that is not there is tried again, with longer waits, and then given up", async () => {
+  const promise = assert.rejects(client.begin(CREATE), /could not be opened/);
+  for (const ms of [500, 1000, 2000]) {
+    world.sockets.at(-1).breaks();
+    await settle();
+    await elapse(ms);
+  }
+  world.sockets.at(-1).breaks();
+
+  await promise;
+  assert.equal(world.sockets.length, 4);
+});
+
+test("what may be retried is asked again, with a new id and after a wait", async () => {
+  const socket = await begun();
+  const promise = client.request({ action: "pauseBroadcast" });
+  const [first] = socket.sent.slice(-1);
+  socket.answer(error("RATE_LIMIT_CONTROL_MESSAGES", true));
+  await settle();
+  await elapse(500);
+
+  assert.notEqual(socket.sent.at(-1).requestId, first.requestId);
+  socket.answer({ type: "broadcastPaused", timestamp: 1, sessionId: "golden-eagle-427" });
+  assert.equal((await promise).type, "broadcastPaused");
+});
+
+test("it is asked four times at most", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "INTERNAL_SERVER_ERROR" });
+  for (const ms of [500, 1000, 2000]) {
+    socket.answer(error("INTERNAL_SERVER_ERROR", true));
+    await settle();
+    await elapse(ms);
+  }
+  socket.answer(error("INTERNAL_SERVER_ERROR", true));
+
+  await promise;
+  assert.equal(socket.sent.filter((one) => one.action === "pauseBroadcast").length, 4);
+});
+
+test("what may not be retried is not", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "setVolume", volumeLevel: 0.5 }), { code: "AUTH_INVALID_ROLE", message: "about AUTH_INVALID_ROLE" });
+  socket.answer(error("AUTH_INVALID_ROLE", false));
+
+  await promise;
+  assert.equal(socket.sent.filter((one) => one.action === "setVolume").length, 1);
+});
+
+test("a request without an answer ends after ten seconds", async () => {
+  await begun();
+  const promise = assert.rejects(client.request({ action: "getSessionStatus" }), { code: "TIMEOUT" });
+  await elapse(10_000);
+
+  await promise;
+});
+
+test("a message that the functions would refuse is not sent", async () => {
+  const socket = await begun();
+
+  await assert.rejects(client.request({ action: "setVolume", volumeLevel: 2 }), /volumeLevel must be from 0 to 1/);
+  assert.equal(socket.sent.length, 1);
+});
+
+test("after a break the session is taken over with its token", async () => {
+  const next = await reconnected(await begun());
+
+  const { requestId, ...message } = next.sent[0];
+  assert.deepEqual(message, { action: "refreshConnection", sessionId: "golden-eagle-427", refreshToken: "token" });
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker" });
+  await settle();
+  assert.deepEqual(states, ["connecting", "open", "waiting 500", "connecting", "open"]);
+});
+
+test("requests that a break leaves without an answer fail at once", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "CONNECTION_LOST" });
+  socket.breaks();
+
+  await promise;
+});
+
+test("it tries again and again, up to fifteen seconds apart, and at once when the network is back", async () => {
+  let socket = await begun();
+  for (const ms of [500, 1000, 2000, 4000, 8000, 15000, 15000]) {
+    socket.breaks();
+    await settle();
+    await elapse(ms);
+    socket = world.sockets.at(-1);
+  }
+  socket.breaks();
+  await settle();
+  const before = world.sockets.length;
+  client.hurry();
+  await settle();
+
+  assert.equal(world.sockets.length, before + 1);
+});
+
+test("a session that is gone is not asked for again", async () => {
+  const next = await reconnected(await begun());
+  next.answer(error("SESSION_NOT_FOUND", false));
+  await settle();
+
+  assert.deepEqual(problems, ["SESSION_NOT_FOUND: about SESSION_NOT_FOUND"]);
+  assert.equal(states.at(-1), "ended");
+  assert.ok(next.closed);
+});
+
+test("a server that fails to take over is asked again", async () => {
+  const next = await reconnected(await begun());
+  next.answer(error("INTERNAL_DATABASE_ERROR", true));
+  await settle();
+  await elapse(1000);
+
+  assert.equal(world.sockets.length, 3);
+  assert.deepEqual(problems, []);
+});
+
+test("a refresh opens the next connection before it closes the old one", async () => {
+  const socket = await begun();
+  socket.receive({ type: "connectionRefreshRequired", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60 });
+  const next = world.sockets[1];
+  await opens(next);
+  assert.ok(client.sendAudio({ action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 }));
+  assert.equal(socket.sent.at(-1).action, "sendAudio");
+  assert.equal(socket.closed, false);
+
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker" });
+  await settle();
+  assert.ok(socket.closed);
+  socket.breaks();
+  await settle();
+  assert.equal(world.sockets.length, 2);
+  assert.deepEqual(states, ["connecting", "open", "open"]);
+});
+
+test("an address to refresh at is used", async () => {
+  const socket = await begun();
+  socket.receive({ type: "connectionRefresh", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60, newConnectionUrl: "ws://there/dev" });
+
+  assert.equal(world.sockets[1].url, "ws://there/dev");
+});
+
+test("an old connection that ends during a refresh is not missed", async () => {
+  const socket = await begun();
+  socket.receive({ type: "connectionRefreshRequired", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60 });
+  const next = world.sockets[1];
+  await opens(next);
+  socket.breaks();
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker" });
+  await settle();
+
+  assert.equal(states.at(-1), "open");
+  assert.equal(world.sockets.length, 2);
+});
+
+test("a heartbeat goes out every thirty seconds, and no answer is a broken connection", async () => {
+  const socket = await begun();
+  await elapse(30_000);
+  assert.equal(socket.sent.at(-1).action, "heartbeat");
+  socket.answer({ type: "heartbeatAck", timestamp: 1 });
+  await settle();
+  await elapse(30_000);
+  await elapse(10_000);
+
+  assert.ok(socket.closed);
+  assert.equal(states.at(-1), "waiting 500");
+});
+
+test("a message of the gateway's own fails the one request that waits", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "GATEWAY", message: /Internal server error/ });
+  socket.receive({ message: "Internal server error", connectionId: "c", requestId: "theirs" });
+
+  await promise;
+  assert.deepEqual(problems, []);
+});
+
+test("if nobody or several wait, it is only told", async () => {
+  const socket = await begun();
+  socket.receive({ message: "Forbidden", connectionId: "c" });
+
+  assert.deepEqual(problems, ["GATEWAY: The gateway says: Forbidden"]);
+});
+
+test("what is not understood is told, and hurts nobody", async () => {
+  const socket = await begun();
+  socket.receive("{");
+  socket.receive({ type: "heartbeatAck", timestamp: "x" });
+
+  assert.equal(problems.length, 2);
+  assert.match(problems[1], /timestamp must be integer/);
+  assert.equal(states.at(-1), "open");
+});
+
+test("an error that nobody waits for is told", async () => {
+  const socket = await begun();
+  socket.receive(error("RATE_LIMIT_AUDIO_CHUNKS", true));
+
+  assert.deepEqual(problems, ["RATE_LIMIT_AUDIO_CHUNKS: about RATE_LIMIT_AUDIO_CHUNKS"]);
+});
+
+test("audio is left out while there is no connection, or too much waits", async () => {
+  const chunk = { action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 };
+  const socket = await begun();
+  socket.bufferedAmount = 1_000_001;
+  assert.equal(client.sendAudio(chunk), false);
+  socket.bufferedAmount = 0;
+  assert.equal(client.sendAudio(chunk), true);
+  socket.breaks();
+  assert.equal(client.sendAudio(chunk), false);
+});
+
+test("a session that ends closes the connection for good", async () => {
+  const socket = await begun();
+  socket.receive({ type: "sessionEnded", timestamp: 1, sessionId: "golden-eagle-427", reason: "speakerEnded" });
+  socket.breaks();
+  await settle();
+
+  assert.equal(states.at(-1), "ended");
+  assert.equal(world.sockets.length, 1);
+  assert.equal(world.timers.size, 0);
+});
+
+test("who leaves while waiting for the next attempt makes none", async () => {
+  const socket = await begun();
+  socket.breaks();
+  await settle();
+  client.end();
+  await settle();
+
+  assert.equal(world.sockets.length, 1);
+  assert.equal(world.timers.size, 0);
+});

@@ -1,0 +1,106 @@
+/** The few things that every view does with the page. */
+
+/**
+ * Return the element of this id, which has to be of this class.
+ *
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function element(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
+  return found;
+}
+
+/**
+ * Make an element.
+ *
+ * @template {keyof HTMLElementTagNameMap} N
+ * @param {N} name
+ * @param {Record<string, string>} attributes
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[N]}
+ */
+export function make(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "uk", "tr", "ar", "hi", "zh-Hans", "ja", "ko"];
+
+/** A language's name, in the person's own language. @param {string} code */
+export function languageName(code) {
+  try {
+    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+/** @param {HTMLSelectElement} select @param {string} chosen */
+export function offerLanguages(select, chosen) {
+  const options = LANGUAGES.map((code) => new Option(languageName(code), code, false, code === chosen));
+  select.replaceChildren(...options.sort((a, b) => a.text.localeCompare(b.text)));
+}
+
+/**
+ * Show what went wrong, with its code, until something goes well.
+ *
+ * @param {HTMLElement} place with role alert
+ * @param {{ code?: string, message: string } | null} problem
+ */
+export function showProblem(place, problem) {
+  place.hidden = problem === null;
+  place.replaceChildren();
+  if (problem === null) return;
+  place.append(make("span", {}, problem.message));
+  if (problem.code) place.append(" ", make("code", {}, problem.code));
+}
+
+/** @param {number} ms */
+export function duration(ms) {
+  const seconds = Math.floor(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/**
+ * Say how the connection is.
+ *
+ * @param {import("../core/client.js").State} state @param {number} waitMs
+ */
+export function connectionText(state, waitMs) {
+  return {
+    new: "",
+    connecting: "Connecting…",
+    open: "Connected.",
+    waiting: `The connection broke. Trying again in ${Math.max(1, Math.round(waitMs / 1000))} s…`,
+    ended: "Not connected.",
+  }[state];
+}
+
+export const ENDINGS = new Map([
+  ["speakerEnded", "The speaker ended the session."],
+  ["speakerDisconnected", "The speaker is gone, and did not come back."],
+  ["expired", "The session reached its longest time."],
+]);
+
+/** What a browser has for `core/client.js`. @type {import("../core/client.js").World} */
+export const browser = {
+  open: (url, protocol) => new WebSocket(url, protocol),
+  random: Math.random,
+  setTimer: (run, ms) => setTimeout(run, ms),
+  clearTimer: (timer) => clearTimeout(timer),
+};
+
+/**
+ * Tell those who show errors, wherever on the page, that there was one.
+ *
+ * @param {import("../core/client.js").Problem} problem
+ */
+export function announceProblem(problem) {
+  document.dispatchEvent(new CustomEvent("problem", { detail: problem }));
+}
