@@ -297,6 +297,31 @@ class TestBytecode:
         assert len(marshal.dumps(short)) < len(marshal.dumps(code))
 
 
+def test_bytecode_has_no_docstring_or_annotation_that_nothing_reads(built, tmp_path):
+    """A message's are read: they are its schema's description and its fields."""
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from shared_utils import *
+from shared_utils import connections, websocket_messages
+print(json.dumps([
+    Connections.__doc__, Connections.send.__doc__, connections.__doc__, validate_volume.__annotations__,
+    "__annotations__" in vars(BroadcastResult), "__annotations__" in vars(connections),
+    websocket_messages.__doc__, SetVolume.__doc__, SetVolume.__annotations__, parse_body.__doc__,
+]))
+"""
+    root = unpack(built[0], tmp_path / "opt")
+
+    run = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", code, root], capture_output=True, text=True, check=True
+    )
+
+    assert json.loads(run.stdout) == [
+        *(None, None, None, {}, False, False, None),
+        *("Set the volume of the broadcast.", {"volumeLevel": "float"}, None),
+    ]
+
+
 # Lines far apart, backwards, and none at all: what leaves `with` and `except` has no line of its own.
 FAR_APART = (
     "def f():\n"
