@@ -1,1 +1,1 @@
-"""The rules of a broadcast. Nothing here knows an event of API Gateway or the AWS SDK."""
+"""The rules of a broadcast. Nothing here knows an event of API Gateway; `store` alone knows the AWS SDK."""

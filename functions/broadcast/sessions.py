@@ -194,9 +194,9 @@ def why_closed(session: Session | None, now_ms: int) -> ErrorCode | None:
 
 def check_is_open(session: Session | None, now_ms: int) -> Session:
     """Return an open session."""
-    if code := why_closed(session, now_ms):
-        raise ApplicationError(code)
-    assert session is not None  # noqa: S101 - what `why_closed` has said
+    code = why_closed(session, now_ms)
+    if session is None or code is not None:
+        raise ApplicationError(code or ErrorCode.SESSION_NOT_FOUND)
     return session
 
 

@@ -7,6 +7,7 @@ name; an absent or empty one is its default.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
@@ -49,7 +50,7 @@ class Settings:
             session_hours=_number(environ, "SESSION_MAX_DURATION_HOURS", 2, 0.001, 24),
             max_listeners=_whole(environ, "MAX_LISTENERS_PER_SESSION", 500, MAX_LISTENERS),
             supported_languages=_languages(environ, "SUPPORTED_LANGUAGES"),
-            allowed_origins=frozenset(map(plain_origin, _listed(environ, "ALLOWED_ORIGINS"))),
+            allowed_origins=_origins(environ, "ALLOWED_ORIGINS"),
             idle_seconds=_whole(environ, "CONNECTION_IDLE_TIMEOUT_SECONDS", 120, 7200),
             refresh_minutes=_number(environ, "CONNECTION_REFRESH_MINUTES", 100, 0, 119),
             warning_minutes=_number(environ, "CONNECTION_WARNING_MINUTES", 110, 0, 119),
@@ -97,6 +98,14 @@ def _whole(environ: Mapping[str, str], name: str, default: int, highest: int) ->
 
 def _listed(environ: Mapping[str, str], name: str) -> list[str]:
     return [entry.strip() for entry in environ.get(name, "").split(",") if entry.strip()]
+
+
+def _origins(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    origins = [plain_origin(entry) for entry in _listed(environ, name)]
+    for origin in origins:
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s*]+", origin):
+            raise _unreadable(name, "origins such as https://audio.example.com", origin)
+    return frozenset(origins)
 
 
 def _languages(environ: Mapping[str, str], name: str) -> frozenset[str]:

@@ -84,6 +84,10 @@ def test_empty_variable_is_its_default(text):
             for text in ("0", "24.5", "nan", "inf", "two", "1_0", "\u0662")
         ),
         ("SUPPORTED_LANGUAGES", "en,xx"),
+        *(
+            ("ALLOWED_ORIGINS", text)
+            for text in ("*", "a.example", "https://*.example", "https://a.example/page", "null")
+        ),
     ],
 )
 def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, text):
