@@ -20,7 +20,7 @@ DEV := .venv/dev/bin/python
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: dev ## Stream speech through a function on the built layer, and show what it logs and counts
+demo: dev ## Start the complete system, stream speech to three listeners, show what happens
 	@$(DEV) -m local demo
 
 test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
@@ -52,7 +52,7 @@ lock: ## Pin the newest versions that requirements/*.in allow
 	    || exit 1; done
 
 clean: ## Remove what these targets made
-	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache heard.wav
 	@rm -rf shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -255,6 +255,17 @@ def test_changed_sources_become_live_and_no_message_is_lost(up, place):
     assert asyncio.run(beat(url, 1)) == ["heartbeatAck"]
     assert "new code" in place.run("logs", "--no-follow").stdout
 
+    package = "shared-layer/python/shared_utils/__init__.py"
+    replies, took = asyncio.run(
+        change_while_beating(
+            package, "__version__ = ", "__version__ = 'new' + ", "more is live|__init__.py is live"
+        )
+    )
+    assert {reply["type"] for reply in replies} == {"heartbeatAck"}
+    assert took < 10
+    assert asyncio.run(beat(url, 1)) == ["heartbeatAck"]
+    assert '"layerVersion":"new0' in place.run("logs", "--no-follow").stdout
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
