@@ -60,10 +60,10 @@ class Record:
                 self.problems.append(f"{function['name']}: {bad}")
         if not self.lines:
             self.problems.append("CloudWatch Logs have no line with the session's id")
-        taken = self.metrics.get("AudioChunksReceived", 0)
-        # Environments keep counts for ten seconds, so the last ones may not have told theirs.
-        if not 0 < taken <= self.chunks_sent:
-            self.problems.append(f"AudioChunksReceived adds up to {taken:g}")
+        # Not a count of chunks: environments keep those for ten seconds, or a hundred of them.
+        told, due = self.metrics.get("ListenersNotified", 0), len(self.listeners)
+        if told != due:
+            self.problems.append(f"ListenersNotified adds up to {told:g}, due was {due}")
 
 
 def _wrong_with(listener: Listener, pcm: bytes, chunks_sent: int) -> list[str]:
