@@ -10,13 +10,14 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from .machine import check_machine, check_port
+from .page import Page
 from .processes import guarded_folder
 from .reload import follow_sources, take_snapshot
 from .state import Running, announced
 from .system import System, describe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -63,7 +64,7 @@ async def running_system(
         running = Running(
             pid=os.getpid(),
             url=system.url,
-            page=None,
+            page=stack.enter_context(_page_of(system, page_port)),
             stack=system.assembly.stack,
             namespace=system.namespace,
             variables=system.emulator.variables,
@@ -74,6 +75,19 @@ async def running_system(
             task = asyncio.create_task(follow_sources(system, sources, tell))
             stack.push_async_callback(_end, task)
         yield system, running
+
+
+@contextlib.contextmanager
+def _page_of(system: System, port: int) -> Iterator[str]:
+    """Serve the page, with all that the functions write; give its address."""
+    page = Page({"url": system.url}, port)
+    stop = system.api.subscribe(lambda line: page.publish(line.function, line.text))
+    page.start()
+    try:
+        yield page.url
+    finally:
+        stop()
+        page.close()
 
 
 @contextlib.asynccontextmanager

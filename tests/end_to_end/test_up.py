@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,15 @@ from local.client import connect
 from local.state import Running
 
 ROOT = Path(__file__).parent.parent.parent
-SOURCES = ("functions", "infrastructure", "local", "shared-layer", "requirements", "cdk.json")
+SOURCES = (
+    "functions",
+    "infrastructure",
+    "local",
+    "shared-layer",
+    "requirements",
+    "web",
+    "cdk.json",
+)
 SECONDS = 60.0
 
 
@@ -94,7 +103,7 @@ class Place:
 def copy(tmp_path_factory):
     synthesize("dev")  # takes long, so it is made once, for all tests and for the demo
     root = tmp_path_factory.mktemp("copy")
-    ignore = shutil.ignore_patterns("__pycache__", "tests", "*.zip")
+    ignore = shutil.ignore_patterns("__pycache__", "node_modules", "tests", "*.zip")
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -208,8 +217,16 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
     assert "\x1b" not in lines
     assert "ListenersNotified" in place.run("metrics").stdout
     status = place.run("status").stdout
+    assert page_of(status).startswith(b"<!doctype html>")
     assert "ws://127.0.0.1:" in status
     assert "websocket-audio-dev-audio" in status
+
+
+def page_of(status):
+    """Return what a browser gets at the page's address."""
+    address = re.search(r"page +(http://127\.0\.0\.1:\d+/)", status)[1]
+    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own address
+        return answer.read().lower()
 
 
 def test_changed_sources_become_live_and_no_message_is_lost(up, place):
