@@ -132,14 +132,17 @@ def speak(recording: Path, language: str, listeners: int, pid: int | None) -> No
 @main.command()
 @click.argument("session")
 @click.option("--language", default="es", show_default=True, help="What to hear.")
+@click.option(
+    "--jitter", default=0.4, show_default=True, help="Seconds to wait for a chunk that is late."
+)
 @_output
 @_pid
 @_plainly
-def listen(session: str, language: str, output: Path, pid: int | None) -> None:
+def listen(session: str, language: str, jitter: float, output: Path, pid: int | None) -> None:
     """Join SESSION, and write what is heard to a WAV file."""
     from .talk import listen as run
 
-    _run(run(find_running(pid).url, session, language, output, _console()))
+    _run(run(find_running(pid).url, session, language, output, jitter, _console()))
 
 
 @main.command()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK_MS", "Heard", "hear", "listen", "speak"]
 
 CHUNK_MS = 100
-# How long a listener waits for a chunk that is late. What is played is that much behind.
-JITTER_SECONDS = 0.4
+# The end must not overtake the last chunks: functions may still have them.
+_LINGER_SECONDS = 1.0
 
 _VOLUME_STEP = 0.1
 
@@ -74,12 +74,14 @@ async def hear(client: Client, heard: Heard) -> None:
         heard.add(chunk)
 
 
-async def listen(url: str, session_id: str, language: str, output: Path, console: Console) -> None:
+async def listen(
+    url: str, session_id: str, language: str, output: Path, jitter: float, console: Console
+) -> None:
     """Join a session, and write what was heard once it ends, or on Ctrl-C."""
     async with connect(url) as client:
         joined = await client.request("joinSession", sessionId=session_id, targetLanguage=language)
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
-        heard = Heard(joined["audioFormat"], JitterBuffer(JITTER_SECONDS))
+        heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
         reading = asyncio.create_task(_show_messages(client, console))
         try:
             await hear(client, heard)
@@ -107,6 +109,7 @@ async def speak(url: str, path: Path, language: str, listeners: int, console: Co
         reading = asyncio.create_task(_show_messages(client, console))
         with _keys(client, console):
             await stream(client, chunks, CHUNK_MS / 1000)
+            await asyncio.sleep(_LINGER_SECONDS)
         if not client.ended.is_set():
             await client.request("endSession")
         reading.cancel()
