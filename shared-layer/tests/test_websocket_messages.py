@@ -1216,8 +1216,13 @@ print(json.dumps([len(found), {len(classes) for classes in found} == {1}]))
     assert fresh(code) == [len([n for n in m.__all__ if n.endswith("Message")]), True]
 
 
-def test_dir_lists_every_public_name():
+def test_class_that_another_thread_has_just_made_is_not_made_again():
+    assert m.__getattr__("SetVolume") is m.SetVolume
+
+
+def test_dir_lists_every_public_name_before_its_class_is_made():
     assert {*m.__all__} <= {*fresh("print(json.dumps(dir(m)))")}
+    assert {*m.__all__} <= {*dir(m)}
 
 
 @pytest.mark.parametrize("name", ["SetVolumes", "_SetVolume", "setVolume", ""])
