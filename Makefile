@@ -24,7 +24,7 @@ demo: dev ## Start the complete system, stream speech to three listeners, show w
 	@$(DEV) -m local demo
 
 test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
-	@$(DEV) -m pytest -q tests functions/tests infrastructure/tests layerctl/tests
+	@$(DEV) -m pytest -q -rs --no-fold-skipped tests functions/tests infrastructure/tests layerctl/tests
 	@$(PYTHON) tools/layer_tests.py
 
 check: dev ## Check format, lint, types and generated files

@@ -1,0 +1,126 @@
+"""What the browser tests stand on: a Chromium, the whole system, and its page.
+
+The microphone is a recording, so that what is heard can be compared with what was said.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import wave
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from local.gateway import LocalApi
+from local.loop import LoopThread
+from local.page import Page
+from local.system import System
+
+__all__ = ["RECORDING", "Running", "chromium", "launched", "longest_run", "sent_audio", "write_wav"]
+
+ROOT = Path(__file__).parent.parent
+RECORDING = ROOT / "local" / "recordings" / "speech.wav"
+# Five sessions a minute are plenty for a person; here every test is one, from the same address.
+SETTINGS = {"RATE_LIMIT_SESSION_CREATION": "1000", "RATE_LIMIT_CONTROL_MESSAGES": "1000"}
+
+
+def chromium():
+    """Return the path of a Chromium of this machine, or None; `CHROMIUM` names one."""
+    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextlib.contextmanager
+def launched(executable):
+    """Run a Chromium that takes the recording for a microphone, and asks nobody."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=[
+                "--no-sandbox",  # containers lack what the sandbox needs; only our own page is shown
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={RECORDING}",
+                "--mute-audio",
+                "--disable-gpu",  # without one, drawing as if there were costs more
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+class Running:
+    """The system and its page, as `python -m local up` runs them."""
+
+    def __init__(self):
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        with contextlib.ExitStack() as undo:
+            self._loop = undo.enter_context(LoopThread())
+            self.system = self._loop.enter(System(settings=SETTINGS))
+            self.page = Page({"url": self.system.url})
+            undo.callback(self.page.close)
+            self.page.start()
+            self._follow(self.system.api)
+            self._stack = undo.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        self._stack.close()
+
+    def _follow(self, api):
+        api.subscribe(lambda line: self.page.publish(line.function, line.text))
+
+    def kill_gateway(self):
+        """Take the gateway away, and every connection with it; the sessions stay in the tables."""
+        self._loop.run(_killed(self.system.api))
+
+    def start_gateway(self):
+        """Serve the same API at the same address again."""
+        port = int(self.system.url.rsplit(":", 1)[1].split("/")[0])
+        outputs, client = self.system.outputs, self.system.emulator.client
+        api = LocalApi(client, outputs["ApiId"], outputs["StageName"], port=port)
+        self._loop.enter(api)
+        self.system.api = api
+        self._follow(api)
+
+
+async def _killed(api):
+    for connection in api.connections():
+        connection.socket.abort()  # as when a process dies: no close frame
+    await api.__aexit__(None, None, None)
+
+
+def longest_run(numbers, chunks):
+    """Return the bytes of the longest stretch of chunks whose numbers follow each other."""
+    runs, run = [b""], b""
+    for i, chunk in enumerate(chunks):
+        follows = i > 0 and numbers[i - 1] is not None and numbers[i] == numbers[i - 1] + 1
+        run = run + chunk if follows else chunk
+        runs.append(run)
+    return max(runs, key=len)
+
+
+def write_wav(path, samples):
+    """Write mono PCM16 of 16 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples)
+
+
+def sent_audio(page):
+    """Return a dict that fills with what the page sends from now on: bytes, by sequence number."""
+    sent = {}
+
+    def take(frame):
+        message = json.loads(frame)
+        if message["action"] == "sendAudio":
+            sent[message["sequenceNumber"]] = base64.b64decode(message["audioData"])
+
+    page.on("websocket", lambda socket: socket.on("framesent", take))
+    return sent

@@ -1,0 +1,443 @@
+"""The page in a real browser, against the whole system: what a person does, and what they hear."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import wave
+from array import array
+from urllib.parse import urlsplit
+
+import pytest
+
+import node
+from tests import browser as b
+
+# A cold function takes its time when the machine is busy; nothing waits that need not.
+PATIENCE_MS = 20_000
+AXE = "node_modules/axe-core/axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def installed():
+    """Return a Chromium's path; without one these tests are not run, except that CI has to."""
+    path = b.chromium()
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail("there is no Chromium, and CI has to run the browser tests")
+    if path is None:
+        pytest.skip("not run, for want of a Chromium")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(installed):
+    """Return a running browser."""
+    with b.launched(installed) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def running(installed):
+    """Return the running system."""
+    with b.Running() as running:
+        yield running
+
+
+class Tab:
+    """One person's page. It has to stay without errors, and to ask nobody else for anything."""
+
+    def __init__(self, context, address):
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.errors = []
+        self.hosts = set()
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.sent = b.sent_audio(self.page)
+        self.page.goto(address)
+        self.page.wait_for_selector("body[data-ready]")
+
+    def text(self, selector):
+        return self.page.inner_text(selector)
+
+    def sees(self, selector, text):
+        """Wait until an element shows `text`."""
+        self.page.locator(selector).filter(has_text=text).first.wait_for()
+
+    def number(self, selector):
+        return int(re.sub(r"\D", "", self.text(selector)))
+
+    def reaches(self, selector, number):
+        """Wait until an element shows so much, or more."""
+        self.page.wait_for_function(
+            "([selector, number]) => parseInt(document.querySelector(selector).textContent) >= number",
+            arg=[selector, number],
+        )
+
+    def speaks(self, source="microphone"):
+        """Begin a session, and return its id."""
+        self.page.check(f"#source-{source}")
+        self.page.uncheck("#speak-clean")
+        self.page.click("#speak-start")
+        self.page.wait_for_selector("#speak-live")
+        return self.text("#speak-session")
+
+    def listens(self, session_id, language="de"):
+        self.page.fill("#listen-session", session_id)
+        self.page.select_option("#listen-language", language)
+        self.page.click("#listen-start")
+        self.page.wait_for_selector("#listen-live")
+        return self
+
+
+class Tabs:
+    """Opens tabs, each a person of its own; at the end none may have failed."""
+
+    def __init__(self, chromium, address):
+        self._chromium = chromium
+        self._address = address
+        self._tabs = []
+
+    def __call__(self, view="speak", **options):
+        context = self._chromium.new_context(permissions=["microphone"], **options)
+        self._tabs.append(Tab(context, f"{self._address}#{view}"))
+        return self._tabs[-1]
+
+    def close(self):
+        for tab in self._tabs:
+            tab.page.context.close()
+        assert [error for tab in self._tabs for error in tab.errors] == []
+        hosts = {host for tab in self._tabs for host in tab.hosts}
+        assert hosts <= {urlsplit(self._address).netloc}
+
+
+@pytest.fixture
+def tab(chromium, running):
+    """Return what opens a tab for one test."""
+    tabs = Tabs(chromium, running.page.url)
+    yield tabs
+    tabs.close()
+
+
+@pytest.fixture(scope="module")
+def conversation(chromium, running):
+    """Return a speaker's tab, a listener's, and the session's id. Each test leaves them as they were."""
+    tabs = Tabs(chromium, running.page.url)
+    speaker = tabs("speak")
+    session_id = speaker.speaks()
+    listener = tabs("listen").listens(session_id)
+    listener.reaches("#listen-played", 1)
+    yield speaker, listener, session_id
+    tabs.close()
+
+
+# --- the voice
+
+
+def test_listener_gets_the_bytes_that_were_sent_and_hears_what_was_said(conversation, tmp_path):
+    speaker, listener, session_id = conversation
+    listener.reaches("#listen-played", 45)
+    with listener.page.expect_download() as download:
+        listener.page.click("#listen-save")
+    download.value.save_as(tmp_path / "heard.wav")
+
+    assert download.value.suggested_filename == f"{session_id}.wav"
+    with wave.open(str(tmp_path / "heard.wav")) as file:
+        assert file.getparams()[:3] == (1, 2, 16000)
+        heard = file.readframes(file.getnframes())
+    chunks = [heard[start : start + 3200] for start in range(0, len(heard), 3200)]
+    numbers = {chunk: number for number, chunk in speaker.sent.items()}
+    given = [numbers.get(chunk) for chunk in chunks]
+    known = [number for number in given if number is not None]
+    assert {len(chunk) for chunk in speaker.sent.values()} == {3200}
+    assert len(chunks) >= 45
+    assert known == sorted(set(known))
+    # What did not come in time on a busy machine is a silence, and said to be one.
+    assert given.count(None) <= listener.number("#listen-gaps") <= 5
+    run = b.longest_run(given, chunks)
+    assert len(run) >= 8 * 3200
+    b.write_wav(tmp_path / "run.wav", run)
+    correlation = node.run("tests/correlate.mjs", b.RECORDING, tmp_path / "run.wav").stdout
+    assert float(correlation) > 0.99
+
+
+def test_recording_stands_in_for_a_microphone(tab):
+    speaker = tab("speak")
+    listener = tab("listen").listens(speaker.speaks("recording"))
+
+    listener.reaches("#listen-played", 5)
+    assert max(array("h", b"".join(speaker.sent.values()))) > 3000
+
+
+def test_delay_is_shown(conversation):
+    """A chunk is 100 ms, waits 200 ms, and is given to the sound card 80 ms ahead; 2 s are the most."""
+    _, listener, _ = conversation
+    listener.reaches("#listen-played", 20)
+
+    assert 300 < listener.number("#listen-latency") < 4000
+
+
+# --- the controls
+
+
+def test_pause_and_mute_are_seen_by_the_listener_and_stop_the_sending(conversation):
+    speaker, listener, _ = conversation
+    speaker.page.click("#speak-pause")
+    listener.sees("#listen-broadcast", "The speaker paused.")
+    sent = len(speaker.sent)
+    assert speaker.page.get_attribute("#speak-pause", "aria-pressed") == "true"
+    speaker.page.click("#speak-mute")
+    speaker.page.click("#speak-pause")
+    listener.sees("#listen-broadcast", "The speaker is muted.")
+    assert len(speaker.sent) == sent
+
+    speaker.page.click("#speak-mute")
+    listener.sees("#listen-broadcast", "Live.")
+    listener.reaches("#listen-played", listener.number("#listen-played") + 3)
+
+
+def test_volume_is_set_for_everyone(conversation):
+    speaker, listener, _ = conversation
+    listener.page.evaluate(
+        """() => {
+          const set = AudioParam.prototype.setTargetAtTime;
+          window.volumes = [];
+          AudioParam.prototype.setTargetAtTime = function (...a) { window.volumes.push(a[0]); set.apply(this, a); };
+        }"""
+    )
+    speaker.page.fill("#speak-volume", "0.4")
+    listener.page.wait_for_function("() => window.volumes.includes(0.4)")
+    listener.page.fill("#listen-volume", "0.5")
+    assert listener.page.evaluate("window.volumes.at(-1)") == pytest.approx(0.2)
+
+    listener.page.fill("#listen-volume", "1")
+    speaker.page.fill("#speak-volume", "1")
+    listener.page.wait_for_function("() => window.volumes.at(-1) === 1")
+
+
+def test_listener_pauses_and_goes_on_for_itself(conversation):
+    speaker, listener, _ = conversation
+    listener.page.click("#listen-pause")
+    listener.sees("#listen-broadcast", "You paused.")
+    played = listener.number("#listen-played")
+    sent = len(speaker.sent)
+    speaker.reaches("#speak-sent", sent + 10)
+    assert listener.number("#listen-played") <= played + 4
+
+    listener.page.click("#listen-pause")
+    listener.sees("#listen-broadcast", "Live.")
+    listener.reaches("#listen-played", played + 8)
+
+
+def test_audience_is_counted_by_language(conversation, tab):
+    speaker, first, session_id = conversation
+    second = tab("listen").listens(session_id, "fr")
+    second.reaches("#listen-played", 3)
+    speaker.sees("#speak-audience", re.compile(r"French\s*1"))
+    assert re.findall(r"\w+", speaker.text("#speak-audience")) == ["French", "1", "German", "1"]
+    first.page.select_option("#listen-change", "fr")
+    speaker.sees("#speak-audience", re.compile(r"French\s*2"))
+
+    second.page.click("#listen-leave")
+    second.sees("#listen-status", "You left.")
+    speaker.sees("#speak-audience", re.compile(r"French\s*1"))
+    assert speaker.text("#speak-count") == "1"
+    first.page.select_option("#listen-change", "de")
+    speaker.sees("#speak-audience", re.compile(r"German\s*1"))
+    assert "does not change the sound yet" in speaker.text("#speak-live")
+
+
+def test_end_ends_it_for_everyone(tab):
+    speaker = tab("speak")
+    listener = tab("listen").listens(speaker.speaks("recording"))
+    speaker.page.click("#speak-end")
+
+    listener.sees("#listen-status", "The speaker ended the session.")
+    speaker.sees("#speak-status", "You spoke for 0:")
+    assert speaker.page.is_visible("#speak-form")
+    assert listener.page.is_visible("#listen-form")
+
+
+def test_invitation_opens_the_listeners_page_with_the_session(conversation):
+    speaker, _, session_id = conversation
+    with speaker.page.expect_popup() as popup:
+        speaker.page.click("#speak-invite")
+    popup.value.wait_for_selector("body[data-ready]")
+
+    assert popup.value.input_value("#listen-session") == session_id
+
+
+# --- trouble
+
+
+def test_both_come_back_when_the_gateway_does(running, conversation):
+    speaker, listener, _ = conversation
+    running.kill_gateway()
+    try:
+        speaker.sees("#speak-status", "The connection broke.")
+        listener.sees("#listen-status", "The connection broke.")
+    finally:
+        running.start_gateway()
+    speaker.sees("#speak-status", "Connected.")
+    listener.sees("#listen-status", "Connected.")
+
+    listener.reaches("#listen-played", listener.number("#listen-played") + 5)
+    assert speaker.number("#speak-dropped") > 0
+
+
+def test_error_is_told_in_a_sentence_to_the_person_and_to_the_operator(tab):
+    listener = tab("listen")
+    listener.page.fill("#listen-session", "golden-eagle-000")
+    listener.page.click("#listen-start")
+
+    listener.sees("#listen-problem", "Session not found")
+    listener.sees("#listen-problem", "SESSION_NOT_FOUND")
+    listener.sees("#errors", "Session not found")
+    assert listener.page.is_enabled("#listen-start")
+
+
+def test_session_id_of_another_form_is_not_sent(tab):
+    listener = tab("listen")
+    listener.page.fill("#listen-session", "Golden Eagle")
+    listener.page.click("#listen-start")
+
+    assert listener.page.evaluate(
+        "document.querySelector('#listen-session').validity.patternMismatch"
+    )
+    assert listener.page.is_hidden("#listen-live")
+
+
+def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
+    context = chromium.new_context()
+    person = Tab(context, running.page.url)
+    person.page.evaluate(
+        """() => {
+          const refused = new DOMException("", "NotFoundError");
+          navigator.mediaDevices.getUserMedia = () => Promise.reject(refused);
+        }"""
+    )
+    person.page.click("#speak-start")
+
+    person.sees("#speak-problem", "Choose the recording, or allow the microphone.")
+    assert person.page.is_enabled("#speak-start")
+    context.close()
+
+
+# --- the operator
+
+
+def test_operator_sees_lines_and_metrics_as_they_come(conversation):
+    speaker, _, session_id = conversation
+    speaker.page.fill("#filter-session", session_id)
+    speaker.page.locator("#log > li").first.wait_for()
+    speaker.page.wait_for_selector('#metrics figure[data-name="AudioChunksReceived"]')
+
+    speaker.page.fill("#filter-session", "no-such-session")
+    assert speaker.page.is_visible("#log-none")
+    assert speaker.page.locator("#log > li").count() == 0
+    speaker.page.fill("#filter-session", "")
+
+
+def test_operator_filters_by_level_and_opens_a_stack(running, tab):
+    error = {"type": "KeyError", "message": "'x'", "stack": ['File "a.py", line 3, in find']}
+    operator = tab("watch")
+    running.page.publish(
+        "audio", json.dumps({"level": "INFO", "message": "calm", "connectionId": "c-1"})
+    )
+    line = {"level": "ERROR", "message": "It broke", "connectionId": "c-2", "error": error}
+    running.page.publish("audio", json.dumps({**line, "errorCode": "INTERNAL_SERVER_ERROR"}))
+    operator.sees("#log", "It broke")
+    operator.page.select_option("#filter-level", "ERROR")
+    operator.page.fill("#filter-connection", "c-2")
+    assert operator.page.locator("#log > li").count() == 1
+
+    operator.page.click("#log summary")
+    operator.sees("#log pre:visible", "KeyError: 'x'")
+    operator.sees("#errors", "Something went wrong on our side")
+
+
+def test_operator_holds_the_lines(running, tab):
+    operator = tab("watch")
+    operator.page.click("#watch-hold")
+    running.page.publish("audio", json.dumps({"message": "while it is held"}))
+    operator.page.wait_for_timeout(400)
+    assert "while it is held" not in operator.text("#log")
+
+    operator.page.click("#watch-hold")
+    operator.sees("#log", "while it is held")
+
+
+# --- for everyone
+
+
+def test_keyboard_is_enough(tab):
+    speaker = tab("speak")
+    press = speaker.page.keyboard.press
+    focused = "document.activeElement.id"
+    for wanted in ("speak-language", "source-microphone"):
+        while speaker.page.evaluate(focused) != wanted:
+            press("Tab")
+    press("ArrowDown")
+    assert speaker.page.is_checked("#source-recording")
+    while speaker.page.evaluate(focused) != "speak-start":
+        press("Tab")
+    press("Enter")
+    speaker.page.wait_for_selector("#speak-live")
+    assert speaker.page.evaluate(focused) == "speak-session"
+
+    while speaker.page.evaluate(focused) != "speak-pause":
+        press("Tab")
+    press("Space")
+    speaker.page.wait_for_selector('#speak-pause[aria-pressed="true"]')
+    while speaker.page.evaluate(focused) != "speak-end":
+        press("Tab")
+    press("Enter")
+    speaker.sees("#speak-status", "You spoke for")
+    assert speaker.page.evaluate(focused) == "speak-start"
+
+
+def violations(page, place="html", *rules):
+    """Return what axe finds in a part of the page, by all of its rules or by some."""
+    if not page.evaluate("'axe' in window"):
+        node.ensure()
+        page.evaluate((node.WEB / AXE).read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+    run = "([place, only]) => axe.run(place, { runOnly: only, resultTypes: ['violations', 'passes'] })"
+    found = page.evaluate(run, [place, [*rules] or tags])
+    assert found["passes"]
+    return [(one["id"], [item["target"] for item in one["nodes"]]) for one in found["violations"]]
+
+
+def test_nothing_keeps_anyone_out(running, tab):
+    """Every view, before and during a session; the colours, which alone depend on it, in both schemes."""
+    speaker, listener = tab("speak", color_scheme="light"), tab("listen", color_scheme="light")
+    found = [violations(speaker.page), violations(listener.page, "#listen")]
+    listener.listens(speaker.speaks("recording"))
+    speaker.page.click("#speak-pause")
+    listener.sees("#listen-broadcast", "The speaker paused.")
+    error = {"type": "E", "message": "m", "stack": ["File"]}
+    line = {"level": "ERROR", "message": "Out of order", "errorCode": "INTERNAL_SERVER_ERROR"}
+    speaker.page.select_option("#filter-level", "ERROR")
+    running.page.publish("audio", json.dumps({**line, "error": error}))
+    speaker.sees("#log", "Out of order")
+    speaker.page.locator("#log summary", has_text="Out of order").first.click()
+    places = [(speaker.page, "#speak"), (speaker.page, "#watch"), (listener.page, "#listen")]
+    found += [violations(page, place) for page, place in places]
+    for page in (speaker.page, listener.page):
+        page.emulate_media(color_scheme="dark")
+    background = "getComputedStyle(document.body.parentElement).backgroundColor"
+    assert speaker.page.evaluate(background) == "rgb(20, 23, 26)"
+    found += [violations(page, place, "color-contrast") for page, place in places]
+
+    assert found == [[]] * 8
+
+
+@pytest.mark.parametrize("view", ["speak", "listen", "watch"])
+def test_page_fits_a_phone(tab, view):
+    phone = tab(view, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+
+    assert [one for one in ("speak", "listen", "watch") if phone.page.is_visible(f"#{one}")] == [
+        view
+    ]
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
