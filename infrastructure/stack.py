@@ -11,6 +11,7 @@ from infrastructure.functions import DOORS, HOUSEKEEPING, Functions
 from infrastructure.layer import SharedUtilsLayer
 from infrastructure.monitoring import Monitoring
 from infrastructure.names import SYSTEM
+from infrastructure.queries import Queries
 from infrastructure.schedule import Schedule
 from infrastructure.tables import Tables
 
@@ -54,6 +55,7 @@ class WebSocketAudioStack(cdk.Stack):
         )
         api.connect(functions.by_module, DOORS)
         Monitoring(self, "Monitoring", settings=settings, functions=functions.by_module, api=api)
+        Queries(self, "Queries", settings=settings, modules=functions.by_module)
         Schedule(self, "Schedule", function=functions.by_module[HOUSEKEEPING])
 
         outputs = {
