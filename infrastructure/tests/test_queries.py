@@ -1,16 +1,15 @@
 """A saved query asks for what the layer really writes: each field, and each text it compares with."""
 
-import base64
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from infrastructure.queries import FOLDER
-from shared_utils import SendAudio, SetVolume, WebSocketHandler, bind_context
-from shared_utils.testing import FakeConnections, FakeContext, capture_lines, message_event
 
-from .conftest import MANUAL
+from .conftest import MANUAL, ROOT
 
 QUERIES = [pytest.param(path.read_text(), id=path.stem) for path in sorted(FOLDER.glob("*.query"))]
 
@@ -40,30 +39,44 @@ def paths(value, prefix=""):
     }
 
 
+WRITER = """
+import base64
+from shared_utils import SendAudio, SetVolume, WebSocketHandler, bind_context
+from shared_utils.testing import FakeConnections, FakeContext, message_event
+
+handler = WebSocketHandler("Audio", connections=FakeConnections())
+
+@handler.route(SendAudio)
+def take(request):
+    bind_context(sessionId="golden-eagle-427")
+
+@handler.route(SetVolume)
+def fail(request):
+    if request.message.volumeLevel == 1:
+        raise RuntimeError("a fault")
+
+chunk = {"audioData": base64.b64encode(bytes(200)).decode(), "sequenceNumber": 0}
+for message in (
+    {"action": "sendAudio", "timestamp": 1767225600000, **chunk},
+    {"action": "setVolume", "volumeLevel": 0.5, "requestId": "client-7"},
+    {"action": "setVolume", "volumeLevel": 1},
+    {"action": "setVolume", "volumeLevel": 5},
+):
+    handler(message_event(message), FakeContext())
+"""
+
+
 @pytest.fixture(scope="module")
 def lines():
-    """Return what a handler writes about a sampled message, a refused, a failed and a quick one."""
-    handler = WebSocketHandler("Audio", connections=FakeConnections())
-
-    @handler.route(SendAudio)
-    def take(request):
-        bind_context(sessionId="golden-eagle-427")
-
-    @handler.route(SetVolume)
-    def fail(request):
-        if request.message.volumeLevel == 1:
-            raise RuntimeError("a fault")
-
-    chunk = {"audioData": base64.b64encode(bytes(200)).decode(), "sequenceNumber": 0}
-    with capture_lines() as written:
-        for message in (
-            {"action": "sendAudio", "timestamp": 1767225600000, **chunk},
-            {"action": "setVolume", "volumeLevel": 0.5, "requestId": "client-7"},
-            {"action": "setVolume", "volumeLevel": 1},
-            {"action": "setVolume", "volumeLevel": 5},
-        ):
-            handler(message_event(message), FakeContext())
-    return [paths(line) for line in written]
+    """Return what a new environment writes about a sampled, a quick, a failed and a refused message."""
+    run = subprocess.run(
+        [sys.executable, "-c", WRITER],
+        env={"PYTHONPATH": str(ROOT / "shared-layer" / "python"), "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [paths(json.loads(line)) for line in run.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("query", QUERIES)
