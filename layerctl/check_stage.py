@@ -26,33 +26,23 @@ def check_stage(
 ) -> Iterator[Finding]:
     """Check that all functions use one version, the one that the parameters name."""
     used = sorted({layer.arn for one in facts if (layer := holder(one, package))})
+    told, number = values.get(f"{prefix}/arn", ""), values.get(f"{prefix}/version", "not there")
+    move = f"{COMMAND} attach --stage {stage}"
     if len(used) > 1:
-        yield warning(
-            stage,
-            "versions-differ",
-            f"its functions use {', '.join(map(short, used))}",
-            f"{COMMAND} attach --stage {stage}, or rollback",
-        )
-    told = values.get(f"{prefix}/arn", "")
+        message = f"its functions use {', '.join(map(short, used))}"
+        yield warning(stage, "versions-differ", message, f"{move}, or rollback")
+    for code, message in _parameter_faults(prefix, told, number, used):
+        yield warning(stage, code, message, f"deploy the stack, or {move}")
+
+
+def _parameter_faults(
+    prefix: str, told: str, number: str, used: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     if not told:
-        yield warning(
-            stage,
-            "parameter-missing",
-            f"{prefix}/arn does not say which version to use",
-            f"deploy the stack, or {COMMAND} attach --stage {stage}",
-        )
-    elif used and told not in used:
-        yield warning(
-            stage,
-            "parameter-differs",
-            f"{prefix}/arn names {told}, and its functions use {', '.join(map(short, used))}",
-            f"deploy the stack, or {COMMAND} attach --stage {stage}",
-        )
-    if told and values.get(f"{prefix}/version") != told.rpartition(":")[2]:
-        yield warning(
-            stage,
-            "parameters-disagree",
-            f"{prefix}/version is {values.get(f'{prefix}/version', 'not there')}, and "
-            f"{prefix}/arn names {told}",
-            f"deploy the stack, or {COMMAND} attach --stage {stage}",
-        )
+        yield "parameter-missing", f"{prefix}/arn does not say which version to use"
+        return
+    if used and told not in used:
+        have = ", ".join(map(short, used))
+        yield "parameter-differs", f"{prefix}/arn names {told}, and its functions use {have}"
+    if number != told.rpartition(":")[2]:
+        yield "parameters-disagree", f"{prefix}/version is {number}, and {prefix}/arn names {told}"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from layerctl.archive import Archive
     from layerctl.aws import Aws
     from layerctl.options import Names
-    from layerctl.planning import Step
     from layerctl.versions import LayerVersion
 
 __all__ = ["Published", "publish"]
@@ -45,24 +44,16 @@ def publish(
     """Publish the zip unless the newest version has its content; then move the parameters."""
     _refuse_no_layer(archive, package)
     newest = next(iter(versions.list_versions(aws, names.layer)), None)
-    known = newest is not None and _same(aws, newest, archive)
+    same = newest if newest and _same(aws, newest, archive) else None
     values = parameters.read(aws, names.parameters)
-    if newest and known and values.get(f"{names.parameters}/latest") == newest.arn:
-        return Published(newest.arn, False, _sha256(aws, newest.arn))
+    if same and values.get(f"{names.parameters}/latest") == same.arn:
+        return Published(same.arn, False, _sha256(aws, same.arn))
     if not force:
         owner = _owner(aws, names, newest)
         planning.refuse_owned(f"the layer {names.layer}", owner, names.stage)
-    arn = (
-        newest.arn
-        if newest and known
-        else versions.publish(aws, names.layer, archive, package, runtimes)
-    )
-    steps = _parameter_steps(names.parameters, arn, values)
-    outcome = doing.carry_out(steps, lambda step: doing.do(aws, step))
-    if outcome.failed:
-        raise doing.stop_error(outcome)
-    moved = {step.name: step.after for step in steps}
-    return Published(arn, not known, _sha256(aws, arn), moved)
+    arn = same.arn if same else versions.publish(aws, names.layer, archive, package, runtimes)
+    moved = _move(aws, names.parameters, arn, values)
+    return Published(arn, same is None, _sha256(aws, arn), moved)
 
 
 def _refuse_no_layer(archive: Archive, package: str) -> None:
@@ -88,10 +79,14 @@ def _owner(aws: Aws, names: Names, newest: LayerVersion | None) -> str:
     return owner or (ownership.resource_owner(aws, newest.arn) if newest else "")
 
 
-def _parameter_steps(prefix: str, arn: str, values: Mapping[str, str]) -> Sequence[Step]:
-    """Return the steps; `latest` is the last, so that it says that all of them were done."""
+def _move(aws: Aws, prefix: str, arn: str, values: Mapping[str, str]) -> Mapping[str, str]:
+    """Move the parameters; `latest` is the last one, so it says that all of them were moved."""
     wanted = [*parameters.in_use(prefix, arn), parameters.latest(prefix, arn)]
-    return planning.parameter_steps(wanted, values)
+    steps = planning.parameter_steps(wanted, values)
+    outcome = doing.carry_out(steps, lambda step: doing.do(aws, step))
+    if outcome.failed:
+        raise doing.stop_error(outcome)
+    return {step.name: step.after for step in steps}
 
 
 def _sha256(aws: Aws, arn: str) -> str:

@@ -1,14 +1,19 @@
 """A healthy function, stage and zip have no finding; each planted fault has its own, with a remedy."""
 
 import json
+import os
+import select
 import struct
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from botocore.stub import Stubber
 
-from layerctl import importing
-from layerctl.archive import Archive
+from layerctl import importing, versions
+from layerctl.archive import Archive, code_sha256
+from layerctl.aws import Aws
 from layerctl.check_function import check_function
+from layerctl.facts import Gatherer
 from layerctl.findings import FunctionFacts, Wanted
 from layerctl.fleet import Function
 
@@ -16,6 +21,21 @@ from .conftest import HANDLER, PYTHON, unzipped, zipped
 
 PYC = f"python/shared_utils/__pycache__/validators.cpython-{PYTHON.replace('.', '')}.pyc"
 VALIDATORS = "python/shared_utils/validators.py"
+
+FUNCTION = Function(
+    name="f",
+    runtime=f"python{PYTHON}",
+    handler="app.handler",
+    architecture="arm64",
+    package_type="Zip",
+    layers=(),
+    revision="",
+    state="Active",
+    update_status="Successful",
+    update_reason="",
+    code_sha256="",
+    owner="",
+)
 
 
 @pytest.fixture(scope="session")
@@ -295,24 +315,41 @@ def test_import_says_what_happened(examine, cloud, layer, monkeypatch, source, m
     assert message in of(report, "import-failed")
 
 
-def test_import_that_never_ends_is_ended(tmp_path):
-    """And whatever it started is ended with it."""
+def attempt(source, seconds):
+    code = Archive(zipped({"app.py": source}), "code")
+    with importing.unpacked(code, []) as places:
+        interpreter = importing.find_interpreter(PYTHON)
+        return importing.try_import("app.handler", interpreter, PYTHON, places, {}, seconds)
+
+
+def test_import_that_never_ends_is_ended():
+    assert attempt("import time; time.sleep(60)", seconds=0.2).type == "Sandbox.Timedout"
+
+
+def test_what_an_import_started_ends_with_it(tmp_path):
     pid = tmp_path / "pid"
     source = (
-        "import pathlib, subprocess, time\n"
-        f"child = subprocess.Popen(['sleep', '60'])\n"
+        "import pathlib, subprocess\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
         f"pathlib.Path({str(pid)!r}).write_text(str(child.pid))\n"
-        "child.wait()\n"
+        "raise ImportError('after all')\n"
     )
-    code = Archive(zipped({"app.py": source}), "code")
 
-    with importing.unpacked(code, []) as places:
-        attempt = importing.try_import(
-            "app.handler", importing.find_interpreter(PYTHON), PYTHON, places, {}, seconds=1.5
-        )
+    failed = attempt(source, seconds=30)
 
-    assert attempt.type == "Sandbox.Timedout"
-    assert not Path(f"/proc/{pid.read_text()}").exists()
+    assert failed.message.endswith("after all")
+    assert ends(int(pid.read_text()))
+
+
+def ends(pid: int) -> bool:
+    """Return whether the process has ended, or does so in a moment."""
+    try:
+        life = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    ended, _, _ = select.select([life], [], [], 10)
+    os.close(life)
+    return bool(ended)
 
 
 def test_python_that_is_not_here_is_not_tried(examine, cloud, content):
@@ -336,26 +373,34 @@ def test_container_image_takes_no_layers(examine, cloud):
 
 def test_last_update_failed():
     """The emulator's updates never fail."""
-    function = Function(
-        name="f",
-        runtime=f"python{PYTHON}",
-        handler="app.handler",
-        architecture="arm64",
-        package_type="Zip",
-        layers=(),
-        revision="",
-        state="Active",
-        update_status="Failed",
-        update_reason="The role cannot be assumed",
-        code_sha256="",
-        owner="",
-    )
-    facts = FunctionFacts(function, Archive(zipped({"app.py": ""}), "code"), ())
+    failed = replace(FUNCTION, update_status="Failed", update_reason="The role is gone")
+    facts = FunctionFacts(failed, Archive(zipped({"app.py": ""}), "code"), ())
 
     findings = list(check_function(facts, Wanted("shared_utils", "L")))
 
     assert [row.code for row in findings] == ["update-failed", "not-attached"]
-    assert findings[0].message == "its last update failed: The role cannot be assumed"
+    assert findings[0].message == "its last update failed: The role is gone"
+
+
+def test_layer_of_another_account_is_not_compared_with_ours_of_the_same_name(monkeypatch):
+    aws = Aws(region="eu-west-1")
+    theirs = "arn:aws:lambda:eu-west-1:222222222222:layer:L:1"
+    ours = "arn:aws:lambda:eu-west-1:111111111111:layer:L:9"
+    content = zipped({"python/shared_utils/__init__.py": ""})
+    told = {"CodeSha256": code_sha256(content), "Location": "https://s3/"}
+    monkeypatch.setattr(versions, "download", lambda url, what: content)
+    function = replace(FUNCTION, package_type="Image", layers=(theirs,))  # no package to download
+
+    with Stubber(aws.functions) as stub:
+        stub.add_response(
+            "get_layer_version_by_arn", {"LayerVersionArn": theirs, "Version": 1, "Content": told}
+        )
+        stub.add_response(
+            "list_layer_versions", {"LayerVersions": [{"LayerVersionArn": ours, "Version": 9}]}
+        )
+        [layer] = Gatherer(aws, "shared_utils").gather(function).layers
+
+    assert layer.newest == 0
 
 
 def test_layer_version_that_was_deleted(examine, cloud, content):

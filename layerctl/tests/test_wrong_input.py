@@ -78,6 +78,34 @@ def test_no_region(fails):
     assert said == "no region: give --region, or set AWS_REGION"
 
 
+def test_region_of_the_aws_cli_is_known(fails):
+    """boto3 alone reads AWS_DEFAULT_REGION only."""
+    said = fails("versions", "--layer", "Nothing", AWS_DEFAULT_REGION=None)
+
+    assert said.startswith("there is no layer Nothing here")
+
+
+def test_profile_wins_over_keys_in_the_environment(fails, emulator, tmp_path):
+    """As with the AWS CLI; the profile brings the region too."""
+    keys = emulator.variables
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile operator]\nregion = us-east-1\n"
+        f"aws_access_key_id = {keys['AWS_ACCESS_KEY_ID']}\n"
+        f"aws_secret_access_key = {keys['AWS_SECRET_ACCESS_KEY']}\n"
+    )
+    others = {
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_REGION": None,
+        "AWS_DEFAULT_REGION": None,
+    }
+
+    said = fails("versions", "--layer", "Nothing", "--profile", "operator", **others)
+
+    assert said.startswith("there is no layer Nothing here")
+
+
 def test_credentials_that_aws_does_not_know(fails):
     said = fails("versions", AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")
 
