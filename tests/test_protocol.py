@@ -16,6 +16,7 @@ from referencing import Registry, Resource
 
 import generate
 import node
+from broadcast.settings import Settings
 from protocol.catalogue import CLIENT, RECEIVED, SERVER
 from shared_utils import websocket_messages as m
 from shared_utils.validators import ValidationError
@@ -194,6 +195,14 @@ def test_limits_and_close_codes_are_described():
     assert "| maxFrameBytes | 32,768 bytes |" in description
     assert re.search(r"\| 1003 \| .*binary", description)
     assert re.search(r"\| 1009 \| .*too big", description)
+
+
+def test_limits_are_those_of_the_functions_unless_they_are_told_others():
+    defaults = Settings()
+
+    assert ASYNCAPI["x-limits"]["audioChunksPerSecond"] == defaults.audio_chunks_per_second
+    assert ASYNCAPI["x-limits"]["controlMessagesPerSecond"] == defaults.control_messages_per_second
+    assert f"ended after {defaults.idle_seconds} seconds" in ASYNCAPI["info"]["description"]
 
 
 # --- the references
