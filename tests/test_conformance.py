@@ -179,7 +179,7 @@ def deployed(emulator, functions, loop):
         "$default": messages,
         "echo": messages,
         "answered": {**messages, "responds": True},
-        "brief": {**messages, "timeout_ms": 100},
+        "brief": {**messages, "timeout_ms": 100, "responds": True},
         "poor": {"function": functions["poor"]},
         "plain": {"function": functions["plain"]},
         "rare": messages,
@@ -354,6 +354,7 @@ def test_integration_timeout(deployed, tmp_path):
         assert answer["message"] == "Endpoint request timed out"
         assert set(answer) == {"message", "connectionId", "requestId"}
         assert route_of(hear(client)) == "brief"  # the function was not ended by that
+        assert route_of(tell(client, action="echo")) == "echo"  # its late answer is not sent
 
 
 @behaviour("A route's own throttle: the client is told, the function not called", PROTECT)

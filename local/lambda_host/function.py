@@ -104,7 +104,7 @@ class Function:
     def state(self) -> FunctionState:
         """What is running now, and what was done."""
         state = self._state
-        state.environments = len(self._members)
+        state.environments = len(self._members) + len(self._starting)
         state.busy = len(self._members) - len(self._idle)
         state.waiting = len(self._waiting)
         return state
