@@ -16,6 +16,7 @@ from shared_utils import (
     RateLimitWarningMessage,
     WebSocketHandler,
     bind_context,
+    configure_lambda_logging,
 )
 
 TYPE_CHECKING = False
@@ -57,6 +58,7 @@ class Desk:
         role_of: Callable[[Request[Any]], str] | None = None,
         warm: bool = True,
     ) -> None:
+        configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
         self.settings = Settings.read(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)
         role_of = role_of or self.attend

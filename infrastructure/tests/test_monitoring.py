@@ -8,7 +8,14 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from shared_utils import BroadcastResult, ErrorCode, MetricsEmitter, SetVolume, WebSocketHandler
+from shared_utils import (
+    BroadcastResult,
+    ErrorCode,
+    MetricsEmitter,
+    SetVolume,
+    WebSocketHandler,
+    metrics_emitter,
+)
 from shared_utils.metrics_emitter import METRICS
 from shared_utils.testing import FakeConnections, FakeContext, capture_lines, message_event
 
@@ -62,10 +69,11 @@ def called_and_named():
 
 
 def written_by_the_ladder():
-    """Return the metrics that `WebSocketHandler` writes about a message and about a refusal."""
+    """Return the metrics that `WebSocketHandler` writes at a start, about a message, a refusal."""
     handler = WebSocketHandler("Control", connections=FakeConnections())
     handler.route(SetVolume)(lambda request: None)
-    with capture_lines() as lines:
+    with pytest.MonkeyPatch.context() as patch, capture_lines() as lines:
+        patch.setattr(metrics_emitter, "_cold", True)  # whatever ran in this process before
         for level in (0.5, 5):
             handler(message_event({"action": "setVolume", "volumeLevel": level}), FakeContext())
     return {
