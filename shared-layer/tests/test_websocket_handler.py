@@ -399,6 +399,26 @@ def test_connect_cannot_post_to_itself(handler, sender, post):
     )
 
 
+@pytest.mark.parametrize(
+    "post",
+    [
+        pytest.param(lambda request, message: request.reply(message), id="reply"),
+        pytest.param(lambda request, message: request.send("b", message), id="send"),
+        pytest.param(lambda request, message: request.broadcast(["b"], message), id="broadcast"),
+    ],
+)
+def test_message_that_is_too_large_to_be_sent_is_not_the_clients_mistake(handler, sender, post):
+    handler.route("heartbeat")(lambda request: post(request, {"type": "x", "y": "z" * 131_072}))
+
+    with capture_lines() as lines:
+        result = handler(message_event({"action": "heartbeat"}), FakeContext())
+
+    assert result == {"statusCode": 500}
+    assert [message["code"] for _, message in sender.sent] == ["INTERNAL_SERVER_ERROR"]
+    assert "details" not in sender.sent[0][1]
+    assert "131072" in lines.level("ERROR")[0]["error"]["cause"]["message"]
+
+
 def test_connect_can_post_to_others(handler, sender):
     @handler.route("$connect")
     def connect(request):

@@ -117,24 +117,31 @@ class Request(_OfMessage[M_co]):
 
     def reply(self, message: object) -> Outcome:
         """Send a message, or a dict with a `type`, to the sender, with the `requestId` it sent."""
-        name, seconds = self.connection_id, self.remaining_seconds + _REPLY_SECONDS
-        text = _reply_text(message, self.request_id)
-        return self._sender(name).send(name, text, timeout_seconds=seconds)
+        text, seconds = _reply_text(message, self.request_id), _REPLY_SECONDS
+        outcome: Outcome = self._post("send", self.connection_id, text, seconds)
+        return outcome
 
     def send(self, connection_id: str, message: object) -> Outcome:
         """Send a message to one connection, in `remaining_seconds`; see `Connections.send`."""
-        sender, seconds = self._sender(connection_id), self.remaining_seconds
-        return sender.send(connection_id, message, timeout_seconds=seconds)
+        outcome: Outcome = self._post("send", connection_id, message)
+        return outcome
 
     def broadcast(self, connection_ids: Iterable[str], message: object) -> BroadcastResult:
         """Send to many connections, in `remaining_seconds`; see `Connections.broadcast`."""
-        names, seconds = [*connection_ids], self.remaining_seconds
-        return self._sender(*names).broadcast(names, message, timeout_seconds=seconds)
+        result: BroadcastResult = self._post("broadcast", [*connection_ids], message)
+        return result
 
-    def _sender(self, *names: str) -> Connections:
-        if self.action == "$connect" and self.connection_id in names:
+    def _post(self, method: str, to: str | list[str], data: object, more_seconds: float = 0) -> Any:
+        if self.action == "$connect" and self.connection_id in (to if type(to) is list else [to]):
             raise _misused("A connection cannot be posted to before its $connect has answered")
-        return self.connections
+        post, seconds = getattr(self.connections, method), self.remaining_seconds + more_seconds
+        try:
+            return post(to, data, timeout_seconds=seconds)
+        except ApplicationError as error:
+            if error.code.status >= 500:
+                raise
+            # A message too large to be sent, say: the function made it, not the client.
+            raise ApplicationError(ErrorCode.INTERNAL_SERVER_ERROR) from error
 
 
 def _plain(value: Any) -> dict[str, Any]:
