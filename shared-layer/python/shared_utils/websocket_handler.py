@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .connections import BroadcastResult, Connections, Outcome
 
     M_co = TypeVar("M_co", bound=_messages.ClientMessage, covariant=True)
+    R = TypeVar("R")
     F = TypeVar("F", bound=Callable[["Request[Any]"], object])
 else:
     M_co = None
@@ -117,30 +118,26 @@ class Request(_OfMessage[M_co]):
 
     def reply(self, message: object) -> Outcome:
         """Send a message, or a dict with a `type`, to the sender, with the `requestId` it sent."""
-        text, seconds = _reply_text(message, self.request_id), _REPLY_SECONDS
-        outcome: Outcome = self._post("send", self.connection_id, text, seconds)
-        return outcome
+        text = _reply_text(message, self.request_id)
+        return self._post(self.connections.send, self.connection_id, text, _REPLY_SECONDS)
 
     def send(self, connection_id: str, message: object) -> Outcome:
         """Send a message to one connection, in `remaining_seconds`; see `Connections.send`."""
-        outcome: Outcome = self._post("send", connection_id, message)
-        return outcome
+        return self._post(self.connections.send, connection_id, message)
 
     def broadcast(self, connection_ids: Iterable[str], message: object) -> BroadcastResult:
         """Send to many connections, in `remaining_seconds`; see `Connections.broadcast`."""
-        result: BroadcastResult = self._post("broadcast", [*connection_ids], message)
-        return result
+        return self._post(self.connections.broadcast, [*connection_ids], message)
 
-    def _post(self, method: str, to: str | list[str], data: object, more_seconds: float = 0) -> Any:
+    def _post(self, post: Callable[..., R], to: Any, data: object, more: float = 0) -> R:
         if self.action == "$connect" and self.connection_id in (to if type(to) is list else [to]):
             raise _misused("A connection cannot be posted to before its $connect has answered")
-        post, seconds = getattr(self.connections, method), self.remaining_seconds + more_seconds
         try:
-            return post(to, data, timeout_seconds=seconds)
+            return post(to, data, timeout_seconds=self.remaining_seconds + more)
         except ApplicationError as error:
             if error.code.status >= 500:
                 raise
-            # A message too large to be sent, say: the function made it, not the client.
+            # Too large to be sent, say: the function made it, not the client.
             raise ApplicationError(ErrorCode.INTERNAL_SERVER_ERROR) from error
 
 
