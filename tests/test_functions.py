@@ -196,6 +196,17 @@ def test_event_that_is_not_json(functions, loop, name):
         loop.run(functions.invoke(name, {1, 2}))
 
 
+def test_closed_host_starts_nothing_that_it_had_not_fetched_yet(emulator, loop, name, tmp_path):
+    """A call that is under way then would start an environment that nobody ends."""
+    functions = Functions(emulator.client, tmp_path / "closed")
+    loop.run(functions.close())
+
+    with pytest.raises(HostError, match="closed"):
+        loop.run(functions.invoke(name, {}))
+
+    assert functions.states() == []
+
+
 def test_closed_pool_refuses(emulator, loop, name, tmp_path):
     functions = Functions(emulator.client, tmp_path / "closed")
     loop.run(functions.invoke(name, {}))

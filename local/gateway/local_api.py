@@ -110,6 +110,7 @@ class LocalApi:
         rate = self._limits.new_connections_per_second
         self._new_connections = TokenBucket(rate, rate)
         self._throttles: dict[str, TokenBucket] = {}
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -283,7 +284,8 @@ class LocalApi:
     def lost(self, socket: Socket, code: int, reason: str) -> None:
         """Forget a connection, and tell `$disconnect`."""
         client = self._connections.pop(self._ids.pop(socket)).client
-        if route := self._api.routes.get("$disconnect"):
+        route = self._api.routes.get("$disconnect")
+        if route and not self._stopping:
             context = self._context(client, "$disconnect", new_id())
             self._call(route, disconnect_event(context, code, reason), lambda outcome: None)
 
@@ -414,6 +416,7 @@ class LocalApi:
 
     async def _stop(self) -> None:
         """Close connections, end functions; no `$disconnect` runs any more."""
+        self._stopping = True
         for connection in self.connections():
             connection.socket.close(CloseCode.GOING_AWAY, "Going away")
         for task in self._tasks:

@@ -84,6 +84,7 @@ class Functions:
         self._policies: dict[str, list[dict[str, Any]]] = {}
         self._loading: dict[str, asyncio.Lock] = {}
         self._issued: dict[str, Issued] = {}
+        self._closed = False
 
     def states(self) -> list[FunctionState]:
         """What each function has running and has done."""
@@ -117,7 +118,8 @@ class Functions:
         return [name for name in before if before[name] != self._revisions[name]]
 
     async def close(self) -> None:
-        """End all environments."""
+        """End all environments; no function is fetched after it."""
+        self._closed = True
         await asyncio.gather(*(function.close() for function in self._functions.values()))
 
     async def _load(self, name: str, *, again: bool = False) -> None:
@@ -127,6 +129,8 @@ class Functions:
             revision = self._revisions.get(name)
             loaded = await asyncio.to_thread(self._fetch, name, revision)
             self._policies[name] = await asyncio.to_thread(self._fetch_policy, name)
+            if self._closed:
+                raise HostError("the host is closed")
             if loaded is None:
                 return
             settings, self._roles[name], self._revisions[name] = loaded
