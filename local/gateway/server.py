@@ -117,7 +117,7 @@ class Socket(asyncio.Protocol):
             await asyncio.wait([before])  # answers keep the order of requests
         try:
             answer = await self._app.http(request)
-        except Exception:
+        except Exception:  # raised again, once the client has its answer
             self._transport.write(respond(HTTPStatus.INTERNAL_SERVER_ERROR))
             raise
         self._transport.write(answer)
@@ -150,7 +150,7 @@ class Socket(asyncio.Protocol):
     async def _connect(self, request: Request) -> None:
         try:
             await self._app.connect(self, request)
-        except Exception:
+        except Exception:  # raised again, once the client has its answer
             self.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b'{"message":"Internal server error"}')
             raise
 
