@@ -19,7 +19,7 @@ from shared_utils.websocket_messages import CLIENT_MESSAGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from infrastructure.functions import Door
+    from infrastructure.doors import Door
     from infrastructure.settings import Settings
 
 __all__ = ["LIFE_ROUTES", "WebSocketApi", "serving"]

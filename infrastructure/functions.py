@@ -1,12 +1,7 @@
-"""The Lambda functions: one for each module of `functions/handlers`, with the rights it uses.
-
-`DOORS` is the table that says what serves what and with which rights; the rest turns a row into
-a function, its role and its log group.
-"""
+"""The Lambda functions: each row of `DOORS` becomes a function, its role and its log group."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,100 +11,20 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infrastructure.doors import DOORS
 from infrastructure.layer import runtime
 from infrastructure.names import acknowledge, function_name, logs_kept, metrics_namespace
-from shared_utils.table_names import (
-    CONNECTIONS_TABLE_NAME,
-    RATE_LIMITS_TABLE_NAME,
-    SESSIONS_TABLE_NAME,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from infrastructure.api import WebSocketApi
+    from infrastructure.doors import Door
     from infrastructure.layer import SharedUtilsLayer
     from infrastructure.settings import Settings
     from infrastructure.tables import Tables
 
-__all__ = ["DOORS", "HOUSEKEEPING", "Door", "Functions"]
+__all__ = ["Functions"]
 
 _FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
-
-
-@dataclass(frozen=True)
-class Door:
-    """A handler module: the routes it serves, its size, and what it may do.
-
-    `tables` has DynamoDB actions by table, none of them on an index: the audience stands in the
-    session's item. `connections` has the verbs of the `@connections` API: POST sends, GET looks,
-    DELETE closes.
-    """
-
-    module: str
-    routes: tuple[str, ...]
-    tables: Mapping[str, tuple[str, ...]]
-    connections: tuple[str, ...] = ("POST", "DELETE")
-    # Lambda gives CPU by memory, one whole vCPU at 1,769 MB, and a cold start is CPU: with less than
-    # this the SDK alone takes a second and more.
-    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-    memory_mb: int = 512
-    # The gateway waits no longer, so a function that still works then works for nobody.
-    # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-    timeout_seconds: int = 29
-
-
-HOUSEKEEPING = "housekeeping"
-
-_GET, _PUT, _UPDATE, _DELETE = "GetItem", "PutItem", "UpdateItem", "DeleteItem"
-
-DOORS = (
-    Door(
-        "connection",
-        ("$connect", "$disconnect", "$default", "heartbeat", "refreshConnection"),
-        {
-            CONNECTIONS_TABLE_NAME: (_GET, _PUT, _UPDATE, _DELETE),
-            SESSIONS_TABLE_NAME: (_GET, _UPDATE),
-        },
-    ),
-    Door(
-        "session",
-        ("createSession", "joinSession", "endSession", "getSessionStatus"),
-        {
-            CONNECTIONS_TABLE_NAME: (_PUT, _UPDATE, _DELETE),
-            SESSIONS_TABLE_NAME: (_GET, _PUT, _UPDATE),
-            RATE_LIMITS_TABLE_NAME: (_UPDATE,),
-        },
-    ),
-    Door(
-        "audio",
-        ("sendAudio",),
-        {CONNECTIONS_TABLE_NAME: (_GET, _UPDATE), SESSIONS_TABLE_NAME: (_GET, _UPDATE)},
-        # A chunk goes out to hundreds of sockets: that is CPU, and one vCPU is all a Python uses.
-        memory_mb=1769,
-    ),
-    Door(
-        "control",
-        (
-            *("pauseBroadcast", "resumeBroadcast", "muteBroadcast", "unmuteBroadcast"),
-            *("setVolume", "speakerStateChange"),
-        ),
-        {CONNECTIONS_TABLE_NAME: (_UPDATE,), SESSIONS_TABLE_NAME: (_UPDATE,)},
-    ),
-    Door(
-        "listener",
-        ("pausePlayback", "resumePlayback", "changeLanguage"),
-        {CONNECTIONS_TABLE_NAME: (_UPDATE,), SESSIONS_TABLE_NAME: (_UPDATE,)},
-    ),
-    Door(
-        HOUSEKEEPING,
-        (),
-        {CONNECTIONS_TABLE_NAME: ("Scan", _GET, _UPDATE), SESSIONS_TABLE_NAME: ("Scan", _UPDATE)},
-        connections=("POST", "DELETE", "GET"),
-        # It runs every minute and must be done before it runs again.
-        timeout_seconds=50,
-    ),
-)
 
 
 class Functions(Construct):

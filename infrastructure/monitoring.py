@@ -19,7 +19,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from infrastructure.functions import HOUSEKEEPING
+from infrastructure.doors import HOUSEKEEPING
 from infrastructure.names import SYSTEM, metrics_namespace
 from shared_utils.metrics_emitter import METRICS
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 
 from infrastructure.api import WebSocketApi
-from infrastructure.functions import DOORS, HOUSEKEEPING, Functions
+from infrastructure.doors import DOORS, HOUSEKEEPING
+from infrastructure.functions import Functions
 from infrastructure.layer import SharedUtilsLayer
 from infrastructure.monitoring import Monitoring
 from infrastructure.names import SYSTEM

@@ -8,10 +8,21 @@ from pathlib import Path
 
 import pytest
 
+import architecture
+from shared_utils.websocket_messages import CLIENT_MESSAGES
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 LOCK_FILES = sorted((ROOT / "requirements").glob("*.txt"))
+DOCUMENTS = sorted(
+    {
+        str(path.relative_to(ROOT))
+        for pattern in ("*.md", "[a-z]*/*.md", "docs/*/*.md")
+        for path in ROOT.glob(pattern)
+    }
+)
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 INPUTS = sorted((ROOT / "requirements").glob("*.in"))
 TARGETS = set(re.findall(r"^([a-z]+):.*##", MAKEFILE, re.MULTILINE))
 
@@ -75,9 +86,57 @@ def test_make_target_that_everyone_expects_exists(target):
     assert target in TARGETS
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_path_linked_in_readme_exists(path):
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_of_a_document_lead_somewhere(document):
+    path = ROOT / document
+
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if not re.match(r"[a-z]+:", link):
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append(link)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_price_in_a_document_has_its_source(document):
+    paragraphs = re.split(r"\n\n|\n(?=- |\|)", prose(ROOT / document))
+
+    priced = [text for text in paragraphs if re.search(r"\$\d", text)]
+
+    assert [text for text in priced if "](http" not in text] == []
+
+
+def prose(path):
+    """Return a document without its blocks and spans of code."""
+    return re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text(), flags=re.DOTALL)
+
+
+def anchors(path):
+    """Return the names that GitHub gives a document's headings."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_picture_shows_what_is_declared():
+    picture = re.search(r"```mermaid\n(.*?)```", ARCHITECTURE, re.DOTALL)[1]
+
+    shown = set(re.findall(r"(?:<br/>|<b>)(\$?\w+)", picture))
+
+    assert shown >= {"$connect", "$disconnect", "$default", *CLIENT_MESSAGES}
+    assert shown >= {path.stem for path in (ROOT / "functions/handlers").glob("[a-z]*.py")}
+
+
+def test_arrow_that_is_new_is_seen(tmp_path, monkeypatch):
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions/new.py").write_text("def f():\n    from local.system import System\n")
+    monkeypatch.setattr(architecture, "ROOT", tmp_path)
+
+    assert "| `functions` | `local` | none |" in architecture.arrows()
+    assert "| `functions` | `local` | none |" not in ARCHITECTURE
 
 
 def test_ci_runs_the_readmes_commands():

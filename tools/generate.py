@@ -1,7 +1,8 @@
 """Writes the files that are derived from the layer's declared names; `--check` only compares.
 
 These are the package's table of names, loaded on first use, its stub for type checkers, and the
-published protocol: AsyncAPI document, JSON Schemas, references, examples, and types for browsers.
+published protocol: AsyncAPI document, JSON Schemas, references, examples, and types for browsers,
+the picture and tables of docs/architecture.md and docs/scale.md.
 """
 
 from __future__ import annotations
@@ -54,11 +55,14 @@ def wanted_files() -> dict[Path, str]:
     """Return the text of every generated file, by its path."""
     names = public_names()
     package = PACKAGE / "__init__.py"
-    from protocol.files import files  # imports the layer, whose folder is on the path by now
+    # These import the layer, whose folder is on the path by now.
+    from architecture import documents
+    from protocol.files import files
 
     return {
         package: package_with_table(package.read_text(), names),
         PACKAGE / "__init__.pyi": stub(names),
+        **documents(),
         **files(),
     }
 

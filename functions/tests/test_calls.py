@@ -1,5 +1,9 @@
 """What each action costs in DynamoDB, as the README says it."""
 
+import base64
+import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,3 +78,37 @@ def test_action_makes_the_calls_that_the_readme_tells(system, action):
 
     made = ", ".join(SHORT[call] for call in system.calls.made) or "nothing"
     assert promised()[action] == made
+
+
+def test_a_minute_of_audio_makes_what_the_architecture_tells(system):
+    document = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
+    told = dict(re.findall(r"^\| ([a-zA-Z ,]+) \| (\d+) \|$", document, re.MULTILINE))
+    audio = base64.b64encode(
+        bytes(range(100)) * 32
+    ).decode()  # 100 ms, neither silence nor clipping
+    session_id = system.open("ann", "bob", "carl")
+    system.clock.now += 60
+    system.lines()
+    invocations = 600
+
+    before = len(system.lines())
+    for number in range(invocations):
+        assert system.chunk("speaker", number, sessionId=session_id, audioData=audio) == 200
+        system.clock.now += 0.1
+    lines = system.lines()[before:]
+
+    calls = Counter(operation for operation, _ in system.calls.made)
+    metrics = [line for line in lines if "_aws" in line]
+    made = {
+        "invocations": invocations,
+        "posts": len(system.take()),
+        "DynamoDB reads": calls.pop("get_item"),
+        "DynamoDB writes": calls.total(),
+        "lines of text": len(lines) - len(metrics),
+        "metric documents": len(metrics),
+    }
+    num_bytes = sum(len(json.dumps(line, separators=(",", ":"))) + 1 for line in lines)
+    told_bytes = int(told.pop("bytes of log, a chunk"))
+    assert {name: int(number) for name, number in told.items()} == made
+    # Durations are numbers of one to six digits.
+    assert num_bytes / invocations == pytest.approx(told_bytes, rel=0.2)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infrastructure.api import serving
-from infrastructure.functions import DOORS, Door
+from infrastructure.doors import DOORS, Door
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 from .test_functions import flat, function_of

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from infrastructure.functions import DOORS
+from infrastructure.doors import DOORS
 from infrastructure.settings import LIMITS
 from shared_utils.table_names import TABLES
 

@@ -1,0 +1,164 @@
+"""The parts of docs/architecture.md and docs/scale.md that follow from the sources.
+
+The picture is drawn from the functions' rows in `infrastructure/doors.py`, the table of arrows from
+every import statement, the costs from a message rate and list prices.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from infrastructure.doors import Door
+
+__all__ = ["arrows", "costs", "documents", "duration", "picture"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Where code lives, and the names by which it is imported.
+ROOMS = {
+    "shared-layer/python": ("shared_utils",),
+    "functions": ("broadcast", "handlers"),
+    "infrastructure": ("infrastructure",),
+    "local": ("local",),
+    "layerctl": ("layerctl",),
+    "tools": ("tools", "architecture", "environments", "layer_tests", "protocol"),
+    "benchmarks": ("stacks",),
+}
+# They measure others, so that what they import says nothing of this project.
+MEASURING = {"benchmarks"}
+
+CHUNKS_A_SECOND = 10
+# US dollars, list prices of us-east-1; docs/scale.md names where each comes from.
+A_GATEWAY_MESSAGE = 1.00 / 1_000_000
+A_CONNECTION_MINUTE = 0.25 / 1_000_000
+AN_INVOCATION = 0.20 / 1_000_000
+REQUESTS_A_SECOND = 10_000  # an account's, in one region, over all its APIs
+AUDIENCES = (1, 10, 50, 100, 500, 999)
+A_GB_SECOND = 0.00001667
+SLOW_MS = 50
+
+
+def documents() -> dict[Path, str]:
+    """Return both documents with their generated parts made anew."""
+    parts = {"picture": picture, "arrows": arrows, "costs": costs, "duration": duration}
+    paths = [ROOT / "docs/architecture.md", ROOT / "docs/scale.md"]
+    return {path: _filled(path.read_text(), parts) for path in paths}
+
+
+def _filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
+    def part(found: re.Match[str]) -> str:
+        return f"{found[1]}\n{parts[found[2]]()}\n{found[3]}"
+
+    marks = r"(<!-- (\w+): begin -->)\n.*?(<!-- \2: end -->)"
+    return re.sub(marks, part, text, flags=re.DOTALL)
+
+
+def picture() -> str:
+    """Return the system as a Mermaid flowchart: routes, functions, tables and what goes back."""
+    doors = _doors()
+    lines = [
+        "```mermaid",
+        "flowchart LR",
+        '    clients(["speaker and listeners"]) -- "WebSocket" --> gateway["API Gateway"]',
+        '    schedule(["every minute"])',
+        '    subgraph functions ["Lambda functions, each with shared_utils"]',
+    ]
+    for door in doors:
+        shown = "<br/>".join([f"<b>{door.module}</b>", *door.routes])
+        lines.append(f'        {door.module}["{shown}"]')
+    lines.append("    end")
+    for door in doors:
+        lines.append(f"    {'gateway' if door.routes else 'schedule'} --> {door.module}")
+    for door in doors:
+        for table, actions in door.tables.items():
+            done = ", ".join(action.removesuffix("Item").lower() for action in actions)
+            lines.append(f'    {door.module} -- "{done}" --> {table}[("{table}")]')
+    back = sorted({verb for door in doors for verb in door.connections})
+    lines.append(f'    functions -. "{", ".join(back)}" .-> posts["@connections API"]')
+    lines.append('    posts -.-> heard(["speaker and listeners"])')
+    return "\n".join([*lines, "```"])
+
+
+def _doors() -> tuple[Door, ...]:
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    from infrastructure.doors import DOORS
+
+    return DOORS
+
+
+def arrows() -> str:
+    """Return a table of what each room imports: of ours, and of other people's."""
+    rows = ["| folder | imports of ours | libraries |", "| --- | --- | --- |"]
+    room_of = {name: room for room, names in ROOMS.items() for name in names}
+    for room in ROOMS:
+        names = set(_imported(ROOT / room))
+        ours = {f"`{room_of[name]}`" for name in names if room_of.get(name, room) != room}
+        others = {f"`{name}`" for name in names - room_of.keys() - _own_modules(room)}
+        if room in MEASURING:
+            others = {"the layer's peers"}
+        rows.append(f"| `{room}` | {_listed(ours)} | {_listed(others)} |")
+    return "\n".join(rows)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _own_modules(room: str) -> set[str]:
+    return {path.stem for path in (ROOT / room).rglob("*.py")}
+
+
+def _imported(folder: Path) -> Iterator[str]:
+    """Yield the top-level names that a folder's files import, but for tests and the standard library."""
+    for path in folder.rglob("*.py"):
+        if "tests" in path.relative_to(ROOT).parts or "node_modules" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found = [node.module]
+            else:
+                continue
+            tops = {name.partition(".")[0] for name in found}
+            yield from tops - sys.stdlib_module_names - {"__future__"}
+
+
+def costs() -> str:
+    """Return what an hour of one session costs by its audience."""
+    rows = [
+        "| listeners | messages a second | of the account's requests | connections, $/h | messages, $/h "
+        "| invocations, $/h | together, $/h | a listener, $/h |",
+        "| ---: " * 8 + "|",
+    ]
+    for audience in AUDIENCES:
+        rate = CHUNKS_A_SECOND * (1 + audience)
+        connected = (1 + audience) * 60 * A_CONNECTION_MINUTE
+        messages = rate * 3600 * A_GATEWAY_MESSAGE
+        invoked = CHUNKS_A_SECOND * 3600 * AN_INVOCATION
+        together = connected + messages + invoked
+        rows.append(
+            f"| {audience:,} | {rate:,} | {rate / REQUESTS_A_SECOND:.1%} | {connected:.4f} "
+            f"| {messages:.2f} | {invoked:.4f} | {together:.2f} | {together / audience:.3f} |"
+        )
+    return "\n".join(rows)
+
+
+def duration() -> str:
+    """Return what an hour of long invocations of the audio function costs."""
+    memory_mb = next(door.memory_mb for door in _doors() if door.module == "audio")
+    seconds = CHUNKS_A_SECOND * 3600 * SLOW_MS / 1000
+    dollars = seconds * memory_mb / 1024 * A_GB_SECOND
+    return (
+        "- **Their time** is [$0.00001667 a GB-second]"
+        "(https://docs.aws.amazon.com/whitepapers/latest/how-aws-pricing-works/lambda.html): an audio\n"
+        f"  function of {memory_mb:,} MB that takes {SLOW_MS} ms for each chunk costs ${dollars:.3f} an hour."
+    )
