@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import architecture
+import documents
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 ROOT = Path(__file__).parent.parent
@@ -133,9 +133,9 @@ def test_picture_shows_what_is_declared():
 def test_arrow_that_is_new_is_seen(tmp_path, monkeypatch):
     (tmp_path / "functions").mkdir()
     (tmp_path / "functions/new.py").write_text("def f():\n    from local.system import System\n")
-    monkeypatch.setattr(architecture, "ROOT", tmp_path)
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
 
-    assert "| `functions` | `local` | none |" in architecture.arrows()
+    assert "| `functions` | `local` | none |" in documents.arrows()
     assert "| `functions` | `local` | none |" not in ARCHITECTURE
 
 

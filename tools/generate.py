@@ -56,7 +56,7 @@ def wanted_files() -> dict[Path, str]:
     names = public_names()
     package = PACKAGE / "__init__.py"
     # These import the layer, whose folder is on the path by now.
-    from architecture import documents
+    from documents import documents
     from protocol.files import files
 
     return {

@@ -1,4 +1,4 @@
-"""The parts of docs/architecture.md and docs/scale.md that follow from the sources.
+"""The parts of documents that follow from the sources.
 
 The picture is drawn from the functions' rows in `infrastructure/doors.py`, the table of arrows from
 every import statement, the costs from a message rate and list prices.
@@ -28,7 +28,7 @@ ROOMS = {
     "infrastructure": ("infrastructure",),
     "local": ("local",),
     "layerctl": ("layerctl",),
-    "tools": ("tools", "architecture", "environments", "layer_tests", "protocol"),
+    "tools": ("tools", "documents", "environments", "layer_tests", "protocol"),
     "benchmarks": ("stacks",),
 }
 # They measure others, so that what they import says nothing of this project.
@@ -126,6 +126,8 @@ def _imported(folder: Path) -> Iterator[str]:
                 found = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found = [node.module]
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+                found = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
             else:
                 continue
             tops = {name.partition(".")[0] for name in found}
