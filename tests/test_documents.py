@@ -1,7 +1,9 @@
 """What the documents and lock files say is so."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import documents
+import shared_utils
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 ROOT = Path(__file__).parent.parent
@@ -26,15 +29,17 @@ ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 INPUTS = sorted((ROOT / "requirements").glob("*.in"))
 TARGETS = set(re.findall(r"^([a-z]+):.*##", MAKEFILE, re.MULTILINE))
 
-# What runs an example: the layer's sources, a MESSAGE event, and the names that Lambda would set.
+# What runs the README's example: clients that keep what is sent, in place of API Gateway.
 RUN_EXAMPLE = """
 import json, sys
+from shared_utils.testing import FakeConnections, FakeContext, message_event
 namespace = {}
 exec(compile(sys.stdin.read(), "README.md", "exec"), namespace)
-class context: aws_request_id = "request-1"
+handler = namespace["handler"]
+handler.connections = FakeConnections()
 for body in json.loads(sys.argv[1]):
-    event = {"requestContext": {"connectionId": "c"}, "body": body}
-    print("answer", json.dumps(namespace["handler"](event, context)))
+    status = handler(message_event(body), FakeContext())["statusCode"]
+    print(json.dumps({"status": status, "sent": handler.connections.sent.pop()[1]}))
 """
 
 
@@ -42,10 +47,9 @@ for body in json.loads(sys.argv[1]):
 def example():
     """Return what README's function answers to a good and to a bad message, and what it writes."""
     [source] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    good = '{"action":"setVolume","volumeLevel":0.5,"sessionId":"golden-eagle-427"}'
-    bad = '{"action":"setVolume","volumeLevel":1.5}'
+    good = {"action": "setVolume", "volumeLevel": 0.5, "sessionId": "golden-eagle-427"}
     run = subprocess.run(
-        [sys.executable, "-c", RUN_EXAMPLE, json.dumps([good, bad])],
+        [sys.executable, "-c", RUN_EXAMPLE, json.dumps([good, {**good, "volumeLevel": 1.5}])],
         input=source,
         capture_output=True,
         text=True,
@@ -53,27 +57,35 @@ def example():
         env={"PYTHONPATH": str(ROOT / "shared-layer" / "python")},
     )
     assert run.stderr == ""
-    return run.stdout.splitlines()
+    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 def test_readme_example_answers_good_and_bad_messages(example):
-    good, bad = [json.loads(line[7:]) for line in example if line.startswith("answer ")]
+    good, bad = [line for line in example if "status" in line]
 
-    assert good == {"statusCode": 200}
-    assert bad["statusCode"] == 400
-    assert "volumeLevel" in json.loads(bad["body"])["message"]
+    assert good["status"] == 200
+    assert good["sent"]["type"] == "volumeChanged"
+    assert good["sent"]["volumeLevel"] == 0.5
+    assert bad["status"] == 400
+    assert bad["sent"]["type"] == "error"
+    assert "volumeLevel" in bad["sent"]["message"]
 
 
-def test_readme_example_writes_a_line_and_a_metric(example):
-    lines = [json.loads(line) for line in example if not line.startswith("answer ")]
+def test_readme_example_writes_its_own_line_and_the_summary_with_metrics(example):
+    lines = [line for line in example if line.get("component") == "Volume"]
 
-    assert [line.get("message") for line in lines] == ["Control message", None]
-    assert lines[0]["requestId"] == "request-1"
-    assert lines[1]["ControlMessagesReceived"] == 1
+    texts = [line["message"] for line in lines if line["message"] != "Metrics"]
+    assert texts == ["Volume changes", "Message handled", "Message refused"]
+    summary, refused = (line for line in lines if line["message"].startswith("Message "))
+    assert summary["VolumeChanges"] == 1
+    assert {"requestId", "connectionId", "correlationId", "durationMs"} <= summary.keys()
+    assert summary["durationMs"] in [line.get("MessageLatency") for line in lines]
+    [answer] = [line["sent"] for line in example if line.get("status") == 400]
+    assert refused["errorCode"] == answer["code"]
 
 
 def test_readme_is_short():
-    assert len(README.splitlines()) < 100
+    assert len(README.splitlines()) < 120
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|    )make ([a-z]+)", README))))
@@ -137,6 +149,117 @@ def test_arrow_that_is_new_is_seen(tmp_path, monkeypatch):
 
     assert "| `functions` | `local` | none |" in documents.arrows()
     assert "| `functions` | `local` | none |" not in ARCHITECTURE
+
+
+def test_newest_heading_of_the_changelog_is_the_packages_version():
+    headings = re.findall(r"^## ([0-9.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert headings[0] == shared_utils.__version__
+
+
+# --- who adds something: CONTRIBUTING.md, followed in a copy
+
+USE_ADDITIONS = """
+import json
+from shared_utils import ErrorCode, MetricsEmitter, get_http_status, parse_message
+from shared_utils import HandRaisedMessage, RaiseHand
+print(get_http_status(ErrorCode.SESSION_HAND_ALREADY_UP))
+print(type(parse_message('{"action":"raiseHand","sessionId":"golden-eagle-427"}')).__name__)
+metrics = MetricsEmitter()
+metrics.emit_hand_raised("golden-eagle-427")
+metrics.flush()
+"""
+USE_FUNCTION = """
+from unittest import mock
+from broadcast.sessions import Person
+from handlers import hands
+from shared_utils.testing import FakeConnections, FakeContext, message_event
+hands.handler.connections = FakeConnections()
+person = mock.Mock(session_id="golden-eagle-427", role="listener")
+with mock.patch.object(hands.desk.store, "touch", return_value=person):
+    body = {"action": "raiseHand", "sessionId": "golden-eagle-427"}
+    print(hands.handler(message_event(body), FakeContext())["statusCode"])
+print(hands.handler.connections.sent[-1][1]["type"])
+"""
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """Return a copy of the sources in which CONTRIBUTING.md was followed."""
+    copy = tmp_path_factory.mktemp("copy")
+    ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*", "*.zip", "tests")
+    for name in ("shared-layer", "functions", "infrastructure", "tools", "docs", "web", "local"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    for name in ("layerctl", "benchmarks"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    shutil.copy(ROOT / "README.md", copy)
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    steps = re.findall(
+        r"^```python (\S+)(?: (above|below) ([^\n]+))?\n(.*?)^```", text, re.M | re.S
+    )
+    assert len(steps) == 7
+    for name, where, line, block in steps:
+        path = copy / name
+        if not where:
+            path.write_text(block)
+            continue
+        lines = path.read_text().splitlines(keepends=True)
+        at = next(i for i, text in enumerate(lines) if line in text) + (where == "below")
+        path.write_text("".join([*lines[:at], block, *lines[at:]]))
+    assert run_in(copy, "tools/generate.py").returncode == 0
+    return copy
+
+
+def run_in(copy, *arguments):
+    """Run Python in a copy of the sources, as a function of it would be."""
+    path = [copy / "shared-layer/python", copy / "functions", copy]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "AWS_REGION": "us-east-1",
+        **{f"{name}_TABLE_NAME": name for name in ("SESSIONS", "CONNECTIONS", "RATE_LIMITS")},
+    }
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_code_message_and_metric_that_were_added_can_be_used(followed):
+    run = run_in(followed, "-c", USE_ADDITIONS)
+
+    assert run.stderr == ""
+    status, message, metric = run.stdout.splitlines()
+    assert (status, message) == ("409", "RaiseHand")
+    assert json.loads(metric)["HandsRaised"] == 1
+
+
+def test_function_that_was_added_answers(followed):
+    run = run_in(followed, "-c", USE_FUNCTION)
+
+    assert run.stderr == ""
+    assert "200" in run.stdout.splitlines()
+    assert "handRaised" in run.stdout.splitlines()
+
+
+def test_generated_files_follow_what_was_added(followed):
+    assert "raiseHand" in (followed / "docs/protocol/asyncapi.json").read_text()
+    assert "SESSION_HAND_ALREADY_UP" in (followed / "docs/protocol/errors.md").read_text()
+    assert "gateway --> hands" in (followed / "docs/architecture.md").read_text()
+    assert run_in(followed, "tools/generate.py", "--check").returncode == 0
+
+
+def test_what_was_added_is_formatted(followed):
+    block = re.findall(r"^```python (\S+).*?\n", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    paths = [str(followed / name) for name in sorted(set(block))]
+
+    run = run_in(followed, "-m", "ruff", "format", "--check", "--line-length", "100", *paths)
+
+    assert run.returncode == 0, run.stdout
 
 
 def test_ci_runs_the_readmes_commands():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from infrastructure.doors import Door
 
-__all__ = ["arrows", "costs", "documents", "duration", "picture"]
+__all__ = ["arrows", "costs", "documents", "duration", "picture", "ratios"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,6 +34,23 @@ ROOMS = {
 # They measure others, so that what they import says nothing of this project.
 MEASURING = {"benchmarks"}
 
+# Rows of the root README, and how their row in that of the benchmarks begins; the peer follows.
+RATIOS = {
+    "importing all of it": "import: shared_utils, all public modules / ",
+    "importing all of it, with checked messages": (
+        "import: shared_utils, all public modules / powertools Logger + Metrics + "
+    ),
+    "first message of a cold environment": "first message: shared_utils / powertools + ",
+    "a line of log, redacted and bounded": "info, 3 bound + 5 fields: shared_utils / ",
+    "the same": "info, 3 bound + 5 fields: shared_utils / structlog",
+    "an exception": "exception, 6 frames: shared_utils / ",
+    "three metrics, written": "3 metrics + 2 dimensions + 3 properties, flushed: shared_utils / ",
+    "a control message, parsed and checked": "setVolume, parse and check: shared_utils / powertools",
+    "a whole audio message": "whole audio message, 6,400 bytes: shared_utils / ",
+    "the same, against hand-tuned C": "whole audio message, 6,400 bytes: shared_utils / msgspec",
+    "bytes of log, an audio message": "log bytes per message, 50/s: shared_utils, default settings / ",
+}
+
 CHUNKS_A_SECOND = 10
 # US dollars, list prices of us-east-1; docs/scale.md names where each comes from.
 A_GATEWAY_MESSAGE = 1.00 / 1_000_000
@@ -46,9 +63,15 @@ SLOW_MS = 50
 
 
 def documents() -> dict[Path, str]:
-    """Return both documents with their generated parts made anew."""
-    parts = {"picture": picture, "arrows": arrows, "costs": costs, "duration": duration}
-    paths = [ROOT / "docs/architecture.md", ROOT / "docs/scale.md"]
+    """Return these documents with their generated parts made anew."""
+    parts = {
+        "picture": picture,
+        "arrows": arrows,
+        "costs": costs,
+        "duration": duration,
+        "ratios": ratios,
+    }
+    paths = [ROOT / name for name in ("README.md", "docs/architecture.md", "docs/scale.md")]
     return {path: _filled(path.read_text(), parts) for path in paths}
 
 
@@ -164,3 +187,18 @@ def duration() -> str:
         "(https://docs.aws.amazon.com/whitepapers/latest/how-aws-pricing-works/lambda.html): an audio\n"
         f"  function of {memory_mb:,} MB that takes {SLOW_MS} ms for each chunk costs ${dollars:.3f} an hour."
     )
+
+
+def ratios() -> str:
+    """Return what the layer costs of its peers, as the benchmarks' README has it."""
+    lines = (ROOT / "benchmarks/README.md").read_text().splitlines()
+    heads = _cells(next(line for line in lines if line.startswith("| what | budget |")))[2:]
+    rows = [f"| what | of | {' | '.join(heads)} |", "| --- | --- |" + " ---: |" * len(heads)]
+    for name, what in RATIOS.items():
+        measures, _, *numbers = _cells(next(line for line in lines if line.startswith(f"| {what}")))
+        rows.append(f"| {name} | {measures.rpartition(' / ')[2]} | {' | '.join(numbers)} |")
+    return "\n".join(rows)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.removesuffix(" **missed**") for cell in line.strip("| ").split(" | ")]
