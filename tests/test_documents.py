@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import documents
 import shared_utils
+from layerctl.cli import main as layerctl_cli
+from local.__main__ import main as local_cli
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 ROOT = Path(__file__).parent.parent
@@ -111,6 +114,57 @@ def test_links_of_a_document_lead_somewhere(document):
                 broken.append(link)
 
     assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_of_a_document_exist(document):
+    code = re.findall(
+        r"```.*?```|`[^`\n]+`|^    \S.*$", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE
+    )
+    commands = [
+        line for block in code for line in re.sub(r"^```.*", "", block).strip("`").splitlines()
+    ]
+
+    assert [command for command in commands if not is_known(command)] == []
+
+
+CLIS = {"local": local_cli, "layerctl": layerctl_cli}
+
+
+def is_known(command):
+    """Return whether what a line runs is there: a target, a file, a module, its command and options."""
+    if make := re.match(r"\s*make ([a-z]+)(?: BENCH=(\w+))?", command):
+        return make[1] in TARGETS | {"dev"} and (
+            make[2] is None or (ROOT / f"benchmarks/{make[2]}.py").exists()
+        )
+    run = re.match(r"\s*(?:\.venv/dev/bin/)?python3? (-m )?([a-z][\w./-]+)(.*)", command)
+    if run is None or (not run[1] and not run[2].endswith(".py")):
+        return True
+    if not run[1]:
+        return (ROOT / run[2]).exists()
+    cli, words = CLIS.get(run[2]), run[3].partition("#")[0].partition("|")[0].split()
+    if cli is None or not words:
+        return find_spec(run[2]) is not None
+    chosen = cli.commands.get(words[0])
+    options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    return chosen is not None and options <= {
+        name for parameter in chosen.params for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make nothing",
+        "make bench BENCH=nothing",
+        ".venv/dev/bin/python tools/nothing.py",
+        ".venv/dev/bin/python -m nothing",
+        ".venv/dev/bin/python -m local nothing",
+        "python -m layerctl versions --nothing",
+    ],
+)
+def test_command_that_does_not_exist_is_seen(command):
+    assert not is_known(command)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
