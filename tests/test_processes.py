@@ -11,9 +11,12 @@ import pytest
 from local.processes import guarded_folder
 
 KEEP = """
+import signal
 import sys
 from pathlib import Path
 from local.processes import guarded_folder
+# Who starts the tests in the background lets them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with guarded_folder("guarded-") as folder:
     layer = folder / "opt" / "python"
     layer.mkdir(parents=True)
