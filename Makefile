@@ -14,8 +14,11 @@ endif
 
 DEV := .venv/dev/bin/python
 
+# Each part's output is shown in one piece, and none keeps another from running to its end.
+SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-mypy check-basedpyright check-rest coverage bench \
+.PHONY: help demo test test-layer test-rest check check-mypy check-basedpyright check-rest coverage bench \
     build lock clean dev
 
 help: ## Show this list
@@ -25,12 +28,17 @@ demo: dev ## Start the complete system, stream speech to three listeners, show w
 	@$(DEV) -m local demo
 
 test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
-	@$(DEV) -m pytest -q -rs --no-fold-skipped tests functions/tests infrastructure/tests layerctl/tests
+	@$(SIDE_BY_SIDE) test-layer test-rest
+
+# The rest waits much for sockets, a browser and an emulator: that time is the layer's.
+test-layer:
 	@$(PYTHON) tools/layer_tests.py
 
+test-rest:
+	@$(DEV) -m pytest -q -rs --no-fold-skipped tests functions/tests infrastructure/tests layerctl/tests
+
 check: dev ## Check format, lint, types and generated files
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
-	    check-mypy check-basedpyright check-rest
+	@$(SIDE_BY_SIDE) check-mypy check-basedpyright check-rest
 
 check-mypy:
 	@$(DEV) -m mypy
