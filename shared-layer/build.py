@@ -31,7 +31,7 @@ DEFAULT_PYTHON = "3.11"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html allows 250 MB in all.
 MAX_UNZIPPED_BYTES = 50 * 1024 * 1024
 # Our own budget, so that nothing is added unnoticed; a line in `requirements.txt` lifts it.
-MAX_ZIP_BYTES = 172 * 1024
+MAX_ZIP_BYTES = 173 * 1024
 MAX_ZIP_BYTES_PER_FURTHER_PYTHON = 98 * 1024
 
 # Kinds of entries in a code object's table of lines.

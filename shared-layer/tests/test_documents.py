@@ -331,6 +331,7 @@ def variables_read():
                 ast.unparse(node)
             ):
                 strings = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+                strings = [s.decode() if isinstance(s, bytes) else s for s in strings]
                 found |= {s for s in strings if isinstance(s, str) and VARIABLE.fullmatch(s)}
     tables = {table.variable for table in shared_utils.TABLES.values()}
     return found | tables | {name.removesuffix("_NAME") for name in tables}

@@ -174,7 +174,7 @@ def test_ids_in_camel_case_stand_at_the_top(log):
         pytest.param({"session_id": "t"}, ',"sessionId":"t","context":{"a":1}}', id="other-spelling"),
         pytest.param({"sessionId": None}, ',"sessionId":"s","context":{"a":1}}', id="none-is-not-given"),
         pytest.param({"sessionId": ""}, ',"sessionId":"s","context":{"a":1}}', id="empty-is-not-given"),
-        pytest.param({"sessionId": "", "b": {1}}, ',"sessionId":"s","context":{"b":[1],"a":1}}',
+        pytest.param({"sessionId": "", "b": {1}}, ',"sessionId":"s","context":{"a":1,"b":[1]}}',
                      id="empty-with-a-set"),
         pytest.param({"session_id": None, "a": 2}, ',"sessionId":"s","context":{"a":2}}',
                      id="none-and-a-bound-name"),
@@ -187,11 +187,13 @@ def test_ids_in_camel_case_stand_at_the_top(log):
         pytest.param({"connectionId": "c"},
                      ',"sessionId":"s","connectionId":"c","context":{"a":1}}', id="both"),
         pytest.param({"connectionId": "c", "b": 2},
-                     ',"sessionId":"s","connectionId":"c","context":{"b":2,"a":1}}', id="all"),
+                     ',"sessionId":"s","connectionId":"c","context":{"a":1,"b":2}}', id="all"),
     ],
 )  # fmt: skip
 def test_what_is_given_per_call_wins_over_what_is_bound(log, fields, rest):
-    assert written(log.bind(sessionId="s", a=1).info, "m", **fields) == INFO + '"m"' + rest + "\n"
+    bound = log.bind(sessionId="s", a=1)
+    lines = [written(bound.info, "m", **fields) for _ in range(3)]  # a first line is made in one go
+    assert lines == [INFO + '"m"' + rest + "\n"] * 3
 
 
 @pytest.mark.parametrize("name", [
@@ -278,7 +280,7 @@ def test_components_made_from_data_do_not_fill_the_memory(sl):
     written(lambda: [sl._own.info("m", **{f"f{n}": 1}) for n in range(1100)])
 
     assert len(sl._heads) <= 1025
-    assert len(sl._plans) <= 1025
+    assert len(sl._shapes) <= 1025
     assert written(sl.StructuredLogger("c1099").info, "m", f1=2) == (
         AT + '"level":"INFO","component":"c1099","message":"m","context":{"f1":2}}\n'
     )
@@ -535,8 +537,8 @@ def test_the_first_line_tells_what_is_true_of_all(monkeypatch):
     first, second = written(log.info, "m", a=1), written(log.info, "m", a=1)
 
     assert first == INFO + (
-        '"m","context":{"a":1,"environment":{"functionName":"audio","functionVersion":"7",'
-        '"memoryMb":"1024","python":"3.11.7","layerVersion":"1.2.3","layerDigest":"abc"}}}\n'
+        '"m","context":{"environment":{"functionName":"audio","functionVersion":"7",'
+        '"memoryMb":"1024","python":"3.11.7","layerVersion":"1.2.3","layerDigest":"abc"},"a":1}}\n'
     )
     assert second == INFO + '"m","context":{"a":1}}\n'
 
@@ -1108,8 +1110,8 @@ def test_an_exception_is_its_type_its_message_and_its_frames(log, app):
     error = raised(app["fail"])
 
     assert written(log.error, "m", "op", error=error, a=1) == ERROR + (
-        f'"m","error":{{"type":"KeyError","message":"\'k\'","stack":[{FAIL}]}},'
-        '"operation":"op","context":{"a":1}}\n'
+        f'"m","operation":"op","error":{{"type":"KeyError","message":"\'k\'","stack":[{FAIL}]}},'
+        '"context":{"a":1}}\n'
     )
 
 
@@ -1122,7 +1124,7 @@ def test_an_exception_without_frames_has_an_empty_stack(log):
 def test_an_error_may_be_a_text(log):
     assert written(log.error, "m", error="bad") == ERROR + '"m","error":{"message":"bad"}}\n'
     assert written(log.error, "m", "op", "bad") == (
-        ERROR + '"m","error":{"message":"bad"},"operation":"op"}\n'
+        ERROR + '"m","operation":"op","error":{"message":"bad"}}\n'
     )
     assert written(log.info, "m", error="bad") == INFO + '"m","error":{"message":"bad"}}\n'
     assert written(log.error, "m", error={"password": "p"}) == (

@@ -73,8 +73,8 @@ _MAX_NAME = 255  # of a metric and of a namespace
 _MAX_DIMENSION_NAME = 250
 _MAX_DIMENSION_VALUE = 1024
 _MIN_VALUE, _MAX_VALUE = -(2.0**360), 2.0**360
-# Integers in between need no comparison with a float.
-_MIN_SAFE, _MAX_SAFE = -(2**53), 2**53
+# What is smaller, together, needs no look at each.
+_PLAIN, _MAX_SAFE = frozenset((int, float)), 2**53
 
 # A dimension with more values than this is not from a closed set; the next ones count as "Other".
 _MAX_DIMENSION_VALUES = 100
@@ -128,7 +128,7 @@ def _is_name(name: object, limit: int) -> bool:
 
 def _number(value: object) -> float:
     """Return a number within CloudWatch's range; True is not 1."""
-    if type(value) is int and _MIN_SAFE < value < _MAX_SAFE:
+    if type(value) is int and -_MAX_SAFE < value < _MAX_SAFE:
         return value
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         number = int.__index__(value) if isinstance(value, int) else float(value)
@@ -179,16 +179,19 @@ def _add_up(sums: list[float], numbers: list[float]) -> None:
             sums.append(number)
 
 
+def _are_plain(numbers: Iterable[Any]) -> bool:
+    """Return whether no number needs a look of its own: NaN, too, is not below anything."""
+    try:
+        return _PLAIN.issuperset(map(type, numbers)) and sum(map(abs, numbers)) < _MAX_SAFE
+    except Exception:  # an integer beyond any float
+        return False
+
+
 def _filled(plan: _Plan, numbers: Sequence[Any], properties: dict[str, Any]) -> str:
     """Return a document with these values; empty, or TypeError, when one needs a closer look."""
     head, form, chars = plan
-    for number in numbers:
-        kind = type(number)
-        if not (
-            (kind is int and _MIN_SAFE < number < _MAX_SAFE)
-            or (kind is float and _MIN_VALUE <= number <= _MAX_VALUE)
-        ):
-            return ""
+    if not _are_plain(numbers):
+        return ""
     if not properties:
         return head and head + form % (*numbers,)
     texts = properties.values()
@@ -272,9 +275,11 @@ class MetricsEmitter:
         if not self.enabled:
             return
         try:
-            parts: tuple[object, ...] = (metric_name, unit, resolution)
+            parts: tuple[object, ...]
             if dimensions:
-                parts = (*parts, *dimensions, *dimensions.values())
+                parts = metric_name, unit, resolution, *dimensions, *dimensions.values()
+            else:
+                parts = metric_name, unit, resolution
             key = self._keys[parts]
         except Exception:  # a new one, or one that cannot be hashed or read
             try:
@@ -403,15 +408,16 @@ class MetricsEmitter:
 
     def _at_once(self, records: list[_Record], left_out: frozenset[str]) -> str:
         """Return the one document that holds all records; empty if it takes a closer look."""
-        keys, numbers, several = zip(*records, strict=True)
-        properties: dict[str, Any] = several[0]
-        for own in several:
-            if own and own is not properties and own != properties:
-                if properties:
-                    return ""
-                properties = own
-        if not left_out.isdisjoint(properties):
-            properties = {n: properties[n] for n in properties if n not in left_out}
+        keys, numbers, several = zip(*records)  # noqa: B905 - `strict` costs as much again
+        properties: dict[str, Any] = {}
+        if any(several):
+            for own in several:
+                if own and own != properties:
+                    if properties:
+                        return ""
+                    properties = own
+            if not left_out.isdisjoint(properties):
+                properties = {n: properties[n] for n in properties if n not in left_out}
         shape = (_wire.policy, *keys, *properties)
         plan = self._plans.get(shape)
         if plan is None:
@@ -429,15 +435,16 @@ class MetricsEmitter:
             except Exception as error:  # refused, or something with methods of its own
                 _warn("metric %s refused: %s", key.name, error)
                 continue
-            numbers: list[float] = []
-            several = [moved]
-            for value, given in values:
-                try:
-                    numbers.append(_number(value))
-                    if given:
+            numbers: list[float] = [value for value, _ in values]
+            several = [moved, *(given for _, given in values if given)]
+            if not _are_plain(numbers):
+                numbers, several = [], [moved]
+                for value, given in values:
+                    try:
+                        numbers.append(_number(value))
                         several.append(given)
-                except Exception as error:
-                    _warn("metric %s refused: %s", key.name, error)
+                    except Exception as error:
+                        _warn("metric %s refused: %s", key.name, error)
             if not numbers:
                 continue
             series, properties = groups.setdefault(group, ({}, {}))

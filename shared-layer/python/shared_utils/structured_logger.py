@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
+from functools import partial
 from itertools import count
 from operator import itemgetter
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import CodeType
     from typing import Any, Protocol, Self
+
+    _Scope = tuple[dict[str, object], "_DebugBuffer | None"]
 
     class _LevelMethod(Protocol):
         def __call__(
@@ -89,25 +92,18 @@ _quoted: dict[str, str] = {}
 # --- context -----------------------------------------------------------------------------------
 
 
-class _Scope:
-    """What every line carries at the moment. A scope is never changed, only followed by another."""
-
-    __slots__ = ("buffer", "fields")
-
-    def __init__(self, fields: dict[str, object], buffer: _DebugBuffer | None = None) -> None:
-        self.fields = fields
-        self.buffer = buffer
-
-
-_NO_SCOPE = _Scope({})
-_scope: ContextVar[_Scope] = ContextVar("shared_utils.scope", default=_NO_SCOPE)
+# What every line carries at the moment, and the debug lines that wait. A scope is never changed,
+# only followed by another.
+_scope: ContextVar[_Scope] = ContextVar("shared_utils.scope", default=({}, None))
 _cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
+# Where `os.environ.get` looks, which takes twenty times as long to find nothing.
+_environ: Any = getattr(os.environ, "_data", None) or os.environb
 
 
 def bind_context(**fields: object) -> None:
     """Put fields on every following line of this invocation (or thread); `None` takes one off."""
-    scope = _scope.get()
-    _scope.set(_Scope({**scope.fields, **fields}, scope.buffer))
+    before, buffer = _scope.get()
+    _scope.set(({**before, **fields}, buffer))
 
 
 class logging_context:  # noqa: N801 - used like a function
@@ -132,9 +128,10 @@ def begin_invocation(fields: dict[str, object]) -> _Scope:
     before = _scope.get()
     fields["coldStart"] = _cold
     _cold = False
-    if trace := os.environ.get("_X_AMZN_TRACE_ID"):
+    if kept := _environ.get(b"_X_AMZN_TRACE_ID"):
+        trace = kept.decode(errors="replace")
         fields["traceId"] = trace.partition("Root=")[2].partition(";")[0] or trace
-    _scope.set(_Scope(fields, _DebugBuffer(_buffer_bytes) if _buffer_bytes else None))
+    _scope.set((fields, _DebugBuffer(_buffer_bytes) if _buffer_bytes else None))
     return before
 
 
@@ -230,7 +227,7 @@ _buffer_bytes = 0
 
 
 def _flush_buffer() -> None:
-    buffer = _scope.get().buffer
+    buffer = _scope.get()[1]
     if buffer is None or not (buffer.lines or buffer.dropped):
         return
     lines, dropped = buffer.lines, buffer.dropped
@@ -246,32 +243,70 @@ def _flush_buffer() -> None:
 # --- the logger ----------------------------------------------------------------------------------
 
 
-class _Plan:
-    """What is known of fields by their names alone: the text around their values."""
+class _Shape:
+    """What is known of fields by their names and their values' types: all but the values."""
 
-    __slots__ = ("form", "looks", "names", "order", "slow", "tops")
+    __slots__ = ("form", "looks", "made", "names", "nulls", "order", "strs", "texts", "tops")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], kinds: list[type]) -> None:
         wire_names = [_TOP_LEVEL.get(name, name) for name in names]
         self.names = frozenset(wire_names)
-        self.looks = len(self.names) < len(names) or not _wire.all_open(names)
-        self.slow = not {"error", "exc_info"}.isdisjoint(names)
-        self.tops = tops = sum(name in _TOP_LEVEL for name in names)
         # What stands at the top, then the rest.
-        order = sorted(range(len(names)), key=lambda index: names[index] not in _TOP_LEVEL)
-        self.order = itemgetter(*order) if tops and len(order) > 1 else tuple
-        members = [f",{_quote(wire_names[index])}:".replace("%", "%%") + "%s" for index in order]
-        self.form = _join([*members[:tops], "\n"[:tops], *members[tops:]])
+        order = sorted(range(len(names)), key=lambda n: names[n] not in _TOP_LEVEL)
+        self.tops = tops = sum(name in _TOP_LEVEL for name in names)
+        keys = [f",{_quote(name)}:".replace("%", "%%") for name in wire_names]
+        members = [keys[n] + ('"%s"' if kinds[n] is str else "%s") for n in order]
+        self.form = f"{_join(members[:tops])}\n{_join(members[tops:])[1:]}"
+        self.order = itemgetter(*order) if order != sorted(order) else tuple
+        self.strs: list[Any] = [n for n, kind in enumerate(kinds) if kind is str]
+        # The first one twice: of only one there would be no tuple.
+        self.texts = itemgetter(*(self.strs + self.strs[:1] or [slice(0)]))
+        self.made = [
+            (n, _text_of.get(kind) or partial(_cleaned, name))
+            for n, (name, kind) in enumerate(zip(names, kinds, strict=True))
+            if kind is not str and kind is not int
+        ]
+        self.nulls = type(None) in kinds
+        self.looks = (
+            len(self.names) < len(names)
+            or not _wire.all_open(names)
+            or not {"error", "exc_info"}.isdisjoint(names)
+            or type(None) in [kinds[n] for n in order[:tops]]
+        )
+
+    def fill(self, values: Iterable[Any]) -> tuple[str, str]:
+        """Return JSON text of the fields: those at the top of a line (`,"a":1`), and the others."""
+        parts = [*values]
+        texts = self.texts(parts)
+        joined = _join(texts)
+        if len(_quote(joined)) != len(joined) + 2 or (
+            _protected
+            and (_looks_secret(joined) or (len(joined) > _SHORT and max(map(len, texts)) > _SHORT))
+        ):
+            for n in self.strs:
+                parts[n] = _quote(_wire.shorten(parts[n]) if _protected else parts[n])[1:-1]
+        if self.tops and "" in texts:
+            raise _Look  # it is left out
+        for n, text in self.made:
+            parts[n] = text(parts[n])
+        top, _, rest = (self.form % self.order(parts)).partition("\n")
+        return top, rest
 
 
-_plans: dict[tuple[str, ...], _Plan] = {}
+_shapes: dict[tuple[object, ...], _Shape] = {}
 
 
-def _plan_of(names: tuple[str, ...]) -> _Plan:
-    if len(_plans) > 1024:  # names made from data must not fill the memory
-        _plans.clear()
-    plan = _plans[names] = _Plan(names)
-    return plan
+def _shape_of(fields: dict[str, Any]) -> _Shape:
+    if len(_shapes) > 1024:  # names made from data must not fill the memory
+        _shapes.clear()
+    names, kinds = tuple(fields), [*map(type, fields.values())]
+    shape = _shapes[*names, *kinds] = _Shape(names, kinds)
+    return shape
+
+
+def _cleaned(name: str, value: object) -> str:
+    nodes = _wire.MAX_NODES - 1  # the object that holds the field is one
+    return _wire.encode(_wire.clean(value, name, nodes=nodes))
 
 
 def _split(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -289,31 +324,6 @@ def _split(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return top, context
 
 
-def _members(fields: dict[str, Any], plan: _Plan, bound: bool = False) -> tuple[str, str]:
-    """Return fields as JSON members (`,"a":1`): those at the top of a line, and its context's."""
-    try:
-        if plan.looks or not fields:
-            raise _Look
-        texts = [_text_of[type(value)](value) for value in fields.values()]
-        if _protected:
-            joined = _join(texts)
-            if _looks_secret(joined) or (
-                len(joined) > _SHORT and max(map(len, texts)) > _SHORT + 2  # the quotes
-            ):
-                raise _Look
-        if (plan.tops or bound) and ("null" in texts or '""' in texts):
-            raise _Look  # one is left out
-        if not plan.tops:
-            return "", plan.form % (*texts,)
-        top, _, text = (plan.form % plan.order(texts)).partition("\n")
-        return top, text
-    except Exception:  # a value of another type, NaN, an integer of thousands of digits
-        tops, rest = _split(fields)
-        if bound:
-            rest = {name: value for name, value in rest.items() if value is not None}
-        return _clean_members(tops), _clean_members(rest)
-
-
 def _clean_members(
     fields: dict[str, Any], chars: int = _wire.MAX_FIELD_CHARS, nodes: int = _wire.MAX_NODES
 ) -> str:
@@ -324,17 +334,24 @@ def _clean_members(
 class _Rendered:
     """What a logger's lines have in common in one scope, as values and as JSON text."""
 
-    __slots__ = ("context", "fields", "head", "names", "scope", "tail", "top")
+    __slots__ = ("context", "fields", "head", "lead", "names", "scope", "top")
 
     def __init__(self, scope: _Scope, component: str, bound: dict[str, Any]) -> None:
         self.scope = scope
         self.head = _head_of(component)
-        self.fields = fields = {**scope.fields, **bound} if scope.fields else bound
-        names = tuple(fields)
-        plan = _plans.get(names) or _plan_of(names)
-        self.names = plan.names
-        self.top, self.tail = _members(fields, plan, True) if fields else ("", "")
-        self.context = self.tail and f',"context":{{{self.tail[1:]}}}'
+        self.fields = fields = {**scope[0], **bound} if scope[0] else bound
+        shape = _shapes.get((*fields, *map(type, fields.values()))) or _shape_of(fields)
+        self.names = shape.names
+        try:
+            if shape.looks or shape.nulls:
+                raise _Look
+            self.top, rest = shape.fill(fields.values())
+        except Exception:  # NaN, an integer of thousands of digits
+            tops, others = _split(fields)
+            self.top = _clean_members(tops)
+            rest = _clean_members({n: v for n, v in others.items() if v is not None})[1:]
+        self.lead = rest and rest + ","
+        self.context = rest and f',"context":{{{rest}}}'
 
 
 _heads: dict[str, str] = {}
@@ -397,7 +414,7 @@ class StructuredLogger:
     A level's method takes `message`, then `operation`, then fields of any name and value.
     """
 
-    __slots__ = ("_bound", "_rendered", "component")
+    __slots__ = ("_bound", "_rendered", "_scope", "component")
 
     def __init__(
         self,
@@ -417,6 +434,7 @@ class StructuredLogger:
         if request_id is not None:
             fields["requestId"] = request_id
         self._rendered: _Rendered | None = None
+        self._scope: _Scope | None = None
 
     def bind(self, /, **fields: object) -> Self:
         """Return a logger whose lines carry `fields` as well; `None` takes one off."""
@@ -427,7 +445,7 @@ class StructuredLogger:
         logger = object.__new__(kind)
         logger.component = self.component
         logger._bound = bound
-        logger._rendered = None
+        logger._rendered = logger._scope = None
         return logger
 
     @property
@@ -446,7 +464,7 @@ class StructuredLogger:
         return self._top().get("requestId") or self._top().get("correlationId")
 
     def _top(self) -> dict[str, Any]:
-        return _split({**_scope.get().fields, **self._bound})[0]
+        return _split({**_scope.get()[0], **self._bound})[0]
 
     trace = _writes("TRACE")
     debug = _writes("DEBUG")
@@ -535,7 +553,8 @@ class StructuredLogger:
             scope = _scope.get()
             bound = self._rendered
             if bound is None or bound.scope is not scope:
-                bound = self._render(scope)
+                bound = self._render(scope) if self._scope is scope or not _started else None
+                self._scope = scope
             if operation is not None:
                 fields["operation"] = operation
             error_text = ""
@@ -545,18 +564,29 @@ class StructuredLogger:
             if args or type(message) is not str:
                 raise _Look
             quoted = _quoted.get(message) or _quote_message(message)
-            top, context = "", bound.context
-            if fields:
-                names = tuple(fields)
-                plan = _plans.get(names) or _plan_of(names)
-                if plan.slow or not bound.names.isdisjoint(plan.names):
-                    raise _Look
-                top, rest = _members(fields, plan)
-                if rest:
-                    context = f',"context":{{{rest[1:]}{bound.tail}}}'
+            if bound is None:
+                # Most often the only line in a scope: what was kept for others would be lost.
+                merged = {**scope[0], **self._bound, **fields}
+                shape = _shapes.get((*merged, *map(type, merged.values()))) or _shape_of(merged)
+                if shape.looks or shape.nulls:
+                    bound = self._render(scope)
+                else:
+                    head = _heads.get(self.component) or _head_of(self.component)
+                    top, rest = shape.fill(merged.values())
+                    context = rest and f',"context":{{{rest}}}'
+            if bound is not None:
+                head, top, context = bound.head, bound.top, bound.context
+                if fields:
+                    shape = _shapes.get((*fields, *map(type, fields.values()))) or _shape_of(fields)
+                    if shape.looks or not bound.names.isdisjoint(shape.names):
+                        raise _Look
+                    more, rest = shape.fill(fields.values())
+                    top += more
+                    if rest:
+                        context = f',"context":{{{bound.lead}{rest}}}'
             line = (
-                f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
-                f"{quoted}{bound.top}{error_text}{root}{top}{context}}}\n"
+                f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{head}'
+                f"{quoted}{top}{error_text}{root}{context}}}\n"
             )
             if len(line) - len(root) > _MAX_LINE:
                 raise _Look
@@ -593,7 +623,7 @@ class StructuredLogger:
                 members, text, bound_text = (
                     _clean_members(part, chars, nodes) for part in (top, rest, tail)
                 )
-                text += bound_text
+                text = bound_text + text
                 error_text = "" if error is None else _error_text(error, frames)
                 context = text and f',"context":{{{text[1:]}}}'
                 line = (
@@ -821,11 +851,11 @@ def _buffered_debug(
     **fields: object,
 ) -> None:
     scope = _scope.get()
-    if scope.buffer is not None:
+    if scope[1] is not None:
         if not _started:  # the environment's facts are for a line that is sure to be written
             self = self.bind()
             self._rendered = _Rendered(scope, self.component, self._bound)
-        scope.buffer.add(self._line("DEBUG", message, operation, args, fields))
+        scope[1].add(self._line("DEBUG", message, operation, args, fields))
 
 
 def _environment() -> dict[str, object]:
@@ -872,11 +902,9 @@ def configure_lambda_logging(
     _wire.policy = _wire.Policy(redact, allow, censor, remove, mask_ip, protect)
     _protected = protect
     _buffer_bytes = buffer_debug_bytes
-    _plans.clear()
-    scope = _scope.get()
-    _scope.set(
-        _Scope(scope.fields, scope.buffer)
-    )  # what loggers rendered under the old rules is stale
+    _shapes.clear()
+    fields, buffer = _scope.get()
+    _scope.set((fields, buffer))  # what loggers rendered under the old rules is stale
     _set_level(_level if level is None else _level_name(level))
     root = logging.getLogger()
     root.handlers[:] = [_library_handler()]

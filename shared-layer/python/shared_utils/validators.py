@@ -275,16 +275,18 @@ def validate_base64_audio(
     Accepted is exactly what an encoder writes: the standard alphabet, padded, and no bit set that
     means nothing. https://www.rfc-editor.org/rfc/rfc4648#section-3.5
     """
-    encoded = _plain_text(text)
+    encoded = text if type(text) is str else _plain_text(text)
     # One pass in C; what is left is the padding, or what does not belong.
     rest = encoded.encode("ascii", "replace").translate(None, _BASE64_ALPHABET)
-    is_text = encoded or issubclass(type(text), str)
-    if len(encoded) % 4 or not encoded.endswith(_BASE64_ENDINGS.get(rest, ())) or not is_text:
-        wanted = "be standard base64 with padding and without white space"
-        got = f"{len(encoded)} characters" if is_text else _kind(text)
-        raise _refusal(field_name, wanted, got, ErrorCode.AUDIO_INVALID_ENCODING)
+    if not encoded or len(encoded) % 4 or not encoded.endswith(_BASE64_ENDINGS.get(rest, ())):
+        is_text = issubclass(type(text), str)
+        if encoded or not is_text:  # no text at all is too short
+            wanted = "be standard base64 with padding and without white space"
+            got = f"{len(encoded)} characters" if is_text else _kind(text)
+            raise _refusal(field_name, wanted, got, ErrorCode.AUDIO_INVALID_ENCODING)
     num_bytes = len(encoded) // 4 * 3 - len(rest)
-    _check_chunk(num_bytes, max_size_bytes, field_name)
+    if not MIN_AUDIO_CHUNK_BYTES <= num_bytes <= max_size_bytes:
+        _check_chunk(num_bytes, max_size_bytes, field_name)
     return num_bytes
 
 
@@ -342,8 +344,9 @@ def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> 
 
 def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
     """Return milliseconds since the epoch as `int`, up to `MAX_SAFE_INTEGER`; a float must be whole."""
-    if type(value) in (int, float) and 0 <= value <= MAX_SAFE_INTEGER and value % 1 == 0:
-        return int(value)
+    number = int(value) if type(value) is float and value % 1 == 0 else value
+    if type(number) is int and 0 <= number <= MAX_SAFE_INTEGER:
+        return number
     wanted = f"be whole milliseconds from 0 to {MAX_SAFE_INTEGER}"
     raise _refusal(field_name, wanted, _shown(value))
 

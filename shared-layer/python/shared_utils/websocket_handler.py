@@ -65,11 +65,11 @@ class Request(_OfMessage[M_co]):
     def __init__(self, handler: WebSocketHandler, event: object, context: object) -> None:
         self._started = time.perf_counter_ns()
         self._handler = handler
-        self.event = _plain(event)
-        self.gateway = _plain(self.event.get("requestContext"))
+        self.event = event = _plain(event)
+        self.gateway = gateway = _plain(event.get("requestContext"))
         self.lambda_context: Any = context
-        self.connection_id = _text(self.gateway, "connectionId")
-        self.correlation_id = _text(self.gateway, "requestId")
+        self.connection_id = _text(gateway.get("connectionId"))
+        self.correlation_id = _text(gateway.get("requestId"))
         self.logger = handler.logger
         self.metrics = handler.metrics
 
@@ -105,7 +105,7 @@ class Request(_OfMessage[M_co]):
     @property
     def source_ip(self) -> str:
         """The client's address."""
-        return _text(_plain(self.gateway.get("identity")), "sourceIp")
+        return _text(_plain(self.gateway.get("identity")).get("sourceIp"))
 
     @property
     def connections(self) -> Connections:
@@ -145,8 +145,7 @@ def _plain(value: Any) -> dict[str, Any]:
     return value if type(value) is dict else {}
 
 
-def _text(of: dict[str, Any], name: str) -> str:
-    value = of.get(name)
+def _text(value: Any) -> str:
     return value if type(value) is str else ""
 
 
@@ -252,7 +251,11 @@ class WebSocketHandler(Routes):
 
     def _handle(self, request: Request[Any]) -> dict[str, Any]:
         try:
-            result = self._dispatch(request)
+            if request.connection_id and request.gateway.get("eventType") == "MESSAGE":
+                self._receive(request)
+                result: dict[str, Any] = {"statusCode": 200}
+            else:
+                result = self._come_or_go(request)
         except BaseException as error:  # the ladder; the runtime's own text would reach the client
             code = _errors.to_error_code(_errors.error_code_of(error))
             # A refusal is meant for the client. All else, a botocore error too, is our fault.
@@ -264,13 +267,10 @@ class WebSocketHandler(Routes):
         self._summarise(request)
         return result
 
-    def _dispatch(self, request: Request[Any]) -> dict[str, Any]:
-        kind = _text(request.gateway, "eventType")
+    def _come_or_go(self, request: Request[Any]) -> dict[str, Any]:
+        kind = _text(request.gateway.get("eventType"))
         if not request.connection_id or kind not in _ACTION_OF:
             raise ValidationError("event must be an API Gateway WebSocket event", "event")
-        if kind == "MESSAGE":
-            self._receive(request)
-            return {"statusCode": 200}
         request.action = _ACTION_OF[kind]
         route = self._routes.get(request.action)
         if route is not None and route.function(request) is not None:
@@ -291,9 +291,10 @@ class WebSocketHandler(Routes):
         if route is None:
             code = ErrorCode.VALIDATION_INVALID_ACTION
             raise ValidationError("action has no route here", "action", code)
-        if action in self._sampled:
+        every = self._sampled.get(action)
+        if every is not None:
             request.metrics = self.windowed_metrics
-            request.logger = self.logger.sampled(route, self._sampled[action])
+            request.logger = self.logger.sampled(route, every)
         role = route.role or (message.sender if self._role_of else "any")
         if role != "any" and (self._role_of is None or self._role_of(request) != role):
             raise ApplicationError(ErrorCode.AUTH_INVALID_ROLE)
@@ -309,7 +310,7 @@ class WebSocketHandler(Routes):
     def _answer(self, request: Request[Any], error: Any, code: ErrorCode, refusal: bool) -> None:
         """Tell the sender of a message what was refused or failed."""
         if request.action is _UNKNOWN:  # unreadable to us; the gateway's routing has read it
-            route = _text(request.gateway, "routeKey")
+            route = _text(request.gateway.get("routeKey"))
             request.action = route if route in _messages._CLIENT else _UNKNOWN
             _identify(request, _messages.request_id_of(request.event))
         try:
@@ -342,8 +343,7 @@ class WebSocketHandler(Routes):
                 if metrics is not self.metrics:
                     metrics.flush()
         elif metrics is self.metrics:
-            # Bound, so that the line's fields are rendered in one go with the scope's.
-            self._write("INFO", "Message handled", {}, logger=self.logger.bind(**fields))
+            self._write("INFO", "Message handled", fields)
             return
         else:
             request.logger.info("Message handled", **fields)
@@ -351,24 +351,16 @@ class WebSocketHandler(Routes):
         if metrics is not self.metrics:
             metrics.flush_due()
 
-    def _write(
-        self,
-        level: str,
-        text: str,
-        fields: dict[str, Any],
-        error: Any = None,
-        logger: _logs.StructuredLogger | None = None,
-    ) -> None:
+    def _write(self, level: str, text: str, fields: dict[str, Any], error: Any = None) -> None:
         """Write a line with the metrics in it, or these alone if we or Lambda would drop it."""
         if level == "ERROR":
             _logs._flush_buffer()
         written = _logs._LEVELS[level] >= _logs._LEVELS[_logs._level]
         if not written or _metrics._level != "INFO":
             self.metrics.flush()
-        logger = logger or self.logger
         for document in self.metrics.take() or [""] * written:
-            _wire.write(logger._line(level, text, None, (), fields, error, document))
-            level, text, fields, error, logger = "INFO", "Metrics", {}, None, self.logger
+            _wire.write(self.logger._line(level, text, None, (), fields, error, document))
+            level, text, fields, error = "INFO", "Metrics", {}, None
 
 
 def _identify(request: Request[Any], request_id: str | None) -> None:

@@ -898,17 +898,15 @@ def _parse_around_audio(text: str) -> ClientMessage | None:
     """
     if len(text) > _MEDIUM:
         v.validate_message_size(text)
-    start = text.find('"audioData":"') + 13
-    if start < 13:
-        start = text.find('"audioData": "') + 14
+    start = text.find('"', text.find('"audioData":') + 12) + 1
     end = text.find('"', start)
     rest = text[:start] + text[end:]
-    if start < 14 or "\\" in rest:
-        return None
     try:
         data, length = _scan(rest, 0)
-        if length != len(rest) or rest.count(":") != len(data):
+        if length != len(rest) or rest.count(":") != len(data) or "\\" in rest:
             return None
+        if data["audioData"] != "":
+            return None  # it was not its text that was cut out
         data["audioData"] = text[start:end]
         message: ClientMessage = _new(_CLIENT["sendAudio"])
         return _fill(message, data) if data["action"] == "sendAudio" else None
