@@ -60,6 +60,8 @@ QUESTION = "whole audio message, 6,400 bytes"
 BUDGETS = [
     Budget("shared_utils", "powertools + parser", 1 / 6),
     Budget("shared_utils", "msgspec + structlog + orjson", 1.2),
+    Budget(AGGREGATING, "powertools + parser", 1 / 6),
+    Budget(AGGREGATING, "msgspec + structlog + orjson", 1.2),
 ]
 EVENT, CONTEXT = audio_event(), context()
 REQUEST_IDS = list(itertools.islice(request_ids(), 1100))

@@ -889,7 +889,8 @@ def test_a_sampled_logger_can_be_bound_and_sampled_again(log):
     assert written(first.error, "m") == ERROR + '"m","context":{"a":1}}\n'
     assert written(second.info, "m") == ""
     assert written(second.error, "m") == ERROR + '"m","context":{"a":1}}\n'
-    assert written(first.sampled("l", 3).warning, "m") == WARN + '"m","context":{"a":1}}\n'
+    for _ in range(3):  # written, then left out
+        assert written(first.sampled("l", 3).warning, "m") == WARN + '"m","context":{"a":1}}\n'
 
 
 def test_every_line_of_a_rate_of_one_is_written_as_it_is(log):

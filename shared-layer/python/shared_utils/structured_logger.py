@@ -414,7 +414,7 @@ class StructuredLogger:
     A level's method takes `message`, then `operation`, then fields of any name and value.
     """
 
-    __slots__ = ("_bound", "_rendered", "_scope", "component")
+    __slots__ = ("_bound", "_out", "_rendered", "_scope", "component")
 
     def __init__(
         self,
@@ -435,6 +435,7 @@ class StructuredLogger:
             fields["requestId"] = request_id
         self._rendered: _Rendered | None = None
         self._scope: _Scope | None = None
+        self._out: StructuredLogger | None = None
 
     def bind(self, /, **fields: object) -> Self:
         """Return a logger whose lines carry `fields` as well; `None` takes one off."""
@@ -445,7 +446,7 @@ class StructuredLogger:
         logger = object.__new__(kind)
         logger.component = self.component
         logger._bound = bound
-        logger._rendered = logger._scope = None
+        logger._rendered = logger._scope = logger._out = None
         return logger
 
     @property
@@ -495,10 +496,13 @@ class StructuredLogger:
             chosen = next(_counters.setdefault(key, count())) % every == 0
         except Exception:  # a key that cannot be hashed, in whatever way
             return self
-        logger: _Sampled = self._with(_Sampled if chosen else _SampledOut, self._bound)
+        if not chosen:
+            if self._out is None:  # a warning of its own tells no sampling rate
+                bound = getattr(self, "_unsampled", self)._bound
+                self._out = self._with(_SampledOut, bound)
+            return self._out
+        logger: _Sampled = self._with(_Sampled, {**self._bound, "samplingRate": every})
         logger._unsampled = self
-        if chosen:
-            logger._bound = {**self._bound, "samplingRate": every}
         return logger
 
     def is_enabled_for(self, level: str) -> bool:
@@ -681,7 +685,7 @@ class _Sampled(StructuredLogger):
         return bound
 
 
-class _SampledOut(_Sampled):
+class _SampledOut(StructuredLogger):
     __slots__ = ()
     trace = debug = info = _nothing
 

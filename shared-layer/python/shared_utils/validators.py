@@ -344,9 +344,8 @@ def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> 
 
 def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
     """Return milliseconds since the epoch as `int`, up to `MAX_SAFE_INTEGER`; a float must be whole."""
-    number = int(value) if type(value) is float and value % 1 == 0 else value
-    if type(number) is int and 0 <= number <= MAX_SAFE_INTEGER:
-        return number
+    if type(value) in (int, float) and 0 <= value <= MAX_SAFE_INTEGER and value % 1 == 0:
+        return int(value)
     wanted = f"be whole milliseconds from 0 to {MAX_SAFE_INTEGER}"
     raise _refusal(field_name, wanted, _shown(value))
 

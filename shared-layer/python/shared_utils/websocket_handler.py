@@ -347,7 +347,8 @@ class WebSocketHandler(Routes):
             return
         else:
             request.logger.info("Message handled", **fields)
-            self.metrics.flush()
+            if self.metrics._waiting:
+                self.metrics.flush()
         if metrics is not self.metrics:
             metrics.flush_due()
 
