@@ -73,8 +73,8 @@ _MAX_NAME = 255  # of a metric and of a namespace
 _MAX_DIMENSION_NAME = 250
 _MAX_DIMENSION_VALUE = 1024
 _MIN_VALUE, _MAX_VALUE = -(2.0**360), 2.0**360
-# What is smaller, together, needs no look at each.
-_PLAIN, _MAX_SAFE = frozenset((int, float)), 2**53
+# Integers in between need no comparison with a float.
+_MIN_SAFE, _MAX_SAFE = -(2**53), 2**53
 
 # A dimension with more values than this is not from a closed set; the next ones count as "Other".
 _MAX_DIMENSION_VALUES = 100
@@ -128,7 +128,7 @@ def _is_name(name: object, limit: int) -> bool:
 
 def _number(value: object) -> float:
     """Return a number within CloudWatch's range; True is not 1."""
-    if type(value) is int and -_MAX_SAFE < value < _MAX_SAFE:
+    if type(value) is int and _MIN_SAFE < value < _MAX_SAFE:
         return value
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         number = int.__index__(value) if isinstance(value, int) else float(value)
@@ -179,10 +179,10 @@ def _add_up(sums: list[float], numbers: list[float]) -> None:
             sums.append(number)
 
 
-def _are_plain(numbers: Iterable[Any]) -> bool:
+def _are_plain(numbers: list[Any]) -> bool:
     """Return whether no number needs a look of its own: NaN, too, is not below anything."""
     try:
-        return _PLAIN.issuperset(map(type, numbers)) and sum(map(abs, numbers)) < _MAX_SAFE
+        return {*map(type, numbers)} <= {int, float} and sum(map(abs, numbers)) < _MAX_SAFE
     except Exception:  # an integer beyond any float
         return False
 
@@ -190,8 +190,13 @@ def _are_plain(numbers: Iterable[Any]) -> bool:
 def _filled(plan: _Plan, numbers: Sequence[Any], properties: dict[str, Any]) -> str:
     """Return a document with these values; empty, or TypeError, when one needs a closer look."""
     head, form, chars = plan
-    if not _are_plain(numbers):
-        return ""
+    for number in numbers:
+        kind = type(number)
+        if not (
+            (kind is int and _MIN_SAFE < number < _MAX_SAFE)
+            or (kind is float and _MIN_VALUE <= number <= _MAX_VALUE)
+        ):
+            return ""
     if not properties:
         return head and head + form % (*numbers,)
     texts = properties.values()

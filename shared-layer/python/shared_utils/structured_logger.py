@@ -256,7 +256,7 @@ class _Shape:
         self.tops = tops = sum(name in _TOP_LEVEL for name in names)
         keys = [f",{_quote(name)}:".replace("%", "%%") for name in wire_names]
         members = [keys[n] + ('"%s"' if kinds[n] is str else "%s") for n in order]
-        self.form = f"{_join(members[:tops])}\n{_join(members[tops:])[1:]}"
+        self.form = _join([*members[:tops], "\n"[:tops], *members[tops:]])
         self.order = itemgetter(*order) if order != sorted(order) else tuple
         self.strs: list[Any] = [n for n, kind in enumerate(kinds) if kind is str]
         # The first one twice: of only one there would be no tuple.
@@ -275,7 +275,7 @@ class _Shape:
         )
 
     def fill(self, values: Iterable[Any]) -> tuple[str, str]:
-        """Return JSON text of the fields: those at the top of a line (`,"a":1`), and the others."""
+        """Return fields as JSON members (`,"a":1`): those at the top of a line, and the others."""
         parts = [*values]
         texts = self.texts(parts)
         joined = _join(texts)
@@ -287,9 +287,12 @@ class _Shape:
                 parts[n] = _quote(_wire.shorten(parts[n]) if _protected else parts[n])[1:-1]
         if self.tops and "" in texts:
             raise _Look  # it is left out
-        for n, text in self.made:
-            parts[n] = text(parts[n])
-        top, _, rest = (self.form % self.order(parts)).partition("\n")
+        for n, text_of in self.made:
+            parts[n] = text_of(parts[n])
+        text = self.form % self.order(parts)
+        if not self.tops:
+            return "", text
+        top, _, rest = text.partition("\n")
         return top, rest
 
 
@@ -334,7 +337,7 @@ def _clean_members(
 class _Rendered:
     """What a logger's lines have in common in one scope, as values and as JSON text."""
 
-    __slots__ = ("context", "fields", "head", "lead", "names", "scope", "top")
+    __slots__ = ("context", "fields", "head", "names", "rest", "scope", "top")
 
     def __init__(self, scope: _Scope, component: str, bound: dict[str, Any]) -> None:
         self.scope = scope
@@ -349,9 +352,9 @@ class _Rendered:
         except Exception:  # NaN, an integer of thousands of digits
             tops, others = _split(fields)
             self.top = _clean_members(tops)
-            rest = _clean_members({n: v for n, v in others.items() if v is not None})[1:]
-        self.lead = rest and rest + ","
-        self.context = rest and f',"context":{{{rest}}}'
+            rest = _clean_members({n: v for n, v in others.items() if v is not None})
+        self.rest = rest
+        self.context = rest and f',"context":{{{rest[1:]}}}'
 
 
 _heads: dict[str, str] = {}
@@ -577,7 +580,7 @@ class StructuredLogger:
                 else:
                     head = _heads.get(self.component) or _head_of(self.component)
                     top, rest = shape.fill(merged.values())
-                    context = rest and f',"context":{{{rest}}}'
+                    context = rest and f',"context":{{{rest[1:]}}}'
             if bound is not None:
                 head, top, context = bound.head, bound.top, bound.context
                 if fields:
@@ -587,7 +590,7 @@ class StructuredLogger:
                     more, rest = shape.fill(fields.values())
                     top += more
                     if rest:
-                        context = f',"context":{{{bound.lead}{rest}}}'
+                        context = f',"context":{{{(bound.rest + rest)[1:]}}}'
             line = (
                 f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{head}'
                 f"{quoted}{top}{error_text}{root}{context}}}\n"
