@@ -46,8 +46,14 @@ RATIOS = {
     "an exception": "exception, 6 frames: shared_utils / ",
     "three metrics, written": "3 metrics + 2 dimensions + 3 properties, flushed: shared_utils / ",
     "a control message, parsed and checked": "setVolume, parse and check: shared_utils / powertools",
-    "a whole audio message": "whole audio message, 6,400 bytes: shared_utils / ",
+    "a whole audio message, each with a line and metrics": "whole audio message, 6,400 bytes: shared_utils / ",
     "the same, against hand-tuned C": "whole audio message, 6,400 bytes: shared_utils / msgspec",
+    "as it comes, with a line in a hundred and metrics in windows": (
+        "whole audio message, 6,400 bytes: shared_utils, default settings / "
+    ),
+    "as it comes, against hand-tuned C": (
+        "whole audio message, 6,400 bytes: shared_utils, default settings / msgspec"
+    ),
     "bytes of log, an audio message": "log bytes per message, 50/s: shared_utils, default settings / ",
 }
 
