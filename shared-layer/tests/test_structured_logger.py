@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -1603,6 +1604,33 @@ def test_a_line_of_many_fields_keeps_the_first(log):
     assert line["sessionId"] == "s"
     assert line["context"]["..."] == "2961 more"
     assert len(line["context"]) == 40
+
+
+def test_a_bound_object_of_a_type_that_cannot_be_hashed_costs_no_line(log):
+    def refuse(cls):
+        raise RuntimeError("no")
+
+    value = type("Meta", (type,), {"__hash__": refuse})("Odd", (), {})()
+    bound = log.bind(x=value, session_id="s")
+
+    for write in (bound.info, bound.info, partial(log.info, x=value, session_id="s")):
+        line = only_line(written(write, "m"))
+        assert (line["message"], line["sessionId"]) == ("m", "s")
+        assert "x" in line["context"]
+
+
+def test_many_huge_fields_are_not_looked_at_whole(log):
+    looked_at = 0
+
+    class Item:
+        def __repr__(self):
+            nonlocal looked_at
+            looked_at += 1
+            return "item"
+
+    only_line(written(log.info, "m", **{f"f{n}": [Item()] * 1000 for n in range(50)}))
+
+    assert 0 < looked_at < 3000  # in each of the attempts to fit it in a line
 
 
 def test_a_huge_field_does_not_cost_the_ids(log):

@@ -183,7 +183,7 @@ def _are_plain(numbers: list[Any]) -> bool:
     """Return whether no number needs a look of its own: NaN, too, is not below anything."""
     try:
         return {*map(type, numbers)} <= {int, float} and sum(map(abs, numbers)) < _MAX_SAFE
-    except Exception:  # an integer beyond any float
+    except Exception:  # an integer beyond any float, a type's own methods
         return False
 
 

@@ -261,8 +261,10 @@ class _Shape:
         self.strs: list[Any] = [n for n, kind in enumerate(kinds) if kind is str]
         # The first one twice: of only one there would be no tuple.
         self.texts = itemgetter(*(self.strs + self.strs[:1] or [slice(0)]))
+        # Objects share what one line may look at.
+        nodes = (_wire.MAX_NODES - 1) // max(sum(kind not in _text_of for kind in kinds), 1)
         self.made = [
-            (n, _text_of.get(kind) or partial(_cleaned, name))
+            (n, _text_of.get(kind) or partial(_cleaned, name, nodes))
             for n, (name, kind) in enumerate(zip(names, kinds, strict=True))
             if kind is not str and kind is not int
         ]
@@ -300,15 +302,17 @@ _shapes: dict[tuple[object, ...], _Shape] = {}
 
 
 def _shape_of(fields: dict[str, Any]) -> _Shape:
-    if len(_shapes) > 1024:  # names made from data must not fill the memory
-        _shapes.clear()
-    names, kinds = tuple(fields), [*map(type, fields.values())]
-    shape = _shapes[*names, *kinds] = _Shape(names, kinds)
+    kinds = [*map(type, fields.values())]
+    key = (*fields, *kinds)
+    shape = _shapes.get(key)
+    if shape is None:
+        if len(_shapes) > 1024:  # names made from data must not fill the memory
+            _shapes.clear()
+        shape = _shapes[key] = _Shape(tuple(fields), kinds)
     return shape
 
 
-def _cleaned(name: str, value: object) -> str:
-    nodes = _wire.MAX_NODES - 1  # the object that holds the field is one
+def _cleaned(name: str, nodes: int, value: object) -> str:
     return _wire.encode(_wire.clean(value, name, nodes=nodes))
 
 
@@ -343,13 +347,13 @@ class _Rendered:
         self.scope = scope
         self.head = _head_of(component)
         self.fields = fields = {**scope[0], **bound} if scope[0] else bound
-        shape = _shapes.get((*fields, *map(type, fields.values()))) or _shape_of(fields)
-        self.names = shape.names
+        self.names = frozenset(_TOP_LEVEL.get(name, name) for name in fields)
         try:
+            shape = _shape_of(fields)
             if shape.looks or shape.nulls:
                 raise _Look
             self.top, rest = shape.fill(fields.values())
-        except Exception:  # NaN, an integer of thousands of digits
+        except Exception:  # NaN, or the own methods of a type
             tops, others = _split(fields)
             self.top = _clean_members(tops)
             rest = _clean_members({n: v for n, v in others.items() if v is not None})
@@ -572,7 +576,7 @@ class StructuredLogger:
                 raise _Look
             quoted = _quoted.get(message) or _quote_message(message)
             if bound is None:
-                # Most often the only line in a scope: what was kept for others would be lost.
+                # Most often a scope's only line: what was kept for others would be lost.
                 merged = {**scope[0], **self._bound, **fields}
                 shape = _shapes.get((*merged, *map(type, merged.values()))) or _shape_of(merged)
                 if shape.looks or shape.nulls:
