@@ -56,13 +56,14 @@ def launched(executable):
 class Running:
     """The system and its page, as `python -m local up` runs them."""
 
-    def __init__(self):
+    def __init__(self, settings=SETTINGS):
+        self._settings = settings
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
             self._loop = undo.enter_context(LoopThread())
-            self.system = self._loop.enter(System(settings=SETTINGS))
+            self.system = self._loop.enter(System(settings=self._settings))
             self.page = Page({"url": self.system.url})
             undo.callback(self.page.close)
             self.page.start()
@@ -75,6 +76,11 @@ class Running:
 
     def _follow(self, api):
         api.subscribe(lambda line: self.page.publish(line.function, line.text))
+
+    def housekeeping(self):
+        """Run housekeeping now, as its schedule does each minute."""
+        [schedule] = self.system.schedules
+        self._loop.run(self.system.run_schedule(schedule))
 
     def kill_gateway(self):
         """Take the gateway away, and every connection with it; the sessions stay in the tables."""
