@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from local.client import Client, connect, stream  # noqa: E402 - needs the path above
+from local.client import SessionClient, connect, stream  # noqa: E402 - needs the path above
 
 SPEAKERS, LISTENERS, PER_SECOND = 5, 3, 50
 CHUNK = bytes(640)  # 20 ms of PCM16 at 16 kHz, as 50 a second carry live speech
@@ -55,7 +55,7 @@ async def session(url: str, seconds: float) -> list[tuple[float, float]]:
     async with contextlib.AsyncExitStack() as stack:
         speaker = await stack.enter_async_context(connect(url))
         created = await speaker.request("createSession", sourceLanguage="en")
-        listeners: list[Client] = []
+        listeners: list[SessionClient] = []
         for language in ("es", "fr", "de")[:LISTENERS]:
             client = await stack.enter_async_context(connect(url))
             await client.request(

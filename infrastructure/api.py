@@ -19,8 +19,8 @@ from shared_utils.websocket_messages import CLIENT_MESSAGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from infrastructure.doors import Door
-    from infrastructure.settings import Settings
+    from infrastructure.function_specs import FunctionSpec
+    from infrastructure.settings import StageSettings
 
 __all__ = ["LIFE_ROUTES", "WebSocketApi", "serving"]
 
@@ -53,7 +53,7 @@ _ACCESS_LOG = {
 class WebSocketApi(Construct):
     """The API and its addresses; `connect` adds routes and stage once the functions are there."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, settings: StageSettings) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
         self.stage = settings.stage
@@ -83,9 +83,11 @@ class WebSocketApi(Construct):
         account = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>"
         return f"{account}:<{api}>/{self.stage}/{verb}/@connections/*"
 
-    def connect(self, functions: Mapping[str, lambda_.Function], doors: Iterable[Door]) -> None:
-        """Add the routes, each to the function of its door, and the stage that serves them."""
-        serves = serving(doors)
+    def connect(
+        self, functions: Mapping[str, lambda_.Function], function_specs: Iterable[FunctionSpec]
+    ) -> None:
+        """Add the routes, each to its function, and the stage that serves them."""
+        serves = serving(function_specs)
         targets = {
             module: self._integration(module, functions[module])
             for module in dict.fromkeys(serves.values())
@@ -179,13 +181,13 @@ class WebSocketApi(Construct):
         return account
 
 
-def serving(doors: Iterable[Door]) -> dict[str, str]:
+def serving(function_specs: Iterable[FunctionSpec]) -> dict[str, str]:
     """Return the module that serves each route; raise for an action that nobody or two serve."""
     serves: dict[str, str] = {}
-    for door in doors:
-        for key in door.routes:
-            if serves.setdefault(key, door.module) != door.module:
-                raise ValueError(f"{key} is served by {serves[key]} and by {door.module}")
+    for spec in function_specs:
+        for key in spec.routes:
+            if serves.setdefault(key, spec.module) != spec.module:
+                raise ValueError(f"{key} is served by {serves[key]} and by {spec.module}")
     wanted = {*LIFE_ROUTES, *CLIENT_MESSAGES}
     if serves.keys() != wanted:
         odd = ", ".join(sorted(serves.keys() ^ wanted))

@@ -21,7 +21,7 @@ for folder in (ROOT, ROOT / "shared-layer" / "python"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from infrastructure.settings import Settings, SettingsError  # noqa: E402 - needs the path above
+from infrastructure.settings import SettingsError, StageSettings  # noqa: E402 - needs the path above
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
 def build_app(context: dict[str, object], outdir: str | None = None) -> cdk.App:
     """Return the app with its one stack."""
-    settings = Settings.from_context(context)
+    settings = StageSettings.from_context(context)
     use_node()
     import aws_cdk as cdk
     from cdk_nag import AwsSolutionsChecks

@@ -1,4 +1,4 @@
-"""The Lambda functions: each row of `DOORS` becomes a function, its role and its log group."""
+"""The Lambda functions: each row of `FUNCTION_SPECS` becomes a function, its role and its log group."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infrastructure.doors import DOORS
+from infrastructure.function_specs import FUNCTION_SPECS
 from infrastructure.layer import runtime
 from infrastructure.names import acknowledge, function_name, logs_kept, metrics_namespace
 
 if TYPE_CHECKING:
     from infrastructure.api import WebSocketApi
-    from infrastructure.doors import Door
+    from infrastructure.function_specs import FunctionSpec
     from infrastructure.layer import SharedUtilsLayer
-    from infrastructure.settings import Settings
+    from infrastructure.settings import StageSettings
     from infrastructure.tables import Tables
 
 __all__ = ["Functions"]
@@ -35,7 +35,7 @@ class Functions(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        settings: Settings,
+        settings: StageSettings,
         layer: SharedUtilsLayer,
         tables: Tables,
         api: WebSocketApi,
@@ -56,33 +56,33 @@ class Functions(Construct):
             exclude=["/*", "!/handlers", "!/broadcast", "__pycache__", "*.pyc"],
             ignore_mode=cdk.IgnoreMode.GIT,
         )
-        self.by_module = {door.module: self._create(door) for door in DOORS}
+        self.by_module = {spec.module: self._create(spec) for spec in FUNCTION_SPECS}
 
-    def _create(self, door: Door) -> lambda_.Function:
-        name = function_name(self._settings, door.module)
-        scope = Construct(self, door.module.capitalize())
+    def _create(self, spec: FunctionSpec) -> lambda_.Function:
+        name = function_name(self._settings, spec.module)
+        scope = Construct(self, spec.module.capitalize())
         log_group = logs.LogGroup(
             scope,
             "Logs",
             log_group_name=f"/aws/lambda/{name}",
             **logs_kept(self._settings),
         )
-        role = self._role(scope, door, log_group)
+        role = self._role(scope, spec, log_group)
         function = lambda_.Function(
             scope,
             "Function",
             function_name=name,
-            description=f"Serves {', '.join(door.routes) or 'a schedule'}",
+            description=f"Serves {', '.join(spec.routes) or 'a schedule'}",
             runtime=runtime(self._settings.python),
             # A fifth cheaper than x86_64 for the same work, and nothing here is compiled.
             architecture=lambda_.Architecture.ARM_64,
-            handler=f"handlers.{door.module}.handler",
+            handler=f"handlers.{spec.module}.handler",
             code=self._code,
             layers=[self._layer.version],
             environment=self._environment,
             role=role,
-            memory_size=door.memory_mb,
-            timeout=cdk.Duration.seconds(door.timeout_seconds),
+            memory_size=spec.memory_mb,
+            timeout=cdk.Duration.seconds(spec.timeout_seconds),
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             application_log_level_v2=lambda_.ApplicationLogLevel[self._settings.log_level],
@@ -98,15 +98,15 @@ class Functions(Construct):
         )
         return function
 
-    def _role(self, scope: Construct, door: Door, log_group: logs.LogGroup) -> iam.Role:
+    def _role(self, scope: Construct, spec: FunctionSpec, log_group: logs.LogGroup) -> iam.Role:
         role = iam.Role(
             scope,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"What handlers/{door.module}.py may do, and nothing else",
+            description=f"What handlers/{spec.module}.py may do, and nothing else",
         )
         log_group.grant_write(role)
-        for table, actions in door.tables.items():
+        for table, actions in spec.tables.items():
             role.add_to_policy(
                 iam.PolicyStatement(
                     actions=[f"dynamodb:{action}" for action in actions],
@@ -116,10 +116,10 @@ class Functions(Construct):
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["execute-api:ManageConnections"],
-                resources=[self._api.connections_arn(verb) for verb in door.connections],
+                resources=[self._api.connections_arn(verb) for verb in spec.connections],
             )
         )
-        for verb in door.connections:
+        for verb in spec.connections:
             acknowledge(
                 role,
                 f"IAM5[Resource::{self._api.shown_connections_arn(verb)}]",

@@ -19,7 +19,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from infrastructure.doors import HOUSEKEEPING
+from infrastructure.function_specs import HOUSEKEEPING
 from infrastructure.names import SYSTEM, metrics_namespace
 from shared_utils.metrics_emitter import METRICS
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infrastructure.api import WebSocketApi
-    from infrastructure.settings import Settings
+    from infrastructure.settings import StageSettings
 
 __all__ = ["Monitoring"]
 
@@ -57,7 +57,7 @@ class Monitoring(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        settings: Settings,
+        settings: StageSettings,
         functions: Mapping[str, lambda_.Function],
         api: WebSocketApi,
     ) -> None:
@@ -250,7 +250,7 @@ class Monitoring(Construct):
             ],
             "Dropped audio by reason": [self._split("AudioChunksDropped", "Reason")],
             "Cold starts": [self._split("ColdStarts", "Handler")],
-            "Listeners told": [self._ours("ListenersNotified")],
+            "Listeners notified": [self._ours("ListenersNotified")],
             "Gateway": [
                 self._gateway(name)
                 for name in ("ConnectCount", "MessageCount", "ClientError", "ExecutionError")

@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 if TYPE_CHECKING:
     from constructs import IConstruct
 
-    from infrastructure.settings import Settings
+    from infrastructure.settings import StageSettings
 
 __all__ = ["SYSTEM", "acknowledge", "function_name", "logs_kept", "metrics_namespace"]
 
@@ -30,17 +30,17 @@ class _Kept(TypedDict):
     removal_policy: cdk.RemovalPolicy
 
 
-def function_name(settings: Settings, module: str) -> str:
+def function_name(settings: StageSettings, module: str) -> str:
     """Return the name by which operators know a function."""
     return f"{SYSTEM}-{settings.stage}-{module}"
 
 
-def metrics_namespace(settings: Settings) -> str:
+def metrics_namespace(settings: StageSettings) -> str:
     """Return where a stage's metrics are: their roll-ups have no dimension that could tell."""
     return f"WebSocketAudio/{settings.stage}"
 
 
-def logs_kept(settings: Settings) -> _Kept:
+def logs_kept(settings: StageSettings) -> _Kept:
     """Return how long a log group keeps its lines; it goes with the stack, as its name is fixed."""
     days = logs.RetentionDays[_RETENTION[settings.log_retention_days]]
     return {"retention": days, "removal_policy": cdk.RemovalPolicy.DESTROY}

@@ -13,7 +13,7 @@ from infrastructure.names import SYSTEM, function_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infrastructure.settings import Settings
+    from infrastructure.settings import StageSettings
 
 __all__ = ["FOLDER", "Queries"]
 
@@ -24,7 +24,12 @@ class Queries(Construct):
     """A saved query for each file, over the logs of all functions of a stage."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, modules: Iterable[str]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: StageSettings,
+        modules: Iterable[str],
     ) -> None:
         super().__init__(scope, construct_id)
         groups = [f"/aws/lambda/{function_name(settings, module)}" for module in modules]

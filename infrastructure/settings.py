@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LIMITS", "PYTHONS", "RETENTION_DAYS", "Settings", "SettingsError"]
+__all__ = ["LIMITS", "PYTHONS", "RETENTION_DAYS", "SettingsError", "StageSettings"]
 
 # What the layer is built and tested for, and Lambda has a runtime for.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -48,7 +48,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class StageSettings:
     """One deployment: a stage, and how it differs from the usual one."""
 
     stage: str = "dev"
@@ -62,7 +62,7 @@ class Settings:
     limits: Mapping[str, str] = field(default_factory=lambda: dict(LIMITS))
 
     @classmethod
-    def from_context(cls, context: Mapping[str, object]) -> Settings:
+    def from_context(cls, context: Mapping[str, object]) -> StageSettings:
         """Return what the context says; raise `SettingsError` for what it cannot mean.
 
         `stages` has what always holds for a stage, by its name; it is at home in cdk.json. The

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 
 from infrastructure.api import WebSocketApi
-from infrastructure.doors import DOORS, HOUSEKEEPING
+from infrastructure.function_specs import FUNCTION_SPECS, HOUSEKEEPING
 from infrastructure.functions import Functions
 from infrastructure.layer import SharedUtilsLayer
 from infrastructure.monitoring import Monitoring
@@ -19,7 +19,7 @@ from infrastructure.tables import Tables
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from infrastructure.settings import Settings
+    from infrastructure.settings import StageSettings
 
 __all__ = ["WebSocketAudioStack"]
 
@@ -27,7 +27,7 @@ __all__ = ["WebSocketAudioStack"]
 class WebSocketAudioStack(cdk.Stack):
     """One stage of the system; its account and region are those of the credentials that deploy it."""
 
-    def __init__(self, scope: Construct, settings: Settings) -> None:
+    def __init__(self, scope: Construct, settings: StageSettings) -> None:
         stage = settings.stage
         super().__init__(
             scope,
@@ -54,7 +54,7 @@ class WebSocketAudioStack(cdk.Stack):
             tables=tables,
             api=api,
         )
-        api.connect(functions.by_module, DOORS)
+        api.connect(functions.by_module, FUNCTION_SPECS)
         Monitoring(self, "Monitoring", settings=settings, functions=functions.by_module, api=api)
         Queries(self, "Queries", settings=settings, modules=functions.by_module)
         Schedule(self, "Schedule", function=functions.by_module[HOUSEKEEPING])

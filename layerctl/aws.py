@@ -143,10 +143,10 @@ def explain(error: BaseException) -> LayerctlError | None:
 
 
 def _remedy(error: exceptions.ClientError) -> str:
-    told = error.response.get("Error", {})
+    details = error.response.get("Error", {})
     code = code_of(error)
     text = next((text for codes, text in _REMEDIES.items() if code in codes), None)
-    said = " ".join(str(told.get("Message", "")).split()).rstrip(".")
+    said = " ".join(str(details.get("Message", "")).split()).rstrip(".")
     if text is None:
         return f"{error.operation_name} was refused: {said} ({code})"
     tries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) + 1

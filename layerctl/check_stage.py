@@ -26,23 +26,26 @@ def check_stage(
 ) -> Iterator[Finding]:
     """Check that all functions use one version, the one that the parameters name."""
     used = sorted({layer.arn for one in facts if (layer := holder(one, package))})
-    told, number = values.get(f"{prefix}/arn", ""), values.get(f"{prefix}/version", "not there")
+    recorded, number = values.get(f"{prefix}/arn", ""), values.get(f"{prefix}/version", "not there")
     move = f"{COMMAND} attach --stage {stage}"
     if len(used) > 1:
         message = f"its functions use {', '.join(map(short, used))}"
         yield warning(stage, "versions-differ", message, f"{move}, or rollback")
-    for code, message in _parameter_faults(prefix, told, number, used):
+    for code, message in _parameter_faults(prefix, recorded, number, used):
         yield warning(stage, code, message, f"deploy the stack, or {move}")
 
 
 def _parameter_faults(
-    prefix: str, told: str, number: str, used: Sequence[str]
+    prefix: str, recorded: str, number: str, used: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    if not told:
+    if not recorded:
         yield "parameter-missing", f"{prefix}/arn does not say which version to use"
         return
-    if used and told not in used:
+    if used and recorded not in used:
         have = ", ".join(map(short, used))
-        yield "parameter-differs", f"{prefix}/arn names {told}, and its functions use {have}"
-    if number != told.rpartition(":")[2]:
-        yield "parameters-disagree", f"{prefix}/version is {number}, and {prefix}/arn names {told}"
+        yield "parameter-differs", f"{prefix}/arn names {recorded}, and its functions use {have}"
+    if number != recorded.rpartition(":")[2]:
+        yield (
+            "parameters-disagree",
+            f"{prefix}/version is {number}, and {prefix}/arn names {recorded}",
+        )

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from layerctl.aws import Aws
 
-__all__ = ["Outcome", "carry_out", "do", "stop_error"]
+__all__ = ["StepsResult", "carry_out", "do", "stop_error"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepsResult:
     """What became of the steps. `failed` was tried, and its effect is not known for certain."""
 
     done: tuple[Step, ...]
@@ -28,7 +28,7 @@ class Outcome:
     left: tuple[Step, ...] = ()
 
 
-def carry_out(steps: Sequence[Step], do: Callable[[Step], None]) -> Outcome:
+def carry_out(steps: Sequence[Step], do: Callable[[Step], None]) -> StepsResult:
     """Do the steps in their order; stop at the first that fails, or at Ctrl-C."""
     for index, step in enumerate(steps):
         try:
@@ -36,12 +36,12 @@ def carry_out(steps: Sequence[Step], do: Callable[[Step], None]) -> Outcome:
         except KeyboardInterrupt:
             reason = "interrupted"
         except Exception as error:  # whatever it is, what was done must be told
-            told = explain(error)
-            reason = str(told or repr(error))
+            explained = explain(error)
+            reason = str(explained or repr(error))
         else:
             continue
-        return Outcome(tuple(steps[:index]), step, reason, tuple(steps[index + 1 :]))
-    return Outcome(tuple(steps))
+        return StepsResult(tuple(steps[:index]), step, reason, tuple(steps[index + 1 :]))
+    return StepsResult(tuple(steps))
 
 
 def do(aws: Aws, step: Step) -> None:
@@ -53,7 +53,7 @@ def do(aws: Aws, step: Step) -> None:
             parameters.write(aws, parameter)
 
 
-def stop_error(outcome: Outcome) -> StoppedError:
+def stop_error(outcome: StepsResult) -> StoppedError:
     """Return the error that an outcome with a failed step ends in."""
     total = len(outcome.done) + 1 + len(outcome.left)
     name = outcome.failed.name if outcome.failed else ""

@@ -28,12 +28,12 @@ class Gatherer:
         self._code: dict[str, Archive] = {}
         self._layers: dict[str, AttachedLayer] = {}
 
-    def gather(self, function: fleet.Function) -> FunctionFacts:
+    def gather(self, function: fleet.FunctionConfiguration) -> FunctionFacts:
         """Return the facts of a function; what cannot be read says why."""
         layers = tuple(self._layer(arn, function.python) for arn in function.layers)
         return FunctionFacts(function, self._package_of(function), layers)
 
-    def _package_of(self, function: fleet.Function) -> Archive | None:
+    def _package_of(self, function: fleet.FunctionConfiguration) -> Archive | None:
         if function.package_type != "Zip" or not function.python:
             return None
         digest = function.code_sha256

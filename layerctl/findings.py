@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from layerctl.archive import Archive
-    from layerctl.fleet import Function
+    from layerctl.fleet import FunctionConfiguration
     from layerctl.versions import LayerVersion
 
 __all__ = ["AttachedLayer", "Finding", "FunctionFacts", "Report", "Wanted", "error", "warning"]
@@ -58,7 +58,7 @@ class AttachedLayer:
 class FunctionFacts:
     """All that the checks know of a function."""
 
-    function: Function
+    function: FunctionConfiguration
     code: Archive | None
     layers: tuple[AttachedLayer, ...]
 

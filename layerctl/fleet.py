@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 
     from layerctl.aws import Aws
 
-__all__ = ["Function", "functions_of_stage", "read_code", "read_function", "update_layers", "users"]
+__all__ = [
+    "FunctionConfiguration",
+    "functions_of_stage",
+    "read_code",
+    "read_function",
+    "update_layers",
+    "users",
+]
 
 # Often a second, at most minutes; GetFunction bears 100 calls a second.
 _WAIT = {"Delay": 0.25, "MaxAttempts": 1200}
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionConfiguration:
     """A function's `$LATEST`, as far as layers are concerned."""
 
     name: str
@@ -48,7 +55,7 @@ class Function:
         return self.runtime.removeprefix("python") if self.runtime.startswith("python3.") else ""
 
 
-def read_function(aws: Aws, name: str) -> Function:
+def read_function(aws: Aws, name: str) -> FunctionConfiguration:
     """Return the function with its tags; WrongInputError if there is none of that name."""
     try:
         return _function(aws.functions.get_function(FunctionName=name))
@@ -60,7 +67,7 @@ def read_function(aws: Aws, name: str) -> Function:
         raise
 
 
-def functions_of_stage(aws: Aws, prefix: str) -> list[Function]:
+def functions_of_stage(aws: Aws, prefix: str) -> list[FunctionConfiguration]:
     """Return all functions whose names begin so, by name; WrongInputError if there are none."""
     names = sorted(
         row["FunctionName"] for row in _list(aws) if row["FunctionName"].startswith(prefix)
@@ -84,7 +91,7 @@ def users(aws: Aws, layer_arn: str) -> Mapping[str, list[str]]:
     return found
 
 
-def read_code(function: Function) -> Archive:
+def read_code(function: FunctionConfiguration) -> Archive:
     """Return the function's own package."""
     what = f"the package of {function.name}"
     return Archive(download(function.code_location, what), what)
@@ -103,21 +110,21 @@ def _list(aws: Aws, **choice: str) -> Iterable[dict[str, Any]]:
         yield from page["Functions"]
 
 
-def _function(row: dict[str, Any]) -> Function:
-    told = row["Configuration"]
-    return Function(
-        name=told["FunctionName"],
-        runtime=told.get("Runtime", ""),
-        handler=told.get("Handler", ""),
-        architecture=told.get("Architectures", ["x86_64"])[0],
-        package_type=told.get("PackageType", "Zip"),
-        layers=tuple(layer["Arn"] for layer in told.get("Layers", ())),
-        revision=told.get("RevisionId", ""),
-        state=told.get("State", "Active"),
-        update_status=told.get("LastUpdateStatus", "Successful"),
-        update_reason=told.get("LastUpdateStatusReason", ""),
-        code_sha256=told.get("CodeSha256", ""),
+def _function(row: dict[str, Any]) -> FunctionConfiguration:
+    configuration = row["Configuration"]
+    return FunctionConfiguration(
+        name=configuration["FunctionName"],
+        runtime=configuration.get("Runtime", ""),
+        handler=configuration.get("Handler", ""),
+        architecture=configuration.get("Architectures", ["x86_64"])[0],
+        package_type=configuration.get("PackageType", "Zip"),
+        layers=tuple(layer["Arn"] for layer in configuration.get("Layers", ())),
+        revision=configuration.get("RevisionId", ""),
+        state=configuration.get("State", "Active"),
+        update_status=configuration.get("LastUpdateStatus", "Successful"),
+        update_reason=configuration.get("LastUpdateStatusReason", ""),
+        code_sha256=configuration.get("CodeSha256", ""),
         owner=row.get("Tags", {}).get(STACK_TAG, ""),
-        variables=told.get("Environment", {}).get("Variables", {}),
+        variables=configuration.get("Environment", {}).get("Variables", {}),
         code_location=row.get("Code", {}).get("Location", ""),
     )

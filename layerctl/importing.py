@@ -118,7 +118,7 @@ def try_import(
     seconds: float = INIT_SECONDS,
 ) -> Attempt:
     """Start the runtime client on `handler` and return what it makes of the import."""
-    with _RuntimeApi() as api:
+    with _ImportProbe() as api:
         process = subprocess.Popen(  # noqa: S603 - `--import` says that it runs the function
             [interpreter, "-m", "awslambdaric", handler],
             cwd=places.task,
@@ -136,11 +136,11 @@ def try_import(
     return attempt
 
 
-def _watch(process: subprocess.Popen[bytes], api: _RuntimeApi) -> None:
+def _watch(process: subprocess.Popen[bytes], api: _ImportProbe) -> None:
     """Tell of a process that ends without a word to the Runtime API."""
     _, written = process.communicate()
     last = written.decode(errors="replace").strip().splitlines()[-1:] or ["it wrote nothing"]
-    api.tell(Attempt("Runtime.ExitError", f"exit status {process.returncode}: {last[0]}"))
+    api.record(Attempt("Runtime.ExitError", f"exit status {process.returncode}: {last[0]}"))
 
 
 def _environment(
@@ -169,7 +169,7 @@ def _environment(
     }
 
 
-class _RuntimeApi:
+class _ImportProbe:
     """The part of the Runtime API that a starting runtime talks to, on a port of 127.0.0.1."""
 
     def __init__(self) -> None:
@@ -177,12 +177,12 @@ class _RuntimeApi:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                api.tell(Attempt())  # it wants an event, so it has imported
+                api.record(Attempt())  # it wants an event, so it has imported
                 api.closed.wait()
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                api.tell(Attempt(body["errorType"], " ".join(body["errorMessage"].split())))
+                api.record(Attempt(body["errorType"], " ".join(body["errorMessage"].split())))
                 self.send_response(202)
                 self.end_headers()
 
@@ -190,13 +190,13 @@ class _RuntimeApi:
                 pass
 
         self.closed = threading.Event()
-        self._told = threading.Event()
+        self._recorded = threading.Event()
         self._lock = threading.Lock()
         self._attempt = Attempt()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> _RuntimeApi:
+    def __enter__(self) -> _ImportProbe:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -205,15 +205,15 @@ class _RuntimeApi:
         self._server.shutdown()
         self._server.server_close()
 
-    def tell(self, attempt: Attempt) -> None:
+    def record(self, attempt: Attempt) -> None:
         """Keep the first thing that is known."""
         with self._lock:
-            if not self._told.is_set():
+            if not self._recorded.is_set():
                 self._attempt = attempt
-                self._told.set()
+                self._recorded.set()
 
     def wait(self, seconds: float) -> Attempt:
         """Return what is known first, or that nothing was known in time."""
-        if not self._told.wait(seconds):
+        if not self._recorded.wait(seconds):
             return Attempt("Sandbox.Timedout", f"the import takes more than {seconds:g} seconds")
         return self._attempt

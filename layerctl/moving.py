@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from layerctl.aws import Aws
-    from layerctl.fleet import Function
+    from layerctl.fleet import FunctionConfiguration
     from layerctl.options import Names
     from layerctl.planning import Step
     from layerctl.versions import LayerVersion
@@ -58,7 +58,7 @@ def plan_rollback(
     return _finish(aws, names, functions, plan, target, force)
 
 
-def select(aws: Aws, names: Names, chosen: Sequence[str]) -> list[Function]:
+def select(aws: Aws, names: Names, chosen: Sequence[str]) -> list[FunctionConfiguration]:
     """Return the functions that are named, or all of the stage."""
     if bool(chosen) == bool(names.stage):
         raise WrongInputError("name either functions (--function NAME) or a stage (--stage NAME)")
@@ -69,24 +69,24 @@ def select(aws: Aws, names: Names, chosen: Sequence[str]) -> list[Function]:
 
 def carry_out(aws: Aws, plan: Plan) -> None:
     """Do the plan's steps and show what was done; raise StoppedError if one failed."""
-    tell = show.progress(plan.steps)
+    report = show.progress(plan.steps)
 
     def act(step: Step) -> None:
         doing.do(aws, step)
-        tell("done", step)
+        report("done", step)
 
     outcome = doing.carry_out(plan.steps, act)
     if outcome.failed:
-        tell("failed", outcome.failed)
+        report("failed", outcome.failed)
         for step in outcome.left:
-            tell("not done", step)
+            report("not done", step)
         raise doing.stop_error(outcome)
 
 
 def _finish(
     aws: Aws,
     names: Names,
-    functions: Sequence[Function],
+    functions: Sequence[FunctionConfiguration],
     plan: Plan,
     version: LayerVersion,
     force: bool,

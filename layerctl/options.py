@@ -51,11 +51,11 @@ class OneLineErrors(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # a stack trace helps nobody who operates this
-            told = explain(error)
-            if told is None:
+            explained = explain(error)
+            if explained is None:
                 raise
-            click.echo(f"layerctl: {told}", err=True)
-            sys.exit(told.exit_code)
+            click.echo(f"layerctl: {explained}", err=True)
+            sys.exit(explained.exit_code)
 
 
 def names_of(stage: str | None, layer: str | None, parameters: str | None) -> Names:

@@ -11,7 +11,7 @@ from layerctl.versions import layer_of, number_of, short
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from layerctl.fleet import Function
+    from layerctl.fleet import FunctionConfiguration
     from layerctl.parameters import Parameter
     from layerctl.versions import LayerVersion
 
@@ -74,12 +74,12 @@ class Plan:
     settled: tuple[str, ...] = ()
 
 
-def attached(function: Function, layer_arn: str) -> str:
+def attached(function: FunctionConfiguration, layer_arn: str) -> str:
     """Return the version of this layer that the function has, as its ARN, else ''."""
     return next((arn for arn in function.layers if arn.rpartition(":")[0] == layer_arn), "")
 
 
-def attach(functions: Iterable[Function], version_arn: str) -> Plan:
+def attach(functions: Iterable[FunctionConfiguration], version_arn: str) -> Plan:
     """Plan to give each function this version: in the place of another one, else after the rest."""
     moves = [(function, _moved(function.layers, version_arn)) for function in functions]
     return Plan(
@@ -92,7 +92,7 @@ def attach(functions: Iterable[Function], version_arn: str) -> Plan:
     )
 
 
-def roll_back(functions: Iterable[Function], version_arn: str) -> Plan:
+def roll_back(functions: Iterable[FunctionConfiguration], version_arn: str) -> Plan:
     """Plan to give this version to each function that has a newer one; no other one moves."""
     layer_arn, number = version_arn.rpartition(":")[0], number_of(version_arn)
     every = list(functions)
@@ -102,7 +102,10 @@ def roll_back(functions: Iterable[Function], version_arn: str) -> Plan:
 
 
 def rollback_target(
-    functions: Sequence[Function], versions: Sequence[LayerVersion], layer: str, to: int | None
+    functions: Sequence[FunctionConfiguration],
+    versions: Sequence[LayerVersion],
+    layer: str,
+    to: int | None,
 ) -> LayerVersion:
     """Return the version to go back to: `to`, else the newest one below the newest in use.
 
@@ -151,7 +154,9 @@ def refuse_owned(what: str, owner: str, stage: str, version: str = "") -> None:
     )
 
 
-def refuse_unfit(functions: Iterable[Function], version: LayerVersion, force: bool) -> None:
+def refuse_unfit(
+    functions: Iterable[FunctionConfiguration], version: LayerVersion, force: bool
+) -> None:
     """Raise if one of the functions cannot have the version, or would not work with it."""
     layer_arn = version.arn.rpartition(":")[0]
     for function in functions:
@@ -181,7 +186,9 @@ def _moved(layers: tuple[str, ...], version_arn: str) -> tuple[str, ...]:
     return tuple(version_arn if arn == ours[0] else arn for arn in layers if arn not in ours[1:])
 
 
-def _update(function: Function, layers: tuple[str, ...], version_arn: str) -> UpdateFunction:
+def _update(
+    function: FunctionConfiguration, layers: tuple[str, ...], version_arn: str
+) -> UpdateFunction:
     before = attached(function, version_arn.rpartition(":")[0])
     return UpdateFunction(
         name=function.name,

@@ -113,15 +113,15 @@ def describe(archive: Archive, package: str) -> str:
         tree = ast.parse(archive.read(source))
     except (SyntaxError, ValueError) as error:
         raise WrongInputError(f"{source} in {archive.origin} is not Python: {error}") from error
-    told = {
+    facts = {
         target.id: str(node.value.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    words = [f"{package} {told['__version__']}"] if "__version__" in told else [package]
-    return ", ".join(words + ([f"build {told['__build__']}"] if "__build__" in told else []))
+    words = [f"{package} {facts['__version__']}"] if "__version__" in facts else [package]
+    return ", ".join(words + ([f"build {facts['__build__']}"] if "__build__" in facts else []))
 
 
 def hexadecimal(digest: str) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.console import Console
 
+from wslocal import EmulatorError
+
 from .assembly import AssemblyError
-from .client import ClientError
+from .client import SessionClientError
 from .deploy import DeployError
-from .emulator import EmulatorError
 from .machine import MachineError
 from .scheduler import ScheduleError
-from .state import StateError, find_running
+from .state import StateError, chosen_systems, find_running
 from .watch import (
     LEVELS,
     LogFilter,
@@ -36,7 +38,7 @@ SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
 # What a person can do something about: one line, no traceback.
 _PLAIN_ERRORS = (
     AssemblyError,
-    ClientError,
+    SessionClientError,
     DeployError,
     EmulatorError,
     MachineError,
@@ -96,10 +98,10 @@ def main() -> None:
 @_plainly
 def up(stage: str, port: int, page_port: int, reload: bool) -> None:
     """Start the whole system, and keep it until Ctrl-C."""
-    from .up import run_until_told, serve
+    from .up import run_until_stopped, serve
 
     served = serve(_console(), stage=stage, port=port, page_port=page_port, reload=reload)
-    sys.exit(run_until_told(served))
+    sys.exit(run_until_stopped(served))
 
 
 @main.command()
@@ -111,9 +113,9 @@ def up(stage: str, port: int, page_port: int, reload: bool) -> None:
 def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
     """Start the system, stream RECORDING to three listeners, and show what happens."""
     from .demo import run_demo
-    from .up import run_until_told
+    from .up import run_until_stopped
 
-    sys.exit(run_until_told(run_demo(_console(), recording, output, port, page_port)))
+    sys.exit(run_until_stopped(run_demo(_console(), recording, output, port, page_port)))
 
 
 @main.command()
@@ -182,16 +184,18 @@ def metrics(minutes: int, pid: int | None) -> None:
 @_pid
 @_plainly
 def status(pid: int | None) -> None:
-    """Show the addresses of the system, and how its functions are."""
-    running = find_running(pid)
-    state = read_status(running)
+    """Show each system that runs: its addresses, its age, and how its functions are."""
     console = _console()
-    console.print(f"process {running.pid}, stack {running.stack}\nAPI     {running.url}")
-    if running.page:
-        console.print(f"page    {running.page}")
-    console.print(f"AWS     {running.variables['AWS_ENDPOINT_URL']}")
-    console.print(f"open connections: {state['connections']}")
-    console.print(status_table(state["functions"]))
+    for running in chosen_systems(pid):
+        state = read_status(running)
+        age = running.age(time.time())
+        console.print(f"process {running.pid}, stack {running.stack}, for {age}")
+        console.print(f"API     {running.url}")
+        if running.page:
+            console.print(f"page    {running.page}")
+        console.print(f"AWS     {running.variables['AWS_ENDPOINT_URL']}")
+        console.print(f"open connections: {state['connections']}")
+        console.print(status_table(state["functions"]))
 
 
 def _run(main: Any) -> None:

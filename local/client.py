@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "SUBPROTOCOL",
     "Chunk",
-    "Client",
-    "ClientError",
-    "RefusedError",
+    "RequestRefusedError",
+    "SessionClient",
+    "SessionClientError",
     "connect",
     "ordered_chunks",
     "stream",
@@ -47,11 +47,11 @@ _AFTER_END_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 30.0
 
 
-class ClientError(Exception):
+class SessionClientError(Exception):
     """The connection was refused, or has ended, or a reply did not come."""
 
 
-class RefusedError(ClientError):
+class RequestRefusedError(SessionClientError):
     """A request was answered with an error message."""
 
     def __init__(self, reply: Message) -> None:
@@ -70,7 +70,7 @@ class Chunk:
     heard_at: float
 
 
-class Client:
+class SessionClient:
     """One connection. `connect` makes it, and reads for it until its block ends."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -91,11 +91,11 @@ class Client:
             async with asyncio.timeout(_REPLY_SECONDS):
                 message: Message = await reply
         except TimeoutError:
-            raise ClientError(f"{action}: no reply in {_REPLY_SECONDS:.0f} s") from None
+            raise SessionClientError(f"{action}: no reply in {_REPLY_SECONDS:.0f} s") from None
         finally:
             del self._replies[request_id]
         if message["type"] == "error":
-            raise RefusedError(message)
+            raise RequestRefusedError(message)
         return message
 
     async def send(self, action: str, **fields: object) -> None:
@@ -107,7 +107,7 @@ class Client:
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as error:
-            raise ClientError(self._closing_words()) from error
+            raise SessionClientError(self._closing_words()) from error
 
     async def expect(self, kind: str, seconds: float = _REPLY_SECONDS) -> Message:
         """Return the next message of this type, and drop those before it."""
@@ -120,7 +120,7 @@ class Client:
                         return message
                     seen.append(message.get("type"))
         except TimeoutError:
-            raise ClientError(f"no {kind} in {seconds:g} s, only {seen}") from None
+            raise SessionClientError(f"no {kind} in {seconds:g} s, only {seen}") from None
 
     async def close(self) -> None:
         """End the connection as a client does."""
@@ -143,7 +143,7 @@ class Client:
         self.ended.set()
         for reply in self._replies.values():
             if not reply.done():
-                reply.set_exception(ClientError(self._closing_words()))
+                reply.set_exception(SessionClientError(self._closing_words()))
 
     def _take(self, message: Message) -> None:
         if message.get("type") == "audio":
@@ -158,7 +158,7 @@ class Client:
         self.messages.put_nowait(message)
 
     async def _beat(self) -> None:
-        with contextlib.suppress(ClientError):
+        with contextlib.suppress(SessionClientError):
             while True:
                 await asyncio.sleep(_HEARTBEAT_SECONDS)
                 await self.request("heartbeat", timestamp=_now_ms())
@@ -169,7 +169,7 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def connect(url: str, *, origin: str | None = None) -> AsyncIterator[Client]:
+async def connect(url: str, *, origin: str | None = None) -> AsyncIterator[SessionClient]:
     """Open a connection for the block; ClientError with the status if it is refused."""
     try:
         socket = await open_socket(
@@ -181,10 +181,10 @@ async def connect(url: str, *, origin: str | None = None) -> AsyncIterator[Clien
         )
     except websockets.InvalidStatus as error:
         status = error.response.status_code
-        raise ClientError(f"{url} refused the connection with status {status}") from error
+        raise SessionClientError(f"{url} refused the connection with status {status}") from error
     except (OSError, websockets.InvalidHandshake, TimeoutError) as error:
-        raise ClientError(f"{url} cannot be reached: {error}") from error
-    client = Client(socket)
+        raise SessionClientError(f"{url} cannot be reached: {error}") from error
+    client = SessionClient(socket)
     tasks = [asyncio.create_task(client._read()), asyncio.create_task(client._beat())]
     try:
         yield client
@@ -196,7 +196,7 @@ async def connect(url: str, *, origin: str | None = None) -> AsyncIterator[Clien
 
 
 async def stream(
-    client: Client,
+    client: SessionClient,
     chunks: Sequence[bytes],
     chunk_seconds: float,
     *,
@@ -221,7 +221,9 @@ async def stream(
         sent(first + index)
 
 
-async def ordered_chunks(client: Client, buffer: JitterBuffer[Chunk]) -> AsyncIterator[Chunk]:
+async def ordered_chunks(
+    client: SessionClient, buffer: JitterBuffer[Chunk]
+) -> AsyncIterator[Chunk]:
     """Yield what a listener hears, in order, until the session or the connection has ended."""
     loop = asyncio.get_running_loop()
     over = asyncio.ensure_future(_nothing_more_comes(client))
@@ -248,7 +250,7 @@ async def ordered_chunks(client: Client, buffer: JitterBuffer[Chunk]) -> AsyncIt
         arrival.cancel()
 
 
-async def _nothing_more_comes(client: Client) -> None:
+async def _nothing_more_comes(client: SessionClient) -> None:
     """Wait for the end; what was sent before it may still be on its way."""
     await client.ended.wait()
     with contextlib.suppress(TimeoutError):
@@ -260,7 +262,7 @@ def _chunk(message: Message) -> Chunk:
     try:
         pcm = base64.b64decode(message["audioData"], validate=True)
     except (KeyError, binascii.Error) as error:
-        raise ClientError(f"an audio message without audio: {error}") from error
+        raise SessionClientError(f"an audio message without audio: {error}") from error
     return Chunk(
         message["sequenceNumber"], pcm, message.get("speakerTimestamp", 0), time.time() * 1000
     )

@@ -43,7 +43,9 @@ def changes(before: Snapshot, after: Snapshot) -> list[str]:
     return sorted(path for path in before | after if before.get(path) != after.get(path))
 
 
-async def follow_sources(system: System, deployed: Snapshot, tell: Callable[[str], object]) -> None:
+async def follow_sources(
+    system: System, deployed: Snapshot, report: Callable[[str], object]
+) -> None:
     """Deploy after each change until cancelled; what cannot be deployed is told, and changes nothing."""
     while True:
         await asyncio.sleep(_POLL_SECONDS)
@@ -53,15 +55,15 @@ async def follow_sources(system: System, deployed: Snapshot, tell: Callable[[str
             continue
         if paths := changes(deployed, found):
             deployed = found
-            await _deploy(system, paths, tell)
+            await _deploy(system, paths, report)
 
 
-async def _deploy(system: System, paths: list[str], tell: Callable[[str], object]) -> None:
+async def _deploy(system: System, paths: list[str], report: Callable[[str], object]) -> None:
     what = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     started = time.monotonic()
     try:
         await system.redeploy()
     except (AssemblyError, DeployError) as error:
-        tell(f"{what} changed, and is not live: {error}")
+        report(f"{what} changed, and is not live: {error}")
     else:
-        tell(f"{what} is live after {time.monotonic() - started:.1f} s")
+        report(f"{what} is live after {time.monotonic() - started:.1f} s")

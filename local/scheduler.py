@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-__all__ = ["Schedule", "ScheduleError", "read_schedules", "run_schedules", "scheduled_event"]
+__all__ = [
+    "DeployedSchedule",
+    "ScheduleError",
+    "read_schedules",
+    "run_schedules",
+    "scheduled_event",
+]
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
@@ -27,7 +33,7 @@ class ScheduleError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class DeployedSchedule:
     """A function and how often it runs; `event` is None if it gets EventBridge's own."""
 
     rule_arn: str
@@ -36,7 +42,7 @@ class Schedule:
     event: Any = None
 
 
-def read_schedules(client: Callable[[str], Any], stack: str) -> list[Schedule]:
+def read_schedules(client: Callable[[str], Any], stack: str) -> list[DeployedSchedule]:
     """Return what the stack's rules say, one schedule a target."""
     events = client("events")
     resources = client("cloudformation").get_paginator("list_stack_resources")
@@ -48,7 +54,7 @@ def read_schedules(client: Callable[[str], Any], stack: str) -> list[Schedule]:
     ]
     rules = [events.describe_rule(Name=name) for name in names]
     return [
-        Schedule(
+        DeployedSchedule(
             rule["Arn"],
             target["Arn"].rpartition(":function:")[2],
             seconds_between(rule["ScheduleExpression"]),
@@ -68,7 +74,7 @@ def seconds_between(expression: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def scheduled_event(schedule: Schedule, now: float) -> Any:
+def scheduled_event(schedule: DeployedSchedule, now: float) -> Any:
     """Return what the function gets: the rule's own input, else EventBridge's event.
 
     https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-event.html
@@ -90,7 +96,7 @@ def scheduled_event(schedule: Schedule, now: float) -> Any:
 
 
 async def run_schedules(
-    schedules: Sequence[Schedule], run: Callable[[Schedule], Awaitable[object]]
+    schedules: Sequence[DeployedSchedule], run: Callable[[DeployedSchedule], Awaitable[object]]
 ) -> None:
     """Run each schedule at its times, until cancelled; the first time after one period.
 
@@ -101,7 +107,9 @@ async def run_schedules(
             group.create_task(_repeat(schedule, run))
 
 
-async def _repeat(schedule: Schedule, run: Callable[[Schedule], Awaitable[object]]) -> None:
+async def _repeat(
+    schedule: DeployedSchedule, run: Callable[[DeployedSchedule], Awaitable[object]]
+) -> None:
     while True:
         await asyncio.sleep(schedule.every_seconds)
         await run(schedule)

@@ -1,7 +1,8 @@
 """Which systems run on this machine: one file each, in a folder that only this user can read.
 
-A running system holds a lock on its file. So a file whose lock is free is left over from one that
-was killed, and is removed by whoever finds it.
+The folder depends on the user's id alone, so that each shell of the user finds the same one,
+whatever variables are set. A running system holds a lock on its file. So a file whose lock is free
+is left over from a system that was killed, and is removed by the next reader.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import fcntl
 import json
 import os
 import stat
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Running", "StateError", "announced", "find_running", "running_systems"]
+__all__ = [
+    "RunningSystem",
+    "StateError",
+    "announced",
+    "chosen_systems",
+    "find_running",
+    "running_systems",
+]
+
+
+# Every Linux has it, and unlike XDG_RUNTIME_DIR also for cron, `su` and containers.
+BASE = Path("/tmp")  # noqa: S108 - what is used below it is checked for owner and mode
 
 
 class StateError(Exception):
@@ -27,7 +38,7 @@ class StateError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningSystem:
     """What another process needs to know of a running system."""
 
     pid: int
@@ -36,11 +47,20 @@ class Running:
     stack: str
     namespace: str  # of its metrics
     variables: dict[str, str]  # what leads an SDK to the emulator, as root
+    started_at: float  # seconds since the epoch
 
     @property
     def status_socket(self) -> Path:
-        """Where the running process tells how it is, to whoever connects."""
+        """Where the running process sends its state to each client that connects."""
         return _folder() / f"{self.pid}.sock"
+
+    def age(self, now: float) -> str:
+        """Return for how long it has run, in the largest unit that fits."""
+        seconds = max(int(now - self.started_at), 0)
+        for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+            if seconds >= length:
+                return f"{seconds // length} {unit}"
+        return f"{seconds} s"
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for the system's AWS APIs, as root."""
@@ -58,7 +78,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def announced(running: Running) -> Iterator[Path]:
+def announced(running: RunningSystem) -> Iterator[Path]:
     """Let other processes find `running` during the block."""
     path = _folder() / f"{running.pid}.json"
     # Written under another name: a reader sees the whole content, or no file.
@@ -74,27 +94,33 @@ def announced(running: Running) -> Iterator[Path]:
             path.unlink(missing_ok=True)
 
 
-def running_systems() -> list[Running]:
+def running_systems() -> list[RunningSystem]:
     """Return the systems that run now, the oldest first; forget those that were killed."""
-    found = [(path.stat().st_mtime_ns, _read(path)) for path in _folder().glob("*.json")]
-    return [running for _, running in sorted(found, key=lambda row: row[0]) if running]
+    found = [running for path in _folder().glob("*.json") if (running := _read(path))]
+    return sorted(found, key=lambda running: running.started_at)
 
 
-def find_running(pid: int | None = None) -> Running:
-    """Return the system of process `pid`, else the only one that runs."""
+def chosen_systems(pid: int | None = None) -> list[RunningSystem]:
+    """Return the system of process `pid`, else all that run; StateError if there is none."""
     systems = running_systems()
     chosen = [system for system in systems if pid in (None, system.pid)]
-    if len(chosen) == 1:
-        return chosen[0]
     if chosen:
-        pids = ", ".join(str(system.pid) for system in chosen)
-        raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {pids}")
+        return chosen
     if systems:
         raise StateError(f"no system with process id {pid} runs here")
     raise StateError("no system runs here: start one with `python -m local up`")
 
 
-def _read(path: Path) -> Running | None:
+def find_running(pid: int | None = None) -> RunningSystem:
+    """Return the system of process `pid`, else the only one that runs."""
+    chosen = chosen_systems(pid)
+    if len(chosen) == 1:
+        return chosen[0]
+    pids = ", ".join(str(system.pid) for system in chosen)
+    raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {pids}")
+
+
+def _read(path: Path) -> RunningSystem | None:
     """Return what the file says, None (and no file) if its system has ended."""
     try:
         with path.open() as file:
@@ -103,15 +129,14 @@ def _read(path: Path) -> Running | None:
             path.with_suffix(".sock").unlink(missing_ok=True)
             return None
     except BlockingIOError:
-        return Running(**json.loads(path.read_text()))
+        return RunningSystem(**json.loads(path.read_text()))
     except FileNotFoundError:
         return None
 
 
 def _folder() -> Path:
     """Return this user's folder; StateError if it is somebody else's, or open to others."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = Path(base) / f"websocket-audio-{os.getuid()}"
+    folder = BASE / f"websocket-audio-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:

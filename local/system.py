@@ -12,11 +12,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from wslocal import Emulator, LocalApi
+
 from .assembly import ROOT, Assembly, build_layer, packed, synthesize, zip_code
 from .deploy import Deployer, localize, uploads
-from .emulator import Emulator
-from .gateway import LocalApi
-from .scheduler import Schedule, read_schedules, run_schedules, scheduled_event
+from .scheduler import DeployedSchedule, read_schedules, run_schedules, scheduled_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,12 +44,12 @@ class System:
         stage: str = "dev",
         port: int = 0,
         settings: Mapping[str, str] | None = None,
-        tell: Callable[[str], object] = lambda text: None,
+        report: Callable[[str], object] = lambda text: None,
     ) -> None:
         self.stage = stage
         self._port = port
         self._settings = dict(settings or {})
-        self._tell = tell
+        self._report = report
         self._stack = contextlib.AsyncExitStack()
         self._deploying = asyncio.Lock()
         self._edit: Callable[[Template], Template] = _unchanged
@@ -58,7 +58,7 @@ class System:
         self.emulator = Emulator()
         self.assembly: Assembly
         self.outputs: dict[str, str] = {}
-        self.schedules: list[Schedule] = []
+        self.schedules: list[DeployedSchedule] = []
         self.api: LocalApi
 
     @property
@@ -78,7 +78,7 @@ class System:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as undo:
-            self._tell("starting the AWS APIs, and making the template and the layer")
+            self._report("starting the AWS APIs, and making the template and the layer")
             # Each of the three takes seconds, and none needs the others.
             starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
             try:
@@ -89,7 +89,7 @@ class System:
             finally:
                 await starting
                 undo.callback(self.emulator.__exit__, None, None, None)
-            self._tell("deploying the stack")
+            self._report("deploying the stack")
             self._deployer = await asyncio.to_thread(
                 Deployer, self.emulator.client, self.assembly.stack
             )
@@ -129,11 +129,11 @@ class System:
             await self._stop_schedules()
             self._start_schedules()
 
-    async def run_schedule(self, schedule: Schedule) -> Any:
+    async def run_schedule(self, schedule: DeployedSchedule) -> Any:
         """Run a scheduled function now, and return what came of it."""
         result = await self.api.invoke(schedule.function, scheduled_event(schedule, time.time()))
         if result.error is not None:
-            self._tell(f"{schedule.function}: {result.error.type}: {result.error.message}")
+            self._report(f"{schedule.function}: {result.error.type}: {result.error.message}")
         return result
 
     def _deploy(self) -> None:

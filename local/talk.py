@@ -10,7 +10,7 @@ import tty
 from typing import TYPE_CHECKING
 
 from .audio import JitterBuffer, Recording, read_recording, write_recording
-from .client import Client, RefusedError, connect, ordered_chunks, stream
+from .client import RequestRefusedError, SessionClient, connect, ordered_chunks, stream
 from .watch import printable
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Heard:
         self._grown.set()
 
 
-async def hear(client: Client, heard: Heard) -> None:
+async def hear(client: SessionClient, heard: Heard) -> None:
     """Collect what comes until the session or the connection ends."""
     async for chunk in ordered_chunks(client, heard.buffer):
         heard.add(chunk)
@@ -116,7 +116,7 @@ async def speak(url: str, path: Path, language: str, listeners: int, console: Co
         console.print(f"sent {len(chunks)} chunks, {recording.seconds:.1f} s")
 
 
-async def _show_messages(client: Client, console: Console) -> None:
+async def _show_messages(client: SessionClient, console: Console) -> None:
     """Tell what arrives beside audio and replies."""
     while True:
         message = await client.messages.get()
@@ -130,7 +130,7 @@ async def _show_messages(client: Client, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _keys(client: Client, console: Console) -> Iterator[None]:
+def _keys(client: SessionClient, console: Console) -> Iterator[None]:
     """Let single keys control the broadcast while a person watches the terminal."""
     if not sys.stdin.isatty():
         yield
@@ -152,7 +152,7 @@ def _keys(client: Client, console: Console) -> Iterator[None]:
 class _Controls:
     """What each key asks for."""
 
-    def __init__(self, client: Client, console: Console) -> None:
+    def __init__(self, client: SessionClient, console: Console) -> None:
         self._client = client
         self._console = console
         self._volume = 1.0
@@ -182,5 +182,5 @@ class _Controls:
     async def _show(self, reply: Awaitable[dict[str, object]]) -> None:
         try:
             self._console.print(str((await reply)["type"]))
-        except RefusedError as error:
+        except RequestRefusedError as error:
             self._console.print(str(error))

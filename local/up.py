@@ -7,13 +7,15 @@ import contextlib
 import os
 import signal
 import tempfile
+import time
 from typing import TYPE_CHECKING
+
+from wslocal import guarded_folder
 
 from .machine import check_machine, check_port
 from .page import Page
-from .processes import guarded_folder
 from .reload import follow_sources, take_snapshot
-from .state import Running, announced
+from .state import RunningSystem, announced
 from .system import System, describe
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-__all__ = ["run_until_told", "running_system", "serve", "welcome"]
+__all__ = ["run_until_stopped", "running_system", "serve", "welcome"]
 
 
-def run_until_told(main: Coroutine[Any, Any, int]) -> int:
+def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
     """Run `main` with a temporary folder that goes with this process, also if it is killed.
 
     Ctrl-C and SIGTERM cancel `main`, which then ends what it started.
@@ -52,27 +54,28 @@ async def _cancelled_by_sigterm(main: Coroutine[Any, Any, int]) -> int:
 
 @contextlib.asynccontextmanager
 async def running_system(
-    *, stage: str, port: int, page_port: int, reload: bool, tell: Callable[[str], object]
-) -> AsyncIterator[tuple[System, Running]]:
+    *, stage: str, port: int, page_port: int, reload: bool, report: Callable[[str], object]
+) -> AsyncIterator[tuple[System, RunningSystem]]:
     """Start the system and announce it; with `reload`, changed sources become live."""
     check_machine()
     check_port(port, "--port")
     check_port(page_port, "--page-port")
     sources = take_snapshot()
     async with contextlib.AsyncExitStack() as stack:
-        system = await stack.enter_async_context(System(stage=stage, port=port, tell=tell))
-        running = Running(
+        system = await stack.enter_async_context(System(stage=stage, port=port, report=report))
+        running = RunningSystem(
             pid=os.getpid(),
             url=system.url,
             page=stack.enter_context(_page_of(system, page_port)),
             stack=system.assembly.stack,
             namespace=system.namespace,
             variables=system.emulator.variables,
+            started_at=time.time(),
         )
         stack.enter_context(announced(running))
         await stack.enter_async_context(_answering_status(system, running.status_socket))
         if reload:
-            task = asyncio.create_task(follow_sources(system, sources, tell))
+            task = asyncio.create_task(follow_sources(system, sources, report))
             stack.push_async_callback(_end, task)
         yield system, running
 
@@ -92,7 +95,7 @@ def _page_of(system: System, port: int) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def _answering_status(system: System, path: Path) -> AsyncIterator[None]:
-    """Tell whoever connects to the socket at `path`, which only this user can, how things are."""
+    """Send the system's state to each client of the socket at `path`, which is for this user only."""
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(describe(system).encode())
@@ -113,19 +116,19 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 async def serve(console: Console, *, stage: str, port: int, page_port: int, reload: bool) -> int:
     """Start the system, say what a person can do with it, and keep it until cancelled."""
-    tell = console.print
+    report = console.print
     async with running_system(
-        stage=stage, port=port, page_port=page_port, reload=reload, tell=tell
+        stage=stage, port=port, page_port=page_port, reload=reload, report=report
     ) as (system, running):
-        tell(welcome(running))
+        report(welcome(running))
         try:
             await asyncio.Event().wait()
         finally:
-            tell(f"ending {system.assembly.stack}")
+            report(f"ending {system.assembly.stack}")
     return 0
 
 
-def welcome(running: Running) -> str:
+def welcome(running: RunningSystem) -> str:
     """Return where the system is, and what to do next."""
     page = f"page   {running.page}\n" if running.page else ""
     return (

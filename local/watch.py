@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from .state import Running
+    from .state import RunningSystem
 
 __all__ = [
     "LEVELS",
@@ -70,7 +70,9 @@ def carries_only_metrics(line: Mapping[str, Any]) -> bool:
     return "_aws" in line and line.get("message", "Metrics") == "Metrics"
 
 
-def follow_logs(running: Running, chosen: LogFilter, console: Console, *, follow: bool) -> None:
+def follow_logs(
+    running: RunningSystem, chosen: LogFilter, console: Console, *, follow: bool
+) -> None:
     """Print the lines of all functions in the order of their times; with `follow`, for ever."""
     seen: set[str] = set()
     since = 0
@@ -90,7 +92,7 @@ def follow_logs(running: Running, chosen: LogFilter, console: Console, *, follow
         time.sleep(_POLL_SECONDS)
 
 
-def read_logs(running: Running, since_ms: int = 0) -> list[dict[str, Any]]:
+def read_logs(running: RunningSystem, since_ms: int = 0) -> list[dict[str, Any]]:
     """Return the events of the stack's functions since a time, each with its `function`."""
     logs = running.client("logs")
     events = []
@@ -103,7 +105,7 @@ def read_logs(running: Running, since_ms: int = 0) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: event["timestamp"])
 
 
-def _log_groups(running: Running) -> list[str]:
+def _log_groups(running: RunningSystem) -> list[str]:
     pages = (
         running.client("cloudformation")
         .get_paginator("list_stack_resources")
@@ -168,7 +170,7 @@ class MetricRow:
     high: float
 
 
-def metric_rows(running: Running, minutes: int = 60) -> list[MetricRow]:
+def metric_rows(running: RunningSystem, minutes: int = 60) -> list[MetricRow]:
     """Return the roll-up of each metric that was seen in the last minutes, by name."""
     cloudwatch = running.client("cloudwatch")
     pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace=running.namespace)
@@ -181,7 +183,7 @@ def metric_rows(running: Running, minutes: int = 60) -> list[MetricRow]:
     return [row for name in sorted(names) for row in _row(cloudwatch, running, name, minutes)]
 
 
-def _row(cloudwatch: Any, running: Running, name: str, minutes: int) -> Iterator[MetricRow]:
+def _row(cloudwatch: Any, running: RunningSystem, name: str, minutes: int) -> Iterator[MetricRow]:
     now = time.time()
     points = cloudwatch.get_metric_statistics(
         Namespace=running.namespace,
@@ -215,7 +217,7 @@ def metric_table(rows: list[MetricRow]) -> Table:
     return table
 
 
-def read_status(running: Running) -> dict[str, Any]:
+def read_status(running: RunningSystem) -> dict[str, Any]:
     """Ask the running process how its functions and connections are."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(running.status_socket))

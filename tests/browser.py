@@ -15,10 +15,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from local.gateway import LocalApi
-from local.loop import LoopThread
 from local.page import Page
 from local.system import System
+from wslocal import LocalApi, LoopThread
 
 __all__ = ["RECORDING", "Running", "chromium", "launched", "longest_run", "sent_audio", "write_wav"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.lambda_host import unpack_layer
+from wslocal import unpack_layer
 
 ROOT = Path(__file__).parent.parent
 

@@ -20,9 +20,8 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-from local.emulator import Emulator
-from local.gateway import LocalApi
-from tests.gateway_system import create_api, create_function, create_role, zip_of
+from wslocal import Emulator, LocalApi
+from wslocal.tests.gateway_system import create_api, create_function, create_role, zip_of
 
 SPEAKERS, RATE, LISTENERS, BYTES = 5, 50, 3, 4300
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from local.audio import JitterBuffer
-from local.client import ClientError, RefusedError, connect, ordered_chunks, stream
+from local.client import RequestRefusedError, SessionClientError, connect, ordered_chunks, stream
 
 PCM = bytes(range(100))
 
@@ -80,7 +80,9 @@ def test_error_reply_is_raised():
         reply = {"type": "error", "code": "SESSION_NOT_FOUND", "message": "Session not found"}
         await socket.send(json.dumps({**reply, "requestId": message["requestId"]}))
 
-    with pytest.raises(RefusedError, match="SESSION_NOT_FOUND: Session not found") as refused:
+    with pytest.raises(
+        RequestRefusedError, match="SESSION_NOT_FOUND: Session not found"
+    ) as refused:
         run(refuse, lambda client: client.request("joinSession"))
 
     assert refused.value.code == "SESSION_NOT_FOUND"
@@ -90,7 +92,7 @@ def test_request_fails_with_its_connection():
     async def close(socket, message):
         await socket.close(1009, "message too big")
 
-    with pytest.raises(ClientError, match="the connection was closed: 1009 message too big"):
+    with pytest.raises(SessionClientError, match="the connection was closed: 1009 message too big"):
         run(close, lambda client: client.request("heartbeat"))
 
 
@@ -103,7 +105,7 @@ def test_refused_connection_tells_the_status():
             async with connect(f"ws://127.0.0.1:{port}"):
                 pass
 
-    with pytest.raises(ClientError, match="refused the connection with status 403"):
+    with pytest.raises(SessionClientError, match="refused the connection with status 403"):
         asyncio.run(main())
 
 
@@ -112,7 +114,7 @@ def test_nobody_there_is_said_plainly():
         async with connect("ws://127.0.0.1:1"):
             pass
 
-    with pytest.raises(ClientError, match=r"ws://127\.0\.0\.1:1 cannot be reached"):
+    with pytest.raises(SessionClientError, match=r"ws://127\.0\.0\.1:1 cannot be reached"):
         asyncio.run(main())
 
 
@@ -121,7 +123,9 @@ def test_expect_names_what_came_instead():
         await client.request("heartbeat")
         await client.expect("sessionEnded", seconds=0.05)
 
-    with pytest.raises(ClientError, match=r"no sessionEnded in 0.05 s, only \['listenerJoined'\]"):
+    with pytest.raises(
+        SessionClientError, match=r"no sessionEnded in 0.05 s, only \['listenerJoined'\]"
+    ):
         run(echo, use)
 
 

@@ -10,7 +10,7 @@ import pytest
 from local.audio import JitterBuffer
 from local.client import Chunk
 from local.demo.broken import BROKEN, CLOSING, Broken
-from local.demo.record import Listener, Record, percentile
+from local.demo.record import DemoResult, ListenerResult, percentile
 from local.talk import Heard
 
 ROOT = Path(__file__).parent.parent
@@ -20,11 +20,11 @@ PCM = bytes(range(200))
 BAD = Broken("a list", "VALIDATION_INVALID_MESSAGE_FORMAT", "[]")
 
 
-def listener(*numbers: int, messages=("sessionEnded",), pcm=PCM) -> Listener:
+def listener(*numbers: int, messages=("sessionEnded",), pcm=PCM) -> ListenerResult:
     heard = Heard(FORMAT, JitterBuffer(0.4))
     for number in numbers:
         heard.add(Chunk(number, pcm, 0.0, 1.0))
-    return Listener("es", heard, list(messages))
+    return ListenerResult("es", heard, list(messages))
 
 
 def problems(**changes) -> list[str]:
@@ -41,7 +41,7 @@ def problems(**changes) -> list[str]:
         "functions": [FINE],
         "metrics": {"ListenersNotified": 1.0},
     }
-    record = Record(**{**fine, **changes})
+    record = DemoResult(**{**fine, **changes})
     record.check()
     return record.problems
 

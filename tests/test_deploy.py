@@ -9,7 +9,13 @@ import pytest
 
 from local.assembly import Assembly, packed, zip_code
 from local.deploy import BUCKET, localize, uploads
-from local.scheduler import Schedule, ScheduleError, run_schedules, scheduled_event, seconds_between
+from local.scheduler import (
+    DeployedSchedule,
+    ScheduleError,
+    run_schedules,
+    scheduled_event,
+    seconds_between,
+)
 
 ASSETS = {"Fn::Sub": "cdk-assets-${AWS::AccountId}"}
 TEMPLATE = {
@@ -137,7 +143,7 @@ RULE = "arn:aws:events:us-east-1:000000000000:rule/Minute"
 
 
 def test_scheduled_function_gets_what_eventbridge_sends():
-    event = scheduled_event(Schedule(RULE, "housekeeping", 60), now=1_700_000_000.9)
+    event = scheduled_event(DeployedSchedule(RULE, "housekeeping", 60), now=1_700_000_000.9)
 
     assert len(event.pop("id")) == 36
     assert event == {
@@ -153,14 +159,14 @@ def test_scheduled_function_gets_what_eventbridge_sends():
 
 
 def test_rules_own_input_goes_first():
-    assert scheduled_event(Schedule(RULE, "housekeeping", 60, {"a": 1}), now=0) == {"a": 1}
+    assert scheduled_event(DeployedSchedule(RULE, "housekeeping", 60, {"a": 1}), now=0) == {"a": 1}
 
 
 def test_schedules_run_again_and_again_each_at_its_pace():
     runs = []
 
     async def main():
-        slow, quick = Schedule(RULE, "slow", 3600), Schedule(RULE, "quick", 0.001)
+        slow, quick = DeployedSchedule(RULE, "slow", 3600), DeployedSchedule(RULE, "quick", 0.001)
         enough = asyncio.Event()
 
         async def run(schedule):

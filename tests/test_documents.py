@@ -225,12 +225,11 @@ metrics.flush()
 """
 USE_FUNCTION = """
 from unittest import mock
-from broadcast.sessions import Person
 from handlers import hands
 from shared_utils.testing import FakeConnections, FakeContext, message_event
 hands.handler.connections = FakeConnections()
-person = mock.Mock(session_id="golden-eagle-427", role="listener")
-with mock.patch.object(hands.desk.store, "touch", return_value=person):
+participant = mock.Mock(session_id="golden-eagle-427", role="listener")
+with mock.patch.object(hands.app.store, "touch", return_value=participant):
     body = {"action": "raiseHand", "sessionId": "golden-eagle-427"}
     print(hands.handler(message_event(body), FakeContext())["statusCode"])
 print(hands.handler.connections.sent[-1][1]["type"])

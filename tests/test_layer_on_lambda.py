@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from local.lambda_host import LambdaHost
+from wslocal import LambdaHost
 
 LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
@@ -211,26 +211,26 @@ def test_silent_function_writes_nothing(host):
 def test_nothing_is_compiled_at_import(start, layer):
     before = sorted(layer.rglob("*"))
 
-    told = start().invoke({"do": "import_everything"}).payload
+    payload = start().invoke({"do": "import_everything"}).payload
 
-    assert told["compiled"] == []
-    assert told["writes_bytecode"]
+    assert payload["compiled"] == []
+    assert payload["writes_bytecode"]
     assert sorted(layer.rglob("*")) == before
 
 
 def test_layer_comes_from_the_zip_and_knows_its_build(start, layer):
-    told = start().invoke({"do": "import_everything"}).payload
+    payload = start().invoke({"do": "import_everything"}).payload
 
-    assert told["file"] == str(layer / "python" / "shared_utils" / "__init__.py")
-    assert re.fullmatch("[0-9a-f]{16}", told["build"])
+    assert payload["file"] == str(layer / "python" / "shared_utils" / "__init__.py")
+    assert re.fullmatch("[0-9a-f]{16}", payload["build"])
 
 
 def test_only_cheap_modules_are_added_and_no_sdk(start):
-    told = start().invoke({"do": "import_everything"}).payload
+    payload = start().invoke({"do": "import_everything"}).payload
 
-    others = {name for name in told["added"] if name.partition(".")[0] != "shared_utils"}
+    others = {name for name in payload["added"] if name.partition(".")[0] != "shared_utils"}
     assert others <= ALLOWED_MODULES
-    assert told["boto3"] == []
+    assert payload["boto3"] == []
 
 
 def test_function_that_only_logs_does_not_load_the_rest(start, tmp_path):

@@ -16,7 +16,7 @@ from referencing import Registry, Resource
 
 import generate
 import node
-from broadcast.settings import Settings
+from broadcast.settings import BroadcastSettings
 from protocol.catalogue import CLIENT, RECEIVED, SERVER
 from shared_utils import websocket_messages as m
 from shared_utils.validators import ValidationError
@@ -198,7 +198,7 @@ def test_limits_and_close_codes_are_described():
 
 
 def test_limits_are_those_of_the_functions_unless_they_are_told_others():
-    defaults = Settings()
+    defaults = BroadcastSettings()
 
     assert ASYNCAPI["x-limits"]["audioChunksPerSecond"] == defaults.audio_chunks_per_second
     assert ASYNCAPI["x-limits"]["controlMessagesPerSecond"] == defaults.control_messages_per_second

@@ -6,12 +6,16 @@ import sys
 
 import pytest
 
-from local.state import Running, StateError, announced, find_running, running_systems
+from local import state
+from local.state import RunningSystem, StateError, announced, find_running, running_systems
 
 ANNOUNCE = """
 import sys
-from local.state import Running, announced
-with announced(Running(int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"})):
+from pathlib import Path
+from local import state
+state.BASE = Path(sys.argv[2])
+fields = (int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0)
+with state.announced(state.RunningSystem(*fields)):
     print("announced", flush=True)
     sys.stdin.read()
 """
@@ -19,22 +23,22 @@ with announced(Running(int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(state, "BASE", tmp_path)
     return tmp_path / f"websocket-audio-{os.getuid()}"
 
 
-def running(pid: int) -> Running:
-    return Running(pid, "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"})
+def running(pid: int) -> RunningSystem:
+    return RunningSystem(pid, "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0)
 
 
 @pytest.fixture
-def announcing():
+def announcing(tmp_path):
     """Return a function that announces a system in another process, and kills it at the end."""
     started = []
 
     def start(pid: int) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-c", ANNOUNCE, str(pid)],
+            [sys.executable, "-c", ANNOUNCE, str(pid), str(tmp_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -97,6 +101,25 @@ def test_a_folder_that_others_can_open_is_refused(folder):
 
     with pytest.raises(StateError, match="must be a folder that only you can open"):
         running_systems()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age"),
+    [(-1, "0 s"), (59.9, "59 s"), (60, "1 min"), (3600, "1 h"), (86_399, "23 h"), (86_400, "1 d")],
+)
+def test_age_is_shown_in_one_unit(seconds, age):
+    assert running(7).age(1000.0 + seconds) == age
+
+
+def test_folder_depends_on_no_variable():
+    """Not on those of a login, which cron, `su` and containers lack; here on none at all."""
+    show = "from local import state; print(state._folder())"
+
+    run = subprocess.run(
+        [sys.executable, "-c", show], env={}, capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == f"/tmp/websocket-audio-{os.getuid()}\n"  # noqa: S108 - as BASE
 
 
 def test_a_link_to_a_folder_is_refused(folder, tmp_path):

@@ -1,6 +1,6 @@
 """The parts of documents that follow from the sources.
 
-The picture is drawn from the functions' rows in `infrastructure/doors.py`, the table of arrows from
+The picture is drawn from the functions' rows in `infrastructure/function_specs.py`, the table of arrows from
 every import statement, the costs from a message rate and list prices.
 """
 
@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from infrastructure.doors import Door
+    from infrastructure.function_specs import FunctionSpec
 
 __all__ = ["arrows", "costs", "documents", "duration", "picture", "ratios"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Where code lives, and the names by which it is imported.
-ROOMS = {
+FOLDERS = {
     "shared-layer/python": ("shared_utils",),
     "functions": ("broadcast", "handlers"),
     "infrastructure": ("infrastructure",),
     "local": ("local",),
+    "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
     "tools": ("tools", "documents", "environments", "layer_tests", "protocol"),
     "benchmarks": ("stacks",),
@@ -91,7 +92,7 @@ def _filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
 
 def picture() -> str:
     """Return the system as a Mermaid flowchart: routes, functions, tables and what goes back."""
-    doors = _doors()
+    function_specs = _function_specs()
     lines = [
         "```mermaid",
         "flowchart LR",
@@ -99,41 +100,41 @@ def picture() -> str:
         '    schedule(["every minute"])',
         '    subgraph functions ["Lambda functions, each with shared_utils"]',
     ]
-    for door in doors:
-        shown = "<br/>".join([f"<b>{door.module}</b>", *door.routes])
-        lines.append(f'        {door.module}["{shown}"]')
+    for spec in function_specs:
+        shown = "<br/>".join([f"<b>{spec.module}</b>", *spec.routes])
+        lines.append(f'        {spec.module}["{shown}"]')
     lines.append("    end")
-    for door in doors:
-        lines.append(f"    {'gateway' if door.routes else 'schedule'} --> {door.module}")
-    for door in doors:
-        for table, actions in door.tables.items():
+    for spec in function_specs:
+        lines.append(f"    {'gateway' if spec.routes else 'schedule'} --> {spec.module}")
+    for spec in function_specs:
+        for table, actions in spec.tables.items():
             done = ", ".join(action.removesuffix("Item").lower() for action in actions)
-            lines.append(f'    {door.module} -- "{done}" --> {table}[("{table}")]')
-    back = sorted({verb for door in doors for verb in door.connections})
+            lines.append(f'    {spec.module} -- "{done}" --> {table}[("{table}")]')
+    back = sorted({verb for spec in function_specs for verb in spec.connections})
     lines.append(f'    functions -. "{", ".join(back)}" .-> posts["@connections API"]')
     lines.append('    posts -.-> heard(["speaker and listeners"])')
     return "\n".join([*lines, "```"])
 
 
-def _doors() -> tuple[Door, ...]:
+def _function_specs() -> tuple[FunctionSpec, ...]:
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    from infrastructure.doors import DOORS
+    from infrastructure.function_specs import FUNCTION_SPECS
 
-    return DOORS
+    return FUNCTION_SPECS
 
 
 def arrows() -> str:
-    """Return a table of what each room imports: of ours, and of other people's."""
+    """Return a table of what each folder imports: of ours, and of other people's."""
     rows = ["| folder | imports of ours | libraries |", "| --- | --- | --- |"]
-    room_of = {name: room for room, names in ROOMS.items() for name in names}
-    for room in ROOMS:
-        names = set(_imported(ROOT / room))
-        ours = {f"`{room_of[name]}`" for name in names if room_of.get(name, room) != room}
-        others = {f"`{name}`" for name in names - room_of.keys() - _own_modules(room)}
-        if room in MEASURING:
+    folder_of = {name: folder for folder, names in FOLDERS.items() for name in names}
+    for folder in FOLDERS:
+        names = set(_imported(ROOT / folder))
+        ours = {f"`{folder_of[name]}`" for name in names if folder_of.get(name, folder) != folder}
+        others = {f"`{name}`" for name in names - folder_of.keys() - _own_modules(folder)}
+        if folder in MEASURING:
             others = {"the layer's peers"}
-        rows.append(f"| `{room}` | {_listed(ours)} | {_listed(others)} |")
+        rows.append(f"| `{folder}` | {_listed(ours)} | {_listed(others)} |")
     return "\n".join(rows)
 
 
@@ -141,8 +142,8 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _own_modules(room: str) -> set[str]:
-    return {path.stem for path in (ROOT / room).rglob("*.py")}
+def _own_modules(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).rglob("*.py")}
 
 
 def _imported(folder: Path) -> Iterator[str]:
@@ -185,7 +186,7 @@ def costs() -> str:
 
 def duration() -> str:
     """Return what an hour of long invocations of the audio function costs."""
-    memory_mb = next(door.memory_mb for door in _doors() if door.module == "audio")
+    memory_mb = next(spec.memory_mb for spec in _function_specs() if spec.module == "audio")
     seconds = CHUNKS_A_SECOND * 3600 * SLOW_MS / 1000
     dollars = seconds * memory_mb / 1024 * A_GB_SECOND
     return (

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons
 
 
-class Outcome(NamedTuple):
+class PytestRun(NamedTuple):
     """What one run of pytest counted."""
 
     python: Python
@@ -43,7 +43,7 @@ def main() -> int:
     return max(outcome.exit_code for outcome in outcomes)
 
 
-def run_tests(python: Python, arguments: list[str]) -> Outcome:
+def run_tests(python: Python, arguments: list[str]) -> PytestRun:
     """Run the tests as the layer's README says, in an environment with pytest and hypothesis."""
     interpreter = ensure(f"test-3.{python.minor}", python, lock="test")
     with tempfile.TemporaryDirectory() as directory:
@@ -56,7 +56,7 @@ def run_tests(python: Python, arguments: list[str]) -> Outcome:
             text=True,
         )
         print(f"\nlayer tests on CPython {python.version}\n{run.stdout}{run.stderr}", flush=True)
-        return Outcome(python, *count(report), run.returncode)
+        return PytestRun(python, *count(report), run.returncode)
 
 
 def count(report: Path) -> tuple[int, int, int]:
@@ -69,7 +69,7 @@ def count(report: Path) -> tuple[int, int, int]:
     return int(suite["tests"]) - failed - skipped, failed, skipped
 
 
-def print_summary(outcomes: list[Outcome], missing: list[str]) -> None:
+def print_summary(outcomes: list[PytestRun], missing: list[str]) -> None:
     """Name the interpreters that ran and those that did not; close with the totals."""
     ran = ", ".join(f"{outcome.python.version} ({_verdict(outcome)})" for outcome in outcomes)
     print(f"\nlayer tests ran on CPython {ran}; not found here: {', '.join(missing) or 'none'}")
@@ -79,7 +79,7 @@ def print_summary(outcomes: list[Outcome], missing: list[str]) -> None:
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
 
 
-def _verdict(outcome: Outcome) -> str:
+def _verdict(outcome: PytestRun) -> str:
     return "passed" if outcome.exit_code == 0 else f"failed, exit code {outcome.exit_code}"
 
 

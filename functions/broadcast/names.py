@@ -1,7 +1,7 @@
 """Session ids that people can say: `golden-eagle-427`.
 
-31 million of them: too many to try out at the pace that the doors allow, few enough that two
-sessions may draw the same one, so who makes a session must be ready to draw again.
+31 million of them: too many to try out at the pace that the functions allow, few enough that two
+sessions may get the same one, so a caller must be ready to draw another.
 """
 
 from __future__ import annotations

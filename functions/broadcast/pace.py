@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Pace", "TokenBuckets", "Verdict"]
+__all__ = ["Pace", "PaceDecision", "TokenBuckets"]
 
 MAX_SENDERS = 10_000
 
@@ -53,7 +53,7 @@ class TokenBuckets:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PaceDecision:
     """What to do with a message: take it or not, warn its sender, close the connection."""
 
     allowed: bool
@@ -62,7 +62,7 @@ class Verdict:
     retry_after_ms: int = 0
 
 
-_FINE = Verdict(allowed=True)
+_FINE = PaceDecision(allowed=True)
 
 
 class Pace:
@@ -74,14 +74,14 @@ class Pace:
         self._warnings = TokenBuckets(1 / _SECONDS_BETWEEN_WARNINGS, 1, clock)
         self._refusals = TokenBuckets(limit / 10, limit * _SECONDS_OF_REFUSALS, clock)
 
-    def judge(self, sender: str) -> Verdict:
+    def judge(self, sender: str) -> PaceDecision:
         """Count a message and say what to do."""
         left = self._messages.draw(sender)
         if left >= self.limit // _WARN_BELOW_ONE_IN:
             return _FINE
         # Until the bucket is full again: then the sender has its whole burst.
         retry_after_ms = math.ceil((self.limit - max(left, 0)) / self.limit * 1000)
-        return Verdict(
+        return PaceDecision(
             allowed=left >= 0,
             warn=self._warnings.take(sender),
             close=left < 0 and not self._refusals.take(sender),

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Heard", "QualityWatch", "Sound", "assess", "follow"]
+__all__ = ["QualityWatch", "Sound", "SpeakerHistory", "assess", "follow"]
 
 # Ours. A pause in speech is no silence, and one loud sound no clipping.
 _CLIPPED_CHUNKS, _CLIPPED_SECONDS = 3, 5.0
@@ -49,7 +49,7 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SpeakerHistory:
     """What was heard of a speaker lately; times in seconds of any clock."""
 
     silent_chunks: int = 0
@@ -70,37 +70,39 @@ def assess(audio: bytes, encoding: str) -> Sound:
     return Sound(is_silent, share >= 0.01, share)
 
 
-def follow(heard: Heard, sound: Sound, now: float) -> tuple[Heard, tuple[str, str] | None]:
+def follow(
+    history: SpeakerHistory, sound: Sound, now: float
+) -> tuple[SpeakerHistory, tuple[str, str] | None]:
     """Return what was heard by now, and the type and severity of a warning if one is due."""
-    heard = _with_silence(heard, sound, now)
-    heard = _with_clipping(heard, sound, now)
-    silent_seconds = now - heard.silent_since
+    history = _with_silence(history, sound, now)
+    history = _with_clipping(history, sound, now)
+    silent_seconds = now - history.silent_since
     due = None
-    if heard.clipped_chunks >= _CLIPPED_CHUNKS:
+    if history.clipped_chunks >= _CLIPPED_CHUNKS:
         critical = sound.full_scale_share >= _CRITICAL_SHARE
         due = ("clipping", "critical" if critical else "warning")
-    elif heard.silent_chunks >= _SILENT_CHUNKS and silent_seconds >= _SILENT_SECONDS:
+    elif history.silent_chunks >= _SILENT_CHUNKS and silent_seconds >= _SILENT_SECONDS:
         critical = silent_seconds >= _CRITICAL_SILENCE_SECONDS
         due = ("silence", "critical" if critical else "warning")
-    if due is None or now - dict(heard.warned_of).get(due[0], -1e9) < _SECONDS_BETWEEN_WARNINGS:
-        return heard, None
-    warned_of = {**dict(heard.warned_of), due[0]: now}
-    return replace(heard, clipped_chunks=0, warned_of=tuple(warned_of.items())), due
+    if due is None or now - dict(history.warned_of).get(due[0], -1e9) < _SECONDS_BETWEEN_WARNINGS:
+        return history, None
+    warned_of = {**dict(history.warned_of), due[0]: now}
+    return replace(history, clipped_chunks=0, warned_of=tuple(warned_of.items())), due
 
 
-def _with_silence(heard: Heard, sound: Sound, now: float) -> Heard:
+def _with_silence(history: SpeakerHistory, sound: Sound, now: float) -> SpeakerHistory:
     if not sound.is_silent:
-        return replace(heard, silent_chunks=0) if heard.silent_chunks else heard
-    since = heard.silent_since if heard.silent_chunks else now
-    return replace(heard, silent_chunks=heard.silent_chunks + 1, silent_since=since)
+        return replace(history, silent_chunks=0) if history.silent_chunks else history
+    since = history.silent_since if history.silent_chunks else now
+    return replace(history, silent_chunks=history.silent_chunks + 1, silent_since=since)
 
 
-def _with_clipping(heard: Heard, sound: Sound, now: float) -> Heard:
+def _with_clipping(history: SpeakerHistory, sound: Sound, now: float) -> SpeakerHistory:
     if not sound.is_clipping:
-        return heard
-    if heard.clipped_chunks and now - heard.clipped_since < _CLIPPED_SECONDS:
-        return replace(heard, clipped_chunks=heard.clipped_chunks + 1)
-    return replace(heard, clipped_chunks=1, clipped_since=now)
+        return history
+    if history.clipped_chunks and now - history.clipped_since < _CLIPPED_SECONDS:
+        return replace(history, clipped_chunks=history.clipped_chunks + 1)
+    return replace(history, clipped_chunks=1, clipped_since=now)
 
 
 class QualityWatch:
@@ -108,18 +110,18 @@ class QualityWatch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._heard: dict[str, Heard] = {}
+        self._histories: dict[str, SpeakerHistory] = {}
 
     def warning(
         self, speaker: str, session_id: str, audio: bytes, encoding: str
     ) -> AudioQualityWarningMessage | None:
         """Listen to a chunk, and return what its speaker should be told, if anything."""
-        heard, due = follow(
-            self._heard.pop(speaker, Heard()), assess(audio, encoding), self._clock()
+        history, due = follow(
+            self._histories.pop(speaker, SpeakerHistory()), assess(audio, encoding), self._clock()
         )
-        self._heard[speaker] = heard
-        if len(self._heard) > _MAX_SPEAKERS:
-            self._heard.pop(next(iter(self._heard)), None)
+        self._histories[speaker] = history
+        if len(self._histories) > _MAX_SPEAKERS:
+            self._histories.pop(next(iter(self._histories)), None)
         if due is None:
             return None
         kind, severity = due

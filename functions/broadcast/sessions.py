@@ -1,7 +1,7 @@
-"""A session and the people in it, as values, and the rules about them.
+"""A session and its participants, as values, and the rules about them.
 
-A person has a seat: the id of the connection that the person came with, which the refresh token
-names. After a refresh the person sits on another connection and keeps the seat.
+A participant's id is the id of the participant's first connection; the refresh token names it. After
+a refresh the participant is on another connection and keeps the id.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = [
     "ENDED",
     "Departure",
     "Listener",
-    "Person",
+    "Participant",
     "Reattached",
     "Session",
+    "arrival_messages",
     "check_is_open",
     "check_same_session",
     "control_message",
     "created_message",
+    "departure_messages",
     "joined_message",
+    "language_messages",
     "new_session",
-    "news_of_arrival",
-    "news_of_departure",
-    "news_of_language",
     "status_message",
     "why_closed",
     "without",
@@ -57,7 +57,7 @@ _NOTABLE_STEP = 10
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who listens, on which connection; no audio is sent to who has paused playback."""
+    """A listener and the connection; no audio is sent to a listener who has paused playback."""
 
     connection_id: str
     language: str
@@ -66,7 +66,7 @@ class Listener:
 
 @dataclass(frozen=True)  # without slots: what is worked out of the listeners is kept
 class Session:
-    """A session; `listeners` by seat, times in milliseconds since the epoch.
+    """A session; `listeners` by participant id, times in milliseconds since the epoch.
 
     `speaker_gone_at` is there while the speaker has no connection.
     """
@@ -94,7 +94,7 @@ class Session:
         return [listener.connection_id for listener in self.listeners.values()]
 
     @cached_property
-    def hearers(self) -> list[str]:
+    def audio_recipients(self) -> list[str]:
         """The connections of the listeners who want audio now."""
         return [
             listener.connection_id for listener in self.listeners.values() if not listener.is_paused
@@ -109,17 +109,17 @@ class Session:
         return counts
 
     @property
-    def held_back(self) -> str | None:
-        """Why no audio is passed on, if that is so; volume is for the listeners to apply."""
+    def drop_reason(self) -> str | None:
+        """Why no audio is passed on, None if it is; volume is for the listeners to apply."""
         return "paused" if self.state.isPaused else "muted" if self.state.isMuted else None
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Participant:
     """A connection that has a session; times in milliseconds. `language` is a listener's."""
 
     connection_id: str
-    seat_id: str
+    participant_id: str
     session_id: str
     role: str
     token_hash: str
@@ -133,26 +133,26 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Someone whose connection is gone; `session` is there if it has one listener less now."""
+    """A participant whose connection is gone; `session` is there if it has one listener less now."""
 
-    person: Person
+    participant: Participant
     session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reattached:
-    """Someone on a new connection: the session after it, and the connection that was left, if any.
+    """A participant on a new connection: the session after it, and the connection that was left, if any.
 
-    `is_back` tells that a listener had been counted out and is counted again.
+    `is_back`: the listener had been removed and is counted again.
     """
 
-    person: Person
+    participant: Participant
     session: Session
     left_connection_id: str | None = None
     is_back: bool = False
 
 
-def new_session(wanted: CreateSession, speaker: Person, now_ms: int, hours: float) -> Session:
+def new_session(wanted: CreateSession, speaker: Participant, now_ms: int, hours: float) -> Session:
     """Return the session that a speaker asked for, which lasts for so many hours."""
     return Session(
         session_id=speaker.session_id,
@@ -173,8 +173,8 @@ def new_session(wanted: CreateSession, speaker: Person, now_ms: int, hours: floa
 def without(session: Session, connection_ids: Collection[str]) -> Session:
     """Return a session without the listeners on these connections, as it will be soon."""
     listeners = {
-        seat: listener
-        for seat, listener in session.listeners.items()
+        participant_id: listener
+        for participant_id, listener in session.listeners.items()
         if listener.connection_id not in connection_ids
     }
     return replace(session, listeners=listeners)
@@ -207,7 +207,7 @@ def check_same_session(named: str | None, own: str) -> None:
         raise ApplicationError(ErrorCode.AUTH_UNAUTHORIZED, message, {"field": "sessionId"})
 
 
-# --- what is told
+# --- what is sent
 
 
 def created_message(session: Session, token: str) -> SessionCreatedMessage:
@@ -241,7 +241,7 @@ def control_message(session: Session) -> BroadcastControlMessage:
 
 
 def status_message(session: Session, reason: str, now_ms: int) -> SessionStatusMessage:
-    """Return who listens and how the broadcast is, and why it is told."""
+    """Return who listens and how the broadcast is, and why this is sent."""
     return SessionStatusMessage(
         sessionId=session.session_id,
         isActive=why_closed(session, now_ms) is None,
@@ -253,8 +253,8 @@ def status_message(session: Session, reason: str, now_ms: int) -> SessionStatusM
     )
 
 
-def news_of_arrival(session: Session, language: str, now_ms: int) -> list[ServerMessage]:
-    """Return what the speaker is told when a listener has come."""
+def arrival_messages(session: Session, language: str, now_ms: int) -> list[ServerMessage]:
+    """Return what the speaker gets when a listener has joined."""
     joined = ListenerJoinedMessage(
         sessionId=session.session_id,
         listenerCount=session.listener_count,
@@ -262,11 +262,11 @@ def news_of_arrival(session: Session, language: str, now_ms: int) -> list[Server
     )
     if session.languages.get(language) == 1:
         return [joined, status_message(session, "newLanguage", now_ms)]
-    return [joined, *_news_of_count(session, session.listener_count - 1, now_ms)]
+    return [joined, *_count_messages(session, session.listener_count - 1, now_ms)]
 
 
-def news_of_departure(session: Session, language: str, now_ms: int) -> list[ServerMessage]:
-    """Return what the speaker is told when a listener has gone; nothing once the session is over."""
+def departure_messages(session: Session, language: str, now_ms: int) -> list[ServerMessage]:
+    """Return what the speaker gets when a listener has left; nothing once the session is over."""
     if why_closed(session, now_ms):
         return []
     left = ListenerLeftMessage(
@@ -274,19 +274,19 @@ def news_of_departure(session: Session, language: str, now_ms: int) -> list[Serv
         listenerCount=session.listener_count,
         targetLanguage=language,
     )
-    return [left, *_news_of_count(session, session.listener_count + 1, now_ms)]
+    return [left, *_count_messages(session, session.listener_count + 1, now_ms)]
 
 
-def news_of_language(
+def language_messages(
     session: Session, before: str | None, language: str, now_ms: int
 ) -> list[ServerMessage]:
-    """Return what the speaker is told when a listener has changed from one language to another."""
+    """Return what the speaker gets when a listener has changed from one language to another."""
     if before == language or session.languages.get(language) != 1:
         return []
     return [status_message(session, "newLanguage", now_ms)]
 
 
-def _news_of_count(session: Session, before: int, now_ms: int) -> list[ServerMessage]:
+def _count_messages(session: Session, before: int, now_ms: int) -> list[ServerMessage]:
     if before // _NOTABLE_STEP == session.listener_count // _NOTABLE_STEP:
         return []
     return [status_message(session, "listenerCountChange", now_ms)]

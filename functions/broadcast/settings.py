@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CONNECTION_MINUTES", "MAX_LISTENERS", "Settings"]
+__all__ = ["CONNECTION_MINUTES", "MAX_LISTENERS", "BroadcastSettings"]
 
 # A connection ends after two hours, whatever happens on it:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
@@ -29,7 +29,7 @@ MAX_LISTENERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class BroadcastSettings:
     """The limits of a broadcast; `supported_languages` and `allowed_origins` are empty for any."""
 
     session_hours: float = 2.0
@@ -44,7 +44,7 @@ class Settings:
     sessions_per_minute: int = 5
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Settings:
+    def read(cls, environ: Mapping[str, str]) -> BroadcastSettings:
         """Return the settings of an environment."""
         return cls(
             session_hours=_number(environ, "SESSION_MAX_DURATION_HOURS", 2, 0.001, 24),

@@ -1,10 +1,10 @@
-"""The cupboard: sessions, people and counters in DynamoDB. Nothing else talks to DynamoDB.
+"""The repository: sessions, participants and counters in DynamoDB. Nothing else talks to DynamoDB.
 
-A session's item holds its listeners, by seat, with their number. Each of its changes is one
+A session's item holds its listeners, by participant, with their number. Each of its changes is one
 conditional update of that one item, so that they happen one after the other, each once, also when
-it is sent twice: nothing is read to be written back. What happens to a person takes two items; the
-person's comes first, so that whoever is interrupted leaves nobody uncounted whom the next 410,
-`$disconnect` or housekeeping could not find.
+it is sent twice: nothing is read to be written back. A change of a participant takes two items. The
+participant's own item comes first: if a call is interrupted between the two, the next 410,
+`$disconnect` or housekeeping finds the participant and finishes the change.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .sessions import (
     ENDED,
     Departure,
     Listener,
-    Person,
+    Participant,
     Reattached,
     Session,
     check_is_open,
 )
-from .tokens import is_token_of, seat_of
+from .tokens import is_token_of, participant_id_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ class Store:
         """Milliseconds since the epoch."""
         return int(self._clock() * 1000)
 
-    # --- people come ---------------------------------------------------------------------------
+    # --- participants come ---------------------------------------------------------------------
 
-    def create(self, person: Person, session: Session) -> bool:
+    def create(self, participant: Participant, session: Session) -> bool:
         """Store a session with its speaker, both or none; return False if its id is taken."""
         new = "attribute_not_exists({})"
         puts = (
-            (self.connections_table, _person_item(person), new.format("connectionId")),
+            (self.connections_table, _participant_item(participant), new.format("connectionId")),
             (self.sessions_table, _session_item(session), new.format("sessionId")),
         )
         items = [
@@ -139,44 +139,44 @@ class Store:
             raise _has_session()
         return not reasons
 
-    def join(self, person: Person, max_listeners: int) -> Session:
+    def join(self, participant: Participant, max_listeners: int) -> Session:
         """Store a new listener and return the session with it."""
-        self._claim(person)
+        self._claim(participant)
         try:
-            session = self._seat_listener(person, max_listeners)
+            session = self._add_listener(participant, max_listeners)
             if session is None:
                 raise _has_session()
         except BaseException:  # whatever it was: the connection is free to try again
-            self._call("delete_item", TableName=self.connections_table, Key=_key(person))
+            self._call("delete_item", TableName=self.connections_table, Key=_key(participant))
             raise
         return session
 
     def reattach(
         self, connection_id: str, session_id: str, token: str, connected_at: int, max_listeners: int
     ) -> Reattached:
-        """Seat the person whom a token belongs to on this connection, and nowhere else."""
-        seat = self._owner_of(token, session_id)
+        """Move the participant whom a token belongs to onto this connection, and off every other."""
+        owner = self._owner_of(token, session_id)
         session = check_is_open(self.session(session_id), self.now_ms)
-        current = _current_connection(session, seat)
-        person = Person(
+        current = _current_connection(session, owner)
+        participant = Participant(
             connection_id=connection_id,
-            seat_id=seat.seat_id,
+            participant_id=owner.participant_id,
             session_id=session_id,
-            role=seat.role,
-            token_hash=seat.token_hash,
+            role=owner.role,
+            token_hash=owner.token_hash,
             connected_at=connected_at,
             last_activity_at=self.now_ms,
-            language=_current_language(session, seat),
+            language=_current_language(session, owner),
         )
         if current == connection_id:  # asked twice
-            return Reattached(person, session)
-        self._claim(person)
+            return Reattached(participant, session)
+        self._claim(participant)
         try:
-            moved = self._move(person, max_listeners)
+            moved = self._move(participant, max_listeners)
         except BaseException:
-            self._call("delete_item", TableName=self.connections_table, Key=_key(person))
+            self._call("delete_item", TableName=self.connections_table, Key=_key(participant))
             raise
-        self._keep_seat(seat.seat_id)
+        self._extend_token_item(owner.participant_id)
         left = moved.left_connection_id
         if left == connection_id:  # this call was sent twice: the second one saw what the first did
             left = current
@@ -184,107 +184,113 @@ class Store:
             left = None  # it was closed before
         return replace(moved, left_connection_id=left)
 
-    def _claim(self, person: Person) -> None:
-        """Store a person on a connection that has no session yet."""
+    def _claim(self, participant: Participant) -> None:
+        """Store a participant on a connection that has no session yet."""
         change = self._conditional(
             "put_item",
             TableName=self.connections_table,
-            Item=_person_item(person),
+            Item=_participant_item(participant),
             ConditionExpression="attribute_not_exists(connectionId)",
         )
         if not change.done:
             raise _has_session()
 
-    def _seat_listener(self, person: Person, max_listeners: int) -> Session | None:
-        """Return the session with a listener more, None if someone sits on the seat by now."""
-        listener = {"language": person.language}
-        if person.connection_id != person.seat_id:
-            listener["connectionId"] = person.connection_id
+    def _add_listener(self, participant: Participant, max_listeners: int) -> Session | None:
+        """Return the session with this listener added, None if the listener is there by now."""
+        listener = {"language": participant.language}
+        if participant.connection_id != participant.participant_id:
+            listener["connectionId"] = participant.connection_id
         change = self._update_session(
-            person.session_id,
-            "SET #listeners.#seat = :listener, #listenerCount = #listenerCount + :one",
-            f"{_OPEN} AND attribute_not_exists(#listeners.#seat) AND #listenerCount < :max",
+            participant.session_id,
+            "SET #listeners.#participant = :listener, #listenerCount = #listenerCount + :one",
+            f"{_OPEN} AND attribute_not_exists(#listeners.#participant) AND #listenerCount < :max",
             {":listener": listener, ":one": 1, ":max": max_listeners},
-            person.seat_id,
+            participant.participant_id,
         )
         session = _session(change.item)
         if session is None or not change.done:
             session = check_is_open(session, self.now_ms)
-            here = session.listeners.get(person.seat_id)
+            here = session.listeners.get(participant.participant_id)
             if here is None:
                 raise ApplicationError(ErrorCode.SESSION_MAX_LISTENERS_REACHED)
-            if here.connection_id != person.connection_id:  # else this call was sent twice
+            if here.connection_id != participant.connection_id:  # else this call was sent twice
                 return None
         return session
 
-    def _move(self, person: Person, max_listeners: int) -> Reattached:
-        if person.role == SPEAKER:
-            return self._move_speaker(person)
+    def _move(self, participant: Participant, max_listeners: int) -> Reattached:
+        if participant.role == SPEAKER:
+            return self._move_speaker(participant)
         for _ in range(_TRIES):  # others may come and go with the same token right now
             change = self._update_session(
-                person.session_id,
-                "SET #listeners.#seat.#connectionId = :new",
-                f"{_OPEN} AND attribute_exists(#listeners.#seat)",
-                {":new": person.connection_id},
-                person.seat_id,
+                participant.session_id,
+                "SET #listeners.#participant.#connectionId = :new",
+                f"{_OPEN} AND attribute_exists(#listeners.#participant)",
+                {":new": participant.connection_id},
+                participant.participant_id,
                 returns="ALL_OLD",
             )
             before = _session(change.item)
             if before is not None and change.done:
-                left = before.listeners[person.seat_id].connection_id
-                return Reattached(person, before, left)
+                left = before.listeners[participant.participant_id].connection_id
+                return Reattached(participant, before, left)
             check_is_open(before, self.now_ms)
-            session = self._seat_listener(person, max_listeners)
+            session = self._add_listener(participant, max_listeners)
             if session is not None:
-                return Reattached(person, session, is_back=True)
+                return Reattached(participant, session, is_back=True)
         raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
 
-    def _move_speaker(self, person: Person) -> Reattached:
+    def _move_speaker(self, participant: Participant) -> Reattached:
         change = self._update_session(
-            person.session_id,
+            participant.session_id,
             "SET #speakerConnectionId = :new REMOVE #speakerGoneAt",
             f"{_OPEN} AND #speakerTokenHash = :hash",
-            {":new": person.connection_id, ":hash": person.token_hash},
+            {":new": participant.connection_id, ":hash": participant.token_hash},
             returns="ALL_OLD",
         )
         before = _session(change.item)
         if before is None or not change.done:
             check_is_open(before, self.now_ms)
             raise ApplicationError(ErrorCode.AUTH_TOKEN_INVALID)
-        return Reattached(person, before, before.speaker_connection_id)
+        return Reattached(participant, before, before.speaker_connection_id)
 
-    def _owner_of(self, token: str, session_id: str) -> Person:
-        """Return the person as first seated, whose item is kept for as long as the newest one's."""
-        item = self._get(self.connections_table, {"connectionId": seat_of(token) or "none"})
-        seat = _person(item)
-        if seat is None or seat.session_id != session_id or not is_token_of(token, seat.token_hash):
+    def _owner_of(self, token: str, session_id: str) -> Participant:
+        """Return the participant as first stored; that item is kept as long as the newest one's."""
+        item = self._get(
+            self.connections_table, {"connectionId": participant_id_of(token) or "none"}
+        )
+        owner = _participant(item)
+        if (
+            owner is None
+            or owner.session_id != session_id
+            or not is_token_of(token, owner.token_hash)
+        ):
             raise ApplicationError(ErrorCode.AUTH_TOKEN_INVALID)
         if item is None or item["ttl"] * 1000 <= self.now_ms:  # DynamoDB deletes when it finds time
             raise ApplicationError(ErrorCode.AUTH_TOKEN_EXPIRED)
-        return seat
+        return owner
 
-    def _keep_seat(self, seat_id: str) -> None:
+    def _extend_token_item(self, participant_id: str) -> None:
         """Keep the item that the token is checked against for as long as the newest connection's."""
         self._update(
             self.connections_table,
-            {"connectionId": seat_id},
+            {"connectionId": participant_id},
             "SET #ttl = :ttl",
             "attribute_exists(#connectionId)",
             {":ttl": self.now_ms // 1000 + _KEEP_CONNECTION_SECONDS},
         )
 
-    # --- people are there ------------------------------------------------------------------------
+    # --- participants are there ------------------------------------------------------------------
 
-    def person(self, connection_id: str) -> Person | None:
+    def participant(self, connection_id: str) -> Participant | None:
         """Return who is on a connection, also on a closed one."""
-        return _person(self._get(self.connections_table, {"connectionId": connection_id}))
+        return _participant(self._get(self.connections_table, {"connectionId": connection_id}))
 
-    def touch(self, connection_id: str) -> Person | None:
+    def touch(self, connection_id: str) -> Participant | None:
         """Note that a connection is alive, and return who is on it; None without a session."""
         change = self._touch(connection_id)
         if change.item is not None and not change.done:
             raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
-        return _person(change.item)
+        return _participant(change.item)
 
     def touch_if_open(self, connection_id: str) -> bool:
         """Note that a connection is alive; return False if it is closed, or has no session."""
@@ -299,28 +305,28 @@ class Store:
             {":now": self.now_ms},
         )
 
-    def mark(self, person: Person, name: str) -> bool:
+    def mark(self, participant: Participant, name: str) -> bool:
         """Note the time under a name that is not there yet; return False if someone else did."""
         return self._update(
             self.connections_table,
-            {"connectionId": person.connection_id},
+            {"connectionId": participant.connection_id},
             f"SET #{name} = :now",
             f"attribute_not_exists(#{name}) AND attribute_not_exists(#disconnectedAt)"
             " AND attribute_exists(#connectionId)",
             {":now": self.now_ms},
         ).done
 
-    def set_playback(self, person: Person, paused: bool) -> None:
+    def set_playback(self, participant: Participant, paused: bool) -> None:
         """Send a listener no audio for now, or again."""
-        action = "SET #listeners.#seat.#isPaused = :paused"
-        self._change_listener(person, action, {":paused": paused})
+        action = "SET #listeners.#participant.#isPaused = :paused"
+        self._change_listener(participant, action, {":paused": paused})
 
-    def set_language(self, person: Person, language: str) -> Session:
+    def set_language(self, participant: Participant, language: str) -> Session:
         """Let a listener listen in another language, and return the session after it."""
-        action = "SET #listeners.#seat.#language = :language"
-        session = self._change_listener(person, action, {":language": language})
-        for name in dict.fromkeys((person.connection_id, person.seat_id)):
-            also = ", #targetLanguage = :language" if name == person.connection_id else ""
+        action = "SET #listeners.#participant.#language = :language"
+        session = self._change_listener(participant, action, {":language": language})
+        for name in dict.fromkeys((participant.connection_id, participant.participant_id)):
+            also = ", #targetLanguage = :language" if name == participant.connection_id else ""
             self._update(
                 self.connections_table,
                 {"connectionId": name},
@@ -331,46 +337,57 @@ class Store:
             )
         return session
 
-    def _change_listener(self, person: Person, action: str, values: Item) -> Session:
-        condition, more = _sits(person.connection_id, person.seat_id)
+    def _change_listener(self, participant: Participant, action: str, values: Item) -> Session:
+        condition, more = _is_on_connection(participant.connection_id, participant.participant_id)
         change = self._update_session(
-            person.session_id, action, f"{_OPEN} AND {condition}", values | more, person.seat_id
+            participant.session_id,
+            action,
+            f"{_OPEN} AND {condition}",
+            values | more,
+            participant.participant_id,
         )
         session = check_is_open(_session(change.item), self.now_ms)
         if not change.done:
             raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
         return session
 
-    # --- people go -------------------------------------------------------------------------------
+    # --- participants go -------------------------------------------------------------------------
 
     def leave(self, connection_id: str) -> Departure | None:
         """Take whoever is on a connection out of the session; as often as you like, it counts once.
 
         A speaker has a while to come back. None if the connection has no session.
         """
-        person = _person(self._close(connection_id).item)
-        if person is None:
+        participant = _participant(self._close(connection_id).item)
+        if participant is None:
             return None
-        if person.role != SPEAKER:
-            return Departure(person, self.vacate(person.session_id, person.seat_id, connection_id))
+        if participant.role != SPEAKER:
+            return Departure(
+                participant,
+                self.remove_listener(
+                    participant.session_id, participant.participant_id, connection_id
+                ),
+            )
         self._update_session(
-            person.session_id,
+            participant.session_id,
             "SET #speakerGoneAt = :now",
             "#status = :active AND #speakerConnectionId = :connection"
             " AND attribute_not_exists(#speakerGoneAt)",
             {":connection": connection_id},
         )
-        return Departure(person)
+        return Departure(participant)
 
-    def vacate(self, session_id: str, seat_id: str, connection_id: str) -> Session | None:
+    def remove_listener(
+        self, session_id: str, participant_id: str, connection_id: str
+    ) -> Session | None:
         """Take a listener who sits on this connection out, and return the session after it."""
-        condition, values = _sits(connection_id, seat_id)
+        condition, values = _is_on_connection(connection_id, participant_id)
         change = self._update_session(
             session_id,
-            "SET #listenerCount = #listenerCount - :one REMOVE #listeners.#seat",
+            "SET #listenerCount = #listenerCount - :one REMOVE #listeners.#participant",
             condition,
             {":one": 1, **values},
-            seat_id,
+            participant_id,
         )
         return _session(change.item) if change.done else None
 
@@ -400,39 +417,41 @@ class Store:
     def session_of_speaker(self, connection_id: str, session_id: str | None) -> Session:
         """Return the session whose speaker is on this connection.
 
-        One read if `session_id` is right, which the session itself tells; else who is on the
-        connection is looked up.
+        One read if `session_id` is right, which the session's own item shows; else the participant
+        on the connection is looked up.
         """
         session = self.session(session_id) if session_id else None
         if session is not None and session.speaker_connection_id == connection_id:
             return session
-        person = self.person(connection_id)
-        if person is None:
+        participant = self.participant(connection_id)
+        if participant is None:
             raise no_session()
-        if person.role != SPEAKER:
+        if participant.role != SPEAKER:
             raise ApplicationError(ErrorCode.AUTH_INVALID_ROLE)
-        session = self.known_session(person.session_id)
+        session = self.known_session(participant.session_id)
         if session.speaker_connection_id != connection_id:
             raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
         return session
 
-    def steer(self, person: Person, state: Item) -> Session:
+    def change_broadcast(self, participant: Participant, state: Item) -> Session:
         """Change the broadcast's state as its speaker, and return the session after it."""
         actions = ", ".join(f"#broadcastState.#{name} = :{name}" for name in state)
         change = self._update_session(
-            person.session_id,
+            participant.session_id,
             f"SET {actions}",
             f"{_OPEN} AND #speakerConnectionId = :speaker",
             {f":{name}": value for name, value in state.items()}
-            | {":speaker": person.connection_id},
+            | {":speaker": participant.connection_id},
         )
         return self._as_speaker(change)
 
-    def end_as_speaker(self, person: Person, reason: str) -> Session:
+    def end_as_speaker(self, participant: Participant, reason: str) -> Session:
         """End a session as its speaker, and return it as it was in the end."""
-        values = {":speaker": person.connection_id}
+        values = {":speaker": participant.connection_id}
         condition = f"{_OPEN} AND #speakerConnectionId = :speaker"
-        return self._as_speaker(self._end(person.session_id, reason, condition, values), ended=True)
+        return self._as_speaker(
+            self._end(participant.session_id, reason, condition, values), ended=True
+        )
 
     def end_over(self, session: Session, reason: str) -> Session | None:
         """End a session that is over, or whose speaker is still gone; None if it is not so, or done."""
@@ -512,11 +531,13 @@ class Store:
         )
         return Found([session for item in items if (session := _session(item))], complete)
 
-    def open_people(self, keep_going: Callable[[], bool]) -> Found[Person]:
+    def open_participants(self, keep_going: Callable[[], bool]) -> Found[Participant]:
         """Return everyone whose connection is not marked as closed."""
         condition = "attribute_not_exists(#disconnectedAt)"
         items, complete = self._scan(self.connections_table, condition, {}, keep_going)
-        return Found([person for item in items if (person := _person(item))], complete)
+        return Found(
+            [participant for item in items if (participant := _participant(item))], complete
+        )
 
     def _scan(
         self, table: str, condition: str, values: Item, keep_going: Callable[[], bool]
@@ -547,14 +568,14 @@ class Store:
         action: str,
         condition: str,
         values: Item,
-        seat: str = "",
+        participant_id: str = "",
         returns: str = "ALL_NEW",
     ) -> Change:
         common = {":now": self.now_ms, ":active": ACTIVE}
         used = {name: common[name] for name in common if name in f"{action} {condition}"}
         key = {"sessionId": session_id}
         return self._update(
-            self.sessions_table, key, action, condition, used | values, seat, returns
+            self.sessions_table, key, action, condition, used | values, participant_id, returns
         )
 
     def _update(
@@ -564,7 +585,7 @@ class Store:
         action: str,
         condition: str,
         values: Item,
-        seat: str = "",
+        participant_id: str = "",
         returns: str = "ALL_NEW",
     ) -> Change:
         expressions = {"UpdateExpression": action, "ConditionExpression": condition}
@@ -573,7 +594,7 @@ class Store:
             TableName=table,
             Key=_typed_item(key),
             ReturnValues=returns,
-            **_expressions(expressions, values, seat),
+            **_expressions(expressions, values, participant_id),
         )
 
     def _conditional(self, operation: str, **arguments: Any) -> Change:
@@ -603,7 +624,9 @@ class Store:
     def _call(self, operation: str, **arguments: Any) -> Any:
         try:
             return getattr(self.client, operation)(**arguments)
-        except Exception as error:  # botocore's many kinds; counted here, handled by the ladder
+        except (
+            Exception
+        ) as error:  # botocore's many kinds; counted here, handled by the error mapping
             code = _code_of(error)
             if code not in ("ConditionalCheckFailedException", "TransactionCanceledException"):
                 self._on_failure(operation, code)
@@ -626,33 +649,33 @@ def _code_of(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code") or type(error).__name__)
 
 
-def _sits(connection_id: str, seat_id: str) -> tuple[str, Item]:
-    """Return the condition that a listener sits on this connection; the first one is the seat itself."""
-    if connection_id == seat_id:
-        exists = "attribute_exists(#listeners.#seat)"
-        return f"{exists} AND attribute_not_exists(#listeners.#seat.#connectionId)", {}
-    return "#listeners.#seat.#connectionId = :connection", {":connection": connection_id}
+def _is_on_connection(connection_id: str, participant_id: str) -> tuple[str, Item]:
+    """Return the condition that a listener is on this connection; its first one is its own id."""
+    if connection_id == participant_id:
+        exists = "attribute_exists(#listeners.#participant)"
+        return f"{exists} AND attribute_not_exists(#listeners.#participant.#connectionId)", {}
+    return "#listeners.#participant.#connectionId = :connection", {":connection": connection_id}
 
 
-def _current_connection(session: Session, seat: Person) -> str | None:
-    if seat.role == SPEAKER:
+def _current_connection(session: Session, owner: Participant) -> str | None:
+    if owner.role == SPEAKER:
         return session.speaker_connection_id
-    listener = session.listeners.get(seat.seat_id)
+    listener = session.listeners.get(owner.participant_id)
     return None if listener is None else listener.connection_id
 
 
-def _current_language(session: Session, seat: Person) -> str | None:
-    listener = session.listeners.get(seat.seat_id)
-    return listener.language if listener else seat.language
+def _current_language(session: Session, owner: Participant) -> str | None:
+    listener = session.listeners.get(owner.participant_id)
+    return listener.language if listener else owner.language
 
 
 # --- items ---------------------------------------------------------------------------------------
 
 
-def _expressions(expressions: Item, values: Item, seat: str) -> Item:
+def _expressions(expressions: Item, values: Item, participant_id: str) -> Item:
     """Return expressions with the names that they use: many words are reserved, so all are aliased."""
     names = set(re.findall(r"#(\w+)", " ".join(expressions.values())))
-    aliases = {f"#{name}": seat if name == "seat" else name for name in names}
+    aliases = {f"#{name}": participant_id if name == "participant" else name for name in names}
     typed = {"ExpressionAttributeValues": _typed_item(values)} if values else {}
     return {**expressions, "ExpressionAttributeNames": aliases, **typed}
 
@@ -683,34 +706,34 @@ def _plain_item(item: Item) -> Item:
     return {name: _plain(value) for name, value in item.items()}
 
 
-def _key(person: Person) -> Item:
-    return _typed_item({"connectionId": person.connection_id})
+def _key(participant: Participant) -> Item:
+    return _typed_item({"connectionId": participant.connection_id})
 
 
-def _person_item(person: Person) -> Item:
-    moved = person.seat_id != person.connection_id
+def _participant_item(participant: Participant) -> Item:
+    moved = participant.participant_id != participant.connection_id
     return _typed_item(
         {
-            "connectionId": person.connection_id,
-            "seatId": person.seat_id if moved else None,
-            "sessionId": person.session_id,
-            "role": person.role,
-            "language": person.language,
-            "targetLanguage": person.language,
-            "refreshTokenHash": person.token_hash,
-            "connectedAt": person.connected_at,
-            "lastActivityAt": person.last_activity_at,
-            "ttl": person.last_activity_at // 1000 + _KEEP_CONNECTION_SECONDS,
+            "connectionId": participant.connection_id,
+            "participantId": participant.participant_id if moved else None,
+            "sessionId": participant.session_id,
+            "role": participant.role,
+            "language": participant.language,
+            "targetLanguage": participant.language,
+            "refreshTokenHash": participant.token_hash,
+            "connectedAt": participant.connected_at,
+            "lastActivityAt": participant.last_activity_at,
+            "ttl": participant.last_activity_at // 1000 + _KEEP_CONNECTION_SECONDS,
         }
     )
 
 
-def _person(item: Item | None) -> Person | None:
+def _participant(item: Item | None) -> Participant | None:
     if item is None:
         return None
-    return Person(
+    return Participant(
         connection_id=item["connectionId"],
-        seat_id=item.get("seatId") or item["connectionId"],
+        participant_id=item.get("participantId") or item["connectionId"],
         session_id=item["sessionId"],
         role=item["role"],
         token_hash=item["refreshTokenHash"],
@@ -764,11 +787,11 @@ def _session(item: Item | None) -> Session | None:
         max_buffer_timeout=item["maxBufferTimeout"],
         status=item["status"],
         listener_count=item["listenerCount"],
-        listeners={seat: _listener(seat, entry) for seat, entry in item["listeners"].items()},
+        listeners={name: _listener(name, entry) for name, entry in item["listeners"].items()},
         speaker_gone_at=item.get("speakerGoneAt"),
     )
 
 
-def _listener(seat: str, entry: Item) -> Listener:
-    connection_id = entry.get("connectionId", seat)
+def _listener(participant_id: str, entry: Item) -> Listener:
+    connection_id = entry.get("connectionId", participant_id)
     return Listener(connection_id, entry["language"], entry.get("isPaused", False))

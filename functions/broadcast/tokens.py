@@ -1,7 +1,7 @@
 """Refresh tokens: `<connection id>.<secret>`, kept as a hash only.
 
-A token belongs to a person for the whole session. It names the connection that the person came
-with, the seat, and goes on doing so when the person sits on another connection.
+A token belongs to a participant for the whole session. It names the participant's id, which is the
+first connection's, and goes on doing so when the participant is on another connection.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import hashlib
 import hmac
 import secrets
 
-__all__ = ["digest_of", "is_token_of", "new_token", "seat_of"]
+__all__ = ["digest_of", "is_token_of", "new_token", "participant_id_of"]
 
 _SECRET_BYTES = 32
 
 
 def new_token(connection_id: str) -> str:
-    """Return a token for the person who came with this connection."""
+    """Return a token for the participant with this id."""
     return f"{connection_id}.{secrets.token_urlsafe(_SECRET_BYTES)}"
 
 
-def seat_of(token: str) -> str:
+def participant_id_of(token: str) -> str:
     """Return the connection id that a token names; empty if it names none."""
     return token.rpartition(".")[0]
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from shared_utils.websocket_messages import ServerMessage
 
-    from .sessions import Listener, Person, Session
-    from .settings import Settings
+    from .sessions import Listener, Participant, Session
+    from .settings import BroadcastSettings
 
 __all__ = [
-    "Duties",
+    "DueTasks",
     "client_url",
-    "duties",
+    "due_tasks",
     "idle_seconds",
     "lost_listeners",
     "refresh_messages",
@@ -44,8 +44,8 @@ _MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Duties:
-    """What is due for a connection. Who is idle is closed, and needs no warning."""
+class DueTasks:
+    """What is due for a connection. An idle one is closed, and needs no warning."""
 
     close: bool = False
     warn: bool = False
@@ -55,20 +55,20 @@ class Duties:
         return self.close or self.warn or self.ask_to_refresh
 
 
-def duties(person: Person, now_ms: int, settings: Settings) -> Duties:
+def due_tasks(participant: Participant, now_ms: int, settings: BroadcastSettings) -> DueTasks:
     """Return what is due for a connection that is not marked as closed."""
-    if idle_seconds(person, now_ms) >= settings.idle_seconds:
-        return Duties(close=True)
-    minutes = (now_ms - person.connected_at) / _MINUTE_MS
-    return Duties(
-        warn=person.warned_at is None and minutes >= settings.warning_minutes,
-        ask_to_refresh=person.refresh_asked_at is None and minutes >= settings.refresh_minutes,
+    if idle_seconds(participant, now_ms) >= settings.idle_seconds:
+        return DueTasks(close=True)
+    minutes = (now_ms - participant.connected_at) / _MINUTE_MS
+    return DueTasks(
+        warn=participant.warned_at is None and minutes >= settings.warning_minutes,
+        ask_to_refresh=participant.refresh_asked_at is None and minutes >= settings.refresh_minutes,
     )
 
 
-def idle_seconds(person: Person, now_ms: int) -> float:
+def idle_seconds(participant: Participant, now_ms: int) -> float:
     """Return for how long a connection has sent neither a heartbeat nor a control message."""
-    return max(now_ms - person.last_activity_at, 0) / 1000
+    return max(now_ms - participant.last_activity_at, 0) / 1000
 
 
 def why_over(session: Session, now_ms: int) -> str | None:
@@ -82,35 +82,35 @@ def why_over(session: Session, now_ms: int) -> str | None:
 
 
 def lost_listeners(session: Session, open_ids: Collection[str]) -> list[tuple[str, Listener]]:
-    """Return the seats that are counted although their connection is not open, as far as is known."""
+    """Return the listeners, by id, who are counted although their connection is not open, as far as is known."""
     return [
-        (seat, listener)
-        for seat, listener in session.listeners.items()
+        (participant_id, listener)
+        for participant_id, listener in session.listeners.items()
         if listener.connection_id not in open_ids
     ]
 
 
-def _seconds_left(person: Person, now_ms: int) -> float:
-    return max(person.connected_at + CONNECTION_MINUTES * _MINUTE_MS - now_ms, 0) / 1000
+def _seconds_left(participant: Participant, now_ms: int) -> float:
+    return max(participant.connected_at + CONNECTION_MINUTES * _MINUTE_MS - now_ms, 0) / 1000
 
 
-def warning_message(person: Person, now_ms: int) -> ConnectionWarningMessage:
+def warning_message(participant: Participant, now_ms: int) -> ConnectionWarningMessage:
     """Return that a connection will end soon."""
-    return ConnectionWarningMessage(remainingMinutes=int(_seconds_left(person, now_ms) // 60))
+    return ConnectionWarningMessage(remainingMinutes=int(_seconds_left(participant, now_ms) // 60))
 
 
-def refresh_messages(person: Person, now_ms: int, url: str) -> list[ServerMessage]:
+def refresh_messages(participant: Participant, now_ms: int, url: str) -> list[ServerMessage]:
     """Return that a connection must be refreshed, and where the next one is opened."""
-    session_id, seconds = person.session_id, _seconds_left(person, now_ms)
+    session_id, seconds = participant.session_id, _seconds_left(participant, now_ms)
     return [
         ConnectionRefreshRequiredMessage(sessionId=session_id, expiresIn=seconds),
         ConnectionRefreshMessage(sessionId=session_id, newConnectionUrl=url, expiresIn=seconds),
     ]
 
 
-def timeout_message(person: Person, now_ms: int) -> ConnectionTimeoutMessage:
+def timeout_message(participant: Participant, now_ms: int) -> ConnectionTimeoutMessage:
     """Return that a connection was idle for too long."""
-    return ConnectionTimeoutMessage(idleSeconds=idle_seconds(person, now_ms))
+    return ConnectionTimeoutMessage(idleSeconds=idle_seconds(participant, now_ms))
 
 
 def seconds_since(moment: object, now_ms: int) -> float:

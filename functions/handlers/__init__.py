@@ -1,1 +1,1 @@
-"""The doors: one module for each group of routes, each with a Lambda handler."""
+"""The Lambda functions: one module for each group of routes, each with a handler."""

@@ -1,4 +1,4 @@
-"""What every door has at hand: the settings, the store, the senders' pace, and news for people."""
+"""What every function shares: settings, the store, the senders' pace, and how participants are notified."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import time
 
 from broadcast.pace import Pace
-from broadcast.sessions import Person, check_same_session, news_of_arrival, news_of_departure
-from broadcast.settings import Settings
+from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
+from broadcast.settings import BroadcastSettings
 from broadcast.store import Store, no_session
 from broadcast.tokens import digest_of
 from shared_utils import (
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
         def send(self, connection_id: str, message: Any, /) -> Outcome: ...
 
 
-__all__ = ["MAX_SEEN_OFF", "SUBPROTOCOL", "Desk", "count_failures"]
+__all__ = ["MAX_REMOVALS", "SUBPROTOCOL", "BroadcastApp", "count_failures"]
 
 SUBPROTOCOL = "websocket-audio.v1"
 
-# To take someone out are two writes, and the sender waits for them: what is sent next finds the next.
-MAX_SEEN_OFF = 5
+# To remove a participant takes two writes, and the sender waits for them; the next message removes more.
+MAX_REMOVALS = 5
 
 
-class Desk:
-    """One door's handler, and what its routes share; `warm` for a door that needs the store at once."""
+class BroadcastApp:
+    """One function's handler, and what its routes share; `warm` if its first event needs the store."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class Desk:
         warm: bool = True,
     ) -> None:
         configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
-        self.settings = Settings.read(os.environ)
+        self.settings = BroadcastSettings.read(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)
-        role_of = role_of or self.attend
+        role_of = role_of or self.identify_sender
         self.handler = WebSocketHandler(name, role_of=role_of, subprotocols=[SUBPROTOCOL])
         self.metrics: MetricsEmitter = self.handler.metrics
         self.store = Store(on_failure=self.metrics.emit_dynamodb_error)
@@ -90,21 +90,21 @@ class Desk:
 
         return register
 
-    # --- who is it
+    # --- who is the sender
 
-    def attend(self, request: Request[Any]) -> str:
-        """Return the role of who sent a control message, and note that the connection is alive."""
+    def identify_sender(self, request: Request[Any]) -> str:
+        """Return the role of a control message's sender, and note that the connection is alive."""
         self.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
-        person = self.store.touch(request.connection_id)
-        if person is None:
+        participant = self.store.touch(request.connection_id)
+        if participant is None:
             raise no_session()
-        bind_context(sessionId=person.session_id)
-        check_same_session(getattr(request.message, "sessionId", None), person.session_id)
-        request.caller = person
-        return person.role
+        bind_context(sessionId=participant.session_id)
+        check_same_session(getattr(request.message, "sessionId", None), participant.session_id)
+        request.caller = participant
+        return participant.role
 
     def check_pace(self, request: Request[Any], code: ErrorCode) -> None:
-        """Refuse a message that came too fast; warn before that, and cut off who never slows down."""
+        """Refuse a message that came too fast; warn before that, and close a sender that never slows down."""
         verdict = self.pace.judge(request.connection_id)
         if verdict.warn:
             warning = RateLimitWarningMessage(
@@ -120,19 +120,19 @@ class Desk:
         what = "audio chunks" if code is ErrorCode.RATE_LIMIT_AUDIO_CHUNKS else "control messages"
         raise ApplicationError(code, f"At most {self.pace.limit} {what} a second")
 
-    def person(
+    def participant(
         self,
         request: Request[Any],
         session_id: str,
         role: str,
         token: str,
         language: str | None = None,
-    ) -> Person:
-        """Return the sender, who comes into a session with a new token."""
+    ) -> Participant:
+        """Return the sender as a new participant of a session, with the hash of its token."""
         name = request.connection_id
-        return Person(
+        return Participant(
             connection_id=name,
-            seat_id=name,
+            participant_id=name,
             session_id=session_id,
             role=role,
             token_hash=digest_of(token),
@@ -142,7 +142,7 @@ class Desk:
         )
 
     def reattach(self, request: Request[Any], session_id: str, token: str) -> Reattached:
-        """Seat whom a token belongs to on the sender's connection."""
+        """Move the participant whom a token belongs to onto the sender's connection."""
         bind_context(sessionId=session_id)
         return self.store.reattach(
             request.connection_id,
@@ -156,26 +156,28 @@ class Desk:
         given = request.gateway.get("connectedAt")
         return given if type(given) is int else self.store.now_ms
 
-    # --- who is told
+    # --- who is notified
 
     def reply(self, request: Request[Any], message: ServerMessage) -> None:
-        """Reply now; a sender who is gone already, whose `$disconnect` may be over, is taken out."""
+        """Reply now; remove a sender that is gone already, since its `$disconnect` may be over."""
         if request.reply(message).kind == "gone":
-            self.see_off(request, request.connection_id)
+            self.remove_participant(request, request.connection_id)
 
-    def tell_of_arrival(self, sender: Sender, session: Session, language: str) -> None:
-        """Tell the speaker that a listener has come."""
-        news = news_of_arrival(session, language, self.store.now_ms)
-        self.tell(sender, session.speaker_connection_id, news)
+    def notify_of_arrival(self, sender: Sender, session: Session, language: str) -> None:
+        """Notify the speaker that a listener has joined."""
+        messages = arrival_messages(session, language, self.store.now_ms)
+        self.notify(sender, session.speaker_connection_id, messages)
 
-    def tell(self, sender: Sender, connection_id: str, messages: Iterable[ServerMessage]) -> None:
-        """Send to one person; who turns out to be gone is taken out."""
+    def notify(self, sender: Sender, connection_id: str, messages: Iterable[ServerMessage]) -> None:
+        """Send to one participant, and remove a participant whose connection turns out to be gone."""
         for message in messages:
             if sender.send(connection_id, message).kind == "gone":
-                self.see_off(sender, connection_id)
+                self.remove_participant(sender, connection_id)
                 return
 
-    def announce(self, request: Request[Any], session: Session, message: ServerMessage) -> None:
+    def notify_listeners(
+        self, request: Request[Any], session: Session, message: ServerMessage
+    ) -> None:
         """Send to all listeners."""
         started = time.perf_counter_ns()
         result = request.broadcast(session.audience, message)
@@ -183,24 +185,24 @@ class Desk:
         session_id = session.session_id
         self.metrics.emit_listener_notification_latency(session_id, len(result.sent), elapsed_ms)
         count_failures(self.metrics, session_id, result)
-        for connection_id in result.gone[:MAX_SEEN_OFF]:
-            self.see_off(request, connection_id)
+        for connection_id in result.gone[:MAX_REMOVALS]:
+            self.remove_participant(request, connection_id)
 
-    def see_off(self, sender: Sender, connection_id: str) -> None:
-        """Take out who is gone, and tell the speaker if the audience is smaller now."""
+    def remove_participant(self, sender: Sender, connection_id: str) -> None:
+        """Remove the participant of a closed connection; notify the speaker if the audience is smaller now."""
         departure = self.store.leave(connection_id)
         if departure is None or departure.session is None:
             return
-        self.tell_of_departure(sender, departure.session, departure.person.language or "")
+        self.notify_of_departure(sender, departure.session, departure.participant.language or "")
 
-    def tell_of_departure(self, sender: Sender, session: Session, language: str) -> None:
-        """Tell the speaker that a listener has gone."""
-        news = news_of_departure(session, language, self.store.now_ms)
-        self.tell(sender, session.speaker_connection_id, news)
+    def notify_of_departure(self, sender: Sender, session: Session, language: str) -> None:
+        """Notify the speaker that a listener has left."""
+        messages = departure_messages(session, language, self.store.now_ms)
+        self.notify(sender, session.speaker_connection_id, messages)
 
 
 def count_failures(metrics: MetricsEmitter, session_id: str, result: BroadcastResult) -> None:
-    """Count who could not be reached, by why; one value each, however many there are."""
+    """Count the listeners who could not be reached, one value for each reason."""
     for kind, count in result.counts.items():
         if kind != "sent" and count:
             kinds = {"ErrorType": kind}

@@ -1,4 +1,4 @@
-"""The door of the audio: the speaker's chunks, passed on to those who listen. Only refusals are answered.
+"""The function for audio: passes the speaker's chunks on to the listeners. Only refusals are answered.
 
 The path of every chunk: no write, and at most one read in two seconds, of the session's item, which
 holds the audience too. So a pause, an end or a new listener takes effect within two seconds.
@@ -16,7 +16,7 @@ from broadcast.sessions import check_is_open, check_same_session, without
 from shared_utils import SPEAKER, AudioMessage, ErrorCode, SendAudio, bind_context, error_code_of
 from shared_utils import validate_audio_alignment as check_alignment
 
-from ._common import MAX_SEEN_OFF, Desk, count_failures
+from ._common import MAX_REMOVALS, BroadcastApp, count_failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,20 +31,20 @@ FRESH_SECONDS = 2.0
 DEADLINE_SECONDS = 2.0
 
 
-def attend(request: Request[SendAudio]) -> str:
+def identify_speaker(request: Request[SendAudio]) -> str:
     """Return the role of who sent a chunk, which is a speaker's or refused."""
     with counting_drops(request):
-        desk.check_pace(request, ErrorCode.RATE_LIMIT_AUDIO_CHUNKS)
-        session = check_is_open(session_of(request), desk.store.now_ms)
+        app.check_pace(request, ErrorCode.RATE_LIMIT_AUDIO_CHUNKS)
+        session = check_is_open(session_of(request), app.store.now_ms)
         bind_context(sessionId=session.session_id)
         check_same_session(request.message.sessionId, session.session_id)
         request.caller = session
     return SPEAKER
 
 
-desk = Desk("AudioHandler", role_of=attend)
-desk.pace = Pace(desk.settings.audio_chunks_per_second)
-handler = desk.handler
+app = BroadcastApp("AudioHandler", role_of=identify_speaker)
+app.pace = Pace(app.settings.audio_chunks_per_second)
+handler = app.handler
 sessions: Recent[Session] = Recent(FRESH_SECONDS)  # by the speaker's connection
 watch = QualityWatch()
 
@@ -71,25 +71,27 @@ def session_of(request: Request[SendAudio]) -> Session:
     if session is None:
         before = sessions.last(name)  # a connection has one session for good
         known = before.session_id if before else request.message.sessionId
-        session = desk.store.session_of_speaker(name, known)
+        session = app.store.session_of_speaker(name, known)
         sessions.put(name, session)
     return session
 
 
 def pass_on(request: Request[SendAudio], session: Session) -> None:
     """Send a chunk to those who want to hear it, unless the broadcast is paused or muted."""
-    if session.held_back is not None:
-        request.metrics.emit_audio_chunk_dropped(session.session_id, session.held_back)
-    if session.held_back is not None or not session.hearers:
+    if session.drop_reason is not None:
+        request.metrics.emit_audio_chunk_dropped(session.session_id, session.drop_reason)
+    if session.drop_reason is not None or not session.audio_recipients:
         return
     message = AudioMessage.of(request.message, session.session_id)
     seconds = min(DEADLINE_SECONDS, request.remaining_seconds)
-    result = request.connections.broadcast(session.hearers, message, timeout_seconds=seconds)
-    if len(result.sent) < len(session.hearers):
+    result = request.connections.broadcast(
+        session.audio_recipients, message, timeout_seconds=seconds
+    )
+    if len(result.sent) < len(session.audio_recipients):
         count_failures(request.metrics, session.session_id, result)
         sessions.replace(request.connection_id, without(session, result.gone))
-        for connection_id in result.gone[:MAX_SEEN_OFF]:
-            desk.see_off(request, connection_id)
+        for connection_id in result.gone[:MAX_REMOVALS]:
+            app.remove_participant(request, connection_id)
 
 
 def warn_of_quality(request: Request[SendAudio], session: Session) -> None:
@@ -107,7 +109,7 @@ def counting_drops(request: Request[SendAudio], session_id: str = "") -> Iterato
     """Count a chunk that is refused, or that fails, by why."""
     try:
         yield
-    except Exception as error:  # handled by the ladder; here it is a chunk that nobody hears
+    except Exception as error:  # handled by the error mapping; here it is a chunk that nobody hears
         named = session_id or request.message.sessionId or ""
         request.metrics.emit_audio_chunk_dropped(named, error_code_of(error))
         raise

@@ -1,11 +1,11 @@
-"""The door that a schedule opens each minute: what nobody else noticed is put right.
+"""The function that a schedule runs each minute: it puts right what no other function noticed.
 
 Both tables are read whole, with a filter. That is a decision about cost: a thousand connections
 are about 60 read units a minute, 2.5 million a month. An index by due time would be written by
 every heartbeat, 86 million times a month, and a write unit costs five read units.
 
-Nothing here happens twice, however many run at once: each deed begins with a conditional update,
-and who comes second does nothing.
+Nothing here happens twice, however many run at once: each task begins with a conditional update,
+and the second of two runs does nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import shared_utils as su
 from broadcast.sessions import status_message
 from broadcast.upkeep import (
     client_url,
-    duties,
+    due_tasks,
     lost_listeners,
     refresh_messages,
     seconds_since,
@@ -29,25 +29,25 @@ from broadcast.upkeep import (
     why_over,
 )
 
-from ._common import Desk, count_failures
+from ._common import BroadcastApp, count_failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from broadcast.sessions import Listener, Person, Session
-    from broadcast.upkeep import Duties
+    from broadcast.sessions import Listener, Participant, Session
+    from broadcast.upkeep import DueTasks
 
-    Deed = Callable[[], object]
+    Task = Callable[[], object]
 
 # Work stops when so little of the function's time is left; the next run does the rest.
 RESERVE_SECONDS = 5.0
-# A deed is mostly waiting for answers.
-HANDS = 16
+# A task is mostly waiting for answers.
+WORKERS = 16
 
-desk = Desk("Housekeeping")
-store, logger, metrics = desk.store, desk.handler.logger, desk.metrics
+app = BroadcastApp("Housekeeping")
+store, logger, metrics = app.store, app.handler.logger, app.metrics
 connections = su.Connections()
 next_url = client_url(os.environ["API_GATEWAY_ENDPOINT"])
 
@@ -58,58 +58,58 @@ def handler(event: object, context: Any) -> dict[str, int]:
     ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     with metrics.invocation("Housekeeping"):
         try:
-            return do_all(list_deeds(ends), ends)
+            return do_all(list_tasks(ends), ends)
         except Exception as error:
             metrics.emit_lambda_error("Housekeeping", type(error).__name__)
             raise
 
 
-def list_deeds(ends: float) -> list[Deed]:
+def list_tasks(ends: float) -> list[Task]:
     """Return what is due, the most urgent first."""
-    # Sessions first: a listener is stored as a person before the session has it, so who is in a
-    # session and not among the people found later is gone.
+    # Sessions first: a listener is stored as a participant before the session has it, so a listener
+    # who is in a session and not among the participants found later is gone.
     sessions = store.open_sessions(lambda: time.monotonic() < ends)
-    people = store.open_people(lambda: time.monotonic() < ends)
+    participants = store.open_participants(lambda: time.monotonic() < ends)
     now_ms = store.now_ms
     over = {s.session_id: reason for s in sessions.found if (reason := why_over(s, now_ms))}
     going_on = [s for s in sessions.found if s.session_id not in over]
-    deeds: list[Deed] = [
+    tasks: list[Task] = [
         partial(end, s, over[s.session_id]) for s in sessions.found if s.session_id in over
     ]
     ids = {s.session_id for s in going_on}
-    for person in people.found:
-        due = duties(person, now_ms, desk.settings)
-        if due.close or (due and (person.session_id in ids or not sessions.complete)):
-            deeds.append(partial(look_after, person, due))
-    if people.complete:
-        open_ids = {person.connection_id for person in people.found}
-        deeds += [
-            partial(count_out, s, seat, listener)
+    for participant in participants.found:
+        due = due_tasks(participant, now_ms, app.settings)
+        if due.close or (due and (participant.session_id in ids or not sessions.complete)):
+            tasks.append(partial(do_due_tasks, participant, due))
+    if participants.complete:
+        open_ids = {participant.connection_id for participant in participants.found}
+        tasks += [
+            partial(remove_lost_listener, s, participant_id, listener)
             for s in going_on
-            for seat, listener in lost_listeners(s, open_ids)
+            for participant_id, listener in lost_listeners(s, open_ids)
         ]
-    return deeds + [partial(report, s) for s in going_on if s.speaker_gone_at is None]
+    return tasks + [partial(report, s) for s in going_on if s.speaker_gone_at is None]
 
 
-def do_all(deeds: list[Deed], ends: float) -> dict[str, int]:
-    """Do all deeds while there is time; one that fails stops no other. Return how many there were."""
+def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
+    """Do all tasks while there is time; one that fails stops no other. Return how many there were."""
     errors: list[Exception] = []
 
-    def do(deed: Deed) -> bool:
+    def do(task: Task) -> bool:
         if time.monotonic() >= ends:
             return False
         try:
-            deed()
+            task()
         except Exception as error:  # raised with the others when all is done
             errors.append(error)
         return True
 
-    with ThreadPoolExecutor(HANDS) as hands:
-        runs = [hands.submit(contextvars.copy_context().run, do, deed) for deed in deeds]
-    counts = {"deeds": len(deeds), "left": sum(not run.result() for run in runs)}
+    with ThreadPoolExecutor(WORKERS) as workers:
+        runs = [workers.submit(contextvars.copy_context().run, do, task) for task in tasks]
+    counts = {"tasks": len(tasks), "left": sum(not run.result() for run in runs)}
     logger.info("Housekeeping done", operation="housekeeping", failed=len(errors), **counts)
     if errors:
-        raise ExceptionGroup("deeds failed", errors)
+        raise ExceptionGroup("tasks failed", errors)
     return counts
 
 
@@ -123,43 +123,43 @@ def end(session: Session, reason: str) -> None:
     count_failures(metrics, ended.session_id, connections.broadcast(names, message))
 
 
-def look_after(person: Person, due: Duties) -> None:
+def do_due_tasks(participant: Participant, due: DueTasks) -> None:
     """Do what is due for someone's connection."""
     if due.close:
-        close_idle(person)
-    if due.warn and store.mark(person, "warnedAt"):
-        warning = warning_message(person, store.now_ms)
-        desk.tell(connections, person.connection_id, [warning])
-    if due.ask_to_refresh and store.mark(person, "refreshAskedAt"):
-        messages = refresh_messages(person, store.now_ms, next_url)
-        desk.tell(connections, person.connection_id, messages)
+        close_idle(participant)
+    if due.warn and store.mark(participant, "warnedAt"):
+        warning = warning_message(participant, store.now_ms)
+        app.notify(connections, participant.connection_id, [warning])
+    if due.ask_to_refresh and store.mark(participant, "refreshAskedAt"):
+        messages = refresh_messages(participant, store.now_ms, next_url)
+        app.notify(connections, participant.connection_id, messages)
 
 
-def close_idle(person: Person) -> None:
+def close_idle(participant: Participant) -> None:
     """Close a connection, unless the gateway has seen it alive: audio is not written down here."""
-    name = person.connection_id
+    name = participant.connection_id
     known = connections.get(name)
     if known is not None:
         silent_seconds = seconds_since(known.get("lastActiveAt"), store.now_ms)
-        if silent_seconds < desk.settings.idle_seconds:
+        if silent_seconds < app.settings.idle_seconds:
             store.touch_if_open(name)
             return
-        connections.send(name, timeout_message(person, store.now_ms))
+        connections.send(name, timeout_message(participant, store.now_ms))
         connections.close(name)
-    desk.see_off(connections, name)
+    app.remove_participant(connections, name)
 
 
-def count_out(session: Session, seat: str, listener: Listener) -> None:
+def remove_lost_listener(session: Session, participant_id: str, listener: Listener) -> None:
     """Take out a listener whose connection is closed, if that is still so."""
-    person = store.person(listener.connection_id)
-    if person is None or person.disconnected_at is not None:
-        after = store.vacate(session.session_id, seat, listener.connection_id)
+    participant = store.participant(listener.connection_id)
+    if participant is None or participant.disconnected_at is not None:
+        after = store.remove_listener(session.session_id, participant_id, listener.connection_id)
         if after is not None:
-            desk.tell_of_departure(connections, after, listener.language)
+            app.notify_of_departure(connections, after, listener.language)
 
 
 def report(session: Session) -> None:
     """Tell a speaker how the audience is."""
     status = status_message(session, "periodic", store.now_ms)
-    desk.tell(connections, session.speaker_connection_id, [status])
+    app.notify(connections, session.speaker_connection_id, [status])
     metrics.emit_periodic_status_update_sent(session.session_id)

@@ -1,4 +1,4 @@
-"""The system as it runs: every door, a real DynamoDB API, and connections that keep what is sent."""
+"""The system as it runs: every function, a real DynamoDB API, and connections that keep what is sent."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import pytest
 from broadcast.pace import Pace
 from broadcast.quality import QualityWatch
 from broadcast.recent import Recent
-from broadcast.settings import Settings
-from local.emulator import Emulator
+from broadcast.settings import BroadcastSettings
 from shared_utils import Outcome
 from shared_utils.table_names import TABLES
 from shared_utils.testing import (
@@ -28,8 +27,9 @@ from shared_utils.testing import (
     disconnect_event,
     message_event,
 )
+from wslocal import Emulator
 
-DOORS = ("connection", "session", "audio", "control", "listener", "housekeeping")
+HANDLER_NAMES = ("connection", "session", "audio", "control", "listener", "housekeeping")
 ENVIRONMENT = {
     "SESSIONS_TABLE_NAME": "Sessions",
     "CONNECTIONS_TABLE_NAME": "Connections",
@@ -38,10 +38,10 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
 }
 with mock.patch.dict(os.environ, ENVIRONMENT), capture_lines():
-    MODULES = {name: import_module(f"handlers.{name}") for name in DOORS}
+    MODULES = {name: import_module(f"handlers.{name}") for name in HANDLER_NAMES}
 HANDLERS = {
     action: MODULES[name].handler
-    for name in DOORS
+    for name in HANDLER_NAMES
     if name != "housekeeping"
     for action in MODULES[name].handler._routes
 }
@@ -107,7 +107,7 @@ class Clients(FakeConnections):
 
 
 class System:
-    """All doors over tables of their own, as their clients meet them."""
+    """All functions over tables of their own, as their clients meet them."""
 
     CHUNK = CHUNK
 
@@ -120,16 +120,16 @@ class System:
         self.clients = Clients(self.clock)
         self._monkeypatch = monkeypatch
         for module in MODULES.values():
-            store = module.desk.store
+            store = module.app.store
             for name in ("sessions_table", "connections_table", "rate_limits_table"):
                 monkeypatch.setattr(store, name, tables[name])
             monkeypatch.setattr(store, "_client", self.calls)
             monkeypatch.setattr(store, "_broken_off", {})
             monkeypatch.setattr(store, "_clock", self.clock)
-            monkeypatch.setattr(module.desk.handler, "connections", self.clients)
-            pace = Pace(module.desk.pace.limit, self.clock)
-            monkeypatch.setattr(module.desk, "pace", pace)
-        self.store = MODULES["session"].desk.store
+            monkeypatch.setattr(module.app.handler, "connections", self.clients)
+            pace = Pace(module.app.pace.limit, self.clock)
+            monkeypatch.setattr(module.app, "pace", pace)
+        self.store = MODULES["session"].app.store
         monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
         monkeypatch.setattr(MODULES["audio"], "sessions", Recent(2.0, self.clock))
         monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
@@ -137,21 +137,21 @@ class System:
     def lines(self) -> CapturedLines:
         """Return all lines that were written, those of metrics that waited too."""
         for module in MODULES.values():
-            module.desk.handler.windowed_metrics.flush()
-            module.desk.metrics.flush()
+            module.app.handler.windowed_metrics.flush()
+            module.app.metrics.flush()
         out = self._capsys.readouterr().out
         self._lines += [json.loads(line) for line in out.splitlines() if line[:2] == '{"']
         return self._lines
 
-    def set(self, door: str, **values) -> None:
-        """Change settings of one door."""
-        desk = MODULES[door].desk
-        fields = {name: getattr(desk.settings, name) for name in Settings.__slots__}
-        self._monkeypatch.setattr(desk, "settings", Settings(**{**fields, **values}))
+    def set(self, handler_name: str, **values) -> None:
+        """Change settings of one function."""
+        app = MODULES[handler_name].app
+        fields = {name: getattr(app.settings, name) for name in BroadcastSettings.__slots__}
+        self._monkeypatch.setattr(app, "settings", BroadcastSettings(**{**fields, **values}))
 
-    def door(self, name: str):
-        """Return what a door has at hand."""
-        return MODULES[name].desk
+    def app(self, name: str):
+        """Return what a function's routes share."""
+        return MODULES[name].app
 
     def connect(self, connection_id: str, **headers):
         return HANDLERS["$connect"](connect_event(connection_id, headers=headers), FakeContext())
@@ -172,9 +172,9 @@ class System:
         )
         return HANDLERS[action](event, FakeContext())["statusCode"]
 
-    def send_to(self, door: str, connection_id: str, body: dict) -> int:
-        """Send any body to a door, whatever its action."""
-        handler = MODULES[door].handler
+    def send_to(self, handler_name: str, connection_id: str, body: dict) -> int:
+        """Send any body to a function, whatever its action."""
+        handler = MODULES[handler_name].handler
         return handler(message_event(body, connection_id), FakeContext())["statusCode"]
 
     def chunk(self, connection_id: str, number: int = 0, **fields) -> int:
@@ -190,7 +190,7 @@ class System:
         return sent
 
     def types(self) -> list[tuple[str, str]]:
-        """Return who was sent what since the last time, by type."""
+        """Return what was sent since the last time, as (receiver, type)."""
         return [(name, message["type"]) for name, message in self.take()]
 
     def open(self, *listeners: str, speaker: str = "speaker", **fields) -> str:
@@ -204,15 +204,15 @@ class System:
         self.calls.made.clear()
         return created["sessionId"]
 
-    def at_once(self, *deeds) -> None:
+    def at_once(self, *tasks) -> None:
         """Do several things in threads of their own that begin together."""
-        barrier = threading.Barrier(len(deeds))
+        barrier = threading.Barrier(len(tasks))
 
-        def run(deed):
+        def run(task):
             barrier.wait()
-            deed()
+            task()
 
-        threads = [threading.Thread(target=run, args=(deed,)) for deed in deeds]
+        threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
         for thread in threads:
             thread.start()
         for thread in threads:

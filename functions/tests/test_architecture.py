@@ -1,4 +1,4 @@
-"""What may import what, and how long a door may be."""
+"""What may import what, and how long a route may be."""
 
 import ast
 import os
@@ -13,7 +13,7 @@ from shared_utils.websocket_messages import CLIENT_MESSAGES
 FUNCTIONS = Path(__file__).parent.parent
 ROOT = FUNCTIONS.parent
 MODULES = sorted([*FUNCTIONS.glob("broadcast/*.py"), *FUNCTIONS.glob("handlers/*.py")])
-DOORS = ("audio", "connection", "control", "housekeeping", "listener", "session")
+HANDLER_NAMES = ("audio", "connection", "control", "housekeeping", "listener", "session")
 # Which of their siblings the rules may import; those that are not here import none.
 ARROWS = {
     "store": {"sessions", "tokens"},
@@ -49,7 +49,7 @@ def test_only_the_store_knows_the_sdk():
 
 
 @pytest.mark.parametrize("path", rules(), ids=lambda path: path.stem)
-def test_rules_know_neither_doors_nor_events(path):
+def test_rules_know_neither_handlers_nor_events(path):
     names = imported(path)
 
     siblings = {name[1:] for name in names if name.startswith(".")}
@@ -61,7 +61,7 @@ def test_rules_know_neither_doors_nor_events(path):
 
 
 def routed(path: Path) -> dict[str, ast.FunctionDef]:
-    """Return a door's route functions by what they are routed by."""
+    """Return a handler module's route functions by what they are routed by."""
     found = {}
     for node in ast.parse(path.read_text()).body:
         for decorator in getattr(node, "decorator_list", []):
@@ -72,25 +72,25 @@ def routed(path: Path) -> dict[str, ast.FunctionDef]:
     return found
 
 
-def test_every_action_has_one_route_in_one_door():
-    keys = [key for door in DOORS for key in routed(FUNCTIONS / "handlers" / f"{door}.py")]
+def test_every_action_has_one_route_in_one_handler():
+    keys = [key for name in HANDLER_NAMES for key in routed(FUNCTIONS / "handlers" / f"{name}.py")]
 
     actions = sorted(key.removeprefix("su.") for key in keys)
     classes = [cls.__name__ for cls in CLIENT_MESSAGES.values()]
     assert actions == sorted([*classes, "$connect", "$disconnect"])
 
 
-def test_doors_are_those_that_are_deployed():
+def test_handlers_are_those_that_are_deployed():
     names = sorted(path.stem for path in FUNCTIONS.glob("handlers/*.py"))
 
-    assert names == sorted(["__init__", "_common", *DOORS])
+    assert names == sorted(["__init__", "_common", *HANDLER_NAMES])
 
 
 def test_route_functions_are_short():
     lengths = {
-        f"{door}.{function.name}": (function.end_lineno or 0) - function.lineno + 1
-        for door in DOORS
-        for function in routed(FUNCTIONS / "handlers" / f"{door}.py").values()
+        f"{name}.{function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for name in HANDLER_NAMES
+        for function in routed(FUNCTIONS / "handlers" / f"{name}.py").values()
     }
 
     assert len(lengths) == len(CLIENT_MESSAGES) + 2
@@ -99,7 +99,7 @@ def test_route_functions_are_short():
 
 COLD_START = """
 import sys
-import {door}
+import {name}
 {then}
 print("botocore" in sys.modules)
 """
@@ -118,8 +118,8 @@ ENVIRONMENT = {
 }
 
 
-def start(door: str, then: str = "", **environ: str) -> subprocess.CompletedProcess:
-    code = COLD_START.format(door=f"handlers.{door}", then=then)
+def start(name: str, then: str = "", **environ: str) -> subprocess.CompletedProcess:
+    code = COLD_START.format(name=f"handlers.{name}", then=then)
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**ENVIRONMENT, **environ},
@@ -130,32 +130,32 @@ def start(door: str, then: str = "", **environ: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize(
-    ("door", "then", "variable", "loaded"),
+    ("name", "then", "variable", "loaded"),
     [
         pytest.param("connection", CONNECT, "on-demand", False, id="connect"),
         pytest.param("audio", "", "on-demand", True, id="audio-on-lambda"),
         pytest.param("audio", "", None, False, id="audio-elsewhere"),
     ],
 )
-def test_sdk_is_loaded_at_the_start_of_those_who_need_it_at_once(door, then, variable, loaded):
+def test_sdk_is_loaded_at_the_start_where_it_is_needed_at_once(name, then, variable, loaded):
     environ = {"AWS_LAMBDA_INITIALIZATION_TYPE": variable} if variable else {}
 
-    run = start(door, then, **environ)
+    run = start(name, then, **environ)
 
     assert run.stderr == ""
     assert run.stdout.splitlines()[-1] == str(loaded)
 
 
 @pytest.mark.parametrize(
-    ("door", "variable", "value"),
+    ("name", "variable", "value"),
     [
         ("audio", "RATE_LIMIT_AUDIO_CHUNKS", "many"),
         ("session", "SESSIONS_TABLE_NAME", ""),
         ("housekeeping", "API_GATEWAY_ENDPOINT", "ftp://example"),
     ],
 )
-def test_start_stops_and_names_the_variable_that_is_wrong(door, variable, value):
-    run = start(door, **{variable: value})
+def test_start_stops_and_names_the_variable_that_is_wrong(name, variable, value):
+    run = start(name, **{variable: value})
 
     assert run.returncode == 1
     last = run.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The audio's door: who hears what, what is refused, and what a chunk costs."""
+"""The function for audio: who hears what, what is refused, and what a chunk costs."""
 
 import base64
 
@@ -199,8 +199,8 @@ def test_refused_chunk_is_answered_and_heard_by_nobody(system, name, fields, sta
 
     assert system.chunk(name, 0, **fields, requestId="mine") == status
 
-    [(told, message)] = system.take()
-    assert (told, message["type"], message["code"]) == (name, "error", code)
+    [(recipient, message)] = system.take()
+    assert (recipient, message["type"], message["code"]) == (name, "error", code)
     assert message["requestId"] == "mine"
 
 
@@ -243,9 +243,9 @@ def test_fifty_chunks_at_once_are_taken_and_the_next_is_refused(system):
     statuses = [system.chunk("speaker", number) for number in range(51)]
 
     assert statuses == [200] * 50 + [429]
-    told = [message for name, message in system.take() if name == "speaker"]
-    assert [message["type"] for message in told] == ["rateLimitWarning", "error"]
-    assert told[1]["message"] == "At most 50 audio chunks a second"
+    received = [message for name, message in system.take() if name == "speaker"]
+    assert [message["type"] for message in received] == ["rateLimitWarning", "error"]
+    assert received[1]["message"] == "At most 50 audio chunks a second"
     metrics = system.lines().metrics()
     assert metrics["RateLimitViolations"] == metrics["AudioChunksDropped"] == [1]
 
@@ -277,16 +277,16 @@ def test_clipping_is_told_to_the_speaker_at_a_bounded_rate(system):
 
     [system.chunk("speaker", number, audioData=LOUD) for number in range(10)]
 
-    told = [message for name, message in system.take() if name == "speaker"]
-    assert len(told) == 1
-    assert told[0] == {
+    received = [message for name, message in system.take() if name == "speaker"]
+    assert len(received) == 1
+    assert received[0] == {
         "type": "audioQualityWarning",
         "sessionId": session_id,
         "warningType": "clipping",
         "severity": "critical",
         "message": "The audio is cut off at full scale",
         "recommendation": "Lower the microphone's gain",
-        "timestamp": told[0]["timestamp"],
+        "timestamp": received[0]["timestamp"],
     }
 
 
@@ -309,11 +309,11 @@ def test_silence_is_told_but_not_to_who_is_muted(system):
 
     system.open()
     be_silent()
-    heard = system.types()
+    history = system.types()
     system.send("speaker", "muteBroadcast")
     system.take()
     system.clock.now += 2
     be_silent()
 
-    assert heard == [("speaker", "audioQualityWarning")]
+    assert history == [("speaker", "audioQualityWarning")]
     assert system.types() == []

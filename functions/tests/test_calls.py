@@ -82,7 +82,7 @@ def test_action_makes_the_calls_that_the_readme_tells(system, action):
 
 def test_a_minute_of_audio_makes_what_the_architecture_tells(system):
     document = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
-    told = dict(re.findall(r"^\| ([a-zA-Z ,]+) \| (\d+) \|$", document, re.MULTILINE))
+    documented = dict(re.findall(r"^\| ([a-zA-Z ,]+) \| (\d+) \|$", document, re.MULTILINE))
     audio = base64.b64encode(
         bytes(range(100)) * 32
     ).decode()  # 100 ms, neither silence nor clipping
@@ -108,7 +108,7 @@ def test_a_minute_of_audio_makes_what_the_architecture_tells(system):
         "metric documents": len(metrics),
     }
     num_bytes = sum(len(json.dumps(line, separators=(",", ":"))) + 1 for line in lines)
-    told_bytes = int(told.pop("bytes of log, a chunk"))
-    assert {name: int(number) for name, number in told.items()} == made
+    documented_bytes = int(documented.pop("bytes of log, a chunk"))
+    assert {name: int(number) for name, number in documented.items()} == made
     # Durations are numbers of one to six digits.
-    assert num_bytes / invocations == pytest.approx(told_bytes, rel=0.2)
+    assert num_bytes / invocations == pytest.approx(documented_bytes, rel=0.2)

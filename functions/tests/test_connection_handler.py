@@ -1,4 +1,4 @@
-"""The doors of a connection: who gets in, who gets what, and how someone comes back."""
+"""The function for connections: what is accepted, what is sent, and how a participant comes back."""
 
 import pytest
 
@@ -55,13 +55,13 @@ def test_heartbeat_is_acknowledged_and_moves_the_last_activity(system):
 
     [(name, message)] = system.take()
     assert (name, message["type"], message["requestId"]) == ("speaker", "heartbeatAck", "mine")
-    assert system.store.person("speaker").last_activity_at == int(system.clock.now * 1000)
+    assert system.store.participant("speaker").last_activity_at == int(system.clock.now * 1000)
 
 
 def test_heartbeat_without_a_session_is_acknowledged_and_stores_nothing(system):
     assert system.send("ann", "heartbeat") == 200
     assert system.types() == [("ann", "heartbeatAck")]
-    assert system.store.person("ann") is None
+    assert system.store.participant("ann") is None
 
 
 # --- what has no route

@@ -48,8 +48,8 @@ def test_nobody_else_may(system, action, name, status, code):
     session_id = system.open("ann")
 
     assert system.send(name, action, **ACTIONS[action][0]) == status
-    [(told, message)] = system.take()
-    assert (told, message["code"]) == (name, code)
+    [(recipient, message)] = system.take()
+    assert (recipient, message["code"]) == (name, code)
     assert system.store.session(session_id).state.to_dict() == STATE
 
 
@@ -84,7 +84,7 @@ def test_change_moves_the_last_activity(system):
 
     system.send("speaker", "pauseBroadcast")
 
-    assert system.store.person("speaker").last_activity_at == int(system.clock.now * 1000)
+    assert system.store.participant("speaker").last_activity_at == int(system.clock.now * 1000)
 
 
 def test_who_paused_playback_is_told_too(system):

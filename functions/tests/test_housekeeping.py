@@ -6,15 +6,15 @@ import pytest
 def later(system, seconds: float) -> None:
     """Let time pass in which everyone sends heartbeats."""
     system.clock.now += seconds
-    found = system.store.open_people(lambda: True).found
-    for person in found:
-        system.store.touch(person.connection_id)
+    found = system.store.open_participants(lambda: True).found
+    for participant in found:
+        system.store.touch(participant.connection_id)
 
 
 def test_nothing_due_is_nothing_done_but_a_status_for_the_speaker(system):
     session_id = system.open("ann")
 
-    assert system.keep_house() == {"deeds": 1, "left": 0}
+    assert system.keep_house() == {"tasks": 1, "left": 0}
 
     [(name, status)] = system.take()
     assert (name, status["type"], status["updateReason"]) == (
@@ -124,8 +124,8 @@ def test_idle_connection_is_told_how_long_it_was_silent(system):
 
     system.keep_house()
 
-    told = [m for name, m in system.take() if (name, m["type"]) == ("ann", "connectionTimeout")]
-    assert [message["idleSeconds"] for message in told] == [125]
+    received = [m for name, m in system.take() if (name, m["type"]) == ("ann", "connectionTimeout")]
+    assert [message["idleSeconds"] for message in received] == [125]
 
 
 def test_connection_that_the_gateway_saw_alive_stays(system):
@@ -137,7 +137,7 @@ def test_connection_that_the_gateway_saw_alive_stays(system):
     system.keep_house()
 
     assert system.clients.closed == []
-    assert system.store.person("speaker").last_activity_at == int(system.clock.now * 1000)
+    assert system.store.participant("speaker").last_activity_at == int(system.clock.now * 1000)
     assert system.store.session(session_id).speaker_gone_at is None
 
 
@@ -244,10 +244,10 @@ def test_listener_whose_item_is_lost_is_counted_out(system, dynamodb, tables):
 
 def test_listener_who_came_while_the_tables_were_read_stays(system, monkeypatch):
     session_id = system.open("ann")
-    found = system.store.open_people(lambda: True)
+    found = system.store.open_participants(lambda: True)
     late = type(found)([p for p in found.found if p.connection_id != "ann"], complete=True)
-    store = system.door("housekeeping").store
-    monkeypatch.setattr(store, "open_people", lambda _: late)
+    store = system.app("housekeeping").store
+    monkeypatch.setattr(store, "open_participants", lambda _: late)
 
     system.keep_house()
 
@@ -257,10 +257,10 @@ def test_listener_who_came_while_the_tables_were_read_stays(system, monkeypatch)
 def test_nobody_is_counted_out_after_a_scan_that_is_not_complete(system, monkeypatch):
     session_id = system.open("ann")
     system.store._close("ann")
-    store = system.door("housekeeping").store
-    found = store.open_people(lambda: True)
+    store = system.app("housekeeping").store
+    found = store.open_participants(lambda: True)
     part = type(found)(found.found, complete=False)
-    monkeypatch.setattr(store, "open_people", lambda _: part)
+    monkeypatch.setattr(store, "open_participants", lambda _: part)
 
     system.keep_house()
 
@@ -274,12 +274,12 @@ def test_work_stops_when_the_time_is_over_and_the_rest_is_left(system):
     system.open("ann")
     system.clock.now += 7200
 
-    assert system.keep_house(remaining_ms=5_000) == {"deeds": 0, "left": 0}
+    assert system.keep_house(remaining_ms=5_000) == {"tasks": 0, "left": 0}
     assert system.take() == []
     assert len(system.store.open_sessions(lambda: True).found) == 1
 
 
-def test_deed_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeypatch):
+def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeypatch):
     system.open("ann")
     other = system.open("bob", speaker="other")
     real = system.clients.send
@@ -299,7 +299,7 @@ def test_deed_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeyp
     lines = system.lines()
     assert lines.metrics()["LambdaErrors"] == [1]
     [done] = [line for line in lines if line.get("message") == "Housekeeping done"]
-    assert done["context"] == {"deeds": 2, "failed": 1, "left": 0}
+    assert done["context"] == {"tasks": 2, "failed": 1, "left": 0}
     assert system.store.session(other).status == "active"
 
 

@@ -4,7 +4,7 @@
 def test_session_begins_changes_hands_and_ends(system):
     system.connect("speaker")
     session_id = system.open("ann", "bob")
-    told = [
+    recipients = [
         *("ann", "bob", "speaker"),
     ]
 
@@ -26,8 +26,8 @@ def test_session_begins_changes_hands_and_ends(system):
     assert statuses == [200] * 7
     assert system.types() == [
         *(("ann", "audio"), ("bob", "audio")),
-        *((name, "broadcastPaused") for name in told),
-        *((name, "broadcastResumed") for name in told),
+        *((name, "broadcastPaused") for name in recipients),
+        *((name, "broadcastResumed") for name in recipients),
         ("bob", "playbackPaused"),
         *(("ann-2", "connectionRefreshComplete"), ("ann-2", "broadcastControl")),
         ("ann-2", "audio"),

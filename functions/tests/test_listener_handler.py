@@ -27,7 +27,7 @@ def test_pausing_twice_is_as_good_as_once(system):
     session_id = system.open("ann")
 
     assert [system.send("ann", "pausePlayback") for _ in range(2)] == [200, 200]
-    assert system.store.session(session_id).hearers == []
+    assert system.store.session(session_id).audio_recipients == []
 
 
 def test_language_changes_and_the_speaker_hears_of_a_new_one(system):
@@ -83,13 +83,13 @@ def test_nobody_else_may(system, action, fields, name, status, code):
     system.open("ann")
 
     assert system.send(name, action, **fields) == status
-    [(told, message)] = system.take()
-    assert (told, message["code"]) == (name, code)
+    [(recipient, message)] = system.take()
+    assert (recipient, message["code"]) == (name, code)
 
 
 def test_listener_who_was_counted_out_is_told_that_the_connection_is_closed(system):
     session_id = system.open("ann")
-    system.store.vacate(session_id, "ann", "ann")
+    system.store.remove_listener(session_id, "ann", "ann")
 
     assert system.send("ann", "pausePlayback") == 410
     [(_, message)] = system.take()

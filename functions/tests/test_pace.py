@@ -1,6 +1,6 @@
 import pytest
 
-from broadcast.pace import MAX_SENDERS, Pace, TokenBuckets, Verdict
+from broadcast.pace import MAX_SENDERS, Pace, PaceDecision, TokenBuckets
 
 
 class Clock:
@@ -81,7 +81,7 @@ def test_memory_is_bounded_and_who_was_silent_longest_is_forgotten(clock):
     assert take(buckets, 1, "second") == [True]
 
 
-def judge(pace: Pace, times: int) -> list[Verdict]:
+def judge(pace: Pace, times: int) -> list[PaceDecision]:
     return [pace.judge("a") for _ in range(times)]
 
 
@@ -113,8 +113,8 @@ def test_warning_comes_again_after_five_seconds(clock):
 def test_one_message_a_second_is_no_reason_to_warn(clock):
     pace = Pace(1, clock)
 
-    assert pace.judge("a") == Verdict(allowed=True)
-    assert pace.judge("a") == Verdict(allowed=False, warn=True, retry_after_ms=1000)
+    assert pace.judge("a") == PaceDecision(allowed=True)
+    assert pace.judge("a") == PaceDecision(allowed=False, warn=True, retry_after_ms=1000)
 
 
 def test_who_never_slows_down_is_cut_off_after_five_seconds_worth_of_refusals(clock):
@@ -127,4 +127,4 @@ def test_pace_of_one_sender_is_not_that_of_another(clock):
     pace = Pace(1, clock)
     judge(pace, 10)
 
-    assert pace.judge("b") == Verdict(allowed=True)
+    assert pace.judge("b") == PaceDecision(allowed=True)

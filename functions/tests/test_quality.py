@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from broadcast.quality import Heard, QualityWatch, Sound, assess, follow
+from broadcast.quality import QualityWatch, Sound, SpeakerHistory, assess, follow
 
 QUIET = Sound(is_silent=True, is_clipping=False, full_scale_share=0.0)
 FINE = Sound(is_silent=False, is_clipping=False, full_scale_share=0.0)
@@ -26,9 +26,9 @@ def tone(peak: float) -> bytes:
 
 def hear(sounds: list[Sound], step: float) -> list[tuple[float, tuple[str, str]]]:
     """Return when which warning is due, of sounds that are `step` seconds apart."""
-    heard, due = Heard(), []
+    history, due = SpeakerHistory(), []
     for number, sound in enumerate(sounds):
-        heard, warning = follow(heard, sound, number * step)
+        history, warning = follow(history, sound, number * step)
         if warning:
             due.append((round(number * step, 3), warning))
     return due
@@ -111,17 +111,17 @@ def test_watch_follows_each_speaker_and_says_what_helps():
     watch = QualityWatch(clock=lambda: 0.0)
     loud = tone(40_000)
 
-    told = [watch.warning(name, "golden-eagle-427", loud, "pcm_s16le") for name in "abaabb"]
+    warnings = [watch.warning(name, "golden-eagle-427", loud, "pcm_s16le") for name in "abaabb"]
 
-    assert [warning is not None for warning in told] == [False, False, False, True, False, True]
-    assert told[3].to_dict() == {
+    assert [warning is not None for warning in warnings] == [False, False, False, True, False, True]
+    assert warnings[3].to_dict() == {
         "type": "audioQualityWarning",
         "sessionId": "golden-eagle-427",
         "warningType": "clipping",
         "severity": "critical",
         "message": "The audio is cut off at full scale",
         "recommendation": "Lower the microphone's gain",
-        "timestamp": told[3].timestamp,
+        "timestamp": warnings[3].timestamp,
     }
 
 
@@ -133,5 +133,5 @@ def test_watch_remembers_a_bounded_number_of_speakers():
         for number in range(1001)
     ]
 
-    assert len(watch._heard) == 1000
-    assert "0" not in watch._heard
+    assert len(watch._histories) == 1000
+    assert "0" not in watch._histories

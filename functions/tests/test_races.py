@@ -61,7 +61,7 @@ def test_only_so_many_get_in_as_there_is_room(system):
     assert system.store.session(session_id).listener_count == 3
 
 
-def test_one_token_on_several_connections_at_once_seats_its_owner_on_one(system):
+def test_one_token_on_several_connections_at_once_moves_its_owner_to_one(system):
     session_id = system.open("ann", "bob")
     names = [f"ann-{number}" for number in range(2, 7)]
 
@@ -79,12 +79,15 @@ def test_one_token_on_several_connections_at_once_seats_its_owner_on_one(system)
     )
 
     session = system.store.session(session_id)
-    [seated] = set(session.audience) - {"bob"}
+    [kept] = set(session.audience) - {"bob"}
     assert session.listener_count == 2
-    assert seated in names
-    opened = {person.connection_id for person in system.store.open_people(lambda: True).found}
-    assert opened == {"speaker", "bob", seated}
-    assert set(system.clients.closed) >= set(names) - {seated}
+    assert kept in names
+    opened = {
+        participant.connection_id
+        for participant in system.store.open_participants(lambda: True).found
+    }
+    assert opened == {"speaker", "bob", kept}
+    assert set(system.clients.closed) >= set(names) - {kept}
 
 
 def test_speaker_on_several_connections_at_once_speaks_from_one(system):
@@ -104,7 +107,10 @@ def test_speaker_on_several_connections_at_once_speaks_from_one(system):
     )
 
     speaking = system.store.session(session_id).speaker_connection_id
-    opened = [person.connection_id for person in system.store.open_people(lambda: True).found]
+    opened = [
+        participant.connection_id
+        for participant in system.store.open_participants(lambda: True).found
+    ]
     assert opened == [speaking]
 
 

@@ -1,4 +1,4 @@
-"""The doors of a session: opened, joined, looked at and ended, and what is refused."""
+"""The function for sessions: opened, joined, queried and ended, and what is refused."""
 
 import pytest
 
@@ -88,7 +88,7 @@ def test_creation_fails_when_every_id_is_taken(system, monkeypatch):
     assert create(system, "second") == 500
     message = only_error(system, "second")
     assert (message["code"], message["retryable"]) == ("SESSION_CREATION_FAILED", True)
-    assert system.store.person("second") is None
+    assert system.store.participant("second") is None
 
 
 def test_sixth_session_of_an_address_in_a_minute_is_refused(system):
@@ -125,7 +125,7 @@ def test_listener_gets_the_session_and_the_speaker_is_told(system):
         "ann", "joinSession", sessionId=session_id, targetLanguage="pt-br", requestId="mine"
     )
 
-    (first, joined), (second, told), (third, state) = system.take()
+    (first, joined), (second, notice), (third, state) = system.take()
     system.tokens["ann"] = joined["refreshToken"]
     assert (status, first, second, third) == (200, "ann", "speaker", "speaker")
     assert joined == {
@@ -140,12 +140,12 @@ def test_listener_gets_the_session_and_the_speaker_is_told(system):
         "requestId": "mine",
         "timestamp": joined["timestamp"],
     }
-    assert told == {
+    assert notice == {
         "type": "listenerJoined",
         "sessionId": session_id,
         "listenerCount": 1,
         "targetLanguage": "pt-BR",
-        "timestamp": told["timestamp"],
+        "timestamp": notice["timestamp"],
     }
     assert (state["type"], state["updateReason"]) == ("sessionStatus", "newLanguage")
 
@@ -181,7 +181,7 @@ def test_session_that_takes_nobody(system, change, status, code):
 
     assert answer == status
     assert only_error(system, "bob")["code"] == code
-    assert system.store.person("bob") is None
+    assert system.store.participant("bob") is None
 
 
 def test_listener_who_is_gone_before_the_answer_is_counted_out(system):
@@ -224,10 +224,10 @@ def test_tenth_listener_is_worth_a_status(system):
 
     system.send("tenth", "joinSession", sessionId=session_id, targetLanguage="fr")
 
-    told = [message for name, message in system.take() if name == "speaker"]
-    assert [message["type"] for message in told] == ["listenerJoined", "sessionStatus"]
-    assert told[1]["updateReason"] == "listenerCountChange"
-    assert told[1]["languageDistribution"] == {"fr": 10}
+    received = [message for name, message in system.take() if name == "speaker"]
+    assert [message["type"] for message in received] == ["listenerJoined", "sessionStatus"]
+    assert received[1]["updateReason"] == "listenerCountChange"
+    assert received[1]["languageDistribution"] == {"fr": 10}
 
 
 # --- getSessionStatus

@@ -5,17 +5,17 @@ import pytest
 from broadcast.sessions import (
     ENDED,
     Listener,
-    Person,
+    Participant,
     Session,
+    arrival_messages,
     check_is_open,
     check_same_session,
     control_message,
     created_message,
+    departure_messages,
     joined_message,
+    language_messages,
     new_session,
-    news_of_arrival,
-    news_of_departure,
-    news_of_language,
     status_message,
     without,
 )
@@ -26,7 +26,7 @@ HOUR = 3_600_000
 
 
 def session(listeners=(), **fields) -> Session:
-    seats = {name: Listener(name, language) for name, language in listeners}
+    by_id = {name: Listener(name, language) for name, language in listeners}
     defaults = {
         "session_id": "golden-eagle-427",
         "speaker_connection_id": "speaker",
@@ -36,8 +36,8 @@ def session(listeners=(), **fields) -> Session:
         "ends_at": NOW + HOUR,
         "state": BroadcastState(isPaused=False, isMuted=False, volume=0.8),
         "audio_format": AudioFormat(),
-        "listeners": seats,
-        "listener_count": len(seats),
+        "listeners": by_id,
+        "listener_count": len(by_id),
     }
     return Session(**{**defaults, **fields})
 
@@ -46,8 +46,8 @@ def crowd(count: int, language: str = "fr") -> list[tuple[str, str]]:
     return [(f"listener-{number}", language) for number in range(count)]
 
 
-def kinds(news) -> list[str]:
-    return [getattr(message, "updateReason", message.type) for message in news]
+def kinds(messages) -> list[str]:
+    return [getattr(message, "updateReason", message.type) for message in messages]
 
 
 def test_new_session_is_as_the_speaker_wants_it_and_lasts_so_many_hours():
@@ -59,7 +59,7 @@ def test_new_session_is_as_the_speaker_wants_it_and_lasts_so_many_hours():
         minStability=0.7,
         maxBufferTimeout=2.0,
     )
-    speaker = Person("a", "a", "golden-eagle-427", "speaker", "hash", NOW, NOW)
+    speaker = Participant("a", "a", "golden-eagle-427", "speaker", "hash", NOW, NOW)
 
     assert new_session(wanted, speaker, NOW, 1.5) == Session(
         session_id="golden-eagle-427",
@@ -83,7 +83,7 @@ def test_who_paused_playback_is_in_the_audience_but_hears_nothing():
     found = replace(session(), listeners=listeners)
 
     assert found.audience == ["ann-2", "bob"]
-    assert found.hearers == ["ann-2"]
+    assert found.audio_recipients == ["ann-2"]
     assert found.languages == {"fr": 1, "de": 1}
 
 
@@ -94,7 +94,7 @@ def test_who_paused_playback_is_in_the_audience_but_hears_nothing():
 def test_paused_and_muted_hold_audio_back(paused, muted, why):
     state = BroadcastState(isPaused=paused, isMuted=muted, volume=0)
 
-    assert session(state=state).held_back == why
+    assert session(state=state).drop_reason == why
 
 
 def test_without_those_who_are_gone():
@@ -187,7 +187,7 @@ def test_status_of_a_session_that_is_over_says_so():
 
 
 @pytest.mark.parametrize(
-    ("audience", "news"),
+    ("audience", "messages"),
     [
         pytest.param([*crowd(1)], ["listenerJoined", "newLanguage"], id="first"),
         pytest.param([*crowd(2)], ["listenerJoined"], id="second"),
@@ -197,12 +197,12 @@ def test_status_of_a_session_that_is_over_says_so():
         pytest.param([*crowd(11)], ["listenerJoined"], id="eleventh"),
     ],
 )
-def test_speaker_is_told_of_an_arrival(audience, news):
-    assert kinds(news_of_arrival(session(audience), "fr", NOW)) == news
+def test_speaker_is_told_of_an_arrival(audience, messages):
+    assert kinds(arrival_messages(session(audience), "fr", NOW)) == messages
 
 
 @pytest.mark.parametrize(
-    ("left", "news"),
+    ("left", "messages"),
     [
         pytest.param(0, ["listenerLeft"], id="last"),
         pytest.param(8, ["listenerLeft"], id="below-ten"),
@@ -210,21 +210,21 @@ def test_speaker_is_told_of_an_arrival(audience, news):
         pytest.param(10, ["listenerLeft"], id="ten-stay"),
     ],
 )
-def test_speaker_is_told_of_a_departure(left, news):
-    assert kinds(news_of_departure(session(crowd(left)), "fr", NOW)) == news
+def test_speaker_is_told_of_a_departure(left, messages):
+    assert kinds(departure_messages(session(crowd(left)), "fr", NOW)) == messages
 
 
 def test_nobody_is_told_of_a_departure_once_the_session_is_over():
-    assert news_of_departure(session(crowd(3), status=ENDED), "fr", NOW) == []
+    assert departure_messages(session(crowd(3), status=ENDED), "fr", NOW) == []
 
 
 @pytest.mark.parametrize(
-    ("audience", "before", "news"),
+    ("audience", "before", "messages"),
     [
         pytest.param([("ann", "fr"), ("bob", "de")], "de", ["newLanguage"], id="new"),
         pytest.param([("ann", "fr"), ("bob", "fr")], "de", [], id="known"),
         pytest.param([("ann", "fr")], "fr", [], id="same"),
     ],
 )
-def test_speaker_is_told_of_a_language_that_is_new(audience, before, news):
-    assert kinds(news_of_language(session(audience), before, "fr", NOW)) == news
+def test_speaker_is_told_of_a_language_that_is_new(audience, before, messages):
+    assert kinds(language_messages(session(audience), before, "fr", NOW)) == messages

@@ -1,6 +1,6 @@
 import pytest
 
-from broadcast.settings import Settings
+from broadcast.settings import BroadcastSettings
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.validators import ValidationError
 
@@ -19,8 +19,8 @@ DEFAULTS = {
 
 
 def read(**environ: str) -> dict[str, object]:
-    settings = Settings.read(environ)
-    return {name: getattr(settings, name) for name in Settings.__slots__}
+    settings = BroadcastSettings.read(environ)
+    return {name: getattr(settings, name) for name in BroadcastSettings.__slots__}
 
 
 def test_defaults_are_the_contracts():
@@ -92,7 +92,7 @@ def test_empty_variable_is_its_default(text):
 )
 def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, text):
     with pytest.raises(ApplicationError) as caught:
-        Settings.read({variable: text})
+        BroadcastSettings.read({variable: text})
 
     assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
     assert str(caught.value).startswith(f"{variable} must b")
@@ -112,23 +112,25 @@ def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, tex
     ],
 )
 def test_only_listed_origins_are_allowed(origin, allowed):
-    settings = Settings(allowed_origins=frozenset(["https://a.example"]))
+    settings = BroadcastSettings(allowed_origins=frozenset(["https://a.example"]))
 
     assert settings.allows_origin(origin) is allowed
 
 
 def test_any_origin_is_allowed_without_a_list():
-    assert Settings().allows_origin("")
+    assert BroadcastSettings().allows_origin("")
 
 
 @pytest.mark.parametrize("code", ["en", "pt-BR", "en-GB"])
 def test_offered_language_passes(code):
-    Settings(supported_languages=frozenset(["en", "pt-BR"])).check_language(code, "targetLanguage")
+    BroadcastSettings(supported_languages=frozenset(["en", "pt-BR"])).check_language(
+        code, "targetLanguage"
+    )
 
 
 @pytest.mark.parametrize("code", ["pt", "pt-PT", "fr"])
 def test_language_that_is_not_offered_is_refused(code):
-    settings = Settings(supported_languages=frozenset(["en", "pt-BR"]))
+    settings = BroadcastSettings(supported_languages=frozenset(["en", "pt-BR"]))
 
     with pytest.raises(ValidationError) as caught:
         settings.check_language(code, "targetLanguage")
@@ -139,4 +141,4 @@ def test_language_that_is_not_offered_is_refused(code):
 
 
 def test_any_language_passes_without_a_list():
-    Settings().check_language("fr", "targetLanguage")
+    BroadcastSettings().check_language("fr", "targetLanguage")

@@ -1,11 +1,11 @@
-"""The cupboard, against a real DynamoDB API: the shape of the items, and what happens once only."""
+"""The repository, against a real DynamoDB API: the shape of the items, and what happens once only."""
 
 from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from broadcast.sessions import Person, Session
+from broadcast.sessions import Participant, Session
 from broadcast.store import Store, connect
 from broadcast.tokens import digest_of
 from shared_utils import ApplicationError, AudioFormat, BroadcastState, ErrorCode
@@ -15,12 +15,12 @@ NOW_MS = NOW * 1000
 SESSION_ID = "golden-eagle-427"
 
 
-def person(name: str, role: str = "listener", language: str | None = "fr") -> Person:
+def participant(name: str, role: str = "listener", language: str | None = "fr") -> Participant:
     digest = digest_of(f"{name}.secret")
-    return Person(name, name, SESSION_ID, role, digest, NOW_MS - 500, NOW_MS, language)
+    return Participant(name, name, SESSION_ID, role, digest, NOW_MS - 500, NOW_MS, language)
 
 
-SPEAKER = person("speaker", "speaker", None)
+SPEAKER = participant("speaker", "speaker", None)
 SESSION = Session(
     session_id=SESSION_ID,
     speaker_connection_id="speaker",
@@ -79,9 +79,9 @@ def refused(code: ErrorCode):
 
 def test_session_comes_back_as_it_was_stored(store, session):
     assert store.session(SESSION_ID) == session
-    assert store.person("speaker") == SPEAKER
+    assert store.participant("speaker") == SPEAKER
     assert store.session("golden-eagle-428") is None
-    assert store.person("nobody") is None
+    assert store.participant("nobody") is None
 
 
 def test_session_item_has_the_shape_that_others_know(store, session):
@@ -114,7 +114,7 @@ def test_session_item_has_the_shape_that_others_know(store, session):
 
 
 def test_listener_item_has_the_shape_that_others_know(store, session):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
 
     assert raw(store, "connections_table", connectionId="ann") == {
         "connectionId": {"S": "ann"},
@@ -130,11 +130,11 @@ def test_listener_item_has_the_shape_that_others_know(store, session):
 
 
 def test_session_id_that_is_taken_changes_nothing(store, session):
-    other = replace(SPEAKER, connection_id="other", seat_id="other")
+    other = replace(SPEAKER, connection_id="other", participant_id="other")
 
     assert store.create(other, replace(SESSION, speaker_connection_id="other")) is False
     assert store.session(SESSION_ID) == session
-    assert store.person("other") is None
+    assert store.participant("other") is None
 
 
 def test_connection_that_has_a_session_makes_no_other(store, session):
@@ -145,10 +145,10 @@ def test_connection_that_has_a_session_makes_no_other(store, session):
 
 
 def test_index_has_the_open_listeners_only(store, session):
-    store.join(person("ann"), 500)
-    store.join(person("bob", language="de"), 500)
-    store.join(person("eve"), 500)
-    store.set_language(store.person("ann"), "it")
+    store.join(participant("ann"), 500)
+    store.join(participant("bob", language="de"), 500)
+    store.join(participant("eve"), 500)
+    store.set_language(store.participant("ann"), "it")
     store.leave("eve")
 
     assert sorted(indexed(store)) == [("ann", "it"), ("bob", "de")]
@@ -158,7 +158,7 @@ def test_index_has_the_open_listeners_only(store, session):
 
 
 def test_join_counts_and_leave_counts_back_once(store, session):
-    joined = store.join(person("ann"), 500)
+    joined = store.join(participant("ann"), 500)
     left = [store.leave("ann"), store.leave("ann")]
 
     assert (joined.listener_count, joined.audience) == (1, ["ann"])
@@ -168,14 +168,14 @@ def test_join_counts_and_leave_counts_back_once(store, session):
 
 
 def test_full_session_takes_nobody_until_one_leaves(store, session):
-    store.join(person("ann"), 1)
+    store.join(participant("ann"), 1)
 
     with refused(ErrorCode.SESSION_MAX_LISTENERS_REACHED):
-        store.join(person("bob"), 1)
-    assert store.person("bob") is None
+        store.join(participant("bob"), 1)
+    assert store.participant("bob") is None
 
     store.leave("ann")
-    assert store.join(person("bob"), 1).audience == ["bob"]
+    assert store.join(participant("bob"), 1).audience == ["bob"]
 
 
 @pytest.mark.parametrize(
@@ -198,39 +198,39 @@ def test_closed_session_takes_nobody_and_leaves_the_connection_free(store, chang
     change(store)
 
     with refused(code):
-        store.join(person("ann"), 500)
+        store.join(participant("ann"), 500)
 
-    assert store.person("ann") is None
+    assert store.participant("ann") is None
 
 
 def test_join_that_was_answered_to_nobody_succeeds_when_it_is_sent_again(store, session):
     """The SDK repeats a call whose answer was lost: the second one finds what the first has done."""
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
 
-    assert store._seat_listener(person("ann"), 500).listener_count == 1
+    assert store._add_listener(participant("ann"), 500).listener_count == 1
 
 
 def test_connection_is_free_again_when_the_database_fails_half_way(store, session, monkeypatch):
     def fail(*_):
         raise RuntimeError
 
-    monkeypatch.setattr(store, "_seat_listener", fail)
+    monkeypatch.setattr(store, "_add_listener", fail)
     with pytest.raises(RuntimeError):
-        store.join(person("ann"), 500)
+        store.join(participant("ann"), 500)
 
-    assert store.person("ann") is None
+    assert store.participant("ann") is None
 
 
-def test_seat_of_another_connection_is_not_vacated(store, session):
-    store.join(person("ann"), 500)
+def test_listener_on_another_connection_is_not_removed(store, session):
+    store.join(participant("ann"), 500)
 
-    assert store.vacate(SESSION_ID, "ann", "ann-2") is None
+    assert store.remove_listener(SESSION_ID, "ann", "ann-2") is None
     assert store.session(SESSION_ID).audience == ["ann"]
 
 
 def test_who_was_closed_but_not_counted_out_still_can_be(store, session):
     """As when a function dies between the two updates."""
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
     store._close("ann")
 
     assert store.leave("ann").session.listener_count == 0
@@ -258,7 +258,7 @@ def test_touch_of_a_closed_connection_is_refused_and_makes_no_item(store, sessio
 
 def test_mark_is_set_once(store, session):
     assert [store.mark(SPEAKER, "warnedAt"), store.mark(SPEAKER, "warnedAt")] == [True, False]
-    assert store.person("speaker").warned_at == NOW_MS
+    assert store.participant("speaker").warned_at == NOW_MS
 
 
 # --- the speaker
@@ -279,7 +279,7 @@ def test_session_of_a_speaker_takes_one_read_with_its_id(store, session, dynamod
 
 
 def test_session_of_who_is_no_speaker_is_refused(store, session):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
 
     for name, code in (
         ("nobody", ErrorCode.SESSION_NOT_FOUND),
@@ -317,20 +317,20 @@ def test_session_over_is_ended_once_and_its_item_kept_for_an_hour(store, session
 
 
 def test_listener_moves_to_another_connection_without_being_counted_twice(store, session):
-    store.join(person("ann"), 500)
-    store.set_playback(store.person("ann"), paused=True)
+    store.join(participant("ann"), 500)
+    store.set_playback(store.participant("ann"), paused=True)
 
     moved = store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     found = store.session(SESSION_ID)
-    assert (found.listener_count, found.audience, found.hearers) == (1, ["ann-2"], [])
+    assert (found.listener_count, found.audience, found.audio_recipients) == (1, ["ann-2"], [])
     assert (moved.left_connection_id, moved.is_back) == ("ann", False)
-    assert store.person("ann").disconnected_at == NOW_MS
+    assert store.participant("ann").disconnected_at == NOW_MS
     assert indexed(store) == [("ann-2", "fr")]
 
 
 def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, session):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
 
     left = []
     for number in (2, 3):
@@ -345,7 +345,7 @@ def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, 
 
 
 def test_closing_the_old_connection_late_takes_nobody_out(store, session):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
     store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     store.leave("ann")
@@ -354,9 +354,9 @@ def test_closing_the_old_connection_late_takes_nobody_out(store, session):
 
 
 def test_listener_who_was_counted_out_is_counted_again_with_the_last_language(store, session):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
     store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
-    store.set_language(store.person("ann-2"), "it")
+    store.set_language(store.participant("ann-2"), "it")
     store.leave("ann-2")
 
     moved = store.reattach("ann-3", SESSION_ID, "ann.secret", NOW_MS, 500)
@@ -364,17 +364,17 @@ def test_listener_who_was_counted_out_is_counted_again_with_the_last_language(st
     assert (moved.is_back, moved.left_connection_id) == (True, None)
     assert moved.session.listener_count == 1
     assert moved.session.languages == {"it": 1}
-    assert store.person("ann-3").language == "it"
+    assert store.participant("ann-3").language == "it"
 
 
 def test_no_room_is_left_for_who_was_counted_out(store, session):
-    store.join(person("ann"), 1)
+    store.join(participant("ann"), 1)
     store.leave("ann")
-    store.join(person("bob"), 1)
+    store.join(participant("bob"), 1)
 
     with refused(ErrorCode.SESSION_MAX_LISTENERS_REACHED):
         store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 1)
-    assert store.person("ann-2") is None
+    assert store.participant("ann-2") is None
 
 
 def test_speaker_comes_back_and_is_no_longer_missed(store, session):
@@ -392,7 +392,7 @@ def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, 
 
     assert moved.left_connection_id == "speaker"
     with refused(ErrorCode.CONNECTION_CLOSED):
-        store.steer(SPEAKER, {"isPaused": True})
+        store.change_broadcast(SPEAKER, {"isPaused": True})
     with refused(ErrorCode.CONNECTION_CLOSED):
         store.end_as_speaker(SPEAKER, "speakerEnded")
     with refused(ErrorCode.CONNECTION_CLOSED):
@@ -413,7 +413,7 @@ def test_refresh_that_is_asked_twice_is_answered_twice(store, session):
 def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old_connection(
     store, session, monkeypatch, name
 ):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
     real = store._move
 
     def move_twice(*arguments):
@@ -425,7 +425,7 @@ def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old
     moved = store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
 
     assert moved.left_connection_id == name
-    assert store.person("new").disconnected_at is None
+    assert store.participant("new").disconnected_at is None
 
 
 @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ def test_wrong_token_tells_nothing_and_changes_nothing(store, session, session_i
         store.reattach("thief", session_id, token, NOW_MS, 500)
 
     assert store.session(SESSION_ID) == session
-    assert store.person("thief") is None
+    assert store.participant("thief") is None
 
 
 def test_token_ends_with_what_is_kept_of_its_connection(store, session):
@@ -453,9 +453,9 @@ def test_token_ends_with_what_is_kept_of_its_connection(store, session):
         store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
 
 
-def test_connection_that_has_a_session_cannot_take_over_another_seat(store, session):
-    store.join(person("ann"), 500)
-    store.join(person("bob"), 500)
+def test_connection_that_has_a_session_cannot_take_over_another_participant(store, session):
+    store.join(participant("ann"), 500)
+    store.join(participant("bob"), 500)
 
     with refused(ErrorCode.SESSION_ALREADY_EXISTS):
         store.reattach("bob", SESSION_ID, "ann.secret", NOW_MS, 500)
@@ -465,7 +465,7 @@ def test_connection_that_has_a_session_cannot_take_over_another_seat(store, sess
 
 @pytest.mark.parametrize("name", ["speaker", "ann"])
 def test_nobody_comes_back_to_a_session_that_has_ended(store, session, name):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
     store.end_as_speaker(SPEAKER, "speakerEnded")
 
     with refused(ErrorCode.SESSION_INACTIVE):
@@ -476,14 +476,14 @@ def test_nobody_comes_back_to_a_session_that_has_ended(store, session, name):
 def test_session_that_ends_while_someone_comes_back_leaves_the_connection_free(
     store, session, monkeypatch, name
 ):
-    store.join(person("ann"), 500)
+    store.join(participant("ann"), 500)
     seen = store.session(SESSION_ID)
     store.end_as_speaker(SPEAKER, "speakerEnded")
     monkeypatch.setattr(store, "session", lambda _: seen)
 
     with refused(ErrorCode.SESSION_INACTIVE):
         store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
-    assert store.person("new") is None
+    assert store.participant("new") is None
 
 
 # --- counters
@@ -527,29 +527,33 @@ class Pages:
 
 def test_scans_go_over_all_pages_and_leave_out_what_is_over(store, session):
     for name in ("ann", "bob", "eve"):
-        store.join(person(name), 500)
+        store.join(participant(name), 500)
     store.leave("bob")
     store._client = Pages(store.client)
 
-    people = store.open_people(lambda: True)
+    participants = store.open_participants(lambda: True)
     sessions = store.open_sessions(lambda: True)
 
-    assert sorted(someone.connection_id for someone in people.found) == ["ann", "eve", "speaker"]
+    assert sorted(someone.connection_id for someone in participants.found) == [
+        "ann",
+        "eve",
+        "speaker",
+    ]
     assert [found.session_id for found in sessions.found] == [SESSION_ID]
-    assert (people.complete, sessions.complete) == (True, True)
+    assert (participants.complete, sessions.complete) == (True, True)
     store.end_as_speaker(SPEAKER, "speakerEnded")
     assert store.open_sessions(lambda: True).found == []
 
 
 def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
     for name in ("ann", "bob", "eve"):
-        store.join(person(name), 500)
+        store.join(participant(name), 500)
     store._client = Pages(store.client)
     time_left = iter([True, True, False])
 
-    first = store.open_people(lambda: next(time_left))
-    second = store.open_people(lambda: True)
-    third = store.open_people(lambda: True)
+    first = store.open_participants(lambda: next(time_left))
+    second = store.open_participants(lambda: True)
+    third = store.open_participants(lambda: True)
 
     names = [someone.connection_id for someone in first.found + second.found]
     assert sorted(names) == ["ann", "bob", "eve", "speaker"]

@@ -2,20 +2,20 @@ import re
 
 import pytest
 
-from broadcast.tokens import digest_of, is_token_of, new_token, seat_of
+from broadcast.tokens import digest_of, is_token_of, new_token, participant_id_of
 
-SEAT = "R0oXAdfD0kwCH6w="
+PARTICIPANT_ID = "R0oXAdfD0kwCH6w="
 
 
 def test_token_names_its_connection_and_has_a_secret_of_256_bits():
-    token = new_token(SEAT)
+    token = new_token(PARTICIPANT_ID)
 
     assert re.fullmatch(r"R0oXAdfD0kwCH6w=\.[A-Za-z0-9_-]{43}", token)
-    assert seat_of(token) == SEAT
+    assert participant_id_of(token) == PARTICIPANT_ID
 
 
 def test_tokens_differ():
-    assert new_token(SEAT) != new_token(SEAT)
+    assert new_token(PARTICIPANT_ID) != new_token(PARTICIPANT_ID)
 
 
 def test_digest_is_sha256_and_tells_nothing_of_the_token():
@@ -28,6 +28,8 @@ def test_only_the_token_itself_has_its_digest(other):
     assert not is_token_of(other, digest_of("a.b"))
 
 
-@pytest.mark.parametrize(("token", "seat"), [("none", ""), ("", ""), (".x", ""), ("a.b.c", "a.b")])
-def test_what_is_no_token_of_ours_names_what_is_before_its_last_dot(token, seat):
-    assert seat_of(token) == seat
+@pytest.mark.parametrize(
+    ("token", "participant_id"), [("none", ""), ("", ""), (".x", ""), ("a.b.c", "a.b")]
+)
+def test_what_is_no_token_of_ours_names_what_is_before_its_last_dot(token, participant_id):
+    assert participant_id_of(token) == participant_id

@@ -2,12 +2,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broadcast.sessions import Listener, Person, Session
-from broadcast.settings import Settings
+from broadcast.sessions import Listener, Participant, Session
+from broadcast.settings import BroadcastSettings
 from broadcast.upkeep import (
-    Duties,
+    DueTasks,
     client_url,
-    duties,
+    due_tasks,
     lost_listeners,
     refresh_messages,
     seconds_since,
@@ -21,10 +21,10 @@ NOW = 1_767_225_600_000
 MINUTE = 60_000
 
 
-def person(minutes: float = 0, silent_seconds: float = 0, **fields) -> Person:
-    return Person(
+def participant(minutes: float = 0, silent_seconds: float = 0, **fields) -> Participant:
+    return Participant(
         connection_id="ann",
-        seat_id="ann",
+        participant_id="ann",
         session_id="golden-eagle-427",
         role="listener",
         token_hash="hash",
@@ -50,28 +50,28 @@ def session(**fields) -> Session:
 @pytest.mark.parametrize(
     ("someone", "due"),
     [
-        pytest.param(person(), Duties(), id="fresh"),
-        pytest.param(person(99.9), Duties(), id="just-not"),
-        pytest.param(person(100), Duties(ask_to_refresh=True), id="refresh"),
-        pytest.param(person(109, refresh_asked_at=NOW), Duties(), id="asked"),
-        pytest.param(person(110, refresh_asked_at=NOW), Duties(warn=True), id="warn"),
-        pytest.param(person(119), Duties(warn=True, ask_to_refresh=True), id="both"),
-        pytest.param(person(119, refresh_asked_at=1, warned_at=1), Duties(), id="told-both"),
-        pytest.param(person(1, 119.9), Duties(), id="just-not-idle"),
-        pytest.param(person(119, 120), Duties(close=True), id="idle"),
+        pytest.param(participant(), DueTasks(), id="fresh"),
+        pytest.param(participant(99.9), DueTasks(), id="just-not"),
+        pytest.param(participant(100), DueTasks(ask_to_refresh=True), id="refresh"),
+        pytest.param(participant(109, refresh_asked_at=NOW), DueTasks(), id="asked"),
+        pytest.param(participant(110, refresh_asked_at=NOW), DueTasks(warn=True), id="warn"),
+        pytest.param(participant(119), DueTasks(warn=True, ask_to_refresh=True), id="both"),
+        pytest.param(participant(119, refresh_asked_at=1, warned_at=1), DueTasks(), id="told-both"),
+        pytest.param(participant(1, 119.9), DueTasks(), id="just-not-idle"),
+        pytest.param(participant(119, 120), DueTasks(close=True), id="idle"),
     ],
 )
 def test_duties_by_age_and_silence(someone, due):
-    assert duties(someone, NOW, Settings()) == due
-    assert bool(due) == (due != Duties())
+    assert due_tasks(someone, NOW, BroadcastSettings()) == due
+    assert bool(due) == (due != DueTasks())
 
 
 def test_duties_follow_the_settings():
-    settings = Settings(idle_seconds=10, refresh_minutes=5, warning_minutes=3)
+    settings = BroadcastSettings(idle_seconds=10, refresh_minutes=5, warning_minutes=3)
 
-    assert duties(person(3), NOW, settings) == Duties(warn=True)
-    assert duties(person(5), NOW, settings) == Duties(warn=True, ask_to_refresh=True)
-    assert duties(person(5, 10), NOW, settings) == Duties(close=True)
+    assert due_tasks(participant(3), NOW, settings) == DueTasks(warn=True)
+    assert due_tasks(participant(5), NOW, settings) == DueTasks(warn=True, ask_to_refresh=True)
+    assert due_tasks(participant(5, 10), NOW, settings) == DueTasks(close=True)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_listeners_are_lost_whose_connection_is_not_open():
 
 
 def test_messages_say_how_much_is_left_of_two_hours():
-    someone = person(110.5, 130)
+    someone = participant(110.5, 130)
     url = "wss://audio.example/prod"
 
     messages = [
@@ -119,7 +119,7 @@ def test_messages_say_how_much_is_left_of_two_hours():
 
 
 def test_nothing_is_left_after_two_hours():
-    assert warning_message(person(121), NOW).remainingMinutes == 0
+    assert warning_message(participant(121), NOW).remainingMinutes == 0
 
 
 @pytest.mark.parametrize(

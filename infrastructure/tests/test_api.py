@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infrastructure.api import serving
-from infrastructure.doors import DOORS, Door
+from infrastructure.function_specs import FUNCTION_SPECS, FunctionSpec
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 from .test_functions import flat, function_of
@@ -29,9 +29,11 @@ def test_every_action_has_a_route(dev):
     assert sorted(keys) == sorted(["$connect", "$disconnect", "$default", *CLIENT_MESSAGES])
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if door.routes], ids=lambda d: d.module)
-def test_routes_lead_to_the_function_of_their_door(dev, door):
-    function = function_of(dev, door.module)
+@pytest.mark.parametrize(
+    "spec", [spec for spec in FUNCTION_SPECS if spec.routes], ids=lambda spec: spec.module
+)
+def test_routes_lead_to_their_function(dev, spec):
+    function = function_of(dev, spec.module)
 
     served = {
         key
@@ -39,7 +41,7 @@ def test_routes_lead_to_the_function_of_their_door(dev, door):
         if dev.template["Resources"][target]["Properties"] == function
     }
 
-    assert served == set(door.routes)
+    assert served == set(spec.routes)
 
 
 def test_gateway_may_call_each_function_for_all_its_routes(dev):
@@ -135,22 +137,24 @@ def test_outputs_tell_where_to_connect(dev):
     }
 
 
-def doors(*changes):
-    return [*DOORS, *changes]
+def function_specs(*changes):
+    return [*FUNCTION_SPECS, *changes]
 
 
 @pytest.mark.parametrize(
     ("rows", "wrong"),
     [
-        pytest.param(DOORS[1:], "heartbeat", id="action-without-function"),
-        pytest.param(doors(Door("x", ("raiseHand",), {})), "raiseHand", id="unknown-action"),
+        pytest.param(FUNCTION_SPECS[1:], "heartbeat", id="action-without-function"),
         pytest.param(
-            doors(Door("x", ("sendAudio",), {})),
+            function_specs(FunctionSpec("x", ("raiseHand",), {})), "raiseHand", id="unknown-action"
+        ),
+        pytest.param(
+            function_specs(FunctionSpec("x", ("sendAudio",), {})),
             "sendAudio is served by audio and by x",
             id="twice",
         ),
     ],
 )
-def test_wrong_doors_stop_the_synthesis(rows, wrong):
+def test_wrong_specs_stop_the_synthesis(rows, wrong):
     with pytest.raises(ValueError, match=wrong):
         serving(rows)

@@ -7,7 +7,7 @@ import pytest
 
 from local.assembly import packed
 from local.deploy import Deployer, localize, uploads
-from local.emulator import Emulator
+from wslocal import Emulator
 
 NAME = "SharedUtilsLayer-dev"
 

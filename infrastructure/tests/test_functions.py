@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from infrastructure.doors import DOORS
+from infrastructure.function_specs import FUNCTION_SPECS
 from infrastructure.settings import LIMITS
 from shared_utils.table_names import TABLES
 
@@ -90,7 +90,7 @@ def test_one_function_for_each_module(dev):
     handlers = {row["Handler"] for row in dev.properties("Lambda::Function")}
 
     assert handlers == {f"handlers.{module}.handler" for module in DYNAMODB}
-    assert [door.module for door in DOORS] == list(DYNAMODB)
+    assert [spec.module for spec in FUNCTION_SPECS] == list(DYNAMODB)
 
 
 def test_functions_have_the_layer(dev):
@@ -215,7 +215,7 @@ def test_settings_reach_the_functions(synth):
     assert {row["RetentionInDays"] for row in assembly.properties("Logs::LogGroup")} == {3}
 
 
-def test_doors_fit_their_callers(dev):
+def test_sizes_fit_their_callers(dev):
     """The gateway waits 29 s, the schedule comes every 60 s; a fan-out has a whole vCPU."""
     sizes = {
         row["Handler"].split(".")[1]: (row["Timeout"], row["MemorySize"])
@@ -250,16 +250,16 @@ def test_package_holds_the_sources_and_nothing_else(dev):
     assert {name for name in packed if not name.endswith(".py")} == set()
 
 
-def test_every_handler_module_has_its_door():
+def test_every_handler_module_has_its_row():
     modules = {path.stem for path in (ROOT / "functions" / "handlers").glob("[!_]*.py")}
 
-    assert modules == {door.module for door in DOORS}
+    assert modules == {spec.module for spec in FUNCTION_SPECS}
 
 
 @pytest.fixture(scope="module")
 def routes():
     """Return the routes that each module registers, told by a fresh interpreter."""
-    modules = [door.module for door in DOORS if door.routes]
+    modules = [spec.module for spec in FUNCTION_SPECS if spec.routes]
     script = (
         "import importlib, json, sys\n"
         "for name in sys.argv[1:]:\n"
@@ -285,11 +285,13 @@ def routes():
     return found
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if door.routes], ids=lambda d: d.module)
-def test_handler_serves_the_routes_of_its_door(routes, door):
+@pytest.mark.parametrize(
+    "spec", [spec for spec in FUNCTION_SPECS if spec.routes], ids=lambda spec: spec.module
+)
+def test_handler_serves_the_routes_of_its_row(routes, spec):
     """Of those that are no action, a handler may leave some to the layer."""
-    assert actions(routes[door.module]) == actions(door.routes)
-    assert set(routes[door.module]) <= set(door.routes)
+    assert actions(routes[spec.module]) == actions(spec.routes)
+    assert set(routes[spec.module]) <= set(spec.routes)
 
 
 def actions(names):
@@ -299,8 +301,9 @@ def actions(names):
 def test_limits_are_the_functions_own_defaults():
     """Set as here, or not set at all, a function does the same."""
     script = (
-        "import json, sys; from broadcast.settings import Settings\n"
-        "assert Settings.read(json.loads(sys.argv[1])) == Settings.read({}) == Settings()\n"
+        "import json, sys; from broadcast.settings import BroadcastSettings\n"
+        "default = BroadcastSettings()\n"
+        "assert BroadcastSettings.read(json.loads(sys.argv[1])) == default == BroadcastSettings.read({})\n"
     )
     path = f"{ROOT / 'functions'}:{ROOT / 'shared-layer' / 'python'}"
 

@@ -8,7 +8,7 @@ import shlex
 import botocore.session
 import pytest
 
-from infrastructure.settings import LIMITS, Settings
+from infrastructure.settings import LIMITS, StageSettings
 
 from .conftest import MANUAL, ROOT
 
@@ -41,7 +41,7 @@ def test_cdk_command_sets_what_the_app_knows(command):
     assert (npx, cdk) == ("npx", "aws-cdk@2")
     assert action in ("bootstrap", "diff", "deploy", "destroy")
     assert set(options[::2]) <= {"-c"}
-    assert Settings.from_context(context).stage == "dev"
+    assert StageSettings.from_context(context).stage == "dev"
 
 
 @pytest.mark.parametrize("command", commands("sh aws"))
@@ -63,7 +63,7 @@ def test_aws_command_is_one_that_aws_has(command):
 def test_settings_are_all_in_the_table_with_their_defaults():
     declared = {
         field.name: field.default
-        for field in dataclasses.fields(Settings)
+        for field in dataclasses.fields(StageSettings)
         if field.name != "limits"
     }
     words = {"alarm_email": "nobody", "layer_version_arn": "the layer as it is built"}
@@ -79,7 +79,7 @@ def test_settings_of_a_stage_are_written_as_shown():
     [block] = (block for kind, block in BLOCKS if kind == "json")
     context = json.loads(block)["context"]
 
-    settings = Settings.from_context({**context, "stage": "prod"})
+    settings = StageSettings.from_context({**context, "stage": "prod"})
 
     assert settings.limits["ALLOWED_ORIGINS"] == "https://example.org"
     assert settings.log_retention_days == 90
@@ -88,7 +88,7 @@ def test_settings_of_a_stage_are_written_as_shown():
 def test_python_of_the_command_line_is_the_one_in_cdk_json():
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
 
-    assert Settings.from_context(context).python == "3.13"
+    assert StageSettings.from_context(context).python == "3.13"
     assert "run on Python 3.13 unless `python` in `cdk.json` says otherwise" in MANUAL
 
 

@@ -68,7 +68,7 @@ def called_and_named():
     return called, named
 
 
-def written_by_the_ladder():
+def written_by_the_error_mapping():
     """Return the metrics that `WebSocketHandler` writes at a start, about a message, a refusal."""
     handler = WebSocketHandler("Control", connections=FakeConnections())
     handler.route(SetVolume)(lambda request: None)
@@ -92,7 +92,7 @@ def emitted():
     }
     del methods["emit_metric"]
     called, named = called_and_named()
-    written = named | written_by_the_ladder()
+    written = named | written_by_the_error_mapping()
     return written.union(*(emitted_by(methods[name]) for name in methods.keys() & called))
 
 
@@ -184,10 +184,10 @@ def test_alarms_tell_a_topic_that_lets_them_in(dev):
 
 
 def test_mail_is_sent_when_somebody_is_named(dev, synth):
-    told = synth(alarm_email="on-call@example.org")
+    template = synth(alarm_email="on-call@example.org")
 
     assert dev.properties("SNS::Subscription") == []
-    assert [row["Endpoint"] for row in told.properties("SNS::Subscription")] == [
+    assert [row["Endpoint"] for row in template.properties("SNS::Subscription")] == [
         "on-call@example.org"
     ]
 

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from infrastructure.settings import LIMITS, Settings, SettingsError
+from infrastructure.settings import LIMITS, SettingsError, StageSettings
 
 
 def test_settings_have_defaults():
-    settings = Settings.from_context({})
+    settings = StageSettings.from_context({})
 
     assert settings.stage == "dev"
     assert settings.python == f"3.{sys.version_info.minor}"
@@ -18,7 +18,7 @@ def test_settings_have_defaults():
 
 
 def test_settings_take_what_the_context_says():
-    settings = Settings.from_context(
+    settings = StageSettings.from_context(
         {
             "stage": "prod2",
             "log_retention_days": 90,
@@ -37,7 +37,9 @@ def test_settings_take_what_the_context_says():
 def test_settings_of_a_stage_hold_unless_the_command_line_says_otherwise():
     stages = {"prod": {"log_level": "WARN", "log_retention_days": 90}, "dev": {"python": "3.14"}}
 
-    settings = Settings.from_context({"stages": stages, "stage": "prod", "log_retention_days": "7"})
+    settings = StageSettings.from_context(
+        {"stages": stages, "stage": "prod", "log_retention_days": "7"}
+    )
 
     assert settings.log_level == "WARN"
     assert settings.log_retention_days == 7
@@ -47,7 +49,7 @@ def test_settings_of_a_stage_hold_unless_the_command_line_says_otherwise():
 def test_settings_leave_the_cdk_its_own_keys():
     context = {"@aws-cdk/core:newStyle": True, "aws:cdk:version-reporting": True, "cdk-migrate": 1}
 
-    assert Settings.from_context(context) == Settings()
+    assert StageSettings.from_context(context) == StageSettings()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_settings_leave_the_cdk_its_own_keys():
 )
 def test_settings_refuse(name, value, wanted):
     with pytest.raises(SettingsError) as refused:
-        Settings.from_context({name: value})
+        StageSettings.from_context({name: value})
 
     assert wanted in str(refused.value)
 

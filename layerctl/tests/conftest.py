@@ -14,7 +14,7 @@ from botocore.loaders import create_loader
 from click.testing import CliRunner
 
 from layerctl.cli import main
-from local.emulator import Emulator
+from wslocal import Emulator
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = f"3.{sys.version_info.minor}"
@@ -153,8 +153,8 @@ class Cloud:
 
     def layers(self, name: str) -> list[str]:
         """Return the function's layers, as `name:version`."""
-        told = self.functions.get_function_configuration(FunctionName=name)
-        return [layer["Arn"].split(":layer:")[1] for layer in told.get("Layers", [])]
+        configuration = self.functions.get_function_configuration(FunctionName=name)
+        return [layer["Arn"].split(":layer:")[1] for layer in configuration.get("Layers", [])]
 
     def values(self, prefix: str) -> dict[str, str]:
         """Return the SSM parameters below a prefix, by the last part of their names."""

@@ -37,15 +37,15 @@ def test_copy_elsewhere_loads_nothing_of_ours(tmp_path):
 def test_copy_elsewhere_runs(tmp_path):
     copy(tmp_path)
 
-    told = run("-m", "layerctl", "--help", cwd=tmp_path)
+    output = run("-m", "layerctl", "--help", cwd=tmp_path)
 
     for command in ("publish", "versions", "attach", "rollback", "doctor"):
-        assert f"\n  {command} " in told
+        assert f"\n  {command} " in output
 
 
 def test_only_a_few_files_talk_to_aws():
     """Planning and checking take values; `_client` and the clients' names are for the others."""
-    doors = {"aws", "versions", "fleet", "parameters", "ownership"}
+    talkers = {"aws", "versions", "fleet", "parameters", "ownership"}
 
     talking = {
         path.stem
@@ -55,4 +55,4 @@ def test_only_a_few_files_talk_to_aws():
         )
     }
 
-    assert talking == doors - {"aws"}
+    assert talking == talkers - {"aws"}

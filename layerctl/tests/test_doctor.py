@@ -15,14 +15,14 @@ from layerctl.aws import Aws
 from layerctl.check_function import check_function
 from layerctl.facts import Gatherer
 from layerctl.findings import FunctionFacts, Wanted
-from layerctl.fleet import Function
+from layerctl.fleet import FunctionConfiguration
 
 from .conftest import HANDLER, PYTHON, unzipped, zipped
 
 PYC = f"python/shared_utils/__pycache__/validators.cpython-{PYTHON.replace('.', '')}.pyc"
 VALIDATORS = "python/shared_utils/validators.py"
 
-FUNCTION = Function(
+FUNCTION = FunctionConfiguration(
     name="f",
     runtime=f"python{PYTHON}",
     handler="app.handler",
@@ -387,13 +387,14 @@ def test_layer_of_another_account_is_not_compared_with_ours_of_the_same_name(mon
     theirs = "arn:aws:lambda:eu-west-1:222222222222:layer:L:1"
     ours = "arn:aws:lambda:eu-west-1:111111111111:layer:L:9"
     content = zipped({"python/shared_utils/__init__.py": ""})
-    told = {"CodeSha256": code_sha256(content), "Location": "https://s3/"}
+    content_row = {"CodeSha256": code_sha256(content), "Location": "https://s3/"}
     monkeypatch.setattr(versions, "download", lambda url, what: content)
     function = replace(FUNCTION, package_type="Image", layers=(theirs,))  # no package to download
 
     with Stubber(aws.functions) as stub:
         stub.add_response(
-            "get_layer_version_by_arn", {"LayerVersionArn": theirs, "Version": 1, "Content": told}
+            "get_layer_version_by_arn",
+            {"LayerVersionArn": theirs, "Version": 1, "Content": content_row},
         )
         stub.add_response(
             "list_layer_versions", {"LayerVersions": [{"LayerVersionArn": ours, "Version": 9}]}
@@ -494,8 +495,8 @@ def test_same_finding_on_several_functions_is_shown_once(ctl, cloud):
     for module in ("audio", "session"):
         cloud.function(f"websocket-audio-{stage}-{module}")
 
-    told = ctl("doctor", "--stage", stage).stdout
+    output = ctl("doctor", "--stage", stage).stdout
 
-    assert told.count("not-attached") == 1
-    assert f"    -> python -m layerctl attach --stage {stage}\n" in told
-    assert "2 errors, 1 warning; looked at " in told
+    assert output.count("not-attached") == 1
+    assert f"    -> python -m layerctl attach --stage {stage}\n" in output
+    assert "2 errors, 1 warning; looked at " in output

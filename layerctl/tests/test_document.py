@@ -74,10 +74,10 @@ def test_rights_on_the_page_are_enough(ctl, cloud, layer_zip, newer_zip):
 def test_every_finding_is_in_the_table():
     made = {code for path in (ROOT / "layerctl").glob("*.py") for code in codes(path.read_text())}
     table = PAGE.split("## What is wrong")[1].split("## Exit codes")[0]
-    told = set(re.findall(r"`([a-z-]+)`(?=[^|]*\|[^|]*\|$)", table, re.MULTILINE))
+    documented = set(re.findall(r"`([a-z-]+)`(?=[^|]*\|[^|]*\|$)", table, re.MULTILINE))
 
     assert len(made) > 25
-    assert told == made
+    assert documented == made
 
 
 def codes(source: str) -> set[str]:

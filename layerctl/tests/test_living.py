@@ -6,9 +6,8 @@ import threading
 import pytest
 from websockets.sync.client import connect
 
-from local.gateway import LocalApi
-from local.loop import LoopThread
-from tests.gateway_system import create_api
+from wslocal import LocalApi, LoopThread
+from wslocal.tests.gateway_system import create_api
 
 from .conftest import HANDLER
 

@@ -7,7 +7,7 @@ from botocore.stub import Stubber
 
 from layerctl import doing, fleet, planning
 from layerctl.aws import Aws
-from layerctl.fleet import Function
+from layerctl.fleet import FunctionConfiguration
 from layerctl.parameters import Parameter
 from layerctl.planning import SetParameter, UpdateFunction
 from layerctl.versions import LayerVersion
@@ -16,8 +16,8 @@ MODULES = ("audio", "control", "session")
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:"
 
 
-def function(name: str, *layers: str, **changes: str) -> Function:
-    told = {
+def function(name: str, *layers: str, **changes: str) -> FunctionConfiguration:
+    fields = {
         "runtime": "python3.13",
         "handler": "app.handler",
         "architecture": "arm64",
@@ -29,7 +29,9 @@ def function(name: str, *layers: str, **changes: str) -> Function:
         "code_sha256": "",
         "owner": "",
     }
-    return Function(name=name, layers=tuple(ARN + layer for layer in layers), **(told | changes))
+    return FunctionConfiguration(
+        name=name, layers=tuple(ARN + layer for layer in layers), **(fields | changes)
+    )
 
 
 def version(number: int, *runtimes: str) -> LayerVersion:

@@ -47,9 +47,9 @@ def test_deleted_version_that_is_still_used_is_listed(ctl, cloud, layer_zip):
     name = cloud.function(cloud.name("holder"), (gone,))
     cloud.functions.delete_layer_version(LayerName=layer, VersionNumber=1)
 
-    told = ctl("versions", "--layer", layer).stdout
+    output = ctl("versions", "--layer", layer).stdout
 
-    assert f"{layer}:1 is deleted and still used by {name}" in told
+    assert f"{layer}:1 is deleted and still used by {name}" in output
 
 
 def test_description_is_read_from_the_source():

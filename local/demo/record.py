@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from .broken import Broken
 
-__all__ = ["Listener", "Record", "percentile"]
+__all__ = ["DemoResult", "ListenerResult", "percentile"]
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListenerResult:
     """Who heard, in which language, and what."""
 
     language: str
@@ -26,13 +26,13 @@ class Listener:
 
 
 @dataclass(slots=True)
-class Record:
+class DemoResult:
     """Everything that the summary shows."""
 
     session: str = ""
     pcm: bytes = b""
     chunks_sent: int = 0
-    listeners: list[Listener] = field(default_factory=list)
+    listeners: list[ListenerResult] = field(default_factory=list)
     refusals: list[tuple[Broken, str, str]] = field(default_factory=list)  # code and sentence
     flood_sent: int = 0
     flood_refused: int = 0
@@ -61,12 +61,12 @@ class Record:
         if not self.lines:
             self.problems.append("CloudWatch Logs have no line with the session's id")
         # Not a count of chunks: environments keep those for ten seconds, or a hundred of them.
-        told, due = self.metrics.get("ListenersNotified", 0), len(self.listeners)
-        if told != due:
-            self.problems.append(f"ListenersNotified adds up to {told:g}, due was {due}")
+        counted, due = self.metrics.get("ListenersNotified", 0), len(self.listeners)
+        if counted != due:
+            self.problems.append(f"ListenersNotified adds up to {counted:g}, due was {due}")
 
 
-def _wrong_with(listener: Listener, pcm: bytes, chunks_sent: int) -> list[str]:
+def _wrong_with(listener: ListenerResult, pcm: bytes, chunks_sent: int) -> list[str]:
     heard = listener.heard
     numbers = [chunk.number for chunk in heard.chunks]
     found = []

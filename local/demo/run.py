@@ -9,14 +9,14 @@ import time
 from typing import TYPE_CHECKING
 
 from local.audio import JitterBuffer, read_recording, write_recording
-from local.client import ClientError, connect, stream
+from local.client import SessionClientError, connect, stream
 from local.system import describe
 from local.talk import CHUNK_MS, Heard, hear
 from local.up import running_system, welcome
 from local.watch import metric_rows, parse_line, read_logs
 
 from .broken import BROKEN, CLOSING
-from .record import Listener, Record
+from .record import DemoResult, ListenerResult
 from .summary import show_summary
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from local.audio import Recording
-    from local.client import Client
-    from local.state import Running
+    from local.client import SessionClient
+    from local.state import RunningSystem
     from local.system import System
 
 __all__ = ["run_demo"]
@@ -48,16 +48,16 @@ async def run_demo(
     sound = read_recording(recording)
     started = time.monotonic()
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         console.print(f"{time.monotonic() - started:5.1f} s  {text}")
 
     async with running_system(
-        stage="dev", port=port, page_port=page_port, reload=console.is_terminal, tell=tell
+        stage="dev", port=port, page_port=page_port, reload=console.is_terminal, report=report
     ) as (system, running):
-        tell(f"the system runs: {system.url}")
-        record = Record()
-        await talk(system.url, sound, record, tell)
-        await clumsy_speaker(system.url, record, tell)
+        report(f"the system runs: {system.url}")
+        record = DemoResult()
+        await talk(system.url, sound, record, report)
+        await clumsy_speaker(system.url, record, report)
         await look(system, running, record)
         write_recording(output, record.listeners[0].heard.recording)
         record.check()
@@ -69,7 +69,9 @@ async def run_demo(
     return 1 if record.problems else 0
 
 
-async def talk(url: str, sound: Recording, record: Record, tell: Callable[[str], object]) -> None:
+async def talk(
+    url: str, sound: Recording, record: DemoResult, report: Callable[[str], object]
+) -> None:
     """Stream the recording from one speaker to a listener in each language, and end the session."""
     chunks = sound.chunks(CHUNK_MS)
     record.pcm, record.chunks_sent = sound.pcm, len(chunks)
@@ -79,7 +81,7 @@ async def talk(url: str, sound: Recording, record: Record, tell: Callable[[str],
             "createSession", sourceLanguage="en", audioFormat=sound.audio_format
         )
         record.session = created["sessionId"]
-        tell(f"session {record.session}")
+        report(f"session {record.session}")
         hearing = []
         for language in LANGUAGES:
             client = await stack.enter_async_context(connect(url))
@@ -89,7 +91,7 @@ async def talk(url: str, sound: Recording, record: Record, tell: Callable[[str],
             heard = Heard(joined["audioFormat"], JitterBuffer(PATIENCE_SECONDS, first=0))
             hearing.append((language, client, heard, asyncio.create_task(hear(client, heard))))
             await speaker.expect("listenerJoined")
-        tell(f"{len(hearing)} listeners; speaking for {sound.seconds:.1f} s")
+        report(f"{len(hearing)} listeners; speaking for {sound.seconds:.1f} s")
         await stream(speaker, chunks, CHUNK_MS / 1000)
         with contextlib.suppress(TimeoutError):  # what is missing is a problem, told at the end
             for _, _, heard, _ in hearing:
@@ -97,11 +99,11 @@ async def talk(url: str, sound: Recording, record: Record, tell: Callable[[str],
         await speaker.request("endSession")
         for language, client, heard, task in hearing:
             await task
-            record.listeners.append(Listener(language, heard, _types(client)))
-        tell("the session has ended")
+            record.listeners.append(ListenerResult(language, heard, _types(client)))
+        report("the session has ended")
 
 
-async def clumsy_speaker(url: str, record: Record, tell: Callable[[str], object]) -> None:
+async def clumsy_speaker(url: str, record: DemoResult, report: Callable[[str], object]) -> None:
     """Send what is broken, and far too much, as a speaker of another session."""
     async with connect(url) as client:
         await client.request("createSession", sourceLanguage="en")
@@ -113,7 +115,7 @@ async def clumsy_speaker(url: str, record: Record, tell: Callable[[str], object]
         answers = await asyncio.gather(
             *(client.request("getSessionStatus") for _ in range(FLOOD)), return_exceptions=True
         )
-        record.flood_refused = sum(isinstance(answer, ClientError) for answer in answers)
+        record.flood_refused = sum(isinstance(answer, SessionClientError) for answer in answers)
         seconds = time.monotonic() - started
         record.flood_allowed = ENVIRONMENTS * CONTROLS_PER_SECOND * (1 + seconds)
     for broken in CLOSING:
@@ -121,10 +123,10 @@ async def clumsy_speaker(url: str, record: Record, tell: Callable[[str], object]
             await client.send_frame(broken.frame)
             await client.closed.wait()
             record.refusals.append((broken, str(client.close_code), "connection closed"))
-    tell(f"{len(record.refusals)} broken messages, {FLOOD} requests at once")
+    report(f"{len(record.refusals)} broken messages, {FLOOD} requests at once")
 
 
-async def look(system: System, running: Running, record: Record) -> None:
+async def look(system: System, running: RunningSystem, record: DemoResult) -> None:
     """See what an operator sees."""
     await system.api.flush()
     events = await asyncio.to_thread(read_logs, running)
@@ -135,5 +137,5 @@ async def look(system: System, running: Running, record: Record) -> None:
     record.metrics = {row.name: row.total for row in rows}
 
 
-def _types(client: Client) -> list[str]:
+def _types(client: SessionClient) -> list[str]:
     return [client.messages.get_nowait().get("type", "") for _ in range(client.messages.qsize())]

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
     from local.watch import MetricRow
 
-    from .record import Record
+    from .record import DemoResult
 
 __all__ = ["show_summary"]
 
 _SHOWN_LINES = 6
 
 
-def show_summary(console: Console, record: Record, metrics: list[MetricRow], output: Path) -> None:
+def show_summary(
+    console: Console, record: DemoResult, metrics: list[MetricRow], output: Path
+) -> None:
     """Print everything; what went wrong comes last, where the eye is."""
     _title(console, "What the listeners heard")
     console.print(_listeners_table(record))
@@ -54,7 +56,7 @@ def _title(console: Console, text: str) -> None:
     console.print(Text(f"\n{text}", style="bold"))
 
 
-def _listeners_table(record: Record) -> Table:
+def _listeners_table(record: DemoResult) -> Table:
     columns = ("language", "chunks", "missing", "seconds", "latency: median", "p95", "worst")
     table = plain_table(*columns)
     for listener in record.listeners:
@@ -71,7 +73,7 @@ def _listeners_table(record: Record) -> Table:
     return table
 
 
-def _refusals_table(record: Record) -> Table:
+def _refusals_table(record: DemoResult) -> Table:
     table = plain_table("what was broken", "code", "sentence")
     for column in table.columns:
         column.justify = "left"
@@ -82,7 +84,7 @@ def _refusals_table(record: Record) -> Table:
     return table
 
 
-def _chosen_lines(record: Record) -> list[tuple[str, dict[str, Any]]]:
+def _chosen_lines(record: DemoResult) -> list[tuple[str, dict[str, Any]]]:
     chosen: dict[object, tuple[str, dict[str, Any]]] = {}
     for function, line in record.lines:
         if not carries_only_metrics(line):

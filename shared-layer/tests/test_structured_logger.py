@@ -473,8 +473,8 @@ def test_a_wrong_level_is_told_once(environ, warning):
 
     first, second = written(log.info, "m"), written(log.info, "m")
 
-    told, line = first.splitlines(keepends=True)
-    assert told == OWN + f'"{warning}"}}\n'
+    warning_line, line = first.splitlines(keepends=True)
+    assert warning_line == OWN + f'"{warning}"}}\n'
     assert json.loads(line)["context"]["environment"]["python"]
     assert second == INFO + '"m"}\n'
 
@@ -910,10 +910,10 @@ def test_every_line_of_a_rate_of_one_is_written_as_it_is(log):
     ],
 )
 def test_a_wrong_rate_is_told_once_and_samples_nothing(log, every, shown):
-    told = written(log.sampled, "k", every)
+    warning_line = written(log.sampled, "k", every)
     again = written(log.sampled, "k", every)
 
-    assert told == OWN + f'"sampled() wants a whole number from 1, got {shown}"}}\n'
+    assert warning_line == OWN + f'"sampled() wants a whole number from 1, got {shown}"}}\n'
     assert again == ""
     assert log.sampled("k", every) is log
 
@@ -1049,12 +1049,12 @@ def test_a_level_that_writes_debug_needs_no_buffer(sl, log, configure):
 
 @pytest.mark.parametrize("size", [-1, "10", 1.5, True, None])
 def test_a_wrong_buffer_size_is_told_and_keeps_nothing(sl, log, configure, size):
-    told = only_line(written(configure, buffer_debug_bytes=size))
+    warning_line = only_line(written(configure, buffer_debug_bytes=size))
 
     with sl.invocation({}):
         text = written(log.debug, "one") + written(log.error, "bad")
 
-    assert told["message"].startswith("buffer_debug_bytes wants bytes, got ")
+    assert warning_line["message"].startswith("buffer_debug_bytes wants bytes, got ")
     assert text == ERROR + '"bad","coldStart":true}\n'
 
 
@@ -1982,9 +1982,9 @@ log.debug("two")
 
 
 def test_a_process_with_a_wrong_level_starts_and_tells():
-    told, line = map(json.loads, run(HELLO, LOG_LEVEL="verbose").splitlines())
+    warning_line, line = map(json.loads, run(HELLO, LOG_LEVEL="verbose").splitlines())
 
-    assert (told["level"], told["message"]) == (
+    assert (warning_line["level"], warning_line["message"]) == (
         "WARN",
         "LOG_LEVEL is not a level, using INFO: verbose",
     )

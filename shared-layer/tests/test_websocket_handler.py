@@ -63,7 +63,7 @@ def sender():
 
 @pytest.fixture
 def handler(sender):
-    return WebSocketHandler("door", connections=sender, subprotocols=("v2", "v1"))
+    return WebSocketHandler("audio", connections=sender, subprotocols=("v2", "v1"))
 
 
 def handle(handler, event, context=None):
@@ -75,7 +75,7 @@ def handle(handler, event, context=None):
 
 def heartbeat_of(function, **settings):
     """Return a handler that answers heartbeats with `function`."""
-    handler = WebSocketHandler("door", **{"connections": FakeConnections(), **settings})
+    handler = WebSocketHandler("audio", **{"connections": FakeConnections(), **settings})
     handler.route(Heartbeat)(function)
     return handler
 
@@ -505,7 +505,7 @@ def test_reply_goes_over_a_real_socket(monkeypatch):
 
 def test_connections_are_those_of_the_event(monkeypatch):
     monkeypatch.delenv("API_GATEWAY_ENDPOINT", raising=False)
-    request = Request(WebSocketHandler("door"), read_event("message"), None)
+    request = Request(WebSocketHandler("audio"), read_event("message"), None)
 
     assert type(request.connections) is Connections
 
@@ -561,7 +561,7 @@ def test_sends_end_with_the_deadline():
     ("role", "status"), [("speaker", 200), ("listener", 403), (None, 403), ("any", 403)]
 )
 def test_role_is_checked(sender, role, status):
-    handler = WebSocketHandler("door", role_of=lambda _: role, connections=sender)
+    handler = WebSocketHandler("audio", role_of=lambda _: role, connections=sender)
     handler.route(GetSessionStatus)(lambda _: None)
 
     result, _ = handle(handler, message_event({"action": "getSessionStatus"}))
@@ -689,7 +689,7 @@ def test_route_key_of_no_action_is_not_counted_by_name(handler):
     assert line["operation"] == "unknown"
 
 
-# --- the ladder
+# --- the error mapping
 
 
 class BotocoreError(Exception):
@@ -843,7 +843,7 @@ def test_code_that_is_no_member_is_looked_up(code, status):
     assert result == {"statusCode": status}
 
 
-def test_failure_of_the_ladder_itself_is_answered():
+def test_failure_of_the_error_mapping_itself_is_answered():
     handler = heartbeat_of(raises(HOSTILE[2]))
 
     result, lines = handle(handler, message_event(HEARTBEAT))
@@ -881,12 +881,12 @@ EVENT = st.fixed_dictionaries(
 
 @given(event=EVENT | JSON)
 def test_any_event_is_answered(event):
-    handler = WebSocketHandler("door", connections=FakeConnections(), subprotocols=("v1",))
+    handler = WebSocketHandler("audio", connections=FakeConnections(), subprotocols=("v1",))
 
     result, lines = handle(handler, event)
 
     assert result["statusCode"] in (200, 400, 413)
-    assert lines[-1]["component"] == "door"
+    assert lines[-1]["component"] == "audio"
 
 
 @given(body=st.text() | JSON.map(json.dumps) | JSON)
@@ -908,7 +908,7 @@ def test_summary_carries_ids_and_metrics():
 
     (line,) = lines
     assert line["level"] == "INFO"
-    assert line["component"] == "door"
+    assert line["component"] == "audio"
     assert line["operation"] == "heartbeat"
     assert line["connectionId"] == ID
     assert line["requestId"] == "lambda-request-1"

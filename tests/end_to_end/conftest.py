@@ -7,9 +7,9 @@ import pytest
 
 from local.audio import JitterBuffer, read_recording
 from local.client import connect
-from local.loop import LoopThread
 from local.system import System
 from local.talk import Heard, hear
+from wslocal import LoopThread
 
 # Many tests make sessions from one address, and ask for more in a second than a person does.
 SETTINGS = {"RATE_LIMIT_SESSION_CREATION": "1000", "RATE_LIMIT_CONTROL_MESSAGES": "100"}

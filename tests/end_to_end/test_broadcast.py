@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from local.client import RefusedError, stream
+from local.client import RequestRefusedError, stream
 from local.talk import CHUNK_MS
 
 PCM = bytes(range(200)) * 16
@@ -56,7 +56,7 @@ def test_speaker_is_told_who_comes_and_goes(live):
 
 
 @pytest.mark.parametrize(
-    ("action", "fields", "told", "state"),
+    ("action", "fields", "kind", "state"),
     [
         ("pauseBroadcast", {}, "broadcastPaused", {"isPaused": True}),
         ("muteBroadcast", {}, "broadcastMuted", {"isMuted": True}),
@@ -69,18 +69,18 @@ def test_speaker_is_told_who_comes_and_goes(live):
         ),
     ],
 )
-def test_control_reaches_listeners_and_those_who_join_later(live, action, fields, told, state):
+def test_control_reaches_listeners_and_those_who_join_later(live, action, fields, kind, state):
     async def scenario(stage):
         speaker, created = await stage.speaker()
         listener, _ = await stage.listener(created["sessionId"])
         reply = await speaker.request(action, **fields)
-        notice = await listener.expect(told)
+        notice = await listener.expect(kind)
         _, joined = await stage.listener(created["sessionId"])
         return reply, notice, joined
 
     reply, notice, joined = live.play(scenario)
 
-    assert reply["type"] == told
+    assert reply["type"] == kind
     assert "requestId" not in notice
     assert joined["broadcastState"] == {
         "isPaused": False,
@@ -159,11 +159,11 @@ def test_session_ends_for_everyone(live):
         speaker, created = await stage.speaker()
         listener, _ = await stage.listener(created["sessionId"])
         reply = await speaker.request("endSession")
-        told = await listener.expect("sessionEnded")
+        notice = await listener.expect("sessionEnded")
         late = await stage.connect()
-        with pytest.raises(RefusedError) as refused:
+        with pytest.raises(RequestRefusedError) as refused:
             await late.request("joinSession", sessionId=created["sessionId"], targetLanguage="es")
-        return reply["reason"], told["reason"], refused.value.code
+        return reply["reason"], notice["reason"], refused.value.code
 
     assert live.play(scenario) == ("speakerEnded", "speakerEnded", "SESSION_INACTIVE")
 
@@ -180,7 +180,7 @@ def test_listener_cannot_do_what_only_the_speaker_may(live, action, fields):
     async def scenario(stage):
         _, created = await stage.speaker()
         listener, _ = await stage.listener(created["sessionId"])
-        with pytest.raises(RefusedError) as refused:
+        with pytest.raises(RequestRefusedError) as refused:
             await listener.request(action, **fields)
         return refused.value.code
 

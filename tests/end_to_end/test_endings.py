@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from local.client import RefusedError, stream
+from local.client import RequestRefusedError, stream
 
 PCM = bytes(range(200)) * 16
 
@@ -58,10 +58,10 @@ def test_speaker_who_does_not_come_back_ends_the_session(live):
         result = await stage.system.run_schedule(schedule)
         return result, await listener.expect("sessionEnded"), session
 
-    result, told, session = live.play(vanish)
+    result, notice, session = live.play(vanish)
 
     assert result.error is None
-    assert told["reason"] == "speakerDisconnected"
+    assert notice["reason"] == "speakerDisconnected"
     assert live.item("Sessions", sessionId=session)["status"] == {"S": "ended"}
 
 
@@ -157,7 +157,7 @@ def test_wrong_token_moves_nobody(live, token):
     async def scenario(stage):
         _, created = await stage.speaker()
         again = await stage.connect()
-        with pytest.raises(RefusedError) as refused:
+        with pytest.raises(RequestRefusedError) as refused:
             await again.request(
                 "refreshConnection", sessionId=created["sessionId"], refreshToken=token
             )

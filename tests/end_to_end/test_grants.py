@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from local.client import RefusedError, stream
+from local.client import RequestRefusedError, stream
 
 PCM = bytes(range(200)) * 16
 
@@ -48,9 +48,9 @@ class People:
     async def gather(cls, stage):
         speaker, created = await stage.speaker()
         listener, joined = await stage.listener(created["sessionId"])
-        leaver, seat = await stage.listener(created["sessionId"])
+        leaver, left = await stage.listener(created["sessionId"])
         session = created["sessionId"]
-        return cls(stage, session, speaker, listener, joined, leaver, seat["refreshToken"])
+        return cls(stage, session, speaker, listener, joined, leaver, left["refreshToken"])
 
 
 async def create(people):
@@ -119,12 +119,12 @@ def test_without_the_right_to_post_the_audio_function_reaches_nobody(live, resto
         await stream(people.speaker, [PCM] * 3, 0.05)
         await stage.handled("audio", before + 3)
         await people.speaker.request("setVolume", volumeLevel=0.5)
-        told = await people.listener.expect("volumeChanged")
+        notice = await people.listener.expect("volumeChanged")
         silent = people.listener.audio.empty()
         await stage.system.redeploy(lambda template: template)
         await stream(people.speaker, [PCM], 0.05, first=3)
         heard = await people.listener.audio.get()
-        return silent, told["volumeLevel"], heard.number
+        return silent, notice["volumeLevel"], heard.number
 
     assert live.play(scenario) == (True, 0.5, 3)
 
@@ -133,6 +133,6 @@ async def outcome(operation):
     """Return "done", or the code with which the operation was refused."""
     try:
         await operation
-    except RefusedError as error:
+    except RequestRefusedError as error:
         return error.code
     return "done"

@@ -3,7 +3,7 @@
 import json
 
 from local.client import stream
-from local.state import Running
+from local.state import RunningSystem
 from local.watch import metric_rows, read_logs
 
 PCM = bytes(range(200)) * 16
@@ -11,7 +11,7 @@ PCM = bytes(range(200)) * 16
 
 def running(live):
     system = live.system
-    return Running(
+    return RunningSystem(
         0, system.url, None, system.assembly.stack, system.namespace, system.emulator.variables
     )
 

@@ -1,4 +1,4 @@
-"""From an API Gateway WebSocket event to your function and back: routes, and one ladder of errors.
+"""From an API Gateway WebSocket event to your function and back: routes, and one error mapping.
 
 Whatever comes in and whatever your function raises, a handler returns a well-formed result,
 answers the client with a message it understands, and writes one line with the invocation's
@@ -256,7 +256,9 @@ class WebSocketHandler(Routes):
                 result: dict[str, Any] = {"statusCode": 200}
             else:
                 result = self._come_or_go(request)
-        except BaseException as error:  # the ladder; the runtime's own text would reach the client
+        except (
+            BaseException
+        ) as error:  # the error mapping; the runtime's own text would reach the client
             code = _errors.to_error_code(_errors.error_code_of(error))
             # A refusal is meant for the client. All else, a botocore error too, is our fault.
             refusal = issubclass(type(error), ApplicationError) and code.status < 500

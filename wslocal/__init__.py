@@ -1,0 +1,41 @@
+"""Runs the functions of an API Gateway WebSocket API on this machine, unchanged.
+
+    with Emulator() as emulator:  # the AWS APIs; deploy to it as to AWS
+        ...
+        async with LocalApi(emulator.client, api_id, "dev") as api:
+            print(api.url)
+
+What stands here is what other code may use; the modules below are free to change.
+"""
+
+from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
+from .gateway import ApiError, Connection, Limits, LocalApi
+from .lambda_host import (
+    MAX_PAYLOAD_BYTES,
+    FunctionError,
+    HostError,
+    InvocationResult,
+    LambdaHost,
+    unpack_layer,
+)
+from .loop import LoopThread
+from .processes import guarded_folder
+
+__all__ = [
+    "ACCOUNT",
+    "MAX_PAYLOAD_BYTES",
+    "REGION",
+    "ApiError",
+    "Connection",
+    "Emulator",
+    "EmulatorError",
+    "FunctionError",
+    "HostError",
+    "InvocationResult",
+    "LambdaHost",
+    "Limits",
+    "LocalApi",
+    "LoopThread",
+    "guarded_folder",
+    "unpack_layer",
+]

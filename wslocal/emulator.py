@@ -1,0 +1,144 @@
+"""The AWS APIs on this machine: ministack as a child process, on a free port of 127.0.0.1.
+
+It sees nothing of our environment, keeps all it writes in a temporary folder, and enforces IAM
+policies. It ends when we do, however we end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from wslocal.processes import GuardedProcess
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError"]
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+
+_START_SECONDS = 30.0
+_TRIES = 3  # another process may take the free port before the emulator does
+
+
+class EmulatorError(Exception):
+    """The emulator does not run, or does not answer."""
+
+
+class Emulator:
+    """Runs in a `with` block. `variables` lead the SDKs and the AWS CLI here, as the root user."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._secret = secrets.token_hex(20)
+        self.endpoint = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a process that is to talk to the emulator as the account's root."""
+        return {
+            "AWS_ACCESS_KEY_ID": "root",
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="emulator-")))
+            self._log = folder / "emulator.log"
+            self._start(undo, folder)
+            self._stack = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """Return a boto3 client; as root unless other credentials are given, as boto3 names them."""
+        import boto3
+        from botocore.config import Config
+
+        root = {"aws_access_key_id": "root", "aws_secret_access_key": self._secret}
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            # Nothing of the user's own profiles or proxies has a say here.
+            config=Config(proxies={}, retries={"total_max_attempts": 2}),
+            **(credentials or root),
+        )
+
+    def _start(self, undo: contextlib.ExitStack, folder: Path) -> None:
+        for _ in range(_TRIES):
+            port = _free_port()
+            process = self._run(port, folder)
+            if self._wait(port, process):
+                undo.callback(process.end)
+                self.endpoint = f"http://127.0.0.1:{port}"
+                return
+            process.end()
+        raise EmulatorError(f"ministack did not start: {self._last_lines()}")
+
+    def _run(self, port: int, folder: Path) -> GuardedProcess:
+        variables = {
+            "AUTH": "true",
+            "AWS_ACCESS_KEY_ID": "root",
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "HOME": str(folder),
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "S3_DATA_DIR": str(folder / "s3"),
+            "SFTP_ENABLED": "0",
+            "TMPDIR": str(folder),
+        }
+        with self._log.open("ab") as log:
+            return GuardedProcess(
+                [sys.executable, "-m", "ministack"],
+                cwd=folder,
+                env=variables,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _wait(self, port: int, process: GuardedProcess) -> bool:
+        """Return whether the emulator answers; False once its process has ended."""
+        until = time.monotonic() + _START_SECONDS
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while process.popen.poll() is None and time.monotonic() < until:
+            try:
+                with opener.open(f"http://127.0.0.1:{port}/_ministack/health", timeout=5):
+                    return process.popen.poll() is None
+            except OSError:
+                time.sleep(0.05)
+        return False
+
+    def _last_lines(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return " | ".join(line for line in lines[-3:] if line) or "it said nothing"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,460 @@
+"""Serves a deployed WebSocket API on a port of this machine, and runs its functions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from http.client import responses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
+from weakref import WeakSet
+
+from websockets.frames import CloseCode
+
+from wslocal.http1 import HttpRequest, respond
+from wslocal.lambda_host.deployed import DeployedFunctions
+from wslocal.lambda_host.shipping import Shipper
+from wslocal.sigv4 import Refused, verify
+
+from .access import Permissions
+from .answers import (
+    ENDPOINT_TIMEOUT,
+    FORBIDDEN,
+    INTERNAL_ERROR,
+    TOO_MANY_REQUESTS,
+    Failure,
+    Returned,
+    connect_status,
+    gateway_message,
+    read_proxy_answer,
+    select_route,
+    subprotocol_of,
+)
+from .definition import Api, ApiRoute, read_api
+from .events import ClientInfo, EventContext, connect_event, disconnect_event, message_event, new_id
+from .limits import Limits, TokenBucket
+from .server import Socket
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine
+    from types import TracebackType
+
+    from wslocal.lambda_host.function import FunctionState
+    from wslocal.lambda_host.lines import LogLine
+    from wslocal.lambda_host.results import InvocationResult
+
+__all__ = ["Connection", "LocalApi"]
+
+_SWEEP_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Connection:
+    """An open connection."""
+
+    client: ClientInfo
+    socket: Socket
+    connected_at: float
+    last_active_at: float  # a message in either direction
+
+
+class LocalApi:
+    """Serves in an `async with` block.
+
+    `client` gives boto3 clients by service. A function that has `endpoint_variable` gets our own
+    address in it. `pages` serves plain GETs that belong to no stage. `listener` is a socket that
+    listens already, for those who have to know the port before.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[str], Any],
+        api_id: str,
+        stage: str,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        listener: socket.socket | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        pages: Callable[[str], tuple[str, bytes] | None] | None = None,
+        endpoint_variable: str = "API_GATEWAY_ENDPOINT",
+        max_environments: int = 4,
+    ) -> None:
+        self._client = client
+        self._api_id = api_id
+        self._stage = stage
+        self._address = (host, port)
+        self._listener = listener
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._pages = pages
+        self._endpoint_variable = endpoint_variable
+        self._max_environments = max_environments
+        self.sockets: WeakSet[Socket] = WeakSet()  # those of functions as well
+        self._connections: dict[str, Connection] = {}
+        self._ids: dict[Socket, str] = {}
+        self._subscribers: set[Callable[[LogLine], None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._account = TokenBucket(self._limits.requests_per_second, self._limits.burst)
+        rate = self._limits.new_connections_per_second
+        self._new_connections = TokenBucket(rate, rate)
+        self._throttles: dict[str, TokenBucket] = {}
+        self._stopping = False
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            self._apigateway = self._client("apigatewayv2")
+            self._api = await self._read()
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="functions-"))
+            server = await self._listen()
+            stack.callback(server.close)
+            host, port = server.sockets[0].getsockname()[:2]
+            self.domain = f"{host}:{port}"
+            self._functions = DeployedFunctions(
+                self._client,
+                Path(folder),
+                overrides={self._endpoint_variable: self.callback_url},
+                max_environments=self._max_environments,
+                on_line=self._on_line,
+                clock=self._clock,
+            )
+            self._permissions = Permissions(
+                self._client("iam"),
+                self._apigateway.meta.region_name,
+                f"{self._api_id}/{self._stage}",
+                self._limits.iam_seconds,
+                self._clock,
+            )
+            self._shipper = Shipper(self._client)
+            stack.push_async_callback(self._shipper.flush)
+            stack.push_async_callback(self._stop)
+            self.spawn(self._shipper.run())
+            self.spawn(self._sweep_now_and_then())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to."""
+        return f"ws://{self.domain}/{self._stage}"
+
+    @property
+    def callback_url(self) -> str:
+        """Where functions find `/@connections`."""
+        return f"http://{self.domain}/{self._stage}"
+
+    async def invoke(self, function: str, event: object) -> InvocationResult:
+        """Have a function, by name or ARN, handle `event`."""
+        return await self._functions.invoke(function, event)
+
+    async def reload(self) -> list[str]:
+        """Take over what was deployed since; connections stay. Return the functions that changed."""
+        self._api = await self._read()
+        self._throttles.clear()
+        self._permissions.forget()
+        return await self._functions.reload()
+
+    def states(self) -> list[FunctionState]:
+        """What each function has running and has done."""
+        return self._functions.states()
+
+    def connections(self) -> list[Connection]:
+        """Return the open connections."""
+        return list(self._connections.values())
+
+    def subscribe(self, callback: Callable[[LogLine], None]) -> Callable[[], None]:
+        """Call `callback` with each line of a function, on the loop; return what ends that."""
+        self._subscribers.add(callback)
+        return lambda: self._subscribers.discard(callback)
+
+    async def flush(self) -> None:
+        """Have all lines so far in CloudWatch, as logs and as metrics."""
+        await self._shipper.flush()
+
+    def problems(self) -> dict[str, int]:
+        """Return what CloudWatch did not take, and how often."""
+        return dict(self._shipper.problems)
+
+    def sweep(self) -> None:
+        """Close the connections that are idle for too long or too old."""
+        now = self._clock()
+        for connection in self.connections():
+            old = now - connection.connected_at >= self._limits.connection_seconds
+            if old or now - connection.last_active_at >= self._limits.idle_seconds:
+                connection.socket.close(CloseCode.GOING_AWAY, "Going away")
+
+    # --- what sockets call -----------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Have `work` done; it ends with us at the latest."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def connect(self, socket: Socket, request: HttpRequest) -> None:
+        """Open a connection, or refuse it, as `$connect` says."""
+        now = self._clock()
+        client = ClientInfo(
+            connection_id=new_id(),
+            connected_at_ms=int(now * 1000),
+            source_ip=socket.source_ip,
+            user_agent=request.header("User-Agent"),
+            domain=self.domain,
+        )
+        request_id = new_id()
+        status, message, subprotocol = await self._admit(client, request_id, request)
+        if status != HTTPStatus.SWITCHING_PROTOCOLS:
+            body = gateway_message(message, client.connection_id, request_id)
+            socket.refuse(status, body)
+            return
+        self._connections[client.connection_id] = Connection(client, socket, now, self._clock())
+        self._ids[socket] = client.connection_id
+        socket.open(subprotocol)
+
+    async def _admit(
+        self, client: ClientInfo, request_id: str, request: HttpRequest
+    ) -> tuple[int, str, str | None]:
+        """Return a status, the message for a refusal, and the sub-protocol."""
+        now = self._clock()
+        if len(request.target) > self._limits.url_bytes:
+            return HTTPStatus.REQUEST_URI_TOO_LONG, "Request-URI Too Long", None
+        if request.target.partition("?")[0].strip("/") != self._stage:
+            return HTTPStatus.FORBIDDEN, FORBIDDEN, None
+        route = self._api.routes.get("$connect")
+        throttled = not self._new_connections.take(now) or not self._account.take(now)
+        if throttled or (route and not self._passes(route, now)):
+            return HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, None
+        if route is None:
+            return HTTPStatus.SWITCHING_PROTOCOLS, "", None
+        context = self._context(client, "$connect", request_id)
+        ended: asyncio.Future[Returned | Failure] = asyncio.get_running_loop().create_future()
+        self._call(route, connect_event(context, request.target, request.headers), ended.set_result)
+        outcome = await ended
+        status = connect_status(outcome)
+        if isinstance(outcome, Failure):
+            return status, outcome.message, None
+        return status, responses.get(status, "Refused"), subprotocol_of(outcome)
+
+    def message(self, socket: Socket, text: str) -> None:
+        """Have a message handled; others of the same connection do not wait for it."""
+        connection = self._connections[self._ids[socket]]
+        connection.last_active_at = now = self._clock()
+        client, request_id = connection.client, new_id()
+        route = select_route(self._api, text)
+        if not self._account.take(now) or (route and not self._passes(route, now)):
+            socket.send(gateway_message(TOO_MANY_REQUESTS, client.connection_id, request_id))
+        elif route is None:
+            socket.send(gateway_message(FORBIDDEN, client.connection_id, request_id))
+        else:
+            context = self._context(client, route.key, request_id)
+            socket.begin_work()
+            answer = partial(self._answer, connection, route, context)
+            self._call(route, message_event(context, text), answer)
+
+    def _answer(
+        self,
+        connection: Connection,
+        route: ApiRoute,
+        context: EventContext,
+        outcome: Returned | Failure,
+    ) -> None:
+        connection.socket.end_work()
+        if isinstance(outcome, Failure):
+            ids = context.client.connection_id, context.request_id
+            self._send(connection, gateway_message(outcome.message, *ids))
+        elif route.responds and outcome.body:
+            self._send(connection, outcome.body.encode())
+
+    def lost(self, socket: Socket, code: int, reason: str) -> None:
+        """Forget a connection, and tell `$disconnect`."""
+        client = self._connections.pop(self._ids.pop(socket)).client
+        route = self._api.routes.get("$disconnect")
+        if route and not self._stopping:
+            context = self._context(client, "$disconnect", new_id())
+            self._call(route, disconnect_event(context, code, reason), lambda outcome: None)
+
+    async def http(self, request: HttpRequest) -> bytes:
+        """Answer what is no WebSocket."""
+        path = request.target.partition("?")[0]
+        prefix = f"/{self._stage}/@connections/"
+        if path.startswith(prefix):
+            return await self._manage(request, unquote(path.removeprefix(prefix)))
+        page = self._pages(path) if self._pages and request.method in {"GET", "HEAD"} else None
+        if page is None:
+            return _error(HTTPStatus.FORBIDDEN, "ForbiddenException", FORBIDDEN)
+        return respond(HTTPStatus.OK, page[1], content_type=page[0])
+
+    # --- @connections ----------------------------------------------------------------------------
+
+    async def _manage(self, request: HttpRequest, connection_id: str) -> bytes:
+        try:
+            signer = verify(request, self._functions.issued, self._clock())
+            await self._permissions.check(signer, request.method)
+        except Refused as refused:
+            return _error(HTTPStatus.FORBIDDEN, refused.kind, str(refused))
+        if not self._account.take(self._clock()):
+            return _error(HTTPStatus.TOO_MANY_REQUESTS, "LimitExceededException", "Limit Exceeded")
+        connection = self._connections.get(connection_id)
+        if connection is None or not connection.socket.is_open:
+            return _error(HTTPStatus.GONE, "GoneException", "Gone")
+        match request.method:
+            case "POST":
+                return self._post(connection, request.body)
+            case "GET":
+                return respond(HTTPStatus.OK, _describe(connection))
+            case "DELETE":
+                connection.socket.close(CloseCode.NORMAL_CLOSURE, "")
+                return respond(HTTPStatus.NO_CONTENT)
+        return _error(HTTPStatus.FORBIDDEN, "ForbiddenException", FORBIDDEN)
+
+    def _post(self, connection: Connection, body: bytes) -> bytes:
+        if len(body) > self._limits.message_bytes:
+            text = "Message too long"
+            return _error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "PayloadTooLargeException", text)
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return _error(HTTPStatus.BAD_REQUEST, "BadRequestException", "Data is not UTF-8 text")
+        if not self._send(connection, body):
+            text = "The client's buffer is full"
+            return _error(HTTPStatus.TOO_MANY_REQUESTS, "LimitExceededException", text)
+        return respond(HTTPStatus.OK)
+
+    def _send(self, connection: Connection, data: bytes) -> bool:
+        connection.last_active_at = self._clock()
+        return connection.socket.send(data)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    async def _read(self) -> Api:
+        return await asyncio.to_thread(read_api, self._apigateway, self._api_id, self._stage)
+
+    async def _listen(self) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if self._listener is not None:
+            return await loop.create_server(self._socket, sock=self._listener)
+        return await loop.create_server(self._socket, *self._address)
+
+    def _socket(self) -> Socket:
+        return Socket(self, self._limits)
+
+    def _context(self, client: ClientInfo, route_key: str, request_id: str) -> EventContext:
+        return EventContext(self._api, client, route_key, request_id, int(self._clock() * 1000))
+
+    def _passes(self, route: ApiRoute, now: float) -> bool:
+        if route.throttle is None:
+            return True
+        if route.key not in self._throttles:
+            self._throttles[route.key] = TokenBucket(route.throttle.rate, route.throttle.burst)
+        return self._throttles[route.key].take(now)
+
+    def _call(
+        self, route: ApiRoute, event: dict[str, Any], report: Callable[[Returned | Failure], None]
+    ) -> None:
+        """Have the route's function handle `event`, and tell what comes of it, in time.
+
+        A function that takes longer than the integration may is not ended by that, as on AWS.
+        """
+        reported = False
+
+        def end(outcome: Returned | Failure) -> None:
+            nonlocal reported
+            timer.cancel()
+            if not reported:
+                reported = True
+                report(outcome)
+
+        def done(invocation: asyncio.Task[InvocationResult]) -> None:
+            if not invocation.cancelled():
+                end(_outcome_of(invocation))
+
+        longest = self._limits.integration_seconds
+        timer = asyncio.get_running_loop().call_later(
+            min(route.timeout_seconds or longest, longest),
+            end,
+            Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT),
+        )
+        region, account = route.function_arn.split(":")[3:5]
+        source = f"arn:aws:execute-api:{region}:{account}:{self._api.id}/{self._stage}/{route.key}"
+        work = self._functions.invoke(route.function_arn, event, source_arn=source)
+        self.spawn(work).add_done_callback(done)
+
+    def _on_line(self, line: LogLine) -> None:
+        self._shipper.take(line)
+        for callback in list(self._subscribers):
+            try:
+                callback(line)
+            except Exception:  # who only looks on must not stop a function
+                self._subscribers.discard(callback)
+                _log.exception("a subscriber failed, and gets no more lines")
+
+    async def _sweep_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self.sweep()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s: %s", type(error).__name__, error, exc_info=error)
+
+    async def _stop(self) -> None:
+        """Close connections, end functions; no `$disconnect` runs any more."""
+        self._stopping = True
+        for connection in self.connections():
+            connection.socket.close(CloseCode.GOING_AWAY, "Going away")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._functions.close()
+        for socket in list(self.sockets):
+            socket.abort()
+        await asyncio.sleep(0)  # the loop has to go round once for them
+
+
+def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:
+    if invocation.exception() is not None:
+        return Failure(INTERNAL_ERROR, HTTPStatus.INTERNAL_SERVER_ERROR)
+    result = invocation.result()
+    answer = read_proxy_answer(result.body) if result.body is not None else None
+    return answer or Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)
+
+
+def _error(status: HTTPStatus, kind: str, message: str) -> bytes:
+    body = json.dumps({"message": message}).encode()
+    return respond(status, body, [("x-amzn-ErrorType", kind)])
+
+
+def _describe(connection: Connection) -> bytes:
+    client = connection.client
+    description = {
+        "connectedAt": _iso(connection.connected_at),
+        "identity": {"sourceIp": client.source_ip, "userAgent": client.user_agent},
+        "lastActiveAt": _iso(connection.last_active_at),
+    }
+    return json.dumps(description).encode()
+
+
+def _iso(seconds: float) -> str:
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{moment}.{int(seconds % 1 * 1000):03}Z"

@@ -1,0 +1,128 @@
+"""HTTP/1.1 off a socket, request by request, and each answer as one write.
+
+One write, because the process that reads it shares the processor with us: two would wake it twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import responses
+from typing import TYPE_CHECKING
+
+import httptools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["BadRequest", "HttpRequest", "RequestReader", "respond"]
+
+# Ours: a request line and headers that need more are not those of a client we know.
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+class BadRequest(Exception):  # noqa: N818 - the name of the status
+    """The other end does not speak HTTP, or says too much; `status` is the answer it gets."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request; header names as they came."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    is_upgrade: bool
+
+    def header(self, name: str) -> str:
+        """Return the first header of that name, in any case, or an empty string."""
+        name = name.lower()
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+class RequestReader:
+    """Turns what a socket gives into requests."""
+
+    def __init__(self, max_body_bytes: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._parser = httptools.HttpRequestParser(self)
+        self._done: list[HttpRequest] = []
+        self.on_message_begin()
+        self._in_head = False
+
+    def feed(self, data: bytes) -> list[HttpRequest]:
+        """Return the requests that `data` completes; after one with `is_upgrade`, no more come."""
+        if self._in_head:  # the parser keeps what is not finished to itself
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, BadRequest):
+                raise error.__context__ from None
+            raise
+        except httptools.HttpParserError as error:
+            raise BadRequest(HTTPStatus.BAD_REQUEST) from error
+        done, self._done = self._done, []
+        return done
+
+    # --- called by the parser ---------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._head_bytes = 0
+        self._in_head = True
+        self._body = bytearray()
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+        if len(self._body) > self._max_body_bytes:
+            raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def on_message_complete(self) -> None:
+        self._done.append(
+            HttpRequest(
+                self._parser.get_method().decode("latin-1"),
+                self._target.decode("latin-1"),
+                tuple(self._headers),
+                bytes(self._body),
+                self._parser.should_upgrade(),
+            )
+        )
+
+
+def respond(
+    status: int,
+    body: bytes = b"",
+    headers: Iterable[tuple[str, str]] = (),
+    content_type: str = "application/json",
+) -> bytes:
+    """Return an answer as it goes over the wire."""
+    head = [
+        f"HTTP/1.1 {int(status)} {responses.get(status, 'Unknown')}",
+        # Without a content type the native part of the runtime client reads a null pointer.
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    if status == HTTPStatus.NO_CONTENT:
+        del head[1:3]
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body

@@ -1,0 +1,292 @@
+"""The functions that are deployed to an AWS API, run on this machine.
+
+All that is known of them comes from ordinary calls: Lambda's GetFunction and GetLayerVersion, and
+STS AssumeRole for the credentials of a function's own role.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import re
+import secrets
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .function import Credentials, FunctionPool, FunctionSettings
+from .host import find_runtime_client
+from .layer import unpack_code
+from .results import HostError, encode
+from .variables import lambda_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .function import FunctionState
+    from .lines import LogLine
+    from .results import InvocationResult
+
+__all__ = ["DeployedFunctions", "Issued", "lets_in"]
+
+# What AssumeRole gives unless the role allows more.
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_CREDENTIALS_SECONDS = 3600
+# Environments started within this time share a set: AssumeRole costs the start more than signing.
+_SHARED_SECONDS = 600
+_GATEWAY = "apigateway.amazonaws.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Credentials that a function was given."""
+
+    access_key: str
+    secret_key: str
+    token: str
+    role_arn: str
+    session_arn: str
+    expires_at: float
+
+
+class DeployedFunctions:
+    """Runs deployed functions by name or ARN; each has a pool of environments from its first use.
+
+    `client` gives boto3 clients by service. `overrides` replace variables that a function has.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[str], Any],
+        folder: Path,
+        *,
+        overrides: Mapping[str, str] | None = None,
+        max_environments: int = 4,
+        on_line: Callable[[LogLine], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        find_runtime_client(sys.executable, sys.platform)  # rather now than at the first event
+        self._lambda = client("lambda")
+        self._sts = client("sts")
+        self._folder = folder
+        self._overrides = overrides or {}
+        self._max_environments = max_environments
+        self._on_line = on_line
+        self._clock = clock
+        self._functions: dict[str, FunctionPool] = {}
+        self._roles: dict[str, str] = {}  # by function
+        self._revisions: dict[str, object] = {}
+        self._policies: dict[str, list[dict[str, Any]]] = {}
+        self._loading: dict[str, asyncio.Lock] = {}
+        self._issued: dict[str, Issued] = {}
+        self._closed = False
+
+    def states(self) -> list[FunctionState]:
+        """What each function has running and has done."""
+        return [function.state for function in self._functions.values()]
+
+    def issued(self, access_key: str) -> Issued | None:
+        """Return the credentials with that key, also when they have ended."""
+        return self._issued.get(access_key)
+
+    async def invoke(
+        self, name: str, event: object, *, source_arn: str | None = None
+    ) -> InvocationResult:
+        """Have a function handle `event`, a value that JSON can hold or JSON text as bytes.
+
+        With `source_arn`, of an API's route, the function's policy has to let API Gateway in.
+        HostError for a function that is not there, lets nobody in, or cannot run here.
+        """
+        name = name.rpartition(":function:")[2]
+        body = event if isinstance(event, bytes) else encode(event)
+        if name not in self._functions:
+            await self._load(name)
+        if source_arn is not None and not lets_in(self._policies[name], source_arn):
+            raise HostError(f"the policy of {name} does not let API Gateway in for {source_arn}")
+        return await self._functions[name].invoke(body)
+
+    async def reload(self) -> list[str]:
+        """Take over what was deployed since; return the names of the functions that changed."""
+        before = dict(self._revisions)
+        for name in before:
+            await self._load(name, again=True)
+        return [name for name in before if before[name] != self._revisions[name]]
+
+    async def close(self) -> None:
+        """End all environments; no function is fetched after it."""
+        self._closed = True
+        await asyncio.gather(*(function.close() for function in self._functions.values()))
+
+    async def _load(self, name: str, *, again: bool = False) -> None:
+        async with self._loading.setdefault(name, asyncio.Lock()):
+            if name in self._functions and not again:
+                return  # somebody else was waiting for it, too
+            revision = self._revisions.get(name)
+            loaded = await asyncio.to_thread(self._fetch, name, revision)
+            self._policies[name] = await asyncio.to_thread(self._fetch_policy, name)
+            if self._closed:
+                raise HostError("the host is closed")
+            if loaded is None:
+                return
+            settings, self._roles[name], self._revisions[name] = loaded
+            if name in self._functions:
+                await self._functions[name].renew(settings)
+            else:
+                self._functions[name] = FunctionPool(
+                    settings,
+                    max_environments=self._max_environments,
+                    credentials=lambda: self._sign_in(name),
+                    on_line=self._on_line,
+                    clock=self._clock,
+                )
+
+    def _fetch(self, name: str, revision: object) -> tuple[FunctionSettings, str, object] | None:
+        """Return what is deployed under `name`; None if that is still `revision`."""
+        try:
+            found = self._lambda.get_function(FunctionName=name)
+        except self._lambda.exceptions.ResourceNotFoundException as error:
+            raise HostError(f"there is no function {name}") from error
+        configuration = found["Configuration"]
+        layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
+        now = {key: configuration.get(key) for key in _WATCHED} | {"Layers": layers}
+        if now == revision:
+            return None
+        if configuration.get("PackageType", "Zip") != "Zip" or not configuration[
+            "Runtime"
+        ].startswith("python"):
+            raise HostError(f"{name} is not a zip of Python: only these run here")
+        task_root = self._folder / f"{name}-{secrets.token_hex(8)}"
+        unpack_code([_download(found["Code"]["Location"])], task_root)
+        opt = self._unpack_layers(layers) if layers else None
+        return (
+            _settings(configuration, task_root, opt, self._variables(configuration)),
+            configuration["Role"],
+            now,
+        )
+
+    def _fetch_policy(self, name: str) -> list[dict[str, Any]]:
+        try:
+            policy = json.loads(self._lambda.get_policy(FunctionName=name)["Policy"])
+        except self._lambda.exceptions.ResourceNotFoundException:
+            return []
+        return list(policy["Statement"])
+
+    def _unpack_layers(self, arns: list[str]) -> Path:
+        into = self._folder / f"layers-{hashlib.sha256(' '.join(arns).encode()).hexdigest()[:16]}"
+        if not into.exists():
+            found = [self._lambda.get_layer_version_by_arn(Arn=arn)["Content"] for arn in arns]
+            unpack_code([_download(content["Location"]) for content in found], into)
+        return into
+
+    def _variables(self, configuration: Mapping[str, Any]) -> dict[str, str]:
+        own: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
+        replaced = {key: value for key, value in self._overrides.items() if key in own}
+        return {"AWS_ENDPOINT_URL": self._lambda.meta.endpoint_url, **own, **replaced}
+
+    async def _sign_in(self, name: str) -> Credentials:
+        role, now = self._roles[name], self._clock()
+        self._issued = {k: v for k, v in self._issued.items() if v.expires_at + 3600 > now}
+        for issued in self._issued.values():
+            fresh = issued.expires_at - now > _CREDENTIALS_SECONDS - _SHARED_SECONDS
+            if issued.session_arn.endswith(f"/{name}") and issued.role_arn == role and fresh:
+                break
+        else:
+            issued = await asyncio.to_thread(self._assume, role, name)
+            self._issued[issued.access_key] = issued
+        variables = {
+            "AWS_ACCESS_KEY_ID": issued.access_key,
+            "AWS_SECRET_ACCESS_KEY": issued.secret_key,
+            "AWS_SESSION_TOKEN": issued.token,
+        }
+        return Credentials(variables, issued.expires_at)
+
+    def _assume(self, role: str, name: str) -> Issued:
+        answer = self._sts.assume_role(
+            RoleArn=role, RoleSessionName=name[-64:], DurationSeconds=_CREDENTIALS_SECONDS
+        )
+        given = answer["Credentials"]
+        return Issued(
+            access_key=given["AccessKeyId"],
+            secret_key=given["SecretAccessKey"],
+            token=given["SessionToken"],
+            role_arn=role,
+            session_arn=answer["AssumedRoleUser"]["Arn"],
+            expires_at=self._clock() + _CREDENTIALS_SECONDS,
+        )
+
+
+_WATCHED = (
+    *("CodeSha256", "Handler", "Runtime", "Role", "Timeout", "MemorySize", "Environment"),
+    "LoggingConfig",
+)
+
+
+def lets_in(statements: list[dict[str, Any]], source_arn: str) -> bool:
+    """Return whether one of a function's policy lets API Gateway invoke it for that route."""
+    return any(
+        statement["Effect"] == "Allow"
+        and statement["Action"] in {"lambda:InvokeFunction", "lambda:*", "*"}
+        and _services(statement["Principal"]) in ("*", _GATEWAY, [_GATEWAY])
+        and re.fullmatch(_pattern(statement), source_arn)
+        for statement in statements
+    )
+
+
+def _services(principal: str | dict[str, str | list[str]]) -> str | list[str]:
+    return principal if isinstance(principal, str) else principal.get("Service", "")
+
+
+def _pattern(statement: Mapping[str, Any]) -> str:
+    """Return the condition on the source's ARN, in which `*` is any text and `?` a character."""
+    arn: str = statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", "*")
+    return re.escape(arn).replace(r"\*", ".*").replace(r"\?", ".")
+
+
+def _settings(
+    configuration: Mapping[str, Any], task_root: Path, layer: Path | None, own: Mapping[str, str]
+) -> FunctionSettings:
+    logging = configuration.get("LoggingConfig", {})
+    log_format = logging.get("LogFormat", "Text")
+    log_level = logging.get("ApplicationLogLevel") if log_format == "JSON" else None
+    version, runtime_dir = find_runtime_client(sys.executable, sys.platform)
+    variables = lambda_variables(
+        handler=configuration["Handler"],
+        name=configuration["FunctionName"],
+        task_root=task_root,
+        layer=layer,
+        python=Path(sys.executable).absolute(),
+        python_version=version,
+        runtime_dir=runtime_dir,
+        memory_mb=configuration["MemorySize"],
+        log_format=log_format,
+        log_level=log_level,
+        region=configuration["FunctionArn"].split(":")[3],
+        log_group=logging.get("LogGroup"),
+    )
+    return FunctionSettings(
+        name=configuration["FunctionName"],
+        arn=configuration["FunctionArn"],
+        command=(sys.executable, "-m", "awslambdaric", configuration["Handler"]),
+        task_root=task_root,
+        variables={**variables, **own},
+        timeout_seconds=float(configuration["Timeout"]),
+        memory_mb=configuration["MemorySize"],
+        log_format=log_format,
+        log_level=log_level,
+        system_log_level=logging.get("SystemLogLevel", "INFO"),
+        log_group=variables["AWS_LAMBDA_LOG_GROUP_NAME"],
+    )
+
+
+def _download(url: str) -> io.BytesIO:
+    """Return what is at the address that an AWS API gave us, without the user's proxy."""
+    if not url.startswith(("http://", "https://")):
+        raise HostError(f"code is not at a web address: {url}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=60) as answer:
+        return io.BytesIO(answer.read())

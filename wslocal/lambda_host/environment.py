@@ -1,0 +1,128 @@
+"""One execution environment: a runtime process, its Runtime API and its output.
+
+An environment ends, with all that it started, when we close it and also when we die.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import subprocess
+from functools import partial
+from typing import IO, TYPE_CHECKING, cast
+
+from wslocal.processes import GuardedProcess
+
+from .output import Output
+from .runtime_api import Exited, RuntimeApi, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from .runtime_api import Message, Work
+
+__all__ = ["Environment"]
+
+
+class Environment:
+    """A process that takes one piece of work after the other. Not for two callers at once.
+
+    `on_line` gets each line that the process writes, as soon as it is finished.
+    """
+
+    stdout: Output
+    stderr: Output
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._api = RuntimeApi(self._report)
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self, command: Sequence[str], cwd: Path, variables: Mapping[str, str]) -> None:
+        """Start the process; its first message tells how that went."""
+        address = await self._api.start()
+        run = partial(
+            GuardedProcess,
+            command,
+            cwd=cwd,
+            env={**variables, "AWS_LAMBDA_RUNTIME_API": address},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        starting = asyncio.ensure_future(asyncio.to_thread(run))
+        try:
+            self._process = await asyncio.shield(starting)
+        except BaseException:
+            self._api.close()
+            (await starting).end()  # raises again what kept it from starting
+            raise
+        self._watch()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        poll = select.poll()
+        poll.register(self._life, select.POLLIN)
+        return not poll.poll(0)
+
+    async def next_message(self, timeout_seconds: float) -> Message:
+        """Wait for what happens next: `Ready` first, and after each answer."""
+        if not self._outbox.empty():
+            return self._outbox.get_nowait()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._outbox.get()
+        except TimeoutError:
+            return TimedOut(timeout_seconds)
+
+    def offer(self, work: Work) -> None:
+        """Hand `work` to a process that is ready."""
+        self._api.offer(work)
+
+    async def end(self) -> None:
+        """Kill the process and all that it started; its last output can still be taken."""
+        await asyncio.to_thread(self._process.end)
+        self._pull()
+
+    async def close(self) -> None:
+        """End, and give everything back."""
+        try:
+            await self.end()
+        finally:
+            for watched in (self._life, self.stdout, self.stderr):
+                self._loop.remove_reader(watched)
+            self._api.close()
+            self.stdout.close()
+            self.stderr.close()
+            os.close(self._life)
+
+    def _watch(self) -> None:
+        popen = self._process.popen
+        self._life = os.pidfd_open(popen.pid)  # readable once the process has ended
+        self._loop.add_reader(self._life, self._exited)
+        self.stdout = Output(cast("IO[bytes]", popen.stdout), self._on_line)
+        self.stderr = Output(cast("IO[bytes]", popen.stderr), self._on_line)
+        for output in (self.stdout, self.stderr):
+            self._loop.add_reader(output, self._readable, output)
+
+    def _report(self, message: Message) -> None:
+        # The process waits for our answer, so all that it wrote for this work is in its pipes.
+        self._pull()
+        self._outbox.put_nowait(message)
+
+    def _exited(self) -> None:
+        self._loop.remove_reader(self._life)
+        self._pull()
+        self._outbox.put_nowait(Exited(self._process.popen.wait()))
+
+    def _readable(self, output: Output) -> None:
+        if not output.pull():
+            self._loop.remove_reader(output)
+
+    def _pull(self) -> None:
+        self.stdout.pull()
+        self.stderr.pull()

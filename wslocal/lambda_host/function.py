@@ -1,0 +1,331 @@
+"""A function and its pool of environments: reused, grown with concurrency, replaced when broken.
+
+As on Lambda an environment handles one event at a time, stays after an exception, and ends after a
+timeout or a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from .environment import Environment
+from .lines import LogLine, finished, passes, started
+from .results import HostError, InvocationResult, error_of
+from .runtime_api import Answered, Exited, Ready, TimedOut, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from .runtime_api import Message
+
+__all__ = ["Credentials", "FunctionPool", "FunctionSettings", "FunctionState"]
+
+# An init phase that takes longer is ended:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+INIT_TIMEOUT_SECONDS = 10.0
+# Credentials have to outlive the longest invocation, 15 minutes.
+_MARGIN_SECONDS = 16 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """What a function is configured with, and where its code is unpacked."""
+
+    name: str
+    arn: str
+    command: tuple[str, ...]
+    task_root: Path
+    variables: Mapping[str, str]
+    timeout_seconds: float
+    memory_mb: int
+    log_format: Literal["Text", "JSON"]
+    log_level: str | None
+    system_log_level: str
+    log_group: str
+
+
+class Credentials(NamedTuple):
+    """Variables with which an environment signs its requests, and when they end (epoch seconds)."""
+
+    variables: Mapping[str, str]
+    expires_at: float
+
+
+@dataclass(slots=True)
+class FunctionState:
+    """What a function has running, and what it has done since the start."""
+
+    name: str
+    environments: int = 0
+    busy: int = 0
+    waiting: int = 0
+    invocations: int = 0
+    errors: int = 0  # those that follow included
+    timeouts: int = 0
+    crashes: int = 0
+    cold_starts: int = 0
+
+
+class FunctionPool:
+    """A pool of at most `max_environments`; calls beyond that wait for their turn.
+
+    `on_line` gets each line that the function writes and those that Lambda adds.
+    """
+
+    def __init__(
+        self,
+        settings: FunctionSettings,
+        *,
+        max_environments: int = 1,
+        credentials: Callable[[], Awaitable[Credentials]] | None = None,
+        on_line: Callable[[LogLine], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._max_environments = max_environments
+        self._credentials = credentials
+        self._on_line = on_line
+        self._clock = clock
+        self._state = FunctionState(settings.name)
+        self._members: set[_Member] = set()
+        self._idle: list[_Member] = []
+        self._waiting: deque[asyncio.Future[_Member]] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def state(self) -> FunctionState:
+        """What is running now, and what was done."""
+        state = self._state
+        state.environments = len(self._members) + len(self._starting)
+        state.busy = len(self._members) - len(self._idle)
+        state.waiting = len(self._waiting)
+        return state
+
+    async def invoke(self, body: bytes) -> InvocationResult:
+        """Have the function handle an event; whatever the function does becomes the result."""
+        member, outcome = await self._take()
+        try:
+            result, usable = await self._run(member, outcome, body)
+        except BaseException:  # Ctrl-C included: what runs on would answer the next call
+            await self._drop(member)
+            raise
+        if usable:
+            self._give(member)
+        else:
+            await self._drop(member)
+            self._grow()
+        return result
+
+    async def renew(self, settings: FunctionSettings) -> None:
+        """Use other settings from now on: idle environments end, busy ones after their answer."""
+        self.settings = settings
+        idle, self._idle = self._idle, []
+        for member in idle:
+            await self._drop(member)
+
+    async def close(self) -> None:
+        """End all environments; an invocation after it is refused."""
+        self._closed = True
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(HostError("the host is closed"))
+        for member in list(self._members):
+            await self._drop(member)
+
+    # --- one invocation --------------------------------------------------------------------------
+
+    async def _run(
+        self, member: _Member, outcome: Message, body: bytes
+    ) -> tuple[InvocationResult, bool]:
+        settings = member.settings
+        member.request_id = request_id = str(uuid.uuid4())
+        logs_platform = settings.log_format == "Text" or settings.system_log_level in {
+            "DEBUG",
+            "INFO",
+        }
+        if logs_platform:
+            self._write_line(member, started(settings.log_format, request_id))
+        init_ms, member.init_ms = member.init_ms, None
+        begun = time.perf_counter()
+        if isinstance(outcome, Ready):
+            member.environment.offer(_work(settings, request_id, body))
+            outcome = await member.environment.next_message(settings.timeout_seconds)
+        usable = isinstance(outcome, Answered)
+        if not usable:
+            await member.environment.end()
+        result = InvocationResult(
+            request_id=request_id,
+            body=outcome.body if isinstance(outcome, Answered) and not outcome.failed else None,
+            error=error_of(outcome, request_id),
+            stdout=member.environment.stdout.take(),
+            stderr=member.environment.stderr.take(),
+            duration_ms=_milliseconds_since(begun),
+            init_ms=init_ms,
+        )
+        self._count(result, outcome)
+        if logs_platform:
+            for text in finished(settings.log_format, result, settings.memory_mb):
+                self._write_line(member, text)
+        member.request_id = ""
+        return result, usable
+
+    def _count(self, result: InvocationResult, outcome: Message) -> None:
+        self._state.invocations += 1
+        self._state.errors += result.error is not None
+        self._state.timeouts += isinstance(outcome, TimedOut)
+        self._state.crashes += isinstance(outcome, Exited)
+        self._state.cold_starts += result.init_ms is not None
+
+    # --- the pool --------------------------------------------------------------------------------
+
+    async def _take(self) -> tuple[_Member, Message]:
+        """Return an environment and its first message: `Ready`, or why it did not start."""
+        while True:
+            member = self._idle.pop() if self._idle else await self._wait()
+            outcome = member.first
+            try:
+                if member.init_ms is None:
+                    timeout_seconds = member.settings.timeout_seconds
+                    outcome = await member.environment.next_message(timeout_seconds)
+            except BaseException:
+                await self._drop(member)
+                raise
+            is_new = member.init_ms is not None
+            if self._is_current(member) and (is_new or isinstance(outcome, Ready)):
+                return member, outcome
+            await self._drop(member)  # it ended between two invocations, or is out of date
+
+    async def _wait(self) -> _Member:
+        if self._closed:
+            raise HostError("the host is closed")
+        waiter: asyncio.Future[_Member] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._grow()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and not waiter.exception():
+                self._give(waiter.result())
+            raise
+
+    def _is_current(self, member: _Member) -> bool:
+        return (
+            member.settings is self.settings
+            and member.expires_at - self._clock() > _MARGIN_SECONDS
+            and (member.environment.is_alive or not isinstance(member.first, Ready))
+        )
+
+    def _give(self, member: _Member) -> None:
+        """Hand an environment to who waits longest, else keep it for the next call."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(member)
+                return
+        self._idle.append(member)
+
+    def _grow(self) -> None:
+        room = self._max_environments - len(self._members) - len(self._starting)
+        if len(self._waiting) > len(self._starting) and room > 0 and not self._closed:
+            task = asyncio.create_task(self._start())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    async def _start(self) -> None:
+        try:
+            self._give(await self._new())
+        except Exception as error:
+            while self._waiting:
+                waiter = self._waiting.popleft()
+                if not waiter.done():
+                    waiter.set_exception(error)
+                    return
+
+    async def _new(self) -> _Member:
+        settings = self.settings
+        begun = time.perf_counter()
+        member = _Member(settings)
+        member.environment = Environment(lambda text: self._written(member, text))
+        variables = {**settings.variables, "AWS_LAMBDA_LOG_STREAM_NAME": member.log_stream}
+        if self._credentials is not None:
+            given = await self._credentials()
+            member.expires_at = given.expires_at
+            variables |= given.variables
+        await member.environment.start(settings.command, settings.task_root, variables)
+        self._members.add(member)
+        member.first = await member.environment.next_message(INIT_TIMEOUT_SECONDS)
+        member.init_ms = _milliseconds_since(begun)
+        return member
+
+    async def _drop(self, member: _Member) -> None:
+        if member in self._members:
+            self._members.discard(member)
+            if member in self._idle:
+                self._idle.remove(member)
+            await asyncio.shield(member.environment.close())
+
+    # --- lines -----------------------------------------------------------------------------------
+
+    def _written(self, member: _Member, text: str) -> None:
+        if self._on_line is None or not text:
+            return
+        line = _line(member, text)
+        settings = member.settings
+        if settings.log_format == "Text" or passes(line, settings.log_level):
+            self._on_line(line)
+
+    def _write_line(self, member: _Member, text: str) -> None:
+        if self._on_line is not None:
+            self._on_line(_line(member, text))
+
+
+class _Member:
+    """An environment of the pool and what it was started with."""
+
+    environment: Environment
+    first: Message
+
+    def __init__(self, settings: FunctionSettings) -> None:
+        self.settings = settings
+        day = time.strftime("%Y/%m/%d", time.gmtime())
+        self.log_stream = f"{day}/[$LATEST]{secrets.token_hex(16)}"
+        self.expires_at = float("inf")
+        self.init_ms: float | None = None  # until the first invocation
+        self.request_id = ""
+
+
+def _line(member: _Member, text: str) -> LogLine:
+    return LogLine(
+        function=member.settings.name,
+        log_group=member.settings.log_group,
+        log_stream=member.log_stream,
+        request_id=member.request_id,
+        timestamp_ms=int(time.time() * 1000),
+        text=text,
+    )
+
+
+def _work(settings: FunctionSettings, request_id: str, body: bytes) -> Work:
+    now = time.time()
+    return Work(
+        request_id=request_id,
+        body=body,
+        deadline_ms=int((now + settings.timeout_seconds) * 1000),
+        function_arn=settings.arn,
+        trace_id=f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0",
+    )
+
+
+def _milliseconds_since(begun: float) -> float:
+    return (time.perf_counter() - begun) * 1000

@@ -1,0 +1,38 @@
+"""What may import what: the package nothing of this repository's, and what decides no socket."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent
+GATEWAY = PACKAGE / "gateway"
+SHELL = {"asyncio", "socket", "websockets", "boto3", "botocore"}
+OURS = {"shared_utils", "broadcast", "handlers", "infrastructure", "layerctl", "local", "tools"}
+SOURCES = [path for path in PACKAGE.rglob("*.py") if "tests" not in path.parts]
+
+
+def imports(path, nodes=lambda tree: tree.body):
+    """Return the top-level names of the modules that a file imports, at run time unless walked."""
+    names = set()
+    for node in nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + (node.module or ""))
+    return {name if name.startswith(".") else name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_package_stands_alone(path):
+    assert not imports(path, ast.walk) & OURS
+
+
+@pytest.mark.parametrize("name", ["answers", "events", "limits"])
+def test_what_decides_touches_nothing(name):
+    assert not imports(GATEWAY / f"{name}.py") & SHELL
+
+
+@pytest.mark.parametrize("name", ["answers", "events", "limits", "definition", "access", "server"])
+def test_nobody_imports_what_ties_them_together(name):
+    assert ".local_api" not in imports(GATEWAY / f"{name}.py")

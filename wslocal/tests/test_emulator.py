@@ -1,0 +1,84 @@
+"""The emulator is a real child with enforced IAM, and leaves nothing behind."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from wslocal.emulator import ACCOUNT, Emulator
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    with Emulator() as emulator:
+        yield emulator
+
+
+def listeners(port: int) -> set[str]:
+    """Return the local addresses on which something listens at `port`."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in rows if row[1].endswith(f":{port:04X}")}
+
+
+def test_emulator_listens_on_loopback_only(emulator):
+    port = int(emulator.endpoint.rpartition(":")[2])
+
+    assert listeners(port) == {"0100007F"}
+
+
+def test_emulator_denies_what_a_role_does_not_allow(emulator):
+    role = emulator.client("iam").create_role(
+        RoleName="reader", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )["Role"]["Arn"]
+    session = emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="reader")
+    given = session["Credentials"]
+    dynamodb = emulator.client(
+        "dynamodb",
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+
+    with pytest.raises(ClientError) as denied:
+        dynamodb.list_tables()
+
+    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert f"arn:aws:sts::{ACCOUNT}:assumed-role/reader" in str(denied.value)
+
+
+def test_emulator_ends_with_a_parent_that_is_killed():
+    script = (
+        "import sys\nfrom wslocal.emulator import Emulator\n"
+        "with Emulator():\n    print(flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        parent.stdout.readline()
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        lives = [os.pidfd_open(int(child)) for child in children]
+
+        parent.send_signal(signal.SIGKILL)
+
+    assert len(lives) == 2  # the emulator and its guard
+    for life in lives:
+        ended, _, _ = select.select([life], [], [], 10)
+        assert ended
+        os.close(life)
