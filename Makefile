@@ -18,8 +18,8 @@ DEV := .venv/dev/bin/python
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-layer test-rest check check-mypy check-basedpyright check-rest coverage bench \
-    build lock clean dev
+.PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest coverage \
+    bench build lock clean dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,21 +27,25 @@ help: ## Show this list
 demo: dev ## Start the complete system, stream speech to three listeners, show what happens
 	@$(DEV) -m local demo
 
+quick: dev ## Run what takes under a minute: one Python, no running system, no browser
+	@$(DEV) tools/run_tests.py quick
+
 test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
-	@$(SIDE_BY_SIDE) test-layer test-rest
+	@$(DEV) tools/run_tests.py test
 
-# The rest waits much for sockets, a browser and an emulator: that time is the layer's.
-test-layer:
-	@$(PYTHON) tools/layer_tests.py
-
-test-rest:
-	@$(DEV) -m pytest -q -rs --no-fold-skipped tests functions/tests infrastructure/tests layerctl/tests
+long: dev ## Run all tests with more examples, under every Python, and what takes minutes
+	@$(DEV) tools/run_tests.py long
 
 check: dev ## Check format, lint, types and generated files
-	@$(SIDE_BY_SIDE) check-mypy check-basedpyright check-rest
+	@$(SIDE_BY_SIDE) check-mypy check-tests check-basedpyright check-rest
 
 check-mypy:
 	@$(DEV) -m mypy
+
+# Each folder by itself: some have a module of the same name.
+check-tests:
+	@for folder in shared-layer/tests functions/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
+	    $(DEV) -m mypy --config-file tests/mypy.ini $$folder || exit 1; done
 
 check-basedpyright:
 	@$(DEV) -m basedpyright --pythonpath $(DEV)

@@ -61,8 +61,8 @@ class Running:
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
-            self._loop = undo.enter_context(LoopThread())
-            self.system = self._loop.enter(System(settings=self._settings))
+            self.loop = undo.enter_context(LoopThread())
+            self.system = self.loop.enter(System(settings=self._settings))
             self.page = Page({"url": self.system.url})
             undo.callback(self.page.close)
             self.page.start()
@@ -79,18 +79,18 @@ class Running:
     def housekeeping(self):
         """Run housekeeping now, as its schedule does each minute."""
         [schedule] = self.system.schedules
-        self._loop.run(self.system.run_schedule(schedule))
+        self.loop.run(self.system.run_schedule(schedule))
 
     def kill_gateway(self):
         """Take the gateway away, and every connection with it; the sessions stay in the tables."""
-        self._loop.run(_killed(self.system.api))
+        self.loop.run(_killed(self.system.api))
 
     def start_gateway(self):
         """Serve the same API at the same address again."""
         port = int(self.system.url.rsplit(":", 1)[1].split("/")[0])
         outputs, client = self.system.outputs, self.system.emulator.client
         api = LocalApi(client, outputs["ApiId"], outputs["StageName"], port=port)
-        self._loop.enter(api)
+        self.loop.enter(api)
         self.system.api = api
         self._follow(api)
 

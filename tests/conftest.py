@@ -1,4 +1,4 @@
-"""The built layer, unpacked as Lambda does it."""
+"""What tests share: the built layer, unpacked as Lambda does it, and one running system."""
 
 import subprocess
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import browser
 from wslocal import unpack_layer
 
 ROOT = Path(__file__).parent.parent
@@ -25,3 +26,10 @@ def layer(tmp_path_factory):
         stdout=subprocess.DEVNULL,
     )
     return unpack_layer(archive, folder / "opt")
+
+
+@pytest.fixture(scope="session")
+def running():
+    """Return the one system of a test run, with its page, for end-to-end and browser tests."""
+    with browser.Running() as running:
+        yield running

@@ -10,6 +10,8 @@ from botocore.stub import Stubber
 
 from shared_utils.error_codes import ErrorCode, error_code_of
 
+pytestmark = pytest.mark.slow
+
 # Two attempts would wait between them.
 ONCE = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
 

@@ -24,6 +24,8 @@ from shared_utils.error_codes import ApplicationError, ErrorCode, error_code_of
 sys.path.insert(0, str(Path(__file__).parents[1] / "shared-layer" / "tests"))
 from connections_server import ENVIRON, Server, answer, make_certificate
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.datetime(2026, 1, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
 

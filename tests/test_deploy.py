@@ -55,7 +55,7 @@ KEYS = {"old-layer.zip": "new-layer.zip", "old-code.zip": "new-code.zip"}
 
 
 def test_template_changes_where_it_must_and_nowhere_else():
-    expected = copy.deepcopy(TEMPLATE)
+    expected: dict = copy.deepcopy(TEMPLATE)
     resources = expected["Resources"]
     resources["Layer"]["Properties"]["Content"] = {"S3Bucket": BUCKET, "S3Key": "new-layer.zip"}
     resources["Audio"]["Properties"]["Code"] = {"S3Bucket": BUCKET, "S3Key": "new-code.zip"}

@@ -8,7 +8,7 @@ import pytest
 
 import environments
 from environments import find_pythons, probe
-from layer_tests import count
+from run_tests import count
 
 REAL = f'exec "{sys.executable}" "$@"'
 

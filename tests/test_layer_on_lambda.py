@@ -7,6 +7,8 @@ import pytest
 
 from wslocal import LambdaHost
 
+pytestmark = pytest.mark.slow
+
 LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 FUNCTION = """

@@ -17,6 +17,8 @@ from shared_utils import websocket_messages as m
 from shared_utils.validators import ValidationError as Refusal
 from tests.changed_messages import INTERESTING, JSON_VALUES
 
+pytestmark = pytest.mark.slow
+
 CLIENT = list(m.CLIENT_MESSAGES.values())
 SERVER = [*m.SERVER_MESSAGES.values(), m.GatewayMessage]
 

@@ -22,6 +22,8 @@ from shared_utils import websocket_messages as m
 from shared_utils.validators import ValidationError
 from tests.changed_messages import INTERESTING, JSON_VALUES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ROOT / "docs" / "protocol"
 ASYNCAPI = json.loads((DOCUMENTS / "asyncapi.json").read_text())

@@ -10,6 +10,8 @@ import pytest
 
 import shared_utils
 
+pytestmark = pytest.mark.slow
+
 PYTHON_PATH = Path(shared_utils.__file__).parent.parent
 
 # A number of a line, and what is wrong on it; the other lines are right.

@@ -29,7 +29,7 @@ FOLDERS = {
     "local": ("local",),
     "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
-    "tools": ("tools", "documents", "environments", "layer_tests", "protocol"),
+    "tools": ("tools", "documents", "environments", "protocol", "run_tests"),
     "benchmarks": ("stacks",),
 }
 # They measure others, so that what they import says nothing of this project.

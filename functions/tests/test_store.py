@@ -38,14 +38,20 @@ def failures():
     return []
 
 
+class MovableStore(Store):
+    """A store whose clock is moved by the test; seconds."""
+
+    now = NOW
+
+    def __init__(self, connect, on_failure):
+        super().__init__(connect, lambda: self.now, on_failure)
+
+
 @pytest.fixture
 def store(dynamodb, tables, monkeypatch, failures):
     for table in ("SESSIONS", "CONNECTIONS", "RATE_LIMITS"):
         monkeypatch.setenv(f"{table}_TABLE_NAME", tables[f"{table.lower()}_table"])
-    clock = lambda: store.now  # noqa: E731 - moved by the test
-    store = Store(lambda: dynamodb, clock, lambda *failure: failures.append(failure))
-    store.now = NOW
-    return store
+    return MovableStore(lambda: dynamodb, on_failure=lambda *failure: failures.append(failure))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def edge():
 
     class Edge(BaseHTTPRequestHandler):
         answer = (500, "Unknown", "?")
+        url = ""
         calls = 0
 
         def do_GET(self):

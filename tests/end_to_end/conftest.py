@@ -1,4 +1,4 @@
-"""One system for all tests of a run: the emulator, the deployed stack, the gateway, real sockets."""
+"""The running system as tests use it: speakers and listeners on real sockets, tables and logs."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,7 @@ import pytest
 
 from local.audio import JitterBuffer, read_recording
 from local.client import connect
-from local.system import System
 from local.talk import Heard, hear
-from wslocal import LoopThread
-
-# Many tests make sessions from one address, and ask for more in a second than a person does.
-SETTINGS = {"RATE_LIMIT_SESSION_CREATION": "1000", "RATE_LIMIT_CONTROL_MESSAGES": "100"}
 
 # The first messages wait for functions that start; on a busy machine that takes seconds.
 PATIENCE_SECONDS = 20
@@ -109,10 +104,8 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def live():
-    with LoopThread() as loop:
-        system = loop.enter(System(stage="dev", settings=SETTINGS))
-        yield Live(loop, system)
+def live(running):
+    return Live(running.loop, running.system)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from local.assembly import synthesize
 from local.client import connect, stream
 from local.state import find_running
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 SOURCES = (

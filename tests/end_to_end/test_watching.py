@@ -12,7 +12,13 @@ PCM = bytes(range(200)) * 16
 def running(live):
     system = live.system
     return RunningSystem(
-        0, system.url, None, system.assembly.stack, system.namespace, system.emulator.variables
+        pid=0,
+        url=system.url,
+        page=None,
+        stack=system.assembly.stack,
+        namespace=system.namespace,
+        variables=system.emulator.variables,
+        started_at=0.0,
     )
 
 

@@ -34,6 +34,8 @@ from wslocal.tests.gateway_system import (
     create_role,
 )
 
+pytestmark = pytest.mark.slow
+
 DOC = "https://docs.aws.amazon.com/apigateway/latest/developerguide/"
 LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
 QUOTAS = f"{DOC}apigateway-execution-service-websocket-limits-table.html"

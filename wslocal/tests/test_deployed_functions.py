@@ -21,6 +21,8 @@ from wslocal.tests.gateway_system import (
     zip_of,
 )
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import json, os, time
 from pathlib import Path

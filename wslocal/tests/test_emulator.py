@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from wslocal.emulator import ACCOUNT, Emulator
 
+pytestmark = pytest.mark.slow
+
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [

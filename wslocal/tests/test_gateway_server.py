@@ -27,7 +27,9 @@ class App:
         self.sockets = weakref.WeakSet()
         self.reported = queue.Queue()
         self.opened = None
-        self.gate = None
+        self.gate: asyncio.Event
+        self.server: asyncio.Server
+        self.address: tuple[str, int]
         self.tasks = set()
 
     def spawn(self, work):

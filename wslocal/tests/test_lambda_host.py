@@ -22,6 +22,8 @@ from wslocal.lambda_host import (
 )
 from wslocal.lambda_host.host import find_runtime_client
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 
 FUNCTION = """

@@ -1,0 +1,107 @@
+"""Runs the tests of a tier: `quick`, `test` or `long`; further arguments go to pytest.
+
+The layer's tests run by themselves, as its README says, with nothing but pytest and hypothesis: under
+this Python in `quick`, under every CPython from 3.11 to 3.14 that is here in the other two. Beyond the
+first one they leave out what is marked `slow` (threads, sockets, generated input), which has never
+shown a difference between two Pythons; `long` leaves out nothing. All other tests run under this one.
+Ends with one closing line for all.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons, probe
+
+REST = ("tests", "functions/tests", "infrastructure/tests", "layerctl/tests", "wslocal/tests")
+# By tier: what of the layer's tests under the first Python, under the others, and what of the rest.
+CHOICES = {
+    "quick": ("not slow", None, "not slow and not system"),
+    "test": ("not long", "not slow", "not long"),
+    "long": ("", "", ""),
+}
+# Files stay together, because their tests share emulators and the running system.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+
+
+class PytestRun(NamedTuple):
+    """What one run of pytest counted."""
+
+    name: str
+    passed: int
+    failed: int
+    skipped: int
+    exit_code: int
+
+
+def main() -> int:
+    """Run them all, also after a failure; return 0 only if every run passed."""
+    if len(sys.argv) < 2 or sys.argv[1] not in CHOICES:
+        sys.exit(__doc__)
+    tier, arguments = sys.argv[1], sys.argv[2:]
+    first, others, rest = CHOICES[tier]
+    here = probe(sys.executable)
+    if here is None:
+        sys.exit(f"{sys.executable} cannot make virtual environments: install its venv package")
+    runs = [run("all but the layer", sys.executable, ROOT, (*REST, "-m", rest, *arguments))]
+    runs.append(run_layer(here, first, arguments))
+    pythons = {} if others is None else find_pythons()
+    for minor, python in pythons.items():
+        if minor != here.minor:
+            runs.append(run_layer(python, others or "", arguments))
+    missing = [f"3.{minor}" for minor in MINOR_VERSIONS if minor not in pythons]
+    if others is not None:
+        print(f"\nnot found here: CPython {', '.join(missing) or 'none'}")
+    return summarise(runs)
+
+
+def run_layer(python: Python, chosen: str, arguments: list[str]) -> PytestRun:
+    """Run the layer's tests in an environment with pytest and hypothesis, and nothing else of ours."""
+    interpreter = ensure(f"test-3.{python.minor}", python, lock="test")
+    name = f"the layer on CPython {python.version}"
+    return run(name, interpreter, ROOT / "shared-layer", ("tests/", "-m", chosen, *arguments))
+
+
+def run(name: str, interpreter: str, folder: Path, arguments: tuple[str, ...]) -> PytestRun:
+    """Run pytest in a folder, as many tests side by side as there are cores."""
+    print(f"\n{name}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        options = ["-q", "-rs", "--no-fold-skipped", f"--junitxml={report}", *SIDE_BY_SIDE]
+        done = subprocess.run(
+            [interpreter, "-m", "pytest", *options, *arguments],
+            cwd=folder,
+            check=False,
+        )
+        return PytestRun(name, *count(report), done.returncode)
+
+
+def count(report: Path) -> tuple[int, int, int]:
+    """Return how many tests passed, failed and were skipped; a run without a report failed."""
+    if not report.exists():
+        return 0, 1, 0
+    suite = ElementTree.parse(report).getroot()[0].attrib  # noqa: S314 - pytest wrote it just now
+    failed = int(suite["failures"]) + int(suite["errors"])
+    skipped = int(suite["skipped"])
+    return int(suite["tests"]) - failed - skipped, failed, skipped
+
+
+def summarise(runs: list[PytestRun]) -> int:
+    """Say how each run ended, close with the totals, and return the worst exit code."""
+    for done in runs:
+        verdict = "passed" if done.exit_code == 0 else f"failed, exit code {done.exit_code}"
+        print(f"{done.name}: {verdict}")
+    passed = sum(done.passed for done in runs)
+    failed = sum(done.failed for done in runs)
+    skipped = sum(done.skipped for done in runs)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return max(done.exit_code for done in runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
