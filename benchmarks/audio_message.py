@@ -1,6 +1,6 @@
 """What does a whole audio message cost: event, parse, check, one line, three metrics, answer?
 
-The functions are in `stacks`, one file each. Base64 is decoded by who needs it: Powertools'
+The functions are in `stacks`, one file each. Base64 is decoded by those that need it: Powertools'
 parser, msgspec and the standard library check it by decoding it; ours checks it where it stands,
 and is timed with the bytes in hand as well.
 """

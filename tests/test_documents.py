@@ -211,7 +211,7 @@ def test_newest_heading_of_the_changelog_is_the_packages_version():
     assert headings[0] == shared_utils.__version__
 
 
-# --- who adds something: CONTRIBUTING.md, followed in a copy
+# --- adding something: CONTRIBUTING.md, followed in a copy
 
 USE_ADDITIONS = """
 import json

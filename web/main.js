@@ -11,7 +11,7 @@ import { element } from "./views/dom.js";
  * @typedef {object} Config
  * @property {string} url the WebSocket API's address
  * @property {string} [operator] where lines are streamed from, if they are
- * @property {string} [sample] a recording for who has no microphone
+ * @property {string} [sample] a recording for a person without a microphone
  */
 
 /** @returns {Promise<Config>} */

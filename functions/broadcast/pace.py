@@ -20,7 +20,7 @@ MAX_SENDERS = 10_000
 # A warning is due when less than a fifth of the burst is left, and once in so many seconds.
 _WARN_BELOW_ONE_IN = 5
 _SECONDS_BETWEEN_WARNINGS = 5.0
-# Who goes on for so many seconds' worth of refused messages does not listen, and is cut off.
+# A sender that goes on for so many seconds' worth of refused messages does not listen; it is closed.
 _SECONDS_OF_REFUSALS = 5
 
 
@@ -42,7 +42,7 @@ class TokenBuckets:
     def draw(self, sender: str) -> float:
         """Take one token and return how many are left; below 0, none was there to be taken."""
         now = self._clock()
-        # Taken out and put back last, so that the first one is who has been silent longest.
+        # Taken out and put back last, so that the first one is the sender that has been silent longest.
         tokens, then = self._buckets.pop(sender, (self._burst, now))
         tokens = min(self._burst, tokens + (now - then) * self._per_second)
         left = tokens - 1

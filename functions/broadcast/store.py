@@ -42,7 +42,7 @@ V = TypeVar("V")
 __all__ = ["Change", "Found", "Store", "connect", "no_session"]
 
 # What is kept of a connection outlives its two hours, so that its token can re-attach; a session's
-# item outlives the session, so that who comes late hears that it is over.
+# item outlives the session, so that a late participant gets the answer that it is over.
 _KEEP_CONNECTION_SECONDS = 3 * 3600
 _KEEP_SESSION_SECONDS = 3600
 _KEEP_COUNTER_SECONDS = 3600

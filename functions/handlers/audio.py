@@ -32,7 +32,7 @@ DEADLINE_SECONDS = 2.0
 
 
 def identify_speaker(request: Request[SendAudio]) -> str:
-    """Return the role of who sent a chunk, which is a speaker's or refused."""
+    """Return the role of a chunk's sender: the speaker, or the chunk is refused."""
     with counting_drops(request):
         app.check_pace(request, ErrorCode.RATE_LIMIT_AUDIO_CHUNKS)
         session = check_is_open(session_of(request), app.store.now_ms)

@@ -18,7 +18,7 @@ __all__ = ["DemoResult", "ListenerResult", "percentile"]
 
 @dataclass(frozen=True, slots=True)
 class ListenerResult:
-    """Who heard, in which language, and what."""
+    """What a listener heard, in which language, and what else came."""
 
     language: str
     heard: Heard

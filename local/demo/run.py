@@ -37,7 +37,7 @@ LANGUAGES = ("es", "fr", "de")
 # The first chunks wait for functions that start; on a busy machine that takes seconds.
 PATIENCE_SECONDS = 10.0
 # A connection may send 10 control messages a second, and as many at once; each of the environments
-# that a function has counts for itself. Who goes on all the same is disconnected.
+# that a function has counts for itself. A sender that goes on all the same is disconnected.
 CONTROLS_PER_SECOND, ENVIRONMENTS, FLOOD = 10, 4, 120
 
 

@@ -34,7 +34,7 @@ def without_grant(function, action, resource):
 
 @dataclass
 class People:
-    """Who was there before the right was gone."""
+    """The participants who were there before the right was gone."""
 
     stage: object
     session: str

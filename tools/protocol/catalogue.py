@@ -60,7 +60,7 @@ class Message(NamedTuple):
 
     @property
     def sender(self) -> str:
-        """Who may send it, if it is a client's: speaker, listener or any."""
+        """The role that may send it, if it is a client's: speaker, listener or any."""
         return getattr(self.cls, "sender", m.ANY)
 
 

@@ -70,7 +70,7 @@ def connect_event(context: EventContext, target: str, headers: Pairs) -> dict[st
 
 
 def _forwarded(context: EventContext, headers: Pairs) -> Pairs:
-    """Return a client's headers as they arrive: none of the hop itself, and who forwarded them."""
+    """Return a client's headers as they arrive: none of the hop itself, and the address that forwarded them."""
     return (
         *((name, value) for name, value in headers if name.lower() not in _HOP),
         ("X-Amzn-Trace-Id", f"Root=1-{context.now_ms // 1000:08x}-{secrets.token_hex(12)}"),

@@ -241,7 +241,7 @@ class Socket(asyncio.Protocol):
 
 
 def _end_of(websocket: ServerProtocol) -> tuple[int, str]:
-    """Return the code and the reason of who ended the connection first."""
+    """Return the code and the reason of the side that ended the connection first."""
     received, sent = websocket.close_rcvd, websocket.close_sent
     if sent is not None and (received is None or not websocket.close_rcvd_then_sent):
         return sent.code, sent.reason

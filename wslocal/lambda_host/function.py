@@ -227,7 +227,7 @@ class FunctionPool:
         )
 
     def _give(self, member: _Member) -> None:
-        """Hand an environment to who waits longest, else keep it for the next call."""
+        """Hand an environment to the call that has waited longest, else keep it for the next one."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():

@@ -15,7 +15,7 @@ import signal
 import sys
 from pathlib import Path
 from wslocal.processes import guarded_folder
-# Who starts the tests in the background lets them ignore it.
+# A shell that starts the tests in the background lets them ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with guarded_folder("guarded-") as folder:
     layer = folder / "opt" / "python"

@@ -111,7 +111,7 @@ def do_log(event, asked, context):
 
 
 def direct(event, context):
-    """Return the function's own credentials to who invokes it."""
+    """Return the function's own credentials to the caller."""
     return {key: os.environ[key] for key in os.environ if key.startswith("AWS_")}
 
 

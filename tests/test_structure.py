@@ -1,0 +1,102 @@
+"""What may import what, and that names say one thing each, in the field's words."""
+
+import ast
+import re
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+import documents
+import wslocal
+
+ROOT = Path(__file__).parent.parent
+TRACKED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split()
+PYTHON = [ROOT / name for name in TRACKED if name.endswith(".py") and (ROOT / name).exists()]
+PRODUCT = [path for path in PYTHON if not {"tests", "benchmarks"} & set(path.parts)]
+TEXTS = [
+    ROOT / name
+    for name in TRACKED
+    if name.endswith((".py", ".pyi", ".js", ".mjs", ".ts", ".md", ".html", ".sh", ".toml"))
+    and (ROOT / name).exists()
+]
+
+# By folder: what else of this repository it may import. All other imports are forbidden.
+ARROWS = {
+    "shared-layer/python": set(),
+    "functions": {"shared-layer/python"},
+    "infrastructure": {"shared-layer/python"},
+    "local": {"wslocal"},
+    "wslocal": set(),
+    "layerctl": {"wslocal"},
+    "tools": {"shared-layer/python", "infrastructure"},
+}
+# Metaphors of our own for a handler, an application, a participant, a task, an error mapping.
+METAPHORS = (
+    r"\bdoors?\b|\bdesks?\b|\bcupboards?\b|\bseat(s|ed|ing)?\b|\bdeeds?\b|\bladders?\b"
+    r"|\b(see|sees|seen|seeing)[ _]off\b|\bhearers?\b|\battend(s|ed|ing)?\b"
+)
+
+
+def imports_of(folder):
+    """Return the folders of ours that a folder's files import."""
+    folder_of = {name: one for one, names in documents.FOLDERS.items() for name in names}
+    found = {folder_of.get(name) for name in documents._imported(ROOT / folder)}
+    return found - {None, folder}
+
+
+@pytest.mark.parametrize("folder", ARROWS)
+def test_folder_imports_only_what_it_may(folder):
+    assert imports_of(folder) <= ARROWS[folder]
+
+
+def test_local_uses_the_public_names_of_wslocal():
+    used = set()
+    for path in (ROOT / "local").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wslocal"):
+                assert node.module == "wslocal", f"{path.name} imports {node.module}"
+                used |= {alias.name for alias in node.names}
+
+    assert used
+    assert used <= set(wslocal.__all__)
+
+
+def test_no_two_classes_of_the_product_share_a_name():
+    places = defaultdict(list)
+    for path in PRODUCT:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(ROOT).as_posix())
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_text_has_no_metaphor(path):
+    """Whole words, in names too: `see_off` and `MAX_SEEN_OFF` are two of them."""
+    if path == Path(__file__):
+        return
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", path.read_text())
+
+    assert re.findall(METAPHORS, words, re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_is_called_tell_or_told(path):
+    """As a verb in prose both are fine."""
+    named = re.compile(r"(^|_)(tells?|told)(_|$)")
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names |= {getattr(node, field, None) for field in ("id", "attr", "arg")}
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("test_"):
+            names.add(node.name)
+
+    assert sorted(name for name in names if isinstance(name, str) and named.search(name)) == []
