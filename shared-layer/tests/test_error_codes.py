@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shared_utils.error_codes import (
     ApplicationError,
     ErrorCode,
+    ValidationError,
     error_code_of,
     error_response,
     format_error_response,
@@ -316,6 +317,35 @@ def test_application_error_survives_pickling():
         "Ended at noon",
         {"hour": 12},
     )
+
+
+# --- ValidationError --------------------------------------------------------------------------
+
+
+def test_validation_error_carries_message_field_and_code():
+    error = ValidationError("volumeLevel must be lower", "volumeLevel")
+
+    assert str(error) == error.message == "volumeLevel must be lower"
+    assert error.field == "volumeLevel"
+    assert error.code is ErrorCode.VALIDATION_INVALID_PARAMETER
+    assert error.details == {"field": "volumeLevel"}
+    assert isinstance(error, ApplicationError)
+
+
+def test_validation_error_without_a_field_has_no_details():
+    error = ValidationError("too much")
+
+    assert error.field is None
+    assert error.details is None
+
+
+def test_validation_error_survives_pickling():
+    error = ValidationError("no such action", "action", "VALIDATION_INVALID_ACTION")
+
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert (copy.message, copy.field) == ("no such action", "action")
+    assert copy.code is ErrorCode.VALIDATION_INVALID_ACTION
 
 
 # --- replies ----------------------------------------------------------------------------------

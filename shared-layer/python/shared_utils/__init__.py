@@ -15,8 +15,9 @@ _NAMES = {
         BroadcastResult Connections Outcome endpoint_of
     """,
     "error_codes": """
-        ApplicationError ErrorCode error_code_of error_response format_error_response
-        get_error_message get_http_status success_response to_error_code
+        ApplicationError ErrorCode ValidationError error_code_of error_response
+        format_error_response get_error_message get_http_status success_response
+        to_error_code
     """,
     "metrics_emitter": """
         METRICS MetricSet MetricsContext MetricsEmitter UNITS
@@ -34,11 +35,11 @@ _NAMES = {
         AUDIO_ENCODINGS CHANNELS KNOWN_LANGUAGES LANGUAGE_PATTERN MAX_AUDIO_CHUNK_BYTES
         MAX_CONTROL_MESSAGE_BYTES MAX_FRAME_BYTES MAX_MESSAGE_BYTES MAX_SAFE_INTEGER
         MIN_AUDIO_CHUNK_BYTES Pcm16Quality QUALITY_TIERS SAMPLE_RATES SESSION_ID_PATTERN
-        ValidationError assess_pcm16_quality audio_duration_ms validate_action
-        validate_audio_alignment validate_audio_chunk_size validate_audio_format
-        validate_base64_audio validate_control_message_size validate_language_code
-        validate_message_size validate_quality_tier validate_sequence_number
-        validate_session_id_format validate_timestamp validate_volume
+        assess_pcm16_quality audio_duration_ms validate_action validate_audio_alignment
+        validate_audio_chunk_size validate_audio_format validate_base64_audio
+        validate_control_message_size validate_language_code validate_message_size
+        validate_quality_tier validate_sequence_number validate_session_id_format
+        validate_timestamp validate_volume
     """,
     "websocket_handler": """
         Request Routes WebSocketHandler

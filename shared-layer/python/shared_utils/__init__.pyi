@@ -9,6 +9,7 @@ from .connections import (
 from .error_codes import (
     ApplicationError as ApplicationError,
     ErrorCode as ErrorCode,
+    ValidationError as ValidationError,
     error_code_of as error_code_of,
     error_response as error_response,
     format_error_response as format_error_response,
@@ -59,7 +60,6 @@ from .validators import (
     QUALITY_TIERS as QUALITY_TIERS,
     SAMPLE_RATES as SAMPLE_RATES,
     SESSION_ID_PATTERN as SESSION_ID_PATTERN,
-    ValidationError as ValidationError,
     assess_pcm16_quality as assess_pcm16_quality,
     audio_duration_ms as audio_duration_ms,
     validate_action as validate_action,

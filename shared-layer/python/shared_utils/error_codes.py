@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApplicationError",
     "ErrorCode",
+    "ValidationError",
     "error_code_of",
     "error_response",
     "format_error_response",
@@ -197,6 +198,20 @@ class ApplicationError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class ValidationError(ApplicationError):
+    """A value from outside that is refused: `field` names it, `message` says what was wanted."""
+
+    def __init__(
+        self,
+        message: str,
+        field: str | None = None,
+        code: ErrorCode | str = ErrorCode.VALIDATION_INVALID_PARAMETER,
+    ) -> None:
+        super().__init__(code, message, None if field is None else {"field": field})
+        self.args = (message, field, code)
+        self.field = field
 
 
 def get_http_status(code: ErrorCode | str) -> int:

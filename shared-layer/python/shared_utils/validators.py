@@ -10,7 +10,8 @@ import re
 from types import MappingProxyType
 
 from . import _wire
-from .error_codes import ApplicationError, ErrorCode
+from .error_codes import ErrorCode
+from .error_codes import ValidationError as ValidationError  # noqa: PLC0414 - is imported from here, too
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ __all__ = [
     "SAMPLE_RATES",
     "SESSION_ID_PATTERN",
     "Pcm16Quality",
-    "ValidationError",
     "assess_pcm16_quality",
     "audio_duration_ms",
     "validate_action",
@@ -108,20 +108,6 @@ _FULL_SCALE = b"\x7f\x80"
 _MAX_SHOWN_CHARS = 40
 # The name that the interpreter keeps, not the one that a metaclass may make up.
 _class_name = type.__dict__["__name__"].__get__
-
-
-class ValidationError(ApplicationError):
-    """A value from outside that is refused: `field` names it, `message` says what was wanted."""
-
-    def __init__(
-        self,
-        message: str,
-        field: str | None = None,
-        code: ErrorCode | str = ErrorCode.VALIDATION_INVALID_PARAMETER,
-    ) -> None:
-        super().__init__(code, message, None if field is None else {"field": field})
-        self.args = (message, field, code)
-        self.field = field
 
 
 def _refusal(
