@@ -15,9 +15,9 @@ _NAMES = {
         BroadcastResult Connections Outcome endpoint_of
     """,
     "error_codes": """
-        ApplicationError ErrorCode ValidationError error_code_of error_response
-        format_error_response get_error_message get_http_status success_response
-        to_error_code
+        ApplicationError ErrorCode ErrorCodeBase ValidationError error_code_of
+        error_response format_error_response get_error_message get_http_status
+        success_response to_error_code
     """,
     "metrics_emitter": """
         METRICS MetricSet MetricsContext MetricsEmitter UNITS

@@ -9,6 +9,7 @@ from .connections import (
 from .error_codes import (
     ApplicationError as ApplicationError,
     ErrorCode as ErrorCode,
+    ErrorCodeBase as ErrorCodeBase,
     ValidationError as ValidationError,
     error_code_of as error_code_of,
     error_response as error_response,
@@ -176,6 +177,7 @@ __all__ = [
     "CreateSession",
     "EndSession",
     "ErrorCode",
+    "ErrorCodeBase",
     "ErrorMessage",
     "FIELDS",
     "GatewayMessage",

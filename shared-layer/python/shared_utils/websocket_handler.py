@@ -307,7 +307,9 @@ class WebSocketHandler(Routes):
         if outcome.kind != "sent":
             self.logger.warning("The reply was not delivered", outcome=repr(outcome))
 
-    def _answer(self, request: Request[Any], error: Any, code: ErrorCode, refusal: bool) -> None:
+    def _answer(
+        self, request: Request[Any], error: Any, code: _errors.ErrorCodeBase, refusal: bool
+    ) -> None:
         """Tell the sender of a message what was refused or failed."""
         if request.action is _UNKNOWN:  # unreadable to us; the gateway's routing has read it
             route = _text(request.gateway.get("routeKey"))
