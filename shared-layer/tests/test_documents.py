@@ -206,6 +206,7 @@ BUILD = load_build()
 FACTS = [
     f"{len(shared_utils.ErrorCode)} codes",
     f"the {len(shared_utils.TABLES)} tables",
+    f"one of the {len(shared_utils.TABLES)} tables",
     f"{len(shared_utils.CLIENT_MESSAGES)} messages from clients and"
     f" {len(shared_utils.SERVER_MESSAGES)} to them",
     f"{len(shared_utils.METRICS)} metrics",
