@@ -23,27 +23,32 @@ PUBLIC = [name for name in PATHS if name[0] != "_" and name != "testing"]
 ARROWS = {
     "__init__": set(),
     "_wire": set(),
+    "_values": set(),
+    "_patterns": set(),
     "error_codes": set(),
     "table_names": {"error_codes"},
     "structured_logger": {"error_codes"},
     "metrics_emitter": {"error_codes"},
-    "validators": {"error_codes"},
+    "validators": {"_values", "error_codes"},
+    "_kinds": {"_values", "_patterns", "error_codes"},
+    "records": {"_kinds", "_values", "error_codes"},
     "_exchange": {"error_codes"},
     "connections": {"_exchange", "error_codes"},
-    "websocket_messages": {"validators", "error_codes"},
+    "websocket_messages": {"records", "validators", "error_codes"},
     "websocket_handler": {
         *("error_codes", "table_names", "structured_logger", "metrics_emitter"),
-        *("validators", "connections", "websocket_messages"),
+        *("validators", "connections", "records", "websocket_messages"),
     },
     "testing": {*PUBLIC},
 }
+# Imported by whom they may be, and import no sibling.
 LEAF = {"_wire"}
-# The actions are declared as messages, and messages are checked by validators.
-INSIDE_ONE_FUNCTION = {("validators", "validate_action"): {"websocket_messages"}}
+LEAVES = {"_wire", "_values", "_patterns"}
 # What a caller's type is called; at run time the arrow has one direction only.
 FOR_HINTS_ONLY = {"_exchange": {"connections"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
-DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"]}
+# An annotation is text, and one function finds what it names.
+DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_kinds": ["eval"]}
 
 # What the Lambda runtime client has loaded before a function's own code; `benchmarks` measure it.
 FREE_ON_LAMBDA = (
@@ -81,18 +86,6 @@ def all_imported(tree):
     return set().union(*map(imported, ast.walk(tree)))
 
 
-def inside_named_functions(module):
-    """Return the siblings that only the functions of INSIDE_ONE_FUNCTION import."""
-    everywhere = [found for node in ast.walk(TREES[module]) for found in imported(node)]
-    inside = [
-        found
-        for node in ast.walk(TREES[module])
-        for found in (all_imported(node) if hasattr(node, "name") else ())
-        if found[1] in INSIDE_ONE_FUNCTION.get((module, node.name), ())
-    ]
-    return {found for found in inside if everywhere.count(found) == inside.count(found)}
-
-
 # --- arrows ---------------------------------------------------------------------------------------
 
 
@@ -102,7 +95,7 @@ def test_every_module_has_its_arrows():
 
 @pytest.mark.parametrize("module", PATHS)
 def test_module_imports_only_the_siblings_that_it_may(module):
-    found = all_imported(TREES[module]) - inside_named_functions(module)
+    found = all_imported(TREES[module])
 
     siblings = {name for is_sibling, name in found if is_sibling}
 
@@ -121,13 +114,9 @@ def test_import_for_hints_stands_where_it_is_never_executed(module):
     assert [everywhere.count(name) for name in names] == [1] * len(names)
 
 
-def test_the_one_exception_is_used():
-    """Otherwise its line above should go."""
-    assert inside_named_functions("validators") == {(True, "websocket_messages")}
-
-
-def test_leaf_imports_no_sibling():
-    assert {name for is_sibling, name in all_imported(TREES["_wire"]) if is_sibling} == set()
+@pytest.mark.parametrize("leaf", sorted(LEAVES))
+def test_leaf_imports_no_sibling(leaf):
+    assert {name for is_sibling, name in all_imported(TREES[leaf]) if is_sibling} == set()
 
 
 @pytest.mark.parametrize("module", PATHS)
@@ -215,15 +204,18 @@ def test_the_proof_above_can_see_an_expensive_module(module):
         pytest.param("get_table_name", {"table_names", "error_codes"}, id="tables"),
         pytest.param("validate_volume", {"validators", "error_codes"}, id="validators"),
         pytest.param(
-            "SetVolume", {"websocket_messages", "validators", "error_codes"}, id="messages"
+            "SetVolume",
+            {"websocket_messages", "records", "_kinds", "validators", "error_codes"},
+            id="messages",
         ),
+        pytest.param("Record", {"records", "_kinds", "error_codes"}, id="records"),
         pytest.param("Connections", {"connections", "error_codes"}, id="connections"),
     ],
 )
 def test_name_loads_its_module_and_what_that_needs(name, modules):
     loaded = {new for new in new_modules(name) if new.startswith("shared_utils.")}
 
-    assert loaded - {"shared_utils._wire"} == {f"shared_utils.{module}" for module in modules}
+    assert loaded - {f"shared_utils.{leaf}" for leaf in LEAVES} == {f"shared_utils.{module}" for module in modules}
 
 
 # --- the package's names --------------------------------------------------------------------------
@@ -248,7 +240,10 @@ def test_public_names_of_a_module_are_sorted(module):
 
 
 # Public to its siblings, which write the same invocation's lines, and to nobody else.
-FOR_SIBLINGS = {"structured_logger": {"begin_invocation", "end_invocation"}}
+FOR_SIBLINGS = {
+    "structured_logger": {"begin_invocation", "end_invocation"},
+    "records": {"read_source"},
+}
 
 
 @pytest.mark.parametrize("module", [*PUBLIC, "testing"])
