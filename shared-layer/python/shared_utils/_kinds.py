@@ -12,35 +12,35 @@ from types import UnionType
 
 from . import _values, _wire
 from ._values import MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER
-from .error_codes import ValidationError
+from .error_codes import ErrorCode, ValidationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Annotated, Any, Literal
+    from typing import Annotated as Annotated  # noqa: PLC0414 - the layer's modules have it from here
+    from typing import Any
 
     Check = Callable[[Any, str], Any]
     Schema = dict[str, Any]
 else:
 
-    class _Special:
-        """What `Annotated[...]` and `Literal[...]` are made of where `typing`, 2 ms, is not loaded."""
+    class Annotated:
+        """What stands for `typing.Annotated` in the layer's own modules: `typing` takes 2 ms to load."""
 
-        def __init__(self, origin, args, metadata=()):
-            self.__origin__, self.__args__ = origin, args
-            if metadata:
-                self.__metadata__ = metadata
+        def __init__(self, origin, *metadata):
+            self.__origin__, self.__metadata__ = origin, metadata
+
+        def __class_getitem__(cls, args):
+            return cls(*args)
 
         def __or__(self, other):
-            return _Special(UnionType, (self, other))
+            return _Union(self, other)
 
-        def __getitem__(self, args):
-            if self.__origin__ is Annotated:
-                return _Special(args[0], args[:1], args[1:])
-            return _Special(self, args if type(args) is tuple else (args,))
+    class _Union:
+        __origin__ = UnionType
 
-    Annotated, Literal = _Special(None, ()), _Special(None, ())
-    Annotated.__origin__ = Annotated
+        def __init__(self, *args):
+            self.__args__ = args
 
 
 # How many items a list or an object without a `max_length` may have: checking so many takes 1 ms.
@@ -77,10 +77,15 @@ class Limits:
         example: object = None,
         secret: bool | None = None,
     ) -> None:
-        options = {"minimum": minimum, "maximum": maximum, "pattern": pattern, "check": check}
-        options |= {"min_length": min_length, "max_length": max_length, "secret": secret}
+        options: dict[str, Any] = {"minimum": minimum, "maximum": maximum, "pattern": pattern}
+        options |= {
+            "check": check,
+            "min_length": min_length,
+            "max_length": max_length,
+            "secret": secret,
+        }
         options |= {"description": description, "example": example}
-        self.given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
+        self.given = {k: v for k, v in options.items() if v is not None}
 
 
 class Kind:
@@ -120,13 +125,24 @@ class Kind:
 _ABSENT: Any = object()
 
 
+def missing(path: str) -> ValidationError:
+    """Return the refusal of a message without a field."""
+    code = ErrorCode.VALIDATION_MISSING_PARAMETER
+    return ValidationError(f"{path} is required", path, code)
+
+
 def wrong(path: str, wanted: str, value: object, secret: bool = False) -> ValidationError:
     got = _values.type_name(value) if secret else _values.shown(value)
     return ValidationError(f"{path} must {wanted}, got {got}", path)
 
 
+_TEXT_ONLY = {str}
+
+
 def own_dict(value: Any, path: str = "message") -> dict[str, Any]:
-    """Return a plain copy of any dict, without the keys that cannot come from JSON."""
+    """Return any dict as a plain one, without the keys that cannot come from JSON."""
+    if type(value) is dict and _TEXT_ONLY.issuperset(map(type, value)):
+        return value
     if not issubclass(type(value), dict):
         raise wrong(path, "be an object", value)
     return {str.__str__(k): v for k, v in dict.items(value) if issubclass(type(k), str)}
@@ -210,7 +226,7 @@ _FOR_ALL = ("check", "description", "example", "secret")
 class Place:
     """Where an annotation stands: what it may name, and what a refusal says first."""
 
-    def __init__(self, cls: type, field: str, names: dict[str, Any], local: Any) -> None:
+    def __init__(self, cls: Any, field: str, names: dict[str, Any], local: Any) -> None:
         self.cls = cls
         self.field = field
         self._names = names
@@ -297,6 +313,8 @@ def kind_of(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     make = _maker_of(base)
     if make is None:
         raise place.no_kind(hint)
+    if "description" in options and hasattr(base, "_as_kind"):
+        raise place.refusal(f"description is not for {_name_of(hint)}: write its docstring")
     for option in options:
         if option not in (*_FOR_ALL, *_OPTIONS.get(base, ())):
             fits = ", ".join(_OPTIONS.get(base, ()) + _FOR_ALL)
@@ -316,7 +334,7 @@ def _with_limits(place: Place, metadata: tuple[Any, ...], options: dict[str, Any
 
 
 def _maker_of(base: Any) -> Any:
-    if base in (_typing("Literal"), Literal):
+    if base is _typing("Literal"):
         return _literal
     if not isinstance(base, type):
         return None
@@ -357,7 +375,7 @@ def _checked_by(function: Callable[[Any], Any], check: Check, secret: bool) -> C
     return checked
 
 
-def _plain(value: Any, whole: bool = False) -> Any:
+def plain(value: Any, whole: bool = False) -> Any:
     """Return what JSON holds in place of a Decimal, an enum's member or a subclass; all else as it is."""
     kind = type(value)
     if issubclass(kind, str):
@@ -387,13 +405,13 @@ def _text(_hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     if pattern is not None:
         fits = _compiled(place, pattern)
 
-    def check(value: Any, path: str) -> str:
-        text = value if type(value) is str else _plain(value)
+    def check(value: Any, path: str) -> Any:
+        text: Any = value if type(value) is str else plain(value)
         if type(text) is str and low <= len(text) <= high and (fits is None or fits(text)):
             return text
         raise wrong(path, f"be {wanted}", value, secret)
 
-    def sample() -> str | None:
+    def make_sample() -> Any:
         if pattern is None:
             return ("text" * (low // 4 + 1))[: max(low, min(high, 4))]
         from ._patterns import sample
@@ -407,7 +425,7 @@ def _text(_hint: Any, place: Place, options: dict[str, Any]) -> Kind:
         schema["maxLength"] = high
     if pattern is not None:
         schema["pattern"] = f"^(?:{pattern})$" if "|" in pattern else f"^{pattern}$"
-    return Kind(check, {**schema, "description": wanted}, sample)
+    return Kind(check, {**schema, "description": wanted}, make_sample)
 
 
 def _text_wanted(low: int, high: int, pattern: str | None) -> str:
@@ -446,7 +464,9 @@ def _number(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     wanted = options.get("description") or _number_wanted(whole, low, high, most)
 
     def check(value: Any, path: str) -> Any:
-        number = value if type(value) in types else _plain(value, whole)
+        if type(value) in types and low <= value <= high:
+            return value
+        number = plain(value, whole)
         if type(number) in types and low <= number <= high:
             return number
         raise wrong(path, f"be {wanted}", value, secret)
@@ -487,10 +507,17 @@ def _literal(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
 
 
 def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    values = [_plain(member._value_, whole=True) for member in hint]
+    values = [plain(member._value_, whole=True) for member in hint]
     if not values or not {str, int, float, bool} >= {*map(type, values)}:
         raise place.refusal(f"{_name_of(hint)} has other values than texts and numbers: write such")
     return _choice(dict(zip(values, hint, strict=True)), hint, options)
+
+
+def one_of(*values: Any, example: Any = None) -> Kind:
+    """Return the kind of one of the values: `Literal` where `typing` is not loaded."""
+    kind = _choice({value: value for value in values}, None, {})
+    kind.example = kind.example if example is None else example
+    return kind
 
 
 def _choice(kept_of: dict[Any, Any], members: Any, options: dict[str, Any]) -> Kind:
@@ -502,8 +529,8 @@ def _choice(kept_of: dict[Any, Any], members: Any, options: dict[str, Any]) -> K
     def check(value: Any, path: str) -> Any:
         if type(value) is members:
             return value
-        plain = _plain(value, whole=True)
-        found = kept.get((type(plain), plain)) if type(plain) in _JSON_TYPES else None
+        bare = plain(value, whole=True)
+        found = kept.get((type(bare), bare)) if type(bare) in _JSON_TYPES else None
         if found is None:
             raise wrong(path, f"be {wanted}", value, secret)
         return found

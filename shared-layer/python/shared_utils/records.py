@@ -24,6 +24,7 @@ from ._kinds import (
     is_class_variable,
     is_union,
     kind_of,
+    missing,
     own_dict,
     several,
     wrong,
@@ -64,11 +65,6 @@ __all__ = [
 # --- errors
 
 
-def _missing(path: str) -> ValidationError:
-    code = ErrorCode.VALIDATION_MISSING_PARAMETER
-    return ValidationError(f"{path} is required", path, code)
-
-
 def _malformed(message: str) -> ValidationError:
     return ValidationError(message, None, ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT)
 
@@ -95,13 +91,14 @@ _new = object.__new__
 class _Field:
     """One field of a class: its name on the wire, its kind and its default."""
 
-    __slots__ = ("default", "is_optional", "kind", "wire")
+    __slots__ = ("default", "is_optional", "is_required", "kind", "wire")
 
     def __init__(self, wire: str, kind: Kind, is_optional: bool, default: object) -> None:
         self.wire = wire
         self.kind = kind
         self.is_optional = is_optional
         self.default = default
+        self.is_required = default is _REQUIRED or default is FILLED_IN
 
 
 class _Plan:
@@ -123,7 +120,7 @@ class _Plan:
                 name,
                 field.wire,
                 field.kind.check,
-                field.default,
+                _REQUIRED if field.is_required else field.default,
                 None if field.is_optional and cls.accepts_null else _ABSENT,
             )
             for name, field in fields.items()
@@ -144,6 +141,7 @@ class Record:
     accepts_null: ClassVar[bool] = True
 
     _tag: ClassVar[str] = ""
+    _tag_code: ClassVar[ErrorCode] = ErrorCode.VALIDATION_INVALID_PARAMETER
     _plan: ClassVar[_Plan | None] = None
     _kinds: ClassVar[dict[str, tuple[Kind, bool]]]
 
@@ -167,9 +165,9 @@ class Record:
                 raise ValidationError(f"{type(self).__name__} has no {name[:40]!a}", name)
         self._complete(data)
         if not plan.is_plain:
-            check_bounds(data)
+            _check_bounds(data)
             data = {plan.wires[name]: value for name, value in data.items()}
-        _fill(self, plan, data, "")
+        self.__dict__.update(read_fields(type(self), data).__dict__)
 
     def _complete(self, data: dict[str, Any]) -> None:
         """Add what a constructor's caller may leave out."""
@@ -184,7 +182,10 @@ class Record:
     @classmethod
     def from_dict(cls: type[R], data: object) -> R:
         """Return the message in a dict; raise ValidationError. Fields that are not declared are ignored."""
-        return _read(cls, data, "message", "")
+        own = own_dict(data)
+        if not (cls._plan or _prepare(cls)).is_plain:
+            _check_bounds(own)
+        return _tagged(cls, own, "")
 
     @classmethod
     def from_json(cls: type[R], text: str | bytes) -> R:
@@ -245,11 +246,9 @@ def _plain_copy(value: Any) -> Any:
     return value
 
 
-def _read(cls: type[R], value: object, path: str, prefix: str) -> R:
-    data = own_dict(value, path)
-    if not (cls._plan or _prepare(cls)).is_plain:
-        check_bounds(data)
-    return _tagged(cls, data, prefix)
+def read_inside(cls: type[R], value: object, path: str) -> R:
+    """Return a record inside of another: one as it is, one in a dict checked."""
+    return value if type(value) is cls else _tagged(cls, own_dict(value, path), path + ".")
 
 
 def _tagged(cls: type[R], data: dict[str, Any], prefix: str) -> R:
@@ -257,29 +256,30 @@ def _tagged(cls: type[R], data: dict[str, Any], prefix: str) -> R:
     plan = cls._plan or _prepare(cls)
     for tag, name in plan.head.items():
         if tag not in data:
-            raise _missing(prefix + tag)
+            raise missing(prefix + tag)
         if _values.plain_text(data[tag]) != name:
             error = wrong(prefix + tag, f"be {name}", data[tag])
             raise ValidationError(error.message, error.field, cls._tag_code)
-    return _fill(_new(cls), plan, data, prefix)
+    return read_fields(cls, data, prefix)
 
 
-def read_fields(cls: type[R], data: dict[str, Any]) -> R:
-    """Return the message in a dict from `read_object`, whoever chose its class: no tag is looked at."""
-    return _fill(_new(cls), cls._plan or _prepare(cls), data, "")
+def read_fields(cls: type[R], data: dict[str, Any], prefix: str = "") -> R:
+    """Return the record in a dict of JSON values, its fields in the order of their declaration.
 
-
-def _fill(record: R, plan: _Plan, data: dict[str, Any], prefix: str) -> R:
-    """Give `record` its fields from `data`, in the order of their declaration."""
+    For who has chosen the class and checked the bounds, as `read_object` does: no `action` or
+    `type` is looked at. `prefix` is where the record stands in its message, such as `rooms[2].`.
+    """
+    plan = cls._plan or _prepare(cls)
+    record = _new(cls)
     fields = record.__dict__
     get = data.get
     for name, wire, check, default, absent in plan.rows:
         value = get(wire, absent)
         if value is not absent:
             fields[name] = check(value, prefix + wire)
-        elif default is _REQUIRED or default is FILLED_IN:
-            raise _missing(prefix + wire)
         elif default is not None:
+            if default is _REQUIRED:
+                raise missing(prefix + wire)
             fields[name] = default
     if plan.checks:
         _check_together(record, prefix)
@@ -298,7 +298,7 @@ def _check_together(record: Record, prefix: str) -> None:
         raise ValidationError(text, prefix[:-1] or None) from None
 
 
-def check_bounds(data: dict[str, Any]) -> None:
+def _check_bounds(data: dict[str, Any]) -> None:
     """Raise ValidationError if there are too many values in a message, or too deep; it may be cyclic."""
     level: list[Any] = [data]
     total = 0
@@ -374,7 +374,7 @@ _SECRETS = _wire.Policy()
 
 
 def _check_name(place: Place, name: str) -> None:
-    cls = place.cls
+    cls: type[Record] = place.cls
     if name[0] == "_":
         raise place.refusal(
             f"a field's name is on the wire: write {name.strip('_')}, or ClassVar[...]"
@@ -431,7 +431,7 @@ def _kind_of_record(cls: type[Record], place: Place) -> Kind:
     endless = cls is place.cls
 
     def check(value: Any, path: str) -> Any:
-        return value if type(value) is cls else _tagged(cls, own_dict(value, path), path + ".")
+        return read_inside(cls, value, path)
 
     def schema(definitions: Schema) -> Schema:
         plan = cls._plan or _prepare(cls)
@@ -465,7 +465,7 @@ class ClientMessage(Record):
     max_bytes: ClassVar[int] = MAX_CONTROL_MESSAGE_BYTES
 
     _tag = "action"
-    _tag_code: ClassVar[ErrorCode] = ErrorCode.VALIDATION_INVALID_ACTION
+    _tag_code = ErrorCode.VALIDATION_INVALID_ACTION
     requestId: RequestId | None = None
 
 
@@ -478,7 +478,6 @@ class ServerMessage(Record):
     type: ClassVar[str]
 
     _tag = "type"
-    _tag_code: ClassVar[ErrorCode] = ErrorCode.VALIDATION_INVALID_PARAMETER
     timestamp: Timestamp = FILLED_IN
     requestId: RequestId | None = None
 
@@ -503,9 +502,12 @@ def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 # What `json.loads` does around its scanner takes as long as scanning a control message.
-_scan = json.JSONDecoder(
+_decoder: Any = json.JSONDecoder
+_scan = _decoder(parse_constant=_refuse_constant).scan_once
+_scan_every_name = _decoder(
     parse_constant=_refuse_constant, object_pairs_hook=_refuse_repetition
 ).scan_once
+_NOT_JSON = (StopIteration, ValueError, RecursionError)
 
 
 def read_object(source: str | bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
@@ -514,23 +516,35 @@ def read_object(source: str | bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> dict
     Raise `ValidationError` for anything else, VALIDATION_MESSAGE_TOO_LARGE or
     VALIDATION_INVALID_MESSAGE_FORMAT: no name twice in an object, no NaN, no byte order mark.
     """
-    check_size(source, max_bytes)
-    text = _text_of(source).strip(" \t\n\r")
+    is_small = (
+        type(source) is str and len(source) * 4 <= max_bytes
+    )  # a character is 4 bytes at most
+    text: Any = source if is_small else _text_within(source, max_bytes)
     try:
         data, end = _scan(text, 0)
-    except (StopIteration, ValueError, RecursionError):
+    except _NOT_JSON:
+        return _read_carefully(text)  # there may be space before it
+    # As many colons as names: no name comes twice, and no object is inside. To look at every name
+    # takes as long as the scanner.
+    if end == len(text) and type(data) is dict and text.count(":") == len(data) and "[" not in text:
+        return data
+    return _read_carefully(text)
+
+
+def _read_carefully(text: str) -> dict[str, Any]:
+    text = text.strip(" \t\n\r")
+    try:
+        data, end = _scan_every_name(text, 0)
+    except _NOT_JSON:
         raise _malformed("message must be JSON") from None  # the cause shows the text
     if end != len(text) or type(data) is not dict:
         raise _malformed("message must be one JSON object")
-    if "[" in text or text.count("{") > 1:
-        check_bounds(data)
+    _check_bounds(data)
     return data
 
 
 def check_size(body: object, max_bytes: int) -> None:
     """Raise ValidationError if `body` is no text and no bytes, or has more; text counts as UTF-8."""
-    if type(body) is str and len(body) * 4 <= max_bytes:  # a character has at most four
-        return
     length = _values.num_bytes(body)
     if length is None:
         raise ValidationError(
@@ -542,7 +556,8 @@ def check_size(body: object, max_bytes: int) -> None:
         raise _too_large(f"body must hold at most {max_bytes} bytes, got {length}")
 
 
-def _text_of(body: Any) -> str:
+def _text_within(body: Any, max_bytes: int) -> str:
+    check_size(body, max_bytes)
     if issubclass(type(body), str):
         return _values.plain_text(body)
     try:
@@ -555,6 +570,7 @@ def event_body(event: dict[str, Any]) -> Any:
     """Return the body of an API Gateway event; bytes if `isBase64Encoded` says that it is base64."""
     body: Any = event.get("body")
     if event.get("isBase64Encoded") is not True or not issubclass(type(body), str):
+        check_size(body, MAX_MESSAGE_BYTES)
         return body
     from binascii import a2b_base64
 
@@ -564,24 +580,23 @@ def event_body(event: dict[str, Any]) -> Any:
         raise _malformed("body must be base64, as isBase64Encoded says") from None
 
 
-def read_source(source: object, tag: str) -> dict[str, Any]:
-    """Return the object in JSON text, in a dict, or in an API Gateway event's body.
+def unwrapped(source: Any, tag: str) -> Any:
+    """Return the body of an API Gateway event, a copy of any other dict, all else as it is.
 
-    A dict is an event if it has no `tag` but a `requestContext` or a `body`; the size of any
-    other dict is not looked at.
+    A dict is an event if it has no `tag` but a `requestContext` or a `body`.
     """
-    if issubclass(type(source), dict):
-        data = own_dict(source)
-        if tag in data or not ("requestContext" in data or "body" in data):
-            return data
-        source = event_body(data)
-    return read_object(source)  # type: ignore[arg-type]
+    if not issubclass(type(source), dict):
+        return source
+    data = own_dict(source)
+    is_event = tag not in data and ("requestContext" in data or "body" in data)
+    return event_body(data) if is_event else data
 
 
 def request_id_of(source: object) -> str | None:
     """Return the client's `requestId` for an error reply, if it can be read. Never raises."""
     try:
-        data = read_source(source, "action")
+        found = unwrapped(source, "action")
+        data = found if type(found) is dict else read_object(found)
         return read_fields(ClientMessage, {"requestId": data.get("requestId")}).requestId
     except ValidationError:
         return None
@@ -611,11 +626,10 @@ def _object_schema(cls: type[Record], definitions: Schema) -> Schema:
         schema = field.kind.schema_in(definitions)
         if field.is_optional and cls.accepts_null:
             schema = _or_null(schema)
-        if field.default is not None and field.default not in (_REQUIRED, FILLED_IN):
+        if field.default is not None and not field.is_required:
             schema = {**schema, "default": _plain_copy(field.default)}
         properties[field.wire] = schema
-    defaults = {field.wire: field.default for field in plan.fields.values()}
-    required = [name for name, one in defaults.items() if one is _REQUIRED or one is FILLED_IN]
+    required = [field.wire for field in plan.fields.values() if field.is_required]
     about = {"description": " ".join(cls.__doc__.split())} if cls.__doc__ else {}
     return {
         "type": "object",

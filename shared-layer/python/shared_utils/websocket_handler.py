@@ -12,6 +12,7 @@ import time
 from . import _wire
 from . import error_codes as _errors
 from . import metrics_emitter as _metrics
+from . import records as _records
 from . import structured_logger as _logs
 from . import websocket_messages as _messages
 from .error_codes import ApplicationError, ErrorCode
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .connections import BroadcastResult, Connections, Outcome
 
-    M_co = TypeVar("M_co", bound=_messages.ClientMessage, covariant=True)
+    M_co = TypeVar("M_co", bound=_records.ClientMessage, covariant=True)
     R = TypeVar("R")
     F = TypeVar("F", bound=Callable[["Request[Any]"], object])
 else:
@@ -150,7 +151,7 @@ def _text(value: Any) -> str:
 
 
 def _reply_text(message: Any, request_id: str | None) -> str:
-    if isinstance(message, _messages.ServerMessage):
+    if isinstance(message, _records.ServerMessage):
         message = message.to_dict()
     elif type(message) is not dict or type(message.get("type")) is not str:
         raise TypeError(f"a reply must be a message or have a type, got {type(message).__name__}")
@@ -174,7 +175,7 @@ class Routes:
         self._routes: dict[str, _Route] = {}
 
     def route(
-        self, action: type[_messages.ClientMessage] | str, *, role: str | None = None
+        self, action: type[_records.ClientMessage] | str, *, role: str | None = None
     ) -> Callable[[F], F]:
         """Send messages of this class to the function, or of this action.
 
@@ -183,7 +184,7 @@ class Routes:
         "any": the message's `sender` unless given. What the function returns is the reply.
         """
         name = action if isinstance(action, str) else action.action
-        if name not in _messages._CLIENT and name not in _ACTION_OF.values():
+        if name not in _messages.CLIENT_MESSAGES and name not in _ACTION_OF.values():
             raise _misused(f"{name!r} is not an action of websocket_messages")
         if role not in (None, _messages.ANY, _messages.SPEAKER, _messages.LISTENER):
             raise _misused(f"{role!r} is not a role")
@@ -283,7 +284,7 @@ class WebSocketHandler(Routes):
         return {"statusCode": 200, "headers": chosen[0]} if chosen else {"statusCode": 200}
 
     def _receive(self, request: Request[Any]) -> None:
-        message = _messages.parse_body(_messages._event_body(request.event))
+        message = _messages.parse_body(_records.event_body(request.event))
         request.message = message
         action = request.action = message.action
         _identify(request, message.requestId)
@@ -295,7 +296,8 @@ class WebSocketHandler(Routes):
         if every is not None:
             request.metrics = self.windowed_metrics
             request.logger = self.logger.sampled(route, every)
-        role = route.role or (message.sender if self._role_of else "any")
+        sender = getattr(type(message), "sender", "any")
+        role = route.role or (sender if self._role_of else "any")
         if role != "any" and (self._role_of is None or self._role_of(request) != role):
             raise ApplicationError(ErrorCode.AUTH_INVALID_ROLE)
         reply = route.function(request)
@@ -313,8 +315,8 @@ class WebSocketHandler(Routes):
         """Tell the sender of a message what was refused or failed."""
         if request.action is _UNKNOWN:  # unreadable to us; the gateway's routing has read it
             route = _text(request.gateway.get("routeKey"))
-            request.action = route if route in _messages._CLIENT else _UNKNOWN
-            _identify(request, _messages.request_id_of(request.event))
+            request.action = route if route in _messages.CLIENT_MESSAGES else _UNKNOWN
+            _identify(request, _records.request_id_of(request.event))
         try:
             if refusal:
                 reply = _errors.format_error_response(code, error.details, message=error.message)
