@@ -216,10 +216,7 @@ FACTS = [
     f"a message {validators.MAX_MESSAGE_BYTES:,} bytes, a frame {validators.MAX_FRAME_BYTES:,}, a"
     f" control message {validators.MAX_CONTROL_MESSAGE_BYTES:,}, a chunk of raw audio"
     f" {validators.MIN_AUDIO_CHUNK_BYTES} to {validators.MAX_AUDIO_CHUNK_BYTES:,} bytes",
-    f"Above {BUILD.MAX_ZIP_BYTES // 1024} KB, and {BUILD.MAX_ZIP_BYTES_PER_FURTHER_PYTHON // 1024} KB"
-    " more for each further version, the build fails; it always fails above"
-    f" {BUILD.MAX_UNZIPPED_BYTES // 1024**2} MB unzipped",
-    f"only the {BUILD.MAX_UNZIPPED_BYTES // 1024**2} MB refuse",
+    f"fails above {BUILD.MAX_UNZIPPED_BYTES // 1024**2} MB unzipped.",
     f"above {BUILD.MAX_UNZIPPED_BYTES // 1024**2} MB unzipped, so that",
     f"the default is {BUILD.DEFAULT_PYTHON}",
 ]
