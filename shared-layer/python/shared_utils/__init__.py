@@ -20,7 +20,7 @@ _NAMES = {
         success_response to_error_code
     """,
     "metrics_emitter": """
-        METRICS MetricSet MetricsContext MetricsEmitter UNITS
+        METRICS MetricsContext MetricsEmitter UNITS
     """,
     "structured_logger": """
         LoggingContext StructuredLogger bind_context configure_lambda_logging

@@ -21,7 +21,6 @@ from .error_codes import (
 )
 from .metrics_emitter import (
     METRICS as METRICS,
-    MetricSet as MetricSet,
     MetricsContext as MetricsContext,
     MetricsEmitter as MetricsEmitter,
     UNITS as UNITS,
@@ -199,7 +198,6 @@ __all__ = [
     "MAX_SAFE_INTEGER",
     "METRICS",
     "MIN_AUDIO_CHUNK_BYTES",
-    "MetricSet",
     "MetricsContext",
     "MetricsEmitter",
     "MuteBroadcast",
