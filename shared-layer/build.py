@@ -89,7 +89,9 @@ def find_interpreter(version: str) -> str:
 def copy_sources(package: Path) -> str:
     """Copy the package with its digest written into `__build__`; return the digest."""
     folder = HERE / PACKAGE
-    sources = [*sorted(folder.glob("*.py")), folder / "__init__.pyi", folder / "py.typed"]
+    # What operating systems and editors leave begins with a dot: ._x.py, .#x.py
+    modules = sorted(path for path in folder.glob("*.py") if path.name[0] != ".")
+    sources = [*modules, folder / "__init__.pyi", folder / "py.typed"]
     digest = hashlib.sha256()
     for source in sources:
         content = source.read_bytes()

@@ -175,6 +175,17 @@ def test_build_leaves_nothing_but_the_zip(copy):
     assert set(copy.rglob("*")) - before == {copy / "shared-layer.zip"}
 
 
+@pytest.mark.parametrize("name", ["._validators.py", ".#validators.py"])
+def test_what_systems_and_editors_leave_is_not_built(built, copy, name):
+    """AppleDouble files and Emacs' locks, which are links that lead nowhere."""
+    (copy / "python" / "shared_utils" / name).symlink_to("nobody@nowhere.1:2")
+
+    run = build("--python", VERSION, layer=copy)
+
+    assert run.returncode == 0, run.stderr
+    assert (copy / "shared-layer.zip").read_bytes() == built[0].read_bytes()
+
+
 # --- what is in it --------------------------------------------------------------------------------
 
 

@@ -225,6 +225,16 @@ def test_noise_survives_an_outer_stdout_that_is_closed():
     assert [line["message"] for line in lines] == ["kept"]
 
 
+def test_capture_can_go_on_after_a_pause():
+    with capture_lines() as lines:
+        pass
+    with capture_lines(lines) as same:
+        get_structured_logger("test").info("later")
+
+    assert same is lines
+    assert [line["message"] for line in lines] == ["later"]
+
+
 def test_captures_can_be_nested():
     log = get_structured_logger("test")
 

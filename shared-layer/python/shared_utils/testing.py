@@ -188,8 +188,11 @@ def _decoded(line: str) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def capture_lines() -> Iterator[CapturedLines]:
-    """Capture what the layer writes in a block; whatever else is printed goes where it would go."""
-    lines = CapturedLines()
+def capture_lines(lines: CapturedLines | None = None) -> Iterator[CapturedLines]:
+    """Capture what the layer writes in a block; whatever else is printed goes where it would go.
+
+    `lines` are those of an earlier block, to go on with.
+    """
+    lines = CapturedLines() if lines is None else lines
     with contextlib.redirect_stdout(_Stdout(lines, sys.stdout)):
         yield lines
