@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> None:
         "--python", default=DEFAULT_PYTHON, help="versions to compile for: 3.11,3.13"
     )
     parser.add_argument("--output", type=Path, default=HERE / "shared-layer.zip")
+    parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
     parser.add_argument("--compile", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.compile:
@@ -58,6 +59,9 @@ def main(arguments: list[str]) -> None:
         partial = options.output.with_suffix(".partial")
         write_zip(stage, partial)
         partial.replace(options.output)
+    if options.unpack:
+        with zipfile.ZipFile(options.output) as archive:
+            archive.extractall(options.unpack)
     report(options.output, digest, versions)
 
 
