@@ -98,6 +98,8 @@ def copy_sources(package: Path) -> str:
     sources = [*modules, folder / "__init__.pyi", folder / "py.typed"]
     digest = hashlib.sha256()
     for source in sources:
+        if not source.is_file():
+            raise SystemExit(f"build.sh: {source} is no file, or a link that leads nowhere")
         content = source.read_bytes()
         digest.update(f"{source.name} {len(content)}\n".encode() + content)
     package.mkdir(parents=True)
@@ -148,7 +150,8 @@ def compile_with(interpreter: str, package: Path) -> None:
     command = [interpreter, "-s", "-P", "-X", "no_debug_ranges", __file__]
     # Marshalled sets must not depend on the process's hash seed.
     environ = {**os.environ, "PYTHONHASHSEED": "0"}
-    subprocess.run([*command, "--compile", package], check=True, env=environ)
+    if subprocess.run([*command, "--compile", package], check=False, env=environ).returncode:
+        raise SystemExit(1)  # it has said why
 
 
 def compile_tree(package: Path) -> None:
@@ -158,7 +161,10 @@ def compile_tree(package: Path) -> None:
     for source in sorted(package.glob("*.py")):
         content = source.read_bytes()
         path = f"/opt/{PACKAGE}/{source.name}"
-        code = compile(content, path, "exec", dont_inherit=True, optimize=1)
+        try:
+            code = compile(content, path, "exec", dont_inherit=True, optimize=1)
+        except (SyntaxError, ValueError) as error:
+            raise SystemExit(f"build.sh: {source.name} does not compile: {error}") from error
         # Read back, so that what marshal writes does not depend on what shares a constant.
         data = marshal.dumps(marshal.loads(marshal.dumps(code)))  # noqa: S302 - our own bytes
         unchecked_hash = (1).to_bytes(4, "little")

@@ -575,13 +575,26 @@ def test_requirement_that_does_not_exist_stops_the_build(copy, tmp_path):
     assert list(tmp_path.glob("never*")) == []
 
 
-def test_module_that_does_not_compile_stops_the_build(copy, tmp_path):
-    (copy / "python" / "shared_utils" / "broken.py").write_text("def\n")
+@pytest.mark.parametrize("content", ["def\n", "\0\n"], ids=["syntax", "null-byte"])
+def test_module_that_does_not_compile_stops_the_build_and_is_named(copy, tmp_path, content):
+    (copy / "python" / "shared_utils" / "broken.py").write_text(content)
 
     run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
 
-    assert run.returncode != 0
-    assert "broken.py" in run.stderr
+    assert run.returncode == 1
+    assert re.fullmatch(r"build.sh: broken.py does not compile: .+\n", run.stderr)
+    assert list(tmp_path.glob("never*")) == []
+
+
+def test_link_that_leads_nowhere_stops_the_build_and_is_named(copy, tmp_path):
+    (copy / "python" / "shared_utils" / "dangling.py").symlink_to("nowhere.py")
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode == 1
+    assert re.fullmatch(
+        r"build.sh: .*/dangling.py is no file, or a link that leads nowhere\n", run.stderr
+    )
     assert list(tmp_path.glob("never*")) == []
 
 
