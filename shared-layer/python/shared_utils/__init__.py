@@ -20,7 +20,7 @@ _NAMES = {
         success_response to_error_code
     """,
     "metrics_emitter": """
-        METRICS MetricSet MetricsContext MetricsEmitter UNITS
+        METRICS MetricsContext MetricsEmitter UNITS
     """,
     "records": """
         ClientMessage Limits MAX_DEPTH MAX_ITEMS MAX_VALUES Record ServerMessage check_size

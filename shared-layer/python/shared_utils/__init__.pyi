@@ -21,7 +21,6 @@ from .error_codes import (
 )
 from .metrics_emitter import (
     METRICS as METRICS,
-    MetricSet as MetricSet,
     MetricsContext as MetricsContext,
     MetricsEmitter as MetricsEmitter,
     UNITS as UNITS,
@@ -213,7 +212,6 @@ __all__ = [
     "MAX_VALUES",
     "METRICS",
     "MIN_AUDIO_CHUNK_BYTES",
-    "MetricSet",
     "MetricsContext",
     "MetricsEmitter",
     "MuteBroadcast",

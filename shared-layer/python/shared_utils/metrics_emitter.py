@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     # these up to which no value is long.
     _Plan = tuple[str, str, int]
 
-__all__ = ["METRICS", "UNITS", "MetricSet", "MetricsContext", "MetricsEmitter"]
+__all__ = ["METRICS", "UNITS", "MetricsContext", "MetricsEmitter"]
 
 # One row a metric: its unit, then the dimension sets that split it.
 METRICS: dict[str, tuple[str, *tuple[tuple[str, ...], ...]]] = {
@@ -252,7 +252,7 @@ class MetricsEmitter:
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
         self._waiting: deque[_Record] = deque()
         self._seen: dict[str, set[str]] = {}
-        self._keys: dict[object, Any] = {}  # a _Key, or those of a set
+        self._keys: dict[object, _Key] = {}
         self._plans: dict[object, _Plan] = {}
         setting = os.environ.get("METRICS_ENABLED", "").strip().lower()
         self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
@@ -312,7 +312,7 @@ class MetricsEmitter:
             if len(self._waiting) >= _MAX_WAITING:
                 self.flush()
 
-    def _new_key(self, parts: object, key: Any) -> Any:
+    def _new_key(self, parts: object, key: _Key) -> _Key:
         try:
             _keep(self._keys, parts, key)
         except Exception:  # somebody's `__hash__`
@@ -565,10 +565,6 @@ class MetricsEmitter:
         with self:
             yield self
 
-    def metric_set(self, metrics: Mapping[str, str], dimensions: tuple[str, ...] = ()) -> MetricSet:
-        """Return metrics (name: unit) that always go out together, checked once for each shape."""
-        return MetricSet(self, metrics, dimensions)
-
     # --- the metrics of the system, `METRICS` ----------------------------------------------------
 
     def emit_cold_start(self, handler_name: str) -> None:
@@ -673,54 +669,6 @@ class MetricsEmitter:
         self._emit(
             "ConnectionsClosedForRateLimit", 1, sessionId=session_id, connectionId=connection_id
         )
-
-
-class MetricSet:
-    """Metrics that always go out together: names, units and dimensions are checked once a shape."""
-
-    __slots__ = ("_dimensions", "_emitter", "_metrics", "_split")
-
-    def __init__(
-        self, emitter: MetricsEmitter, metrics: Mapping[str, str], dimensions: tuple[str, ...]
-    ) -> None:
-        self._emitter = emitter
-        self._metrics = tuple(metrics.items())
-        self._dimensions = dimensions
-        self._split = len(dimensions)
-
-    def emit(self, /, *values: Any, **properties: object) -> None:
-        """Write one document: the dimensions' values, then the metrics', in the order declared."""
-        emitter = self._emitter
-        if not emitter.enabled:
-            return
-        given, numbers = values[: self._split], values[self._split :]
-        try:
-            if not emitter._window_ns:
-                shape = (_wire.policy, self, *given, *properties)
-                plan = emitter._plans.get(shape)
-                if plan is None:
-                    plan = emitter._plan(shape, self._keys(given), properties)
-                if text := _filled(plan, numbers, properties):
-                    emitter._write(text)
-                    return
-        except Exception:  # a metric that is refused, or something that cannot be hashed
-            pass
-        if len(values) != self._split + len(self._metrics):
-            _warn("metrics %s refused: not as many values", dict(self._metrics))
-            return
-        emitter._waiting.extend(
-            (key, n, properties) for key, n in zip(self._keys(given), numbers, strict=True)
-        )
-        emitter.flush_due()
-
-    def _keys(self, given: tuple[Any, ...]) -> list[_Key]:
-        try:
-            keys: list[_Key] = self._emitter._keys[self, given]
-        except Exception:  # new, or not to be hashed
-            pairs = tuple(zip(self._dimensions, given, strict=True))
-            keys = [_Key(name, unit, 60, pairs) for name, unit in self._metrics]
-            self._emitter._new_key((self, given), keys)
-        return keys
 
 
 @contextmanager
