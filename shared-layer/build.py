@@ -8,7 +8,6 @@ would compile, and with dated bytecode a changed file date would make it stale.
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import importlib.util
 import marshal
@@ -21,7 +20,6 @@ import tempfile
 import zipfile
 from collections import Counter
 from pathlib import Path
-from types import CodeType
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "python/shared_utils"
@@ -30,12 +28,6 @@ DEFAULT_PYTHON = "3.11"
 # A deployment package with its layers, unzipped; a zip that holds one layer is refused far below it:
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html allows 250 MB in all.
 MAX_UNZIPPED_BYTES = 50 * 1024 * 1024
-# Our own budget, so that nothing is added unnoticed; a line in `requirements.txt` lifts it.
-MAX_ZIP_BYTES = 173 * 1024
-MAX_ZIP_BYTES_PER_FURTHER_PYTHON = 98 * 1024
-
-# Kinds of entries in a code object's table of lines.
-_NO_COLUMNS, _NO_LINE = 13, 15
 
 # The earliest date a zip can hold.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -48,32 +40,28 @@ def main(arguments: list[str]) -> None:
         "--python", default=DEFAULT_PYTHON, help="versions to compile for: 3.11,3.13"
     )
     parser.add_argument("--output", type=Path, default=HERE / "shared-layer.zip")
-    parser.add_argument("--compile", nargs=2, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
+    parser.add_argument("--compile", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.compile:
-        compile_tree(*options.compile)
+        compile_tree(options.compile)
         return
     versions = sorted(set(options.python.split(",")), key=lambda version: version.split("."))
     interpreters = {version: find_interpreter(version) for version in versions}
     with tempfile.TemporaryDirectory() as temporary:
         stage = Path(temporary)
         digest = copy_sources(stage / PACKAGE)
-        installed = install_requirements(stage / "python", interpreters[versions[0]])
+        install_requirements(stage / "python", interpreters[versions[0]])
         for interpreter in interpreters.values():
-            # Without columns, a fifth smaller: a stack trace names lines.
-            lean = [interpreter, "-s", "-P", "-X", "no_debug_ranges", __file__, "--compile"]
-            # Marshalled sets must not depend on the process's hash seed.
-            fixed = {**os.environ, "PYTHONHASHSEED": "0"}
-            subprocess.run([*lean, stage / PACKAGE, stage / PACKAGE], check=True, env=fixed)
+            compile_with(interpreter, stage / PACKAGE)
+        check_size(stage)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         partial = options.output.with_suffix(".partial")
         write_zip(stage, partial)
-        try:
-            check_size(partial, stage, versions, installed)
-        except SystemExit:
-            partial.unlink()
-            raise
         partial.replace(options.output)
+    if options.unpack:
+        with zipfile.ZipFile(options.output) as archive:
+            archive.extractall(options.unpack)
     report(options.output, digest, versions)
 
 
@@ -105,9 +93,13 @@ def find_interpreter(version: str) -> str:
 def copy_sources(package: Path) -> str:
     """Copy the package with its digest written into `__build__`; return the digest."""
     folder = HERE / PACKAGE
-    sources = [*sorted(folder.glob("*.py")), folder / "__init__.pyi", folder / "py.typed"]
+    # What operating systems and editors leave begins with a dot: ._x.py, .#x.py
+    modules = sorted(path for path in folder.glob("*.py") if path.name[0] != ".")
+    sources = [*modules, folder / "__init__.pyi", folder / "py.typed"]
     digest = hashlib.sha256()
     for source in sources:
+        if not source.is_file():
+            raise SystemExit(f"build.sh: {source} is no file, or a link that leads nowhere")
         content = source.read_bytes()
         digest.update(f"{source.name} {len(content)}\n".encode() + content)
     package.mkdir(parents=True)
@@ -129,11 +121,11 @@ def stamped(content: bytes, digest: str) -> bytes:
     return stamp
 
 
-def install_requirements(target: Path, interpreter: str) -> bool:
+def install_requirements(target: Path, interpreter: str) -> None:
     """Install what requirements.txt lists beside the package and say what each part costs."""
     lines = (HERE / "requirements.txt").read_text().splitlines()
     if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
-        return False
+        return
     pip = [
         interpreter,
         "-m",
@@ -150,109 +142,34 @@ def install_requirements(target: Path, interpreter: str) -> bool:
         if part.name != "shared_utils":
             size = sum(file.stat().st_size for file in part.rglob("*")) or part.stat().st_size
             print(f"  requirement {part.name}: {size:,} bytes unzipped")
-    return True
 
 
-def compile_tree(sources: Path, target: Path) -> None:
-    """Write unchecked bytecode (PEP 552) of this interpreter's version for every source.
+def compile_with(interpreter: str, package: Path) -> None:
+    """Run this file with another Python, to compile the package beside its sources."""
+    # Without columns, a fifth smaller: a stack trace names lines.
+    command = [interpreter, "-s", "-P", "-X", "no_debug_ranges", __file__]
+    # Marshalled sets must not depend on the process's hash seed.
+    environ = {**os.environ, "PYTHONHASHSEED": "0"}
+    if subprocess.run([*command, "--compile", package], check=False, env=environ).returncode:
+        raise SystemExit(1)  # it has said why
 
-    What only people and type checkers read stays in the source and is left out of the bytecode:
-    docstrings and annotations, but for those of classes in a module that reads annotations.
-    """
-    cache = target / "__pycache__"
+
+def compile_tree(package: Path) -> None:
+    """Write unchecked bytecode (PEP 552) of this interpreter's version for every source."""
+    cache = package / "__pycache__"
     cache.mkdir(exist_ok=True)
-    for source in sorted(sources.glob("*.py")):
+    for source in sorted(package.glob("*.py")):
         content = source.read_bytes()
-        tree = _Lean(ast.parse(content, source.name)).tree
         path = f"/opt/{PACKAGE}/{source.name}"
-        code = with_short_line_table(compile(tree, path, "exec", dont_inherit=True, optimize=1))
+        try:
+            code = compile(content, path, "exec", dont_inherit=True, optimize=1)
+        except (SyntaxError, ValueError) as error:
+            raise SystemExit(f"build.sh: {source.name} does not compile: {error}") from error
         # Read back, so that what marshal writes does not depend on what shares a constant.
         data = marshal.dumps(marshal.loads(marshal.dumps(code)))  # noqa: S302 - our own bytes
         unchecked_hash = (1).to_bytes(4, "little")
         header = importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(content)
         (cache / f"{source.stem}.{sys.implementation.cache_tag}.pyc").write_bytes(header + data)
-
-
-def with_short_line_table(code: CodeType) -> CodeType:
-    """Return the same code with one entry a line in its table of lines; the compiler writes one an instruction.
-
-    A twentieth of the zip. An entry spans up to eight code units of two bytes:
-    https://github.com/python/cpython/blob/3.11/Objects/locations.md
-    """
-    runs: list[tuple[int, int | None]] = []
-    for start, end, line in code.co_lines():
-        before = runs.pop()[0] if runs and runs[-1][1] == line else 0
-        runs.append((before + (end - start) // 2, line))
-    table, previous = bytearray(), code.co_firstlineno
-    for units, line in runs:
-        for left in range(units, 0, -8):
-            head = 0x80 | (_NO_LINE if line is None else _NO_COLUMNS) << 3
-            table.append(head | min(left, 8) - 1)
-            if line is not None:
-                table += signed_varint(line - previous)
-                previous = line
-    constants = (
-        with_short_line_table(constant) if isinstance(constant, CodeType) else constant
-        for constant in code.co_consts
-    )
-    return code.replace(co_linetable=bytes(table), co_consts=tuple(constants))
-
-
-def signed_varint(value: int) -> bytes:
-    """Return a number in groups of six bits, the lowest first, its sign in the lowest bit."""
-    rest = (-value << 1) | 1 if value < 0 else value << 1
-    groups = bytearray()
-    while rest > 63:
-        groups.append(rest & 63 | 64)
-        rest >>= 6
-    return bytes((*groups, rest))
-
-
-class _Lean(ast.NodeTransformer):
-    """Takes out docstrings, annotations and what stands under `if TYPE_CHECKING`."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        # Where classes declare something: a message's annotations are its fields, its docstring
-        # is in its schema.
-        attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        self.declares = "__annotations__" in attributes
-        self.tree = self.visit(tree)
-
-    def visit_Module(self, node: ast.Module) -> ast.AST:
-        self.generic_visit(node)
-        return _without_docstring(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        node.returns = None
-        return _without_docstring(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        self.generic_visit(node)
-        return node if self.declares else _without_docstring(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        self.generic_visit(node)
-        if self.declares:
-            return node
-        lean = ast.Assign([node.target], node.value) if node.value else ast.Pass()
-        return ast.copy_location(lean, node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        self.generic_visit(node)
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return node.orelse or ast.copy_location(ast.Pass(), node)
-        return node
-
-
-def _without_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> ast.AST:
-    if ast.get_docstring(node, clean=False) is not None:
-        node.body[:1] = [] if len(node.body) > 1 else [ast.copy_location(ast.Pass(), node.body[0])]
-    return node
 
 
 def write_zip(stage: Path, path: Path) -> None:
@@ -267,18 +184,12 @@ def write_zip(stage: Path, path: Path) -> None:
             archive.writestr(entry, file.read_bytes(), compresslevel=9)
 
 
-def check_size(path: Path, stage: Path, versions: list[str], installed: bool) -> None:
-    """Exit if the layer is larger than Lambda's users can bear, or than our own budget."""
+def check_size(stage: Path) -> None:
+    """Exit if the layer takes more of Lambda's 250 MB than its users can spare."""
     unzipped = sum(file.stat().st_size for file in stage.rglob("*") if file.is_file())
     if unzipped > MAX_UNZIPPED_BYTES:
         raise SystemExit(
             f"build.sh: {unzipped:,} bytes unzipped, {MAX_UNZIPPED_BYTES:,} are allowed"
-        )
-    budget = MAX_ZIP_BYTES + MAX_ZIP_BYTES_PER_FURTHER_PYTHON * (len(versions) - 1)
-    if not installed and path.stat().st_size > budget:
-        raise SystemExit(
-            f"build.sh: the zip has {path.stat().st_size:,} bytes, our budget for Python "
-            f"{', '.join(versions)} is {budget:,}"
         )
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, ValidationError, validators
 
+from shared_utils import records as r
 from shared_utils import websocket_messages as m
 from shared_utils.validators import ValidationError as Refusal
 from tests.changed_messages import INTERESTING, JSON_VALUES
@@ -30,7 +31,7 @@ def ecma_pattern(_validator, pattern, instance, _schema):
 
 
 Validator = validators.extend(Draft7Validator, {"pattern": ecma_pattern})
-SCHEMAS = {cls: Validator(m.json_schema(cls)) for cls in CLIENT + SERVER}
+SCHEMAS = {cls: Validator(r.json_schema(cls)) for cls in CLIENT + SERVER}
 
 
 def parse(cls, wire):
@@ -46,15 +47,15 @@ def accepted(cls, wire):
 
 @pytest.mark.parametrize("cls", CLIENT + SERVER)
 def test_schema_is_draft_7_and_takes_the_example(cls):
-    Validator.check_schema(m.json_schema(cls))
+    Validator.check_schema(r.json_schema(cls))
 
-    assert SCHEMAS[cls].is_valid(m.example(cls).to_dict())
+    assert SCHEMAS[cls].is_valid(r.example(cls).to_dict())
 
 
 @pytest.mark.parametrize("value", INTERESTING, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize("cls", CLIENT + SERVER)
 def test_schema_and_parser_agree_on_every_field(cls, value):
-    wire = m.example(cls).to_dict()
+    wire = r.example(cls).to_dict()
     changed = [{**wire, name: value} for name in wire]
 
     assert [SCHEMAS[cls].is_valid(other) for other in changed] == [
@@ -64,7 +65,7 @@ def test_schema_and_parser_agree_on_every_field(cls, value):
 
 @pytest.mark.parametrize("cls", CLIENT + SERVER)
 def test_schema_and_parser_agree_on_absent_fields(cls):
-    wire = m.example(cls).to_dict()
+    wire = r.example(cls).to_dict()
     shorter = [{other: wire[other] for other in wire if other != name} for name in wire]
 
     assert [SCHEMAS[cls].is_valid(one) for one in shorter] == [
@@ -76,7 +77,7 @@ def test_schema_and_parser_agree_on_absent_fields(cls):
 @given(st.sampled_from(CLIENT + SERVER), st.data())
 def test_schema_and_parser_agree(cls, data):
     """Also inside of objects, and with names that no message has."""
-    wire = copy.deepcopy(m.example(cls).to_dict())
+    wire = copy.deepcopy(r.example(cls).to_dict())
     inside = [value for value in wire.values() if isinstance(value, dict)]
     target = data.draw(st.sampled_from([wire, *inside]))
     name = data.draw(st.sampled_from(sorted(target)) | st.text(max_size=3))

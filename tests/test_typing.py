@@ -21,6 +21,7 @@ WRONG = {
     8: "volumLevel",
     9: "volumeLevel",
     10: "error_cod",
+    18: "int",
 }
 USE = """\
 from shared_utils import ErrorCode, SetVolume, StructuredLogger, format_error_response
@@ -36,6 +37,12 @@ format_error_response(error_cod=ErrorCode.SESSION_NOT_FOUND)
 logger.info("started", operation="start", anything=object())
 name: str = get_table_name("SESSIONS_TABLE_NAME", SESSIONS_TABLE_NAME)
 version: str = shared_utils.__version__
+class ChatCode(shared_utils.ErrorCodeBase):
+    ROOM_FULL = "ROOM_FULL", 409, "The room is full", False
+status: int = ChatCode.ROOM_FULL.status
+reply: dict[str, object] = format_error_response(ChatCode.ROOM_FULL)
+sentence: int = ChatCode.ROOM_FULL.sentence
+retry: bool = shared_utils.ApplicationError(ChatCode("ROOM_FULL")).code.retryable
 """
 EVERY_NAME = "from shared_utils import (\n" + "".join(
     f"    {name} as {name},\n" for name in shared_utils.__all__

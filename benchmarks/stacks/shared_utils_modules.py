@@ -14,14 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 logger = get_structured_logger("audio")
-chunks = MetricsEmitter(namespace="WebSocketAudio").metric_set(
-    {
-        "AudioChunksReceived": "Count",
-        "AudioChunkSize": "Bytes",
-        "AudioProcessingLatency": "Milliseconds",
-    },
-    ("service", "ActionType"),
-)
+metrics = MetricsEmitter(namespace="WebSocketAudio")
+DIMENSIONS = {"service": "audio", "ActionType": "sendAudio"}
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -52,5 +46,9 @@ def _handle(event: dict[str, Any], context: Any, decode: bool) -> dict[str, Any]
             latencyMs=latency_ms,
             final=False,
         )
-        chunks.emit("audio", "sendAudio", 1, size, latency_ms, sessionId=message.sessionId)
+        with metrics:
+            emit, session_id = metrics.emit_metric, message.sessionId
+            emit("AudioChunksReceived", 1, "Count", DIMENSIONS, sessionId=session_id)
+            emit("AudioChunkSize", size, "Bytes", DIMENSIONS)
+            emit("AudioProcessingLatency", latency_ms, "Milliseconds", DIMENSIONS)
         return {"statusCode": 200}

@@ -25,7 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from shared_utils.websocket_messages import CreateSession, ServerMessage
+    from shared_utils.records import ServerMessage
+    from shared_utils.websocket_messages import CreateSession
 
 __all__ = [
     "ACTIVE",

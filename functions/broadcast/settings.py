@@ -45,8 +45,8 @@ class BroadcastSettings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> BroadcastSettings:
-        """Return the settings of an environment."""
-        return cls(
+        """Return the settings of an environment that also names the tables."""
+        settings = cls(
             session_hours=_number(environ, "SESSION_MAX_DURATION_HOURS", 2, 0.001, 24),
             max_listeners=_whole(environ, "MAX_LISTENERS_PER_SESSION", 500, MAX_LISTENERS),
             supported_languages=_languages(environ, "SUPPORTED_LANGUAGES"),
@@ -58,6 +58,8 @@ class BroadcastSettings:
             control_messages_per_second=_whole(environ, "RATE_LIMIT_CONTROL_MESSAGES", 10, 10_000),
             sessions_per_minute=_whole(environ, "RATE_LIMIT_SESSION_CREATION", 5, 10_000),
         )
+        _check_tables(environ)
+        return settings
 
     def allows_origin(self, origin: str) -> bool:
         """Return whether a page of this origin may connect; no origin is none of those listed."""
@@ -113,6 +115,13 @@ def _languages(environ: Mapping[str, str], name: str) -> frozenset[str]:
         return frozenset(validate_language_code(code, name) for code in _listed(environ, name))
     except ValidationError as refused:
         raise ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, str(refused)) from refused
+
+
+def _check_tables(environ: Mapping[str, str]) -> None:
+    """Refuse to start without the tables' names: by their constants it would find another stage's."""
+    for name in ("SESSIONS_TABLE_NAME", "CONNECTIONS_TABLE_NAME", "RATE_LIMITS_TABLE_NAME"):
+        if not (environ.get(name) or environ.get(name.removesuffix("_NAME"))):
+            raise _unreadable(name, "the name of a table", "")
 
 
 def _unreadable(name: str, wanted: str, text: str) -> ApplicationError:

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from shared_utils.websocket_messages import ServerMessage
+    from shared_utils.records import ServerMessage
 
     from .sessions import Listener, Participant, Session
     from .settings import BroadcastSettings

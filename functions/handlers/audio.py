@@ -42,14 +42,14 @@ def identify_speaker(request: Request[SendAudio]) -> str:
     return SPEAKER
 
 
-app = BroadcastApp("AudioHandler", role_of=identify_speaker)
+app = BroadcastApp("AudioHandler", role_of=identify_speaker, sampled={"sendAudio": 100})
 app.pace = Pace(app.settings.audio_chunks_per_second)
 handler = app.handler
 sessions: Recent[Session] = Recent(FRESH_SECONDS)  # by the speaker's connection
 watch = QualityWatch()
 
 
-@handler.route(SendAudio)
+@handler.route(SendAudio, role=SPEAKER)
 def take_chunk(request: Request[SendAudio]) -> None:
     """Check a chunk, pass it on, and tell the speaker if it is hard to understand."""
     started_ns = time.perf_counter_ns()

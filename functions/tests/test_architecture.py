@@ -20,7 +20,7 @@ ARROWS = {
     "upkeep": {"sessions", "settings"},
 }
 # What the rules may know of the layer: no event, no request, no socket, no log.
-RULES_MAY_USE = {"error_codes", "table_names", "validators", "websocket_messages"}
+RULES_MAY_USE = {"error_codes", "records", "table_names", "validators", "websocket_messages"}
 
 
 def imported(path: Path) -> set[str]:

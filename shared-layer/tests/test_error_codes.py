@@ -7,14 +7,18 @@ import pickle
 import time
 from decimal import Decimal
 from enum import Enum, StrEnum
+from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared_utils import error_codes as module
 from shared_utils.error_codes import (
     ApplicationError,
     ErrorCode,
+    ErrorCodeBase,
+    ValidationError,
     error_code_of,
     error_response,
     format_error_response,
@@ -154,6 +158,252 @@ def test_code_can_be_matched():
 def test_catalogue_is_closed(change, error, message):
     with pytest.raises(error, match=message):
         change()
+
+
+# --- codes of one's own -----------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _only_the_catalogue(monkeypatch):
+    """Forget after each test the classes that it declares."""
+    monkeypatch.setattr(module, "_DECLARED", module._DECLARED.copy())
+
+
+def declared(rows, name="ChatCode"):
+    """Return a class with these rows, as a `class` statement in this module makes it."""
+    body = {"__module__": __name__, "__qualname__": name, **rows}
+    return type(ErrorCodeBase)(name, (ErrorCodeBase,), body)
+
+
+FULL = ("ROOM_FULL", 409, "The room is full", False)
+
+
+@pytest.fixture
+def chat():
+    class ChatCode(ErrorCodeBase):
+        """Codes of a chat."""
+
+        ROOM_FULL = "ROOM_FULL", 409, "The room is full", False
+        BOT_DOWN = "BOT_DOWN", HTTPStatus.SERVICE_UNAVAILABLE, "The bot is down", True
+
+        @property
+        def page(self):
+            return f"https://example.com/{self}"
+
+    return ChatCode
+
+
+def test_code_of_ones_own_carries_its_row(chat):
+    rows = [(code.name, code.value, code.status, code.sentence, code.retryable) for code in chat]
+
+    assert rows == [
+        ("ROOM_FULL", "ROOM_FULL", 409, "The room is full", False),
+        ("BOT_DOWN", "BOT_DOWN", 503, "The bot is down", True),
+    ]
+    assert type(chat.BOT_DOWN.status) is int
+    assert chat.ROOM_FULL.page == "https://example.com/ROOM_FULL"
+    assert chat("ROOM_FULL") is chat["ROOM_FULL"] is chat.ROOM_FULL
+    assert str(chat.ROOM_FULL) == chat.ROOM_FULL == "ROOM_FULL"
+
+
+def test_catalogue_is_a_class_of_codes_like_any_other():
+    assert issubclass(ErrorCode, ErrorCodeBase)
+    assert [*ErrorCodeBase] == []
+
+
+def test_code_of_ones_own_is_taken_wherever_the_catalogues_is(chat, caplog):
+    code = chat.ROOM_FULL
+
+    assert (get_http_status(code), get_error_message(code)) == (409, "The room is full")
+    assert format_error_response(code)["code"] == "ROOM_FULL"
+    assert error_response(code)["statusCode"] == 409
+    assert error_code_of(ApplicationError(code)) is code
+    assert ValidationError("no", "room", code).code is code
+    assert str(ApplicationError(code)) == "The room is full"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("member", [str, lambda text: StrEnum("Other", {"X": text}).X])
+def test_code_of_ones_own_is_found_by_its_text(chat, member, caplog):
+    assert to_error_code(member("ROOM_FULL")) is chat.ROOM_FULL
+    assert caplog.records == []
+
+
+def test_catalogue_is_asked_before_classes_and_classes_before_older_spellings():
+    own = declared({"SESSION_FULL": ("SESSION_FULL", 409, "The quiz is full", False)})
+
+    assert to_error_code("SESSION_FULL") is own.SESSION_FULL
+    assert to_error_code("SESSION_EXPIRED") is ErrorCode.SESSION_EXPIRED
+    assert to_error_code("SERVICE_UNAVAILABLE") is ErrorCode.INTERNAL_SERVER_ERROR
+
+
+def test_value_may_differ_from_the_name_and_is_what_counts(caplog):
+    own = declared({"FULL": FULL})
+
+    assert to_error_code("ROOM_FULL") is own.FULL
+    assert to_error_code("FULL") is ErrorCode.INTERNAL_SERVER_ERROR
+    assert caplog.messages == ["Unknown error code 'FULL'"]
+
+
+def test_class_without_codes_is_a_base_for_others():
+    base = declared({"page": property(lambda self: f"/{self}")}, "TeamCode")
+
+    own = type(base)("ChatCode", (base,), {"__module__": __name__, "ROOM_FULL": FULL})
+
+    assert own.ROOM_FULL.page == "/ROOM_FULL"
+
+
+def test_two_classes_may_have_an_equal_row():
+    first = declared({"ROOM_FULL": FULL})
+    declared({"ROOM_FULL": FULL}, "QuizCode")
+
+    assert to_error_code("ROOM_FULL") is first.ROOM_FULL
+
+
+def test_class_that_is_declared_again_replaces_its_former_self(caplog):
+    before = declared({"ROOM_FULL": FULL, "BANNED": ("BANNED", 403, "You are banned", False)})
+    after = declared({"ROOM_FULL": ("ROOM_FULL", 429, "Try another room", True)})
+
+    assert to_error_code("ROOM_FULL") is after.ROOM_FULL
+    assert to_error_code("BANNED") is ErrorCode.INTERNAL_SERVER_ERROR
+    assert to_error_code(before.BANNED) is before.BANNED
+    assert caplog.messages == ["Unknown error code 'BANNED'"]
+
+
+FORM = (
+    "ChatCode.ROOM_FULL must be a value, an HTTP status, a sentence and whether to retry, such as"
+    ' "ROOM_FULL", 409, "The room is full", False; got '
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        pytest.param("ROOM_FULL", "ROOM_FULL", id="text"),
+        pytest.param(409, "409", id="number"),
+        pytest.param(FULL[:3], '["ROOM_FULL",409,"The room is full"]', id="three"),
+        pytest.param((*FULL, 1), '["ROOM_FULL",409,"The room is full",false,1]', id="five"),
+        pytest.param([*FULL], '["ROOM_FULL",409,"The room is full",false]', id="list"),
+        pytest.param((5, 409, "Full", False), '[5,409,"Full",false]', id="value-is-no-text"),
+        pytest.param(("A", "409", "Full", False), '["A","409","Full",false]', id="status-is-text"),
+        pytest.param(("A", 409.0, "Full", False), '["A",409.0,"Full",false]', id="status-is-float"),
+        pytest.param(("A", True, "Full", False), '["A",true,"Full",false]', id="status-is-bool"),
+        pytest.param(("A", 409, None, False), '["A",409,null,false]', id="no-sentence"),
+        pytest.param(("A", 409, " ", False), '["A",409," ",false]', id="blank-sentence"),
+        pytest.param(("A", 409, "Full", 0), '["A",409,"Full",0]', id="retry-is-a-number"),
+    ],
+)
+def test_row_of_another_form_is_refused(row, shown):
+    with pytest.raises(TypeError) as caught:
+        declared({"ROOM_FULL": row})
+
+    assert str(caught.value) == FORM + shown
+
+
+NAME = "upper-case letters, digits and _"
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "text"),
+    [
+        pytest.param("room_full", FULL, f"room_full: a code's name is {NAME}", id="lower-case"),
+        pytest.param("Room", FULL, f"Room: a code's name is {NAME}", id="mixed"),
+        pytest.param("_ROOM", FULL, f"_ROOM: a code's name is {NAME}", id="underscore"),
+        pytest.param("RÄUME", FULL, f"RÄUME: a code's name is {NAME}", id="accent"),
+        pytest.param("limit", 500, f"limit: a code's name is {NAME}", id="constant"),
+        pytest.param(
+            "FULL", ("full", *FULL[1:]), f"FULL: a value is {NAME}, got 'full'", id="value-lower"
+        ),
+        pytest.param(
+            "FULL", ("A B", *FULL[1:]), f"FULL: a value is {NAME}, got 'A B'", id="value-space"
+        ),
+        pytest.param("FULL", ("", *FULL[1:]), f"FULL: a value is {NAME}, got ''", id="value-empty"),
+        pytest.param(
+            "FULL", ("1A", *FULL[1:]), f"FULL: a value is {NAME}, got '1A'", id="value-digit-first"
+        ),
+        pytest.param(
+            "FULL", ("A\n", *FULL[1:]), f"FULL: a value is {NAME}, got 'A\\n'", id="value-line-end"
+        ),
+        pytest.param(
+            "ROOM_FULL",
+            ("ROOM_FULL", 399, "Full", False),
+            "ROOM_FULL: the HTTP status of an error is 400 to 599, got 399",
+            id="status-399",
+        ),
+        pytest.param(
+            "ROOM_FULL",
+            ("ROOM_FULL", 600, "Full", False),
+            "ROOM_FULL: the HTTP status of an error is 400 to 599, got 600",
+            id="status-600",
+        ),
+        pytest.param(
+            "GONE",
+            ("SESSION_EXPIRED", 410, "Gone", False),
+            "GONE has a value of ErrorCode's: use ErrorCode.SESSION_EXPIRED",
+            id="the-catalogues",
+        ),
+        pytest.param(
+            "SESSION_EXPIRED",
+            ("SESSION_EXPIRED", 410, "The session has expired", False),
+            "SESSION_EXPIRED has a value of ErrorCode's: use ErrorCode.SESSION_EXPIRED",
+            id="the-catalogues-row",
+        ),
+    ],
+)
+def test_row_that_cannot_be_used_is_refused(name, row, text):
+    with pytest.raises(TypeError) as caught:
+        declared({name: row})
+
+    assert str(caught.value) == f"ChatCode.{text}"
+
+
+@pytest.mark.parametrize("status", [400, 599])
+def test_status_at_the_edge_is_taken(status):
+    own = declared({"ROOM_FULL": ("ROOM_FULL", status, "Full", False)})
+
+    assert own.ROOM_FULL.status == status
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(("ROOM_FULL", 410, "The room is full", False), id="status"),
+        pytest.param(("ROOM_FULL", 409, "The room is full.", False), id="sentence"),
+        pytest.param(("ROOM_FULL", 409, "The room is full", True), id="retryable"),
+    ],
+)
+def test_value_of_another_class_with_another_row_is_refused(row, caplog):
+    first = declared({"ROOM_FULL": FULL}, "QuizCode")
+
+    with pytest.raises(TypeError) as caught:
+        declared({"FULL": row})
+
+    assert str(caught.value) == f"ChatCode.FULL has another row than {__name__}.QuizCode.ROOM_FULL"
+    assert to_error_code("ROOM_FULL") is first.ROOM_FULL
+
+
+def test_two_rows_of_one_class_with_one_value_are_refused():
+    with pytest.raises(TypeError, match=r"^ChatCode\.B has the value of ROOM_FULL$"):
+        declared({"ROOM_FULL": FULL, "B": FULL})
+
+
+def test_class_that_was_refused_is_not_asked(caplog):
+    with pytest.raises(TypeError):
+        declared({"ROOM_FULL": FULL, "room": FULL})
+
+    assert to_error_code("ROOM_FULL") is ErrorCode.INTERNAL_SERVER_ERROR
+    assert caplog.messages == ["Unknown error code 'ROOM_FULL'"]
+
+
+class ForumCode(ErrorCodeBase):
+    THREAD_CLOSED = "THREAD_CLOSED", 403, "The thread is closed", False
+
+
+def test_code_of_ones_own_is_one_object_whatever_happens_to_it():
+    code = ForumCode.THREAD_CLOSED
+
+    assert pickle.loads(pickle.dumps(code)) is code  # noqa: S301 - our own bytes
+    assert copy.deepcopy(code) is code
 
 
 # --- codes given as strings -------------------------------------------------------------------
@@ -316,6 +566,35 @@ def test_application_error_survives_pickling():
         "Ended at noon",
         {"hour": 12},
     )
+
+
+# --- ValidationError --------------------------------------------------------------------------
+
+
+def test_validation_error_carries_message_field_and_code():
+    error = ValidationError("volumeLevel must be lower", "volumeLevel")
+
+    assert str(error) == error.message == "volumeLevel must be lower"
+    assert error.field == "volumeLevel"
+    assert error.code is ErrorCode.VALIDATION_INVALID_PARAMETER
+    assert error.details == {"field": "volumeLevel"}
+    assert isinstance(error, ApplicationError)
+
+
+def test_validation_error_without_a_field_has_no_details():
+    error = ValidationError("too much")
+
+    assert error.field is None
+    assert error.details is None
+
+
+def test_validation_error_survives_pickling():
+    error = ValidationError("no such action", "action", "VALIDATION_INVALID_ACTION")
+
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert (copy.message, copy.field) == ("no such action", "action")
+    assert copy.code is ErrorCode.VALIDATION_INVALID_ACTION
 
 
 # --- replies ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import io
@@ -310,6 +311,14 @@ def test_what_is_no_finite_number_is_refused_with_a_warning(emitter, written, ca
     assert "metric 'A' refused: " in caplog.text
 
 
+def test_integer_beyond_any_float_does_not_lose_the_values_beside_it(emitter, flushed, caplog):
+    emitter.emit_metric("A", 1.5)
+    emitter.emit_metric("A", 10**5000)
+
+    assert flushed()[0]["A"] == 1.5
+    assert caplog.messages == ["metric 'A' refused: 'the value is not a finite number'"]
+
+
 def test_a_refused_value_is_not_in_the_warning(emitter, caplog):
     emitter.emit_metric("A", "my-secret-payload")
 
@@ -455,12 +464,11 @@ def test_namespace_in_the_environment_may_be_empty(monkeypatch):
 
 @pytest.mark.parametrize("setting", ["false", " FALSE ", "0", "off"])
 def test_environment_switches_everything_off(monkeypatch, written, setting):
-    """Complete: also at the hundredth value, in a set, in an invocation and in `take`."""
+    """Complete: also at the hundredth value, in an invocation and in `take`."""
     monkeypatch.setenv("METRICS_ENABLED", setting)
     emitter = MetricsEmitter(dimensions={"Stage": "x"})
     [emitter.emit_metric("A", number) for number in range(1000)]
     emitter.emit_audio_chunk_received(SESSION, 1)
-    emitter.metric_set({"A": "Count"}).emit(1)
     with emitter.invocation("audio"), MetricsContext(emitter, "A"):
         pass
     emitter.flush()
@@ -931,20 +939,6 @@ def test_sum_beyond_the_range_becomes_a_list(windowed, written):
     assert json.loads(written()[0])["A"] == [LIMIT, 3]
 
 
-def test_metric_set_in_a_window_is_collected(windowed, clock, written):
-    chunks = windowed.metric_set({"Chunks": "Count", "Size": "Bytes"}, ("Kind",))
-    chunks.emit("a", 1, 3200)
-    chunks.emit("a", 1, 6400)
-    before = written()
-    clock.now += 10_000_000_000
-    chunks.emit("a", 1, 100)
-
-    document = json.loads(written()[0])
-
-    assert before == []
-    assert (document["Chunks"], document["Size"]) == (3, [3200, 6400, 100])
-
-
 # --- merging into a log line ---------------------------------------------------------------------
 
 
@@ -1029,6 +1023,25 @@ def test_invocation_that_raises_is_flushed_too_and_the_error_stays(emitter, writ
         handler({}, None)
 
     assert [declared(json.loads(line)) for line in written()] == [["ColdStarts"], ["A"]]
+
+
+def test_invocation_of_a_coroutine_is_flushed_when_it_ends(emitter, written):
+    @emitter.invocation("audio")
+    async def handler(event, context):
+        await asyncio.sleep(0)
+        emitter.emit_metric("A", 1)
+
+    asyncio.run(handler({}, None))
+
+    assert declared(json.loads(written()[-1])) == ["A"]
+
+
+def test_level_of_the_emitters_own_lines_can_be_asked(emitter, monkeypatch):
+    assert emitter.line_level == "INFO"
+
+    monkeypatch.setattr(module, "_level", "ERROR")
+
+    assert emitter.line_level == "ERROR"
 
 
 def test_emitter_as_a_block_is_flushed_when_it_raises(emitter, written):
@@ -1177,64 +1190,21 @@ def test_separate_set_whose_dimensions_are_all_refused_is_the_roll_up(emitter, f
     assert document["MessageFailures"] == 1
 
 
-# --- a set of metrics ----------------------------------------------------------------------------
+# --- metrics of one's own ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("kind", "numbers", "properties"),
-    [
-        ("a", (1, 6400, 1.75), {}),
-        ("a", (1, 6400, 1.75), {"sessionId": SESSION, "lang": "en-US"}),
-        ("a", (1, Decimal("2.5"), math.nan), {}),
-        ("a", (True, 2, 3), {"n": 5, "token": "abc"}),
-        ("", (1, 2, 3), {"A": "x"}),
-        (["a"], (1, 2, 3), {}),
-        (Action.PAUSE, (1, 2, 3), {}),
-        (HostileText("a"), (1, 2, LIMIT + 1), {"x": Hostile()}),
-    ],
-)
-def test_metric_set_writes_what_single_calls_write(emitter, written, kind, numbers, properties):
-    units = {"A": "Count", "B": "Bytes", "C": "Milliseconds"}
-    compiled = emitter.metric_set(units, ("Kind",))
-    compiled.emit(kind, *numbers, **properties)
-    compiled.emit(kind, *numbers, **properties)
-    first, second = written()
-    [
-        emitter.emit_metric(name, number, unit, {"Kind": kind}, **properties)
-        for (name, unit), number in zip(units.items(), numbers, strict=True)
-    ]
-    emitter.flush()
+def test_metric_of_ones_own_has_every_check_and_no_row(emitter, flushed):
+    """An id and a secret are no dimensions, and an alarm can be set on the roll-up."""
+    given = {"RoomKind": "quiz", "roomSessionId": SESSION, "token": "abc"}
+    emitter.emit_metric("RoomsOpened", 1, "Count", given, roomId="r-1")
 
-    assert [first] == [second] == written()
+    (document,) = flushed()
 
-
-def test_metric_set_without_dimensions(emitter, written):
-    emitter.metric_set({"A": "Count"}).emit(2)
-
-    assert written() == [START + '[[]],"Metrics":[{"Name":"A","Unit":"Count"}]}]},"A":2}']
-
-
-@pytest.mark.parametrize("values", [(), ("a",), ("a", 1), ("a", 1, 2, 3)])
-def test_metric_set_with_another_number_of_values_is_refused(emitter, written, caplog, values):
-    emitter.metric_set({"A": "Count", "B": "Count"}, ("Kind",)).emit(*values)
-
-    assert written() == []
-    assert "not as many values" in caplog.text
-
-
-def test_metric_set_with_a_refused_name_writes_the_others(emitter, written):
-    emitter.metric_set({"level": "Count", "B": "Count"}).emit(1, 2)
-
-    assert declared(json.loads(written()[0])) == ["B"]
-
-
-def test_metric_set_guards_the_number_of_dimension_values(emitter, written):
-    compiled = emitter.metric_set({"A": "Count"}, ("Kind",))
-    [compiled.emit(f"k{number}", 1) for number in range(105)]
-
-    kinds = [json.loads(line)["Kind"] for line in written()]
-
-    assert kinds[98:] == ["k98", "k99", "Other", "Other", "Other", "Other", "Other"]
+    assert "RoomsOpened" not in METRICS
+    assert directive(document)["Dimensions"] == [["RoomKind"], []]
+    assert document["roomSessionId"] == SESSION
+    assert document["token"] == "[REDACTED]"
+    assert (document["RoomsOpened"], document["roomId"]) == (1, "r-1")
 
 
 # --- a timed block -------------------------------------------------------------------------------
@@ -1256,6 +1226,53 @@ def test_context_times_a_block_that_raises(emitter, flushed):
         raise KeyError("mine")
 
     assert declared(flushed()[0]) == ["Latency"]
+
+
+def test_context_times_each_call_of_a_function(emitter, flushed):
+    @MetricsContext(emitter, "Latency", sessionId=SESSION)
+    def double(number):
+        return 2 * number
+
+    assert [double(1), double(2)] == [2, 4]
+    (document,) = flushed()
+    assert len(document["Latency"]) == 2
+    assert document["sessionId"] == SESSION
+
+
+def test_context_times_a_coroutine_until_it_ends(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+
+    @MetricsContext(emitter, "Latency")
+    async def work(ns):
+        await asyncio.sleep(0)
+        now_ns[0] += ns
+
+    async def both():
+        await asyncio.gather(work(5_000_000), work(7_000_000))
+
+    asyncio.run(both())
+
+    (document,) = flushed()
+    assert document["Latency"] == [5, 12]
+
+
+def generator():
+    yield
+
+
+@pytest.mark.parametrize(
+    ("decorate", "name"),
+    [
+        (lambda e: MetricsContext(e, "Latency"), "@MetricsContext"),
+        (lambda e: e.invocation("audio"), "@metrics.invocation"),
+    ],
+)
+def test_generator_is_refused(emitter, decorate, name):
+    with pytest.raises(TypeError) as caught:
+        decorate(emitter)(generator)
+
+    assert str(caught.value) == f"{name} cannot wrap generator, which is a generator"
 
 
 # --- threads -------------------------------------------------------------------------------------
@@ -1489,21 +1506,6 @@ def test_any_objects_can_be_taken_into_a_log_line(calls):
         assert_emf(f'{{"timestamp":"2026-01-01T00:00:00.123Z","level":"INFO",{own}{text}}}')
         for text in taken
     ]
-    [assert_emf(line) for line in stdout.getvalue().splitlines()]
-
-
-@settings(max_examples=40)
-@given(values=st.lists(ANYTHING, max_size=4), properties=SOME_PROPERTIES, name=NAMES, unit=ANYTHING)
-def test_any_objects_in_a_metric_set_make_documents_within_every_limit(
-    values, properties, name, unit
-):
-    emitter = MetricsEmitter()
-    compiled = emitter.metric_set({name: "Count", "Z": unit}, ("Kind",))
-
-    with contextlib.redirect_stdout(io.StringIO()) as stdout:
-        compiled.emit(*values, **properties)
-        compiled.emit(*values, **properties)
-
     [assert_emf(line) for line in stdout.getvalue().splitlines()]
 
 

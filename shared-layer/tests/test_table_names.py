@@ -20,8 +20,8 @@ VARIABLES = [
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch):
-    monkeypatch.delenv("SESSIONS_TABLE_NAME", raising=False)
-    monkeypatch.delenv("SESSIONS_TABLE", raising=False)
+    unset = [name for variable, fallback, _ in VARIABLES for name in (variable, fallback)]
+    [monkeypatch.delenv(name, raising=False) for name in (*unset, "ROOMS_TABLE_NAME")]
 
 
 def refusal_of(*args):
@@ -142,7 +142,38 @@ def test_empty_variable_counts_as_unset(monkeypatch, name, fallback, default, ex
 
 
 def test_default_serves_when_nothing_is_set():
-    assert get_table_name("SESSIONS_TABLE_NAME", table_names.SESSIONS_TABLE_NAME) == "Sessions"
+    assert get_table_name("SESSIONS_TABLE_NAME", "Sessions-dev") == "Sessions-dev"
+
+
+@pytest.mark.parametrize(("variable", "_", "base_name"), VARIABLES)
+def test_table_of_the_system_has_its_own_name_without_a_default(variable, _, base_name):
+    assert get_table_name(variable) == base_name
+    assert get_table_name(base_name) == base_name
+
+
+@pytest.mark.parametrize("key", ["ROOMS_TABLE_NAME", "ROOMS_TABLE", "rooms", "Räume"])
+def test_table_of_ones_own_is_found_by_any_key(monkeypatch, key):
+    assert get_table_name(key, "Rooms") == "Rooms"
+
+    monkeypatch.setenv(key, "Rooms-dev")
+
+    assert get_table_name(key) == get_table_name(key, "Rooms") == "Rooms-dev"
+
+
+def test_table_of_ones_own_is_found_by_the_variable_that_ends_in_table(monkeypatch):
+    monkeypatch.setenv("ROOMS_TABLE", "Rooms-dev")
+
+    assert get_table_name("ROOMS_TABLE_NAME", "Rooms") == "Rooms-dev"
+
+
+def test_other_ending_has_no_second_variable(monkeypatch):
+    """FUNCTION, say, is no name of a table when FUNCTION_NAME is not set."""
+    monkeypatch.setenv("FUNCTION", "not-a-table")
+
+    assert (
+        refusal_of("FUNCTION_NAME").message
+        == WANTED.replace("SESSIONS_TABLE_NAME or SESSIONS_TABLE", "FUNCTION_NAME") + "nothing"
+    )
 
 
 WANTED = (
@@ -151,12 +182,19 @@ WANTED = (
 
 
 @pytest.mark.parametrize(
-    ("default", "got"), [(None, "nothing"), ("", "''"), (5, "int"), ("ab", "'ab'")]
+    ("default", "got"), [("", "a text of length 0"), (5, "int"), ("ab", "a text of length 2")]
 )
-def test_no_name_is_a_configuration_error_that_names_the_variable(default, got):
+def test_unusable_default_is_a_configuration_error_that_names_the_variable(default, got):
     error = refusal_of("SESSIONS_TABLE_NAME", default)
 
     assert error.message == WANTED + got
+    assert error.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+
+
+def test_nothing_to_go_by_is_a_configuration_error_that_names_the_variables():
+    error = refusal_of("ROOMS_TABLE_NAME")
+
+    assert error.message == WANTED.replace("SESSIONS", "ROOMS") + "nothing"
     assert error.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
 
 
@@ -168,46 +206,41 @@ def test_name_that_dynamodb_accepts_is_returned(monkeypatch, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "length"),
     [
-        pytest.param("ab", "'ab'", id="2-characters"),
-        pytest.param("a" * 256, "'" + "a" * 40 + "'", id="256-characters"),
-        pytest.param("my table", "'my table'", id="space"),
-        pytest.param("   ", "'   '", id="blank"),
-        pytest.param("Sessions\n", "'Sessions\\n'", id="trailing-newline"),
-        pytest.param("S\u00e9ssions", "'S\u00e9ssions'", id="accent"),
-        pytest.param("Sessions\u0663", "'Sessions\u0663'", id="arabic-digit"),
+        pytest.param("ab", 2, id="2-characters"),
+        pytest.param("a" * 256, 256, id="256-characters"),
+        pytest.param("my table", 8, id="space"),
+        pytest.param("   ", 3, id="blank"),
+        pytest.param("Sessions\n", 9, id="trailing-newline"),
+        pytest.param("S\u00e9ssions", 8, id="accent"),
+        pytest.param("Sessions\u0663", 9, id="arabic-digit"),
     ],
 )
-def test_name_that_dynamodb_refuses_is_refused(monkeypatch, name, shown):
-    """A bad variable is an error, not a reason to look further."""
+def test_name_that_dynamodb_refuses_is_refused_by_its_length(monkeypatch, name, length):
+    """A bad variable is an error, not a reason to look further; what it holds may be a secret."""
     monkeypatch.setenv("SESSIONS_TABLE_NAME", name)
     monkeypatch.setenv("SESSIONS_TABLE", "Good")
 
-    assert refusal_of("SESSIONS_TABLE_NAME", "Good").message == WANTED + shown
+    assert refusal_of("SESSIONS_TABLE_NAME", "Good").message == f"{WANTED}a text of length {length}"
 
 
 @pytest.mark.parametrize(
     ("key", "got"),
     [
-        ("USERS_TABLE_NAME", "'USERS_TABLE_NAME'"),
-        ("sessions", "'sessions'"),
-        ("", "''"),
-        ("x" * 50, "'" + "x" * 40 + "'"),
+        ("", "a text of length 0"),
+        ("ROOMS\n", "a text of length 6"),
+        ("ROOMS\0", "a text of length 6"),
+        ("\ud800", "a text of length 1"),
         (None, "nothing"),
         (7, "int"),
         ([], "list"),
     ],
 )
-def test_unknown_key_is_refused_whatever_is_set(monkeypatch, key, got):
-    monkeypatch.setenv("USERS_TABLE_NAME", "Users")
+def test_key_that_can_be_no_variable_is_refused(key, got):
+    error = refusal_of(key, "Rooms")
 
-    error = refusal_of(key, "Users")
-
-    assert error.message == (
-        "table_key must be one of SESSIONS_TABLE_NAME, CONNECTIONS_TABLE_NAME, "
-        f"RATE_LIMITS_TABLE_NAME, TRANSLATION_CACHE_TABLE_NAME, got {got}"
-    )
+    assert error.message == f"table_key must be the name of an environment variable, got {got}"
     assert error.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
 
 

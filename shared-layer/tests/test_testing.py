@@ -1,5 +1,7 @@
 """The test help itself: what it makes looks like the real thing, what it keeps is what was sent."""
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -144,6 +146,106 @@ def test_captured_lines_are_decoded():
 
     assert [line["message"] for line in lines] == ["one", "two"]
     assert [line["message"] for line in lines.level("WARN")] == ["two"]
+
+
+NOISE = [
+    pytest.param({"debug": "left in by hand"}, id="printed-dict"),
+    pytest.param('{"debug": "left in by hand"}', id="json-object"),
+    pytest.param("{", id="begins-like-an-object"),
+    pytest.param('{"timestamp":"', id="begins-like-a-line"),
+    pytest.param('{"timestamp":"","level"', id="cut-line"),
+    pytest.param('{"timestamp":"noon"}', id="object-with-a-timestamp"),
+    pytest.param('{"timestamp":"","level":' + "[" * 100_000, id="deep"),
+    pytest.param('{"timestamp":"","level":' + "9" * 5000 + "}", id="number-beyond-pythons-limit"),
+    pytest.param('["level"]', id="list"),
+    pytest.param('5\nnull\n"level"', id="json-that-is-no-object"),
+    pytest.param("\ud800\x00\x1b[31m\u2028", id="control-characters"),
+    pytest.param("", id="nothing"),
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n", "\x85"])
+@pytest.mark.parametrize("noise", NOISE)
+def test_capture_keeps_the_layers_lines_whatever_else_is_printed(noise, end):
+    """Also on the same line: what is printed without a newline does not hide what follows."""
+    log = get_structured_logger("test")
+
+    with capture_lines() as lines:
+        log.info("first")
+        print(noise, end=end)  # noqa: T201 - what a function may do
+        log.info("second")
+        print(noise, end=end)  # noqa: T201 - what a function may do
+
+    assert [line["message"] for line in lines] == ["first", "second"]
+
+
+def test_capture_survives_bytes_and_a_closed_stdout():
+    log = get_structured_logger("test")
+
+    with capture_lines() as lines:
+        sys.stdout.buffer.write(b"\xff\xfe\x00{")
+        sys.stdout.writelines(["one", "two"])
+        log.info("first")
+        sys.stdout.close()
+        log.info("second")
+
+    assert [line["message"] for line in lines] == ["first", "second"]
+
+
+def test_line_with_what_other_readers_take_for_an_end_is_one_line():
+    with capture_lines() as lines:
+        get_structured_logger("test").info("a\u2028b\x85c\x1cd")
+
+    assert [line["message"] for line in lines] == ["a\u2028b\x85c\x1cd"]
+
+
+def test_lines_are_there_as_soon_as_they_are_written():
+    with capture_lines() as lines:
+        get_structured_logger("test").info("now")
+
+        assert [line["message"] for line in lines] == ["now"]
+
+
+def test_what_is_no_line_goes_where_it_would_go(capsys):
+    with capture_lines():
+        print("seen", {"by": "hand"})  # noqa: T201 - what a function may do
+        get_structured_logger("test").info("captured")
+
+    assert capsys.readouterr().out == "seen {'by': 'hand'}\n"
+
+
+def test_noise_survives_an_outer_stdout_that_is_closed():
+    outer = io.StringIO()
+
+    with contextlib.redirect_stdout(outer), capture_lines() as lines:
+        outer.close()
+        print("lost")  # noqa: T201 - what a function may do
+        get_structured_logger("test").info("kept")
+
+    assert [line["message"] for line in lines] == ["kept"]
+
+
+def test_capture_can_go_on_after_a_pause():
+    with capture_lines() as lines:
+        pass
+    with capture_lines(lines) as same:
+        get_structured_logger("test").info("later")
+
+    assert same is lines
+    assert [line["message"] for line in lines] == ["later"]
+
+
+def test_captures_can_be_nested():
+    log = get_structured_logger("test")
+
+    with capture_lines() as outer:
+        log.info("one")
+        with capture_lines() as inner:
+            log.info("two")
+        log.info("three")
+
+    assert [line["message"] for line in outer] == ["one", "three"]
+    assert [line["message"] for line in inner] == ["two"]
 
 
 def test_captured_metrics_are_gathered_over_lines():

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import pickle
 import struct
 from decimal import Decimal
 from enum import Enum
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared_utils import validators
-from shared_utils.error_codes import ApplicationError, ErrorCode
+from shared_utils.error_codes import ErrorCode
 from shared_utils.validators import (
     ValidationError,
     assess_pcm16_quality,
@@ -142,32 +141,6 @@ def test_hostile_object_runs_no_code_of_its_own(check, name):
 
 
 # --- the error --------------------------------------------------------------------------------
-
-
-def test_validation_error_carries_message_field_and_code():
-    error = ValidationError("volumeLevel must be lower", "volumeLevel")
-
-    assert str(error) == error.message == "volumeLevel must be lower"
-    assert error.field == "volumeLevel"
-    assert error.code is ErrorCode.VALIDATION_INVALID_PARAMETER
-    assert error.details == {"field": "volumeLevel"}
-    assert isinstance(error, ApplicationError)
-
-
-def test_validation_error_without_a_field_has_no_details():
-    error = ValidationError("too much")
-
-    assert error.field is None
-    assert error.details is None
-
-
-def test_validation_error_survives_pickling():
-    error = ValidationError("no such action", "action", "VALIDATION_INVALID_ACTION")
-
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-
-    assert (copy.message, copy.field) == ("no such action", "action")
-    assert copy.code is ErrorCode.VALIDATION_INVALID_ACTION
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from shared_utils import records as r
 from shared_utils import websocket_messages as m
 from shared_utils.error_codes import ErrorCode
 
-__all__ = ["CLIENT", "GATEWAY", "RECEIVED", "SERVER", "UNASKED", "Message", "shapes_of"]
+__all__ = [
+    "CLIENT",
+    "CODE_PATTERN",
+    "GATEWAY",
+    "RECEIVED",
+    "SERVER",
+    "UNASKED",
+    "Message",
+    "shapes_of",
+]
 
 # Better reading than `example`'s own values, which have to suit every message with such a field.
 _EXAMPLES: dict[str, dict[str, Any]] = {
@@ -39,7 +49,7 @@ class Message(NamedTuple):
     """One message, by its name on the wire."""
 
     name: str
-    cls: type[m.Record]
+    cls: type[r.Record]
     schema: dict[str, Any]
     example: dict[str, Any]
 
@@ -64,14 +74,14 @@ class Message(NamedTuple):
         return getattr(self.cls, "sender", m.ANY)
 
 
-def _declared(name: str, cls: type[m.Record]) -> Message:
-    wire = {**m.example(cls).to_dict(), **_EXAMPLES.get(name, {})}
-    return Message(name, cls, m.json_schema(cls), wire)
+def _declared(name: str, cls: type[r.Record]) -> Message:
+    wire = {**r.example(cls).to_dict(), **_EXAMPLES.get(name, {})}
+    return Message(name, cls, r.json_schema(cls), wire)
 
 
 def _gateway_message() -> Message:
     # What has a `type` is one of ours, whatever else it holds.
-    schema = {**m.json_schema(m.GatewayMessage), "not": {"required": ["type"]}}
+    schema = {**r.json_schema(m.GatewayMessage), "not": {"required": ["type"]}}
     return Message("gatewayMessage", m.GatewayMessage, schema, _GATEWAY_EXAMPLE)
 
 
@@ -79,6 +89,8 @@ CLIENT = [_declared(name, cls) for name, cls in m.CLIENT_MESSAGES.items()]
 SERVER = [_declared(name, cls) for name, cls in m.SERVER_MESSAGES.items()]
 GATEWAY = _gateway_message()
 RECEIVED = [*SERVER, GATEWAY]
+# Of an `error`: a text, so that a system may have codes of its own.
+CODE_PATTERN = r.json_schema(m.ErrorMessage)["properties"]["code"]["pattern"]
 
 # What a speaker's action is answered with, the listeners get too; any other answer is for one alone.
 _FOR_ONE_ALONE = {message.reply for message in CLIENT if message.sender != m.SPEAKER}

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared_utils.error_codes import _OLDER_SPELLINGS, ErrorCode, to_error_code
 
-from .catalogue import CLIENT, GATEWAY, SERVER, Message
+from .catalogue import CLIENT, CODE_PATTERN, GATEWAY, SERVER, Message
 
 __all__ = ["errors", "messages"]
 
@@ -102,10 +102,10 @@ def _wanted(schema: dict[str, Any]) -> str:
         text = "an object: how many for each language"
     elif "properties" in schema:
         text = f"an object: {', '.join(f'`{name}`' for name in schema['properties'])}"
+    elif schema.get("pattern") == CODE_PATTERN:
+        text = "a code of [errors.md](errors.md)"
     elif "pattern" in schema:
         text = _IN_WORDS["sessionId" if "[0-9]{3}$" in schema["pattern"] else "language"]
-    elif len(schema.get("enum", ())) == len(ErrorCode):
-        text = "a code of [errors.md](errors.md)"
     else:
         text = schema.get("description", "an object").replace("|", "\\|")
     default = schema.get("default")

@@ -9,9 +9,10 @@ import json
 from typing import Any
 
 from shared_utils.error_codes import ErrorCode
-from shared_utils.websocket_messages import FIELDS
+from shared_utils.records import json_schema
+from shared_utils.websocket_messages import ChangeLanguage
 
-from .catalogue import CLIENT, GATEWAY, RECEIVED, SERVER, Message, shapes_of
+from .catalogue import CLIENT, CODE_PATTERN, GATEWAY, RECEIVED, SERVER, Message, shapes_of
 from .facts import LIMITS, SUBPROTOCOL
 
 __all__ = ["data", "types"]
@@ -37,7 +38,7 @@ def data() -> str:
         "SERVER_SCHEMAS": {message.name: _bare(message.schema) for message in SERVER},
         "GATEWAY_SCHEMA": _bare(GATEWAY.schema),
     }
-    language = json.dumps(FIELDS["targetLanguage"][1]()["pattern"])
+    language = json.dumps(json_schema(ChangeLanguage)["properties"]["targetLanguage"]["pattern"])
     lines = [
         _NOTE,
         "// By far the longest pattern, and in many messages.",
@@ -144,8 +145,8 @@ def _interface(name: str, schema: dict[str, Any]) -> str:
 def _type(schema: dict[str, Any]) -> str:
     if "const" in schema:
         return json.dumps(schema["const"])
-    if schema.get("enum") == list(ErrorCode.__members__):
-        return "ErrorCode"
+    if schema.get("pattern") == CODE_PATTERN:
+        return "ErrorCode"  # our system sends its own codes only
     if "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema["enum"])
     if "properties" in schema:

@@ -1,6 +1,10 @@
 """What may import what: the package nothing of this repository's, and what decides no socket."""
 
 import ast
+import os
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -36,3 +40,17 @@ def test_what_decides_touches_nothing(name):
 @pytest.mark.parametrize("name", ["answers", "events", "limits", "definition", "access", "server"])
 def test_nobody_imports_what_ties_them_together(name):
     assert ".local_api" not in imports(GATEWAY / f"{name}.py")
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_nothing_else(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run(
+        [*build, "-w", tmp_path, PACKAGE], check=True, env={**os.environ, "PIP_NO_INDEX": "1"}
+    )
+    [wheel] = tmp_path.glob("wslocal-*.whl")
+
+    names = zipfile.ZipFile(wheel).namelist()
+
+    packed = {name for name in names if ".dist-info/" not in name}
+    assert packed == {f"wslocal/{path.relative_to(PACKAGE).as_posix()}" for path in SOURCES}

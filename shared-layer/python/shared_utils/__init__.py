@@ -15,11 +15,16 @@ _NAMES = {
         BroadcastResult Connections Outcome endpoint_of
     """,
     "error_codes": """
-        ApplicationError ErrorCode error_code_of error_response format_error_response
-        get_error_message get_http_status success_response to_error_code
+        ApplicationError ErrorCode ErrorCodeBase ValidationError error_code_of
+        error_response format_error_response get_error_message get_http_status
+        success_response to_error_code
     """,
     "metrics_emitter": """
-        METRICS MetricSet MetricsContext MetricsEmitter UNITS
+        METRICS MetricsContext MetricsEmitter UNITS
+    """,
+    "records": """
+        ClientMessage Limits MAX_DEPTH MAX_ITEMS MAX_VALUES Record ServerMessage check_size
+        event_body example json_schema read_fields read_object request_id_of
     """,
     "structured_logger": """
         LoggingContext StructuredLogger bind_context configure_lambda_logging
@@ -31,33 +36,32 @@ _NAMES = {
         TableSchema get_table_name
     """,
     "validators": """
-        AUDIO_ENCODINGS CHANNELS KNOWN_LANGUAGES LANGUAGE_PATTERN MAX_AUDIO_CHUNK_BYTES
-        MAX_CONTROL_MESSAGE_BYTES MAX_FRAME_BYTES MAX_MESSAGE_BYTES MAX_SAFE_INTEGER
-        MIN_AUDIO_CHUNK_BYTES Pcm16Quality QUALITY_TIERS SAMPLE_RATES SESSION_ID_PATTERN
-        ValidationError assess_pcm16_quality audio_duration_ms validate_action
+        ACTIONS AUDIO_ENCODINGS CHANNELS KNOWN_LANGUAGES LANGUAGE_PATTERN
+        MAX_AUDIO_CHUNK_BYTES MAX_CONTROL_MESSAGE_BYTES MAX_FRAME_BYTES MAX_MESSAGE_BYTES
+        MAX_SAFE_INTEGER MIN_AUDIO_CHUNK_BYTES Pcm16Quality QUALITY_TIERS SAMPLE_RATES
+        SESSION_ID_PATTERN assess_pcm16_quality audio_duration_ms validate_action
         validate_audio_alignment validate_audio_chunk_size validate_audio_format
         validate_base64_audio validate_control_message_size validate_language_code
         validate_message_size validate_quality_tier validate_sequence_number
         validate_session_id_format validate_timestamp validate_volume
     """,
     "websocket_handler": """
-        Request Routes WebSocketHandler
+        Request Route Routes WebSocketHandler
     """,
     "websocket_messages": """
         ANY AudioFormat AudioMessage AudioQualityWarningMessage BroadcastControlMessage
         BroadcastMutedMessage BroadcastPausedMessage BroadcastResumedMessage BroadcastState
-        BroadcastUnmutedMessage CLIENT_MESSAGES ChangeLanguage ClientMessage
+        BroadcastUnmutedMessage CLIENT_MESSAGES ChangeLanguage
         ConnectionRefreshCompleteMessage ConnectionRefreshMessage
         ConnectionRefreshRequiredMessage ConnectionTimeoutMessage ConnectionWarningMessage
-        CreateSession EndSession ErrorMessage FIELDS GatewayMessage GetSessionStatus
-        Heartbeat HeartbeatAckMessage JoinSession LISTENER LanguageChangedMessage
+        CreateSession EndSession ErrorMessage GatewayMessage GetSessionStatus Heartbeat
+        HeartbeatAckMessage JoinSession LISTENER LanguageChangedMessage
         ListenerJoinedMessage ListenerLeftMessage MuteBroadcast PauseBroadcast PausePlayback
-        PlaybackPausedMessage PlaybackResumedMessage RateLimitWarningMessage Record
+        PlaybackPausedMessage PlaybackResumedMessage RateLimitWarningMessage
         RefreshConnection ResumeBroadcast ResumePlayback SERVER_MESSAGES SPEAKER SendAudio
-        ServerMessage SessionCreatedMessage SessionEndedMessage SessionJoinedMessage
-        SessionStatusMessage SetVolume SpeakerState SpeakerStateChange
-        SpeakerStateChangedMessage UnmuteBroadcast VolumeChangedMessage example json_schema
-        parse_body parse_message parse_server_message request_id_of validate_message
+        SessionCreatedMessage SessionEndedMessage SessionJoinedMessage SessionStatusMessage
+        SetVolume SpeakerState SpeakerStateChange SpeakerStateChangedMessage UnmuteBroadcast
+        VolumeChangedMessage parse_body parse_message parse_server_message validate_message
     """,
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}

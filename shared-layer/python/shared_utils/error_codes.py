@@ -1,8 +1,9 @@
-"""The one catalogue of error codes, and the answers that are made from it.
+"""The catalogue of error codes, the base for codes of one's own, and the answers made from both.
 
 A code, its HTTP status, its sentence for people and whether a client may retry
-stand in one row. Nothing here raises because of what it is given: an unknown
-code becomes `INTERNAL_SERVER_ERROR` and is reported through `logging`.
+stand in one row. A row that cannot be used is refused when its class is declared;
+later nothing raises because of what it is given: an unknown code becomes
+`INTERNAL_SERVER_ERROR` and is reported through `logging`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from . import _wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Self, overload
+
+    _Row = tuple[str, int, str, bool]  # value, HTTP status, sentence, whether to retry
 
 __all__ = [
     "ApplicationError",
     "ErrorCode",
+    "ErrorCodeBase",
+    "ValidationError",
     "error_code_of",
     "error_response",
     "format_error_response",
@@ -31,6 +36,11 @@ __all__ = [
 ]
 
 
+# Every class with codes by its module and name, `ErrorCode` first. One that is declared again, by
+# a reload or a test, takes its own place.
+_DECLARED: dict[tuple[str, str], type[ErrorCodeBase]] = {}
+
+
 class _Catalogue(EnumType):
     """Makes members of rows. `enum` does the same in four times the time, at every cold start."""
 
@@ -39,27 +49,94 @@ class _Catalogue(EnumType):
         return {}
 
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
-        rows = {name: body.pop(name) for name in [*body] if name.isupper()}
+        rows = {name: body.pop(name) for name in [*body] if _is_row(name, body[name])}
         namespace = super().__prepare__(name, bases)
         namespace.update(body)
         made: Any = super().__new__(cls, name, bases, namespace)
-        for name, (value, status, sentence, retryable) in rows.items():
-            member = str.__new__(made, value)
-            member.__dict__.update(
-                {"_name_": name, "_value_": value, "__objclass__": made},
-                _sort_order_=len(made._member_names_),
-                status=status,
-                sentence=sentence,
-                retryable=retryable,
-            )
-            made._member_names_.append(name)
-            made._member_map_[name] = made._value2member_map_[value] = member
-            type.__setattr__(made, name, member)
+        for name, row in rows.items():
+            _check_row(made, name, row)
+            _check_is_free(made, name, row)
+            _add(made, name, *row)
+        if rows:
+            _DECLARED[made.__module__, made.__qualname__] = made
         return made
 
 
-class ErrorCode(StrEnum, metaclass=_Catalogue):
-    """A code that clients see. It is a `str`, prints as its value, and carries its row."""
+def _is_row(name: str, content: object) -> bool:
+    """Return whether a name in a class's body is a code: methods and `__names__` are not."""
+    return not (name[0] == name[-1] == "_" or hasattr(type(content), "__get__"))
+
+
+def _check_row(made: Any, name: str, row: Any) -> None:
+    """Raise TypeError naming class and row if the row cannot be used."""
+    if not _is_upper_case(name):
+        raise _refusal(made, name, ": a code's name is upper-case letters, digits and _")
+    if not _is_of_the_form(row):
+        wanted = "a value, an HTTP status, a sentence and whether to retry, such as"
+        example = f'"{name}", 409, "The room is full", False'
+        raise _refusal(made, name, f" must be {wanted} {example}; got {_wire.text(row, 100)}")
+    if not _is_upper_case(row[0]):
+        text = f": a value is upper-case letters, digits and _, got {row[0]!a}"
+        raise _refusal(made, name, text)
+    if not 400 <= row[1] <= 599:
+        text = f": the HTTP status of an error is 400 to 599, got {row[1]}"
+        raise _refusal(made, name, text)
+
+
+def _refusal(made: Any, name: str, text: str) -> TypeError:
+    return TypeError(f"{made.__qualname__}.{name}{text}")
+
+
+def _is_upper_case(name: str) -> bool:
+    return name.isascii() and name.isidentifier() and name.isupper() and name[0] != "_"
+
+
+def _is_of_the_form(row: object) -> bool:
+    if type(row) is not tuple or len(row) != 4:
+        return False
+    value, status, sentence, retryable = row
+    texts = type(value) is str and type(sentence) is str and bool(sentence.strip())
+    # An `http.HTTPStatus` is an int, and so is True.
+    return texts and isinstance(status, int) and status is not True and type(retryable) is bool
+
+
+def _check_is_free(made: Any, name: str, row: _Row) -> None:
+    """Raise TypeError if another code has this value; an equal row in another class is no harm."""
+    if row[0] in made._value2member_map_:
+        raise _refusal(made, name, f" has the value of {made._value2member_map_[row[0]].name}")
+    for where, other in _DECLARED.items():
+        taken: Any = other._value2member_map_.get(row[0])
+        if taken is None or where == (made.__module__, made.__qualname__):
+            continue
+        if where[0] == __name__:
+            text = f" has a value of ErrorCode's: use ErrorCode.{taken.name}"
+            raise _refusal(made, name, text)
+        if row[1:] != (taken.status, taken.sentence, taken.retryable):
+            text = f" has another row than {'.'.join(where)}.{taken.name}"
+            raise _refusal(made, name, text)
+
+
+def _add(made: Any, name: str, value: str, status: int, sentence: str, retryable: bool) -> None:
+    member = str.__new__(made, value)
+    member.__dict__.update(
+        {"_name_": name, "_value_": value, "__objclass__": made},
+        _sort_order_=len(made._member_names_),
+        status=int(status),
+        sentence=sentence,
+        retryable=retryable,
+    )
+    made._member_names_.append(name)
+    made._member_map_[name] = made._value2member_map_[value] = member
+    type.__setattr__(made, name, member)
+
+
+class ErrorCodeBase(StrEnum, metaclass=_Catalogue):
+    """The base of a class of codes: a row has value, HTTP status, sentence and whether to retry.
+
+    `class ChatCode(ErrorCodeBase): ROOM_FULL = "ROOM_FULL", 409, "The room is full", False`. A row
+    that cannot be used is a TypeError when the class is declared. A member is a `str`, prints
+    as its value, and carries its row.
+    """
 
     if TYPE_CHECKING:
         _value_: str
@@ -67,7 +144,15 @@ class ErrorCode(StrEnum, metaclass=_Catalogue):
         sentence: str
         retryable: bool
 
-        def __new__(cls, value: str, status: int, sentence: str, retryable: bool) -> ErrorCode: ...  # noqa: D102
+        @overload
+        def __new__(cls, value: str) -> Self: ...
+        @overload
+        def __new__(cls, value: str, status: int, sentence: str, retryable: bool) -> Self: ...
+        def __new__(cls, value: str, *row: Any, **named: Any) -> Self: ...  # noqa: D102
+
+
+class ErrorCode(ErrorCodeBase):
+    """A code of the system that clients see."""
 
     # fmt: off
     AUTH_UNAUTHORIZED = "AUTH_UNAUTHORIZED", 403, "You are not allowed to do this", False
@@ -149,26 +234,34 @@ _OLDER_SPELLINGS = _by_name(
         ErrorCode.INTERNAL_SERVER_ERROR: "INTERNAL_ERROR SERVICE_UNAVAILABLE",
     }
 )
-_BY_SPELLING: dict[str, ErrorCode] = {**ErrorCode.__members__, **_OLDER_SPELLINGS}
 
 _MAX_UNKNOWN_CHARS = 64
 
 
-def to_error_code(code: object) -> ErrorCode:
+def to_error_code(code: object) -> ErrorCodeBase:
     """Return the member for a code, its string or an older spelling of it.
 
-    Anything else is `INTERNAL_SERVER_ERROR`, with a warning that names what came.
+    A string is looked up in `ErrorCode`, then in the classes of one's own, then in the older
+    spellings. Anything else is `INTERNAL_SERVER_ERROR`, with a warning that names what came.
     """
-    if type(code) is ErrorCode:
-        return code
-    found = _BY_SPELLING.get(code) if type(code) is str else None
+    if issubclass(type(code), ErrorCodeBase):
+        return code  # type: ignore[return-value]
+    found = _by_spelling(code) if type(code) is str else None
     return found or _report_unknown(code)
 
 
-def _report_unknown(code: object) -> ErrorCode:
+def _by_spelling(spelling: str) -> ErrorCodeBase | None:
+    for declared in [*_DECLARED.values()]:
+        member = declared._value2member_map_.get(spelling)
+        if member is not None:
+            return member  # type: ignore[return-value]
+    return _OLDER_SPELLINGS.get(spelling)
+
+
+def _report_unknown(code: object) -> ErrorCodeBase:
     try:
         spelling = str.__str__(code) if isinstance(code, str) else type(code).__name__
-        known = _BY_SPELLING.get(spelling)
+        known = _by_spelling(spelling)
         if known is not None:  # a str subclass, such as another enum, by its value
             return known
         logging.getLogger(__name__).warning("Unknown error code %a", spelling[:_MAX_UNKNOWN_CHARS])
@@ -186,7 +279,7 @@ class ApplicationError(Exception):
 
     def __init__(
         self,
-        code: ErrorCode | str,
+        code: ErrorCodeBase | str,
         message: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
@@ -199,18 +292,32 @@ class ApplicationError(Exception):
         return self.message
 
 
-def get_http_status(code: ErrorCode | str) -> int:
+class ValidationError(ApplicationError):
+    """A value from outside that is refused: `field` names it, `message` says what was wanted."""
+
+    def __init__(
+        self,
+        message: str,
+        field: str | None = None,
+        code: ErrorCodeBase | str = ErrorCode.VALIDATION_INVALID_PARAMETER,
+    ) -> None:
+        super().__init__(code, message, None if field is None else {"field": field})
+        self.args = (message, field, code)
+        self.field = field
+
+
+def get_http_status(code: ErrorCodeBase | str) -> int:
     """Return the HTTP status that belongs to `code`."""
     return to_error_code(code).status
 
 
-def get_error_message(code: ErrorCode | str) -> str:
+def get_error_message(code: ErrorCodeBase | str) -> str:
     """Return the sentence for people that belongs to `code`."""
     return to_error_code(code).sentence
 
 
 def format_error_response(
-    error_code: ErrorCode | str,
+    error_code: ErrorCodeBase | str,
     details: Mapping[str, Any] | None = None,
     correlation_id: str | None = None,
     *,
@@ -249,7 +356,7 @@ def success_response(status_code: int = 200, body: object = None) -> dict[str, A
 
 
 def error_response(
-    error_code: ErrorCode | str,
+    error_code: ErrorCodeBase | str,
     details: Mapping[str, Any] | None = None,
     correlation_id: str | None = None,
     *,
@@ -309,7 +416,7 @@ _BY_SERVICE = _by_name(
 )
 
 
-def error_code_of(error: object) -> ErrorCode:
+def error_code_of(error: object) -> ErrorCodeBase:
     """Return the code for an exception: its own, the one its botocore shape means, or INTERNAL_SERVER_ERROR.
 
     botocore is recognised by shape (`response["Error"]["Code"]`, `kwargs["endpoint_url"]`,

@@ -13,7 +13,6 @@ import logging
 import os
 import time
 from collections import deque
-from contextlib import contextmanager
 from decimal import Decimal
 from enum import Enum
 
@@ -22,7 +21,9 @@ from . import _wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., object])
 
     _Record = tuple["_Key", Any, dict[str, object]]  # with the value and the properties
     _Group = tuple[tuple[tuple[str, str], ...], bool]  # dimensions as CloudWatch takes them
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     # these up to which no value is long.
     _Plan = tuple[str, str, int]
 
-__all__ = ["METRICS", "UNITS", "MetricSet", "MetricsContext", "MetricsEmitter"]
+__all__ = ["METRICS", "UNITS", "MetricsContext", "MetricsEmitter"]
 
 # One row a metric: its unit, then the dimension sets that split it.
 METRICS: dict[str, tuple[str, *tuple[tuple[str, ...], ...]]] = {
@@ -252,7 +253,7 @@ class MetricsEmitter:
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
         self._waiting: deque[_Record] = deque()
         self._seen: dict[str, set[str]] = {}
-        self._keys: dict[object, Any] = {}  # a _Key, or those of a set
+        self._keys: dict[object, _Key] = {}
         self._plans: dict[object, _Plan] = {}
         setting = os.environ.get("METRICS_ENABLED", "").strip().lower()
         self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
@@ -312,7 +313,7 @@ class MetricsEmitter:
             if len(self._waiting) >= _MAX_WAITING:
                 self.flush()
 
-    def _new_key(self, parts: object, key: Any) -> Any:
+    def _new_key(self, parts: object, key: _Key) -> _Key:
         try:
             _keep(self._keys, parts, key)
         except Exception:  # somebody's `__hash__`
@@ -547,6 +548,11 @@ class MetricsEmitter:
                 taken.append(f',"_aws":{{"Timestamp":{self._clock() // 1_000_000}{text}')
         return taken
 
+    @property
+    def line_level(self) -> str:
+        """The level of the emitter's own lines: above INFO where Lambda would drop an INFO line."""
+        return _level
+
     # --- an invocation ---------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -555,19 +561,12 @@ class MetricsEmitter:
     def __exit__(self, *_: object) -> None:
         self.flush_due()
 
-    @contextmanager
-    def invocation(self, handler_name: str) -> Iterator[Self]:
+    def invocation(self, handler_name: str) -> _Invocation:
         """Count a cold start, and flush in the end, also when the call raises.
 
         `@metrics.invocation("audio")` on a handler, or `with metrics.invocation("audio"):`.
         """
-        self.emit_cold_start(handler_name)
-        with self:
-            yield self
-
-    def metric_set(self, metrics: Mapping[str, str], dimensions: tuple[str, ...] = ()) -> MetricSet:
-        """Return metrics (name: unit) that always go out together, checked once for each shape."""
-        return MetricSet(self, metrics, dimensions)
+        return _Invocation(self, handler_name)
 
     # --- the metrics of the system, `METRICS` ----------------------------------------------------
 
@@ -675,65 +674,51 @@ class MetricsEmitter:
         )
 
 
-class MetricSet:
-    """Metrics that always go out together: names, units and dimensions are checked once a shape."""
+class _Invocation:
+    def __init__(self, emitter: MetricsEmitter, handler_name: str) -> None:
+        self._emitter = emitter
+        self._handler_name = handler_name
 
-    __slots__ = ("_dimensions", "_emitter", "_metrics", "_split")
+    def __enter__(self) -> MetricsEmitter:
+        self._emitter.emit_cold_start(self._handler_name)
+        return self._emitter
+
+    def __exit__(self, *_: object) -> None:
+        self._emitter.flush_due()
+
+    def __call__(self, function: F) -> F:
+        from . import _functions
+
+        return _functions.wrap(function, lambda *_, **__: self, "@metrics.invocation")  # type: ignore[no-any-return]
+
+
+class MetricsContext:
+    """Time a block, or each call of a function, and emit it in milliseconds, also when it raises."""
 
     def __init__(
-        self, emitter: MetricsEmitter, metrics: Mapping[str, str], dimensions: tuple[str, ...]
+        self,
+        emitter: MetricsEmitter,
+        metric_name: str,
+        dimensions: Mapping[str, str] | None = None,
+        **properties: Any,
     ) -> None:
-        self._emitter = emitter
-        self._metrics = tuple(metrics.items())
-        self._dimensions = dimensions
-        self._split = len(dimensions)
+        self._metric = emitter, metric_name, dimensions
+        self._properties = properties
 
-    def emit(self, /, *values: Any, **properties: object) -> None:
-        """Write one document: the dimensions' values, then the metrics', in the order declared."""
-        emitter = self._emitter
-        if not emitter.enabled:
-            return
-        given, numbers = values[: self._split], values[self._split :]
-        try:
-            if not emitter._window_ns:
-                shape = (_wire.policy, self, *given, *properties)
-                plan = emitter._plans.get(shape)
-                if plan is None:
-                    plan = emitter._plan(shape, self._keys(given), properties)
-                if text := _filled(plan, numbers, properties):
-                    emitter._write(text)
-                    return
-        except Exception:  # a metric that is refused, or something that cannot be hashed
-            pass
-        if len(values) != self._split + len(self._metrics):
-            _warn("metrics %s refused: not as many values", dict(self._metrics))
-            return
-        emitter._waiting.extend(
-            (key, n, properties) for key, n in zip(self._keys(given), numbers, strict=True)
-        )
-        emitter.flush_due()
+    def __enter__(self) -> None:
+        self._started = time.perf_counter_ns()
 
-    def _keys(self, given: tuple[Any, ...]) -> list[_Key]:
-        try:
-            keys: list[_Key] = self._emitter._keys[self, given]
-        except Exception:  # new, or not to be hashed
-            pairs = tuple(zip(self._dimensions, given, strict=True))
-            keys = [_Key(name, unit, 60, pairs) for name, unit in self._metrics]
-            self._emitter._new_key((self, given), keys)
-        return keys
+    def __exit__(self, *_: object) -> None:
+        elapsed_ms = (time.perf_counter_ns() - self._started) / 1e6
+        emitter, name, dimensions = self._metric
+        emitter.emit_metric(name, elapsed_ms, "Milliseconds", dimensions, **self._properties)
 
+    def __call__(self, function: F) -> F:
+        """Return the function with each of its calls timed."""
+        from . import _functions
 
-@contextmanager
-def MetricsContext(  # noqa: N802 - the name that callers know
-    emitter: MetricsEmitter,
-    metric_name: str,
-    dimensions: Mapping[str, str] | None = None,
-    **properties: Any,
-) -> Iterator[None]:
-    """Time a block and emit it in milliseconds, also when the block raises."""
-    started = time.perf_counter_ns()
-    try:
-        yield
-    finally:
-        elapsed_ms = (time.perf_counter_ns() - started) / 1e6
-        emitter.emit_metric(metric_name, elapsed_ms, "Milliseconds", dimensions, **properties)
+        return _functions.wrap(function, self._again, "@MetricsContext")  # type: ignore[no-any-return]
+
+    def _again(self, *_: object, **__: object) -> MetricsContext:
+        """Return a context of its own for one call: calls may overlap."""
+        return MetricsContext(*self._metric, **self._properties)

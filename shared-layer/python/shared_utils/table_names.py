@@ -1,7 +1,7 @@
 """The tables: what they are called, and what DynamoDB must know to create them.
 
-The stack and the tests create tables from `TABLES`; the functions find them with
-`get_table_name`, which returns a name that DynamoDB accepts or raises.
+The stack and the tests create tables from `TABLES`; functions find these, and tables of their
+own, with `get_table_name`, which returns a name that DynamoDB accepts or raises.
 """
 
 from __future__ import annotations
@@ -99,32 +99,39 @@ TABLES = MappingProxyType({table.base_name: table for table in (
 )})
 # fmt: on
 
-_VARIABLES = {key: row.variable for row in TABLES.values() for key in (row.variable, row.base_name)}
+_BY_KEY = {key: row for row in TABLES.values() for key in (row.variable, row.base_name)}
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _NAME_PATTERN = "[a-zA-Z0-9_.-]{3,255}"
 
 
 def get_table_name(table_key: str, default: str | None = None) -> str:
-    """Return a table's name from `SESSIONS_TABLE_NAME`, else from `SESSIONS_TABLE`, else `default`.
+    """Return a table's name from the environment, else `default`, else a row's of `TABLES`.
 
-    `table_key` is the variable ("SESSIONS_TABLE_NAME") or the base name ("Sessions") of a row of
-    `TABLES`. An empty variable counts as unset. Raise `ApplicationError` with
-    INTERNAL_CONFIGURATION_ERROR for an unknown key, and when the result is no name of a table.
+    `table_key` is the variable, such as "ROOMS_TABLE_NAME", after which ROOMS_TABLE is read; for a
+    row of `TABLES` its base name ("Sessions") will do. An empty variable counts as unset. Raise
+    `ApplicationError` with INTERNAL_CONFIGURATION_ERROR when there is nothing to go by, or no name
+    that DynamoDB takes; the error shows the length of a text, never the text.
     """
-    variable = _VARIABLES.get(table_key) if isinstance(table_key, str) else None
-    if variable is None:
-        known = ", ".join(row.variable for row in TABLES.values())
-        raise _misconfigured("table_key", f"one of {known}", table_key)
-    fallback = variable.removesuffix("_NAME")
-    name = os.environ.get(variable) or os.environ.get(fallback) or default
+    if not (isinstance(table_key, str) and table_key and table_key.isprintable()):
+        raise _misconfigured("table_key", "the name of an environment variable", table_key)
+    row = _BY_KEY.get(table_key)
+    variables = _variables(row.variable if row else table_key)
+    name: object = next(filter(None, map(os.environ.get, variables)), default)
+    if name is None and row:
+        name = row.base_name
     if isinstance(name, str) and re.fullmatch(_NAME_PATTERN, name):
         return name
     wanted = "3 to 255 characters of a-z A-Z 0-9 _ . -"
-    raise _misconfigured(f"{variable} or {fallback}", wanted, name)
+    raise _misconfigured(" or ".join(variables), wanted, name)
+
+
+def _variables(name: str) -> list[str]:
+    shorter = name.removesuffix("_NAME")
+    return [name, shorter] if shorter != name and shorter.endswith("_TABLE") else [name]
 
 
 def _misconfigured(name: str, wanted: str, got: object) -> ApplicationError:
-    shown = repr(got[:40]) if isinstance(got, str) else type(got).__name__
+    shown = f"a text of length {len(got)}" if isinstance(got, str) else type(got).__name__
     message = f"{name} must be {wanted}, got {'nothing' if got is None else shown}"
     return ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
 import time
 
 from . import _wire
@@ -16,7 +17,7 @@ from .connections import BroadcastResult, Connections, Outcome, _checked, _paylo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
+    from typing import Any, TextIO
 
 # fmt: off
 __all__ = [
@@ -140,7 +141,7 @@ class FakeConnections(Connections):
 
 
 class CapturedLines(list["dict[str, Any]"]):
-    """The lines that were written, decoded."""
+    """The layer's lines that were written, decoded."""
 
     def metrics(self) -> dict[str, list[float]]:
         """Return every metric's values, over all lines."""
@@ -157,12 +158,41 @@ class CapturedLines(list["dict[str, Any]"]):
         return [line for line in self if line["level"] == name]
 
 
-@contextlib.contextmanager
-def capture_lines() -> Iterator[CapturedLines]:
-    """Capture what the layer writes in a block; the lines are there when the block has ended."""
-    stream, lines = io.StringIO(), CapturedLines()
+class _Stdout(io.TextIOWrapper):
+    """Keeps the layer's lines, each of which comes in one piece, and passes on what else is printed."""
+
+    def __init__(self, lines: CapturedLines, outer: TextIO) -> None:
+        super().__init__(io.BytesIO(), "utf-8", "backslashreplace", write_through=True)
+        self._lines = lines
+        self._outer = outer
+
+    def write(self, text: str, /) -> int:
+        """Keep or pass on, and take the same texts as a real stdout."""
+        ours = [line for line in map(_decoded, text.split("\n")) if line]
+        self._lines.extend(ours)
+        if not ours:
+            with contextlib.suppress(OSError, ValueError):  # it is closed, or cannot show the text
+                self._outer.write(text)
+        return super().write(text)
+
+
+def _decoded(line: str) -> dict[str, Any] | None:
+    """Return a line of the layer's, of anything else None."""
+    if not line.startswith('{"timestamp":"'):
+        return None
     try:
-        with contextlib.redirect_stdout(stream):
-            yield lines
-    finally:
-        lines.extend(json.loads(line) for line in stream.getvalue().splitlines() if line[:1] == "{")
+        decoded: dict[str, Any] = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return decoded if "level" in decoded else None
+
+
+@contextlib.contextmanager
+def capture_lines(lines: CapturedLines | None = None) -> Iterator[CapturedLines]:
+    """Capture what the layer writes in a block; whatever else is printed goes where it would go.
+
+    `lines` are those of an earlier block, to go on with.
+    """
+    lines = CapturedLines() if lines is None else lines
+    with contextlib.redirect_stdout(_Stdout(lines, sys.stdout)):
+        yield lines

@@ -10,7 +10,18 @@ import re
 from types import MappingProxyType
 
 from . import _wire
-from .error_codes import ApplicationError, ErrorCode
+from ._values import (
+    MAX_CONTROL_MESSAGE_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_SAFE_INTEGER,
+    num_bytes,
+    num_raw_bytes,
+    plain_text,
+    shown,
+    type_name,
+)
+from .error_codes import ErrorCode
+from .error_codes import ValidationError as ValidationError  # noqa: PLC0414 - is imported from here, too
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
     _Payload = TypeVar("_Payload", bound=str | AudioBytes | dict[str, Any])
 
 __all__ = [
+    "ACTIONS",
     "AUDIO_ENCODINGS",
     "CHANNELS",
     "KNOWN_LANGUAGES",
@@ -36,7 +48,6 @@ __all__ = [
     "SAMPLE_RATES",
     "SESSION_ID_PATTERN",
     "Pcm16Quality",
-    "ValidationError",
     "assess_pcm16_quality",
     "audio_duration_ms",
     "validate_action",
@@ -54,23 +65,37 @@ __all__ = [
     "validate_volume",
 ]
 
-# Payload and frame quotas of an API Gateway WebSocket API. A browser sends one frame a message:
+# Frame quota of an API Gateway WebSocket API; a browser sends one frame a message:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-MAX_MESSAGE_BYTES = 128 * 1024
 MAX_FRAME_BYTES = 32 * 1024
 # 24,000 bytes are 32,000 base64 characters, which leaves 768 bytes of the frame for the envelope.
 MAX_AUDIO_CHUNK_BYTES = 24_000
 # 3 ms of PCM16 at 16 kHz mono: less is a client's mistake, not speech.
 MIN_AUDIO_CHUNK_BYTES = 100
-MAX_CONTROL_MESSAGE_BYTES = 4 * 1024
-
-# The largest integer that JSON's readers agree on: https://www.rfc-editor.org/rfc/rfc7493#section-2.2
-MAX_SAFE_INTEGER = 2**53 - 1
 
 AUDIO_ENCODINGS = MappingProxyType({"pcm_s16le": 2, "pcm_mulaw": 1})  # bytes per sample
 SAMPLE_RATES = (8000, 16000, 24000, 48000)  # Hz
 CHANNELS = (1, 2)
 QUALITY_TIERS = ("standard", "premium")
+# What clients of the audio system may send; `websocket_messages` declares a message for each.
+ACTIONS = (
+    "createSession",
+    "joinSession",
+    "sendAudio",
+    "pauseBroadcast",
+    "resumeBroadcast",
+    "muteBroadcast",
+    "unmuteBroadcast",
+    "endSession",
+    "getSessionStatus",
+    "setVolume",
+    "speakerStateChange",
+    "pausePlayback",
+    "resumePlayback",
+    "changeLanguage",
+    "heartbeat",
+    "refreshConnection",
+)
 
 # Compiled by `re` on first use and kept there: a function that needs none pays for none.
 LANGUAGE_PATTERN = "([A-Za-z]{2,3})(-[A-Za-z]{4})?(-[A-Za-z]{2}|-[0-9]{3})?"
@@ -105,64 +130,11 @@ _BASE64_ENDINGS = {
 _QUIET = b"\x00\xff"
 _FULL_SCALE = b"\x7f\x80"
 
-_MAX_SHOWN_CHARS = 40
-# The name that the interpreter keeps, not the one that a metaclass may make up.
-_class_name = type.__dict__["__name__"].__get__
-
-
-class ValidationError(ApplicationError):
-    """A value from outside that is refused: `field` names it, `message` says what was wanted."""
-
-    def __init__(
-        self,
-        message: str,
-        field: str | None = None,
-        code: ErrorCode | str = ErrorCode.VALIDATION_INVALID_PARAMETER,
-    ) -> None:
-        super().__init__(code, message, None if field is None else {"field": field})
-        self.args = (message, field, code)
-        self.field = field
-
 
 def _refusal(
     field: str, wanted: str, got: str, code: ErrorCode = ErrorCode.VALIDATION_INVALID_PARAMETER
 ) -> ValidationError:
     return ValidationError(f"{field} must {wanted}, got {got}", field, code)
-
-
-def _shown(value: object) -> str:
-    """Return what a message may show: short text and numbers, of anything else its type.
-
-    No code of the value's own class runs, and `repr` escapes line breaks, surrogates and what
-    changes the direction of writing.
-    """
-    if issubclass(type(value), str):
-        text = _plain_text(value)
-        return repr(text) if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]!r}..."
-    if type(value) is int:  # 128 bits are at most 39 digits
-        return repr(value) if value.bit_length() <= 128 else "a longer int"
-    return repr(value) if type(value) in (float, bool, type(None)) else _kind(value)
-
-
-def _kind(value: object) -> str:
-    return str(_class_name(type(value)))[:_MAX_SHOWN_CHARS]
-
-
-def _plain_text(value: object) -> str:
-    """Return exact `str`, without what a subclass (an enum, say) overrides; "" if it is no text."""
-    if type(value) is str:
-        return value
-    return str.__str__(value) if issubclass(type(value), str) else ""
-
-
-def _num_bytes(value: object) -> int | None:
-    """Return the length of `bytes`, a `bytearray` or a `memoryview`, None for all else."""
-    if type(value) is bytes or type(value) is bytearray:
-        return len(value)
-    try:
-        return value.nbytes if type(value) is memoryview else None
-    except ValueError:  # a released view
-        return None
 
 
 def validate_language_code(code: str, field_name: str = "language") -> str:
@@ -172,7 +144,7 @@ def validate_language_code(code: str, field_name: str = "language") -> str:
     language is in `KNOWN_LANGUAGES`. Regions are not looked up: Amazon Transcribe's `en-AB`
     and `en-WL` stand in no ISO list. https://www.rfc-editor.org/rfc/rfc5646#section-2.1
     """
-    text = _plain_text(code)
+    text = plain_text(code)
     match = re.fullmatch(LANGUAGE_PATTERN, text)
     language, script, region = match.groups("") if match else ("", "", "")
     if language.lower() in KNOWN_LANGUAGES:
@@ -183,36 +155,34 @@ def validate_language_code(code: str, field_name: str = "language") -> str:
         wanted = "have a hyphen where it has an underscore, as in en-US"
     else:
         wanted = "look like en, en-US or zh-Hans-CN"
-    raise _refusal(field_name, wanted, _shown(code), ErrorCode.VALIDATION_INVALID_LANGUAGE)
+    raise _refusal(field_name, wanted, shown(code), ErrorCode.VALIDATION_INVALID_LANGUAGE)
 
 
 def validate_session_id_format(session_id: str, field_name: str = "sessionId") -> str:
     """Return a session id: two words of lower-case ASCII and three digits."""
-    text = _plain_text(session_id)
+    text = plain_text(session_id)
     if len(text) <= _MAX_SESSION_ID_CHARS and re.fullmatch(SESSION_ID_PATTERN, text):
         return text
     wanted = "look like golden-eagle-427"
-    raise _refusal(field_name, wanted, _shown(session_id), ErrorCode.SESSION_INVALID_ID_FORMAT)
+    raise _refusal(field_name, wanted, shown(session_id), ErrorCode.SESSION_INVALID_ID_FORMAT)
 
 
 def validate_quality_tier(tier: str, field_name: str = "qualityTier") -> str:
     """Return a quality tier, `standard` or `premium`."""
-    text = _plain_text(tier)
+    text = plain_text(tier)
     if text in QUALITY_TIERS:
         return text
     wanted = "be standard or premium"
-    raise _refusal(field_name, wanted, _shown(tier), ErrorCode.VALIDATION_INVALID_QUALITY_TIER)
+    raise _refusal(field_name, wanted, shown(tier), ErrorCode.VALIDATION_INVALID_QUALITY_TIER)
 
 
 def validate_action(action: str) -> str:
     """Return the action of a client's message, one of those that `websocket_messages` declares."""
-    from .websocket_messages import _CLIENT
-
-    text = _plain_text(action)
-    if text in _CLIENT:
+    text = plain_text(action)
+    if text in ACTIONS:
         return text
-    wanted = f"be one of {', '.join(_CLIENT)}"
-    raise _refusal("action", wanted, _shown(action), ErrorCode.VALIDATION_INVALID_ACTION)
+    wanted = f"be one of {', '.join(ACTIONS)}"
+    raise _refusal("action", wanted, shown(action), ErrorCode.VALIDATION_INVALID_ACTION)
 
 
 def validate_message_size(body: _Body, max_size_bytes: int = MAX_MESSAGE_BYTES) -> _Body:
@@ -235,27 +205,25 @@ def validate_control_message_size(
 
 
 def _check_body(body: object, max_size_bytes: int) -> None:
-    text = _plain_text(body)
-    encoded = text if text.isascii() else text.encode("utf-8", "surrogatepass")
-    num_bytes = len(encoded) if issubclass(type(body), str) else _num_bytes(body)
-    if num_bytes is None:
+    length = num_bytes(body)
+    if length is None:
         code = ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT
-        raise _refusal("body", "be text or bytes", _kind(body), code)
-    _check_at_most(max_size_bytes, num_bytes, "body", ErrorCode.VALIDATION_MESSAGE_TOO_LARGE)
+        raise _refusal("body", "be text or bytes", type_name(body), code)
+    _check_at_most(max_size_bytes, length, "body", ErrorCode.VALIDATION_MESSAGE_TOO_LARGE)
 
 
-def _check_at_most(limit: int, num_bytes: int, field: str, code: ErrorCode) -> None:
-    if num_bytes > limit:
-        raise _refusal(field, f"hold at most {limit} bytes", str(num_bytes), code)
+def _check_at_most(limit: int, length: int, field: str, code: ErrorCode) -> None:
+    if length > limit:
+        raise _refusal(field, f"hold at most {limit} bytes", str(length), code)
 
 
 def validate_audio_chunk_size(
     audio: _Audio, max_size_bytes: int = MAX_AUDIO_CHUNK_BYTES, field_name: str = "audioData"
 ) -> _Audio:
     """Return raw audio if it has `MIN_AUDIO_CHUNK_BYTES` to `max_size_bytes`."""
-    num_bytes = _num_bytes(audio)
+    num_bytes = num_raw_bytes(audio)
     if num_bytes is None:
-        raise _refusal(field_name, "be bytes", _kind(audio), ErrorCode.AUDIO_INVALID_FORMAT)
+        raise _refusal(field_name, "be bytes", type_name(audio), ErrorCode.AUDIO_INVALID_FORMAT)
     _check_chunk(num_bytes, max_size_bytes, field_name)
     return audio
 
@@ -275,14 +243,14 @@ def validate_base64_audio(
     Accepted is exactly what an encoder writes: the standard alphabet, padded, and no bit set that
     means nothing. https://www.rfc-editor.org/rfc/rfc4648#section-3.5
     """
-    encoded = text if type(text) is str else _plain_text(text)
+    encoded = text if type(text) is str else plain_text(text)
     # One pass in C; what is left is the padding, or what does not belong.
     rest = encoded.encode("ascii", "replace").translate(None, _BASE64_ALPHABET)
     if not encoded or len(encoded) % 4 or not encoded.endswith(_BASE64_ENDINGS.get(rest, ())):
         is_text = issubclass(type(text), str)
         if encoded or not is_text:  # no text at all is too short
             wanted = "be standard base64 with padding and without white space"
-            got = f"{len(encoded)} characters" if is_text else _kind(text)
+            got = f"{len(encoded)} characters" if is_text else type_name(text)
             raise _refusal(field_name, wanted, got, ErrorCode.AUDIO_INVALID_ENCODING)
     num_bytes = len(encoded) // 4 * 3 - len(rest)
     if not MIN_AUDIO_CHUNK_BYTES <= num_bytes <= max_size_bytes:
@@ -294,16 +262,16 @@ def validate_audio_format(
     encoding: str = "pcm_s16le", sample_rate: int = 16000, channels: int = 1
 ) -> tuple[str, int, int]:
     """Return the encoding, the sample rate in Hz and the number of channels."""
-    name = _plain_text(encoding)
+    name = plain_text(encoding)
     if name not in AUDIO_ENCODINGS:
         field, wanted = "audioFormat.encoding", "be pcm_s16le or pcm_mulaw"
-        raise _refusal(field, wanted, _shown(encoding), ErrorCode.AUDIO_INVALID_ENCODING)
+        raise _refusal(field, wanted, shown(encoding), ErrorCode.AUDIO_INVALID_ENCODING)
     if type(sample_rate) is not int or sample_rate not in SAMPLE_RATES:
         field, wanted = "audioFormat.sampleRate", "be 8000, 16000, 24000 or 48000"
-        raise _refusal(field, wanted, _shown(sample_rate), ErrorCode.AUDIO_INVALID_SAMPLE_RATE)
+        raise _refusal(field, wanted, shown(sample_rate), ErrorCode.AUDIO_INVALID_SAMPLE_RATE)
     if type(channels) is not int or channels not in CHANNELS:
         field, wanted = "audioFormat.channels", "be 1 or 2"
-        raise _refusal(field, wanted, _shown(channels), ErrorCode.AUDIO_INVALID_FORMAT)
+        raise _refusal(field, wanted, shown(channels), ErrorCode.AUDIO_INVALID_FORMAT)
     return name, sample_rate, channels
 
 
@@ -314,7 +282,7 @@ def validate_audio_alignment(num_bytes: int, encoding: str = "pcm_s16le", channe
     if type(num_bytes) is int and num_bytes in range(0, MAX_SAFE_INTEGER, frame_bytes):
         return num_bytes
     wanted = f"hold whole samples, a multiple of {frame_bytes} bytes"
-    raise _refusal("audioData", wanted, _shown(num_bytes), ErrorCode.AUDIO_INVALID_FORMAT)
+    raise _refusal("audioData", wanted, shown(num_bytes), ErrorCode.AUDIO_INVALID_FORMAT)
 
 
 def audio_duration_ms(
@@ -331,7 +299,7 @@ def validate_volume(value: float, field_name: str = "volumeLevel") -> float:
     if type(value) in (float, int) and 0 <= value <= 1:
         return value
     wanted = "be a number from 0.0 to 1.0"
-    raise _refusal(field_name, wanted, _shown(value))
+    raise _refusal(field_name, wanted, shown(value))
 
 
 def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> int:
@@ -339,7 +307,7 @@ def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> 
     if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER:
         return value
     wanted = f"be a whole number from 0 to {MAX_SAFE_INTEGER}"
-    raise _refusal(field_name, wanted, _shown(value))
+    raise _refusal(field_name, wanted, shown(value))
 
 
 def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
@@ -347,7 +315,7 @@ def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
     if type(value) in (int, float) and 0 <= value <= MAX_SAFE_INTEGER and value % 1 == 0:
         return int(value)
     wanted = f"be whole milliseconds from 0 to {MAX_SAFE_INTEGER}"
-    raise _refusal(field_name, wanted, _shown(value))
+    raise _refusal(field_name, wanted, shown(value))
 
 
 class Pcm16Quality:
@@ -376,10 +344,10 @@ def assess_pcm16_quality(pcm: AudioBytes, field_name: str = "audioData") -> Pcm1
     Only the high byte of each sample is read, hence the ranges of `Pcm16Quality`: exact, and in
     steps of 256. A `memoryview` counts as its bytes, whatever its shape.
     """
-    num_bytes = _num_bytes(pcm)
+    num_bytes = num_raw_bytes(pcm)
     if not num_bytes or num_bytes % 2:
         wanted = "be whole samples of 2 bytes"
-        got = _kind(pcm) if num_bytes is None else f"{num_bytes} bytes"
+        got = type_name(pcm) if num_bytes is None else f"{num_bytes} bytes"
         raise _refusal(field_name, wanted, got, ErrorCode.AUDIO_INVALID_FORMAT)
     high = (pcm.tobytes() if type(pcm) is memoryview else pcm)[1::2]
     # Each pass costs 2 us in 8 KB; where there is sound, 64 samples mostly tell, and save one.

@@ -1,0 +1,65 @@
+"""How a value from outside is looked at and shown: the checks and the messages share this.
+
+No code of the value's own class runs, whatever its type says of itself.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Payload quota of an API Gateway WebSocket API:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+MAX_MESSAGE_BYTES = 128 * 1024
+# Ours: what is no audio is small, and cheap to refuse when it is not.
+MAX_CONTROL_MESSAGE_BYTES = 4 * 1024
+# The largest integer that JSON's readers agree on: https://www.rfc-editor.org/rfc/rfc7493#section-2.2
+MAX_SAFE_INTEGER = 2**53 - 1
+
+MAX_SHOWN_CHARS = 40
+# The name that the interpreter keeps, not the one that a metaclass may make up.
+_class_name = type.__dict__["__name__"].__get__
+
+
+def shown(value: object) -> str:
+    """Return what a message may show: short text and numbers, of anything else its type.
+
+    `repr` escapes line breaks, surrogates and what changes the direction of writing.
+    """
+    if issubclass(type(value), str):
+        text = plain_text(value)
+        return repr(text) if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]!r}..."
+    if type(value) is int:  # 128 bits are at most 39 digits
+        return repr(value) if value.bit_length() <= 128 else "a longer int"
+    return repr(value) if type(value) in (float, bool, type(None)) else type_name(value)
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's class, bounded."""
+    return str(_class_name(type(value)))[:MAX_SHOWN_CHARS]
+
+
+def plain_text(value: object) -> str:
+    """Return exact `str`, without what a subclass (an enum, say) overrides; "" if it is no text."""
+    if type(value) is str:
+        return value
+    return str.__str__(value) if issubclass(type(value), str) else ""
+
+
+def num_bytes(value: object) -> int | None:
+    """Return the length of text as UTF-8, of `bytes`, a `bytearray` or a `memoryview`, else None."""
+    if issubclass(type(value), str):
+        text = plain_text(value)
+        return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return num_raw_bytes(value)
+
+
+def num_raw_bytes(value: Any) -> int | None:
+    """Return the length of `bytes`, a `bytearray` or a `memoryview`, None for all else."""
+    if type(value) is bytes or type(value) is bytearray:
+        return len(value)
+    try:
+        return int(value.nbytes) if type(value) is memoryview else None
+    except ValueError:  # a released view
+        return None

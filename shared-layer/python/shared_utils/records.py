@@ -1,0 +1,658 @@
+"""The engine of messages: a field means what its annotation says, and everything follows from it.
+
+Parsing, checks, JSON, JSON Schema and examples come from one declaration. What a declaration cannot
+mean is a TypeError when the class is declared; a value that does not fit is a ValidationError.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from enum import Enum
+
+from . import _values, _wire
+from ._kinds import (
+    FROZEN,
+    MAX_ITEMS,
+    MAX_VALUES,
+    Annotated,
+    Kind,
+    Limits,
+    Place,
+    args_of,
+    is_class_variable,
+    is_union,
+    kind_of,
+    missing,
+    own_dict,
+    several,
+    wrong,
+)
+from ._values import MAX_CONTROL_MESSAGE_BYTES, MAX_MESSAGE_BYTES
+from .error_codes import ErrorCode, ValidationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, ClassVar, NoReturn, TypeVar, dataclass_transform
+
+    Schema = dict[str, Any]
+    R = TypeVar("R", bound="Record")
+else:
+
+    def dataclass_transform(**_options):
+        return lambda cls: cls
+
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_ITEMS",
+    "MAX_VALUES",
+    "ClientMessage",
+    "Limits",
+    "Record",
+    "ServerMessage",
+    "check_size",
+    "event_body",
+    "example",
+    "json_schema",
+    "read_fields",
+    "read_object",
+    "request_id_of",
+]
+
+# --- errors
+
+
+def _malformed(message: str) -> ValidationError:
+    return ValidationError(message, None, ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT)
+
+
+def _too_large(message: str) -> ValidationError:
+    return ValidationError(message, "body", ErrorCode.VALIDATION_MESSAGE_TOO_LARGE)
+
+
+# --- records
+
+# How deep objects and lists may stand in each other. Readers and writers call themselves for each
+# level, and Python ends at a thousand calls; no protocol that we know needs more than six.
+MAX_DEPTH = 32
+
+
+# A default of a field that has none, and of one that is always on the wire, but that the
+# constructor can fill in.
+_REQUIRED: Any = object()
+FILLED_IN: Any = object()
+_ABSENT: Any = object()
+_new = object.__new__
+
+
+class _Field:
+    """One field of a class: its name on the wire, its kind and its default."""
+
+    __slots__ = ("default", "is_optional", "is_required", "kind", "wire")
+
+    def __init__(self, wire: str, kind: Kind, is_optional: bool, default: object) -> None:
+        self.wire = wire
+        self.kind = kind
+        self.is_optional = is_optional
+        self.default = default
+        self.is_required = default is _REQUIRED or default is FILLED_IN
+
+
+class _Plan:
+    """What is done with the fields of a class."""
+
+    __slots__ = ("checks", "fields", "head", "is_plain", "rows", "secret", "wires")
+
+    def __init__(self, cls: type[Record], fields: dict[str, _Field]) -> None:
+        self.fields = fields
+        self.head = {cls._tag: getattr(cls, cls._tag)} if hasattr(cls, cls._tag) else {}
+        self.wires = {name: field.wire for name, field in fields.items()}
+        self.is_plain = all(
+            field.kind.is_plain and field.wire == name for name, field in fields.items()
+        )
+        self.secret = {name for name, field in fields.items() if field.kind.secret}
+        self.checks = cls.check is not Record.check
+        self.rows = tuple(
+            (
+                name,
+                field.wire,
+                field.kind.check,
+                _REQUIRED if field.is_required else field.default,
+                None if field.is_optional and cls.accepts_null else _ABSENT,
+            )
+            for name, field in fields.items()
+        )
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Record:
+    """An immutable JSON object: its `__dict__` holds the fields that are present.
+
+    Constructors take the fields as keywords: `None` means absent, an enum's member is its
+    value, a `Decimal` a number. A field that is missing, unknown or wrong is a `ValidationError`.
+    """
+
+    # Largest JSON text that `from_json` takes.
+    max_bytes: ClassVar[int] = MAX_MESSAGE_BYTES
+    # Whether null on the wire is the absence of an `X | None`, or refused.
+    accepts_null: ClassVar[bool] = True
+
+    _tag: ClassVar[str] = ""
+    _tag_code: ClassVar[ErrorCode] = ErrorCode.VALIDATION_INVALID_PARAMETER
+    _plan: ClassVar[_Plan | None] = None
+    _kinds: ClassVar[dict[str, tuple[Kind, bool]]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._plan = None
+        _set_tag(cls)
+        # The layer's own classes wait for their first use: no function uses all of them.
+        if cls.__module__.partition(".")[0] != __package__:
+            frame: Any = sys._getframe(1)
+            while frame.f_back and frame.f_globals.get("__name__") != cls.__module__:
+                frame = frame.f_back  # a metaclass, or a base that has a hook as well
+            cls._kinds = _declared_kinds(cls, frame.f_globals, frame.f_locals)
+            _prepare(cls)
+
+    def __init__(self, /, **values: Any) -> None:
+        plan = self._plan or _prepare(type(self))
+        data = {name: value for name, value in values.items() if value is not None}
+        for name in values:
+            if name not in plan.wires:
+                raise ValidationError(f"{type(self).__name__} has no {name[:40]!a}", name)
+        self._complete(data)
+        if not plan.is_plain:
+            _check_bounds(data)
+            data = {plan.wires[name]: value for name, value in data.items()}
+        self.__dict__.update(read_fields(type(self), data).__dict__)
+
+    def _complete(self, data: dict[str, Any]) -> None:
+        """Add what a constructor's caller may leave out."""
+
+    def check(self) -> None:
+        """Raise ValueError or ValidationError if the fields do not fit together."""
+
+    @classmethod
+    def _as_kind(cls, place: Place) -> Kind:
+        return _kind_of_record(cls, place)
+
+    @classmethod
+    def from_dict(cls: type[R], data: object) -> R:
+        """Return the message in a dict; raise ValidationError. Fields that are not declared are ignored."""
+        own = own_dict(data)
+        if not (cls._plan or _prepare(cls)).is_plain:
+            _check_bounds(own)
+        return _tagged(cls, own, "")
+
+    @classmethod
+    def from_json(cls: type[R], text: str | bytes) -> R:
+        """Return the message in JSON text of at most `max_bytes`; raise ValidationError."""
+        return _tagged(cls, read_object(text, cls.max_bytes), "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `to_json` writes, in dicts and lists of the caller's own."""
+        plan = self._plan or _prepare(type(self))
+        if plan.is_plain:
+            return {**plan.head, **self.__dict__}
+        wire: dict[str, Any] = {**plan.head}
+        for name, value in self.__dict__.items():
+            wire[plan.wires[name]] = _plain_copy(value)
+        return wire
+
+    def to_json(self) -> str:
+        """Return the message as compact ASCII JSON."""
+        return _wire.encode(self.to_dict())
+
+    def __setattr__(self, name: str, value: object = None) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    __delattr__ = __setattr__
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        items = self.__dict__.items()
+        return hash((type(self), *(item for item in items if type(item[1]) not in FROZEN)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return read_fields, (type(self), self.to_dict())
+
+    def __repr__(self) -> str:
+        plan = self._plan or _prepare(type(self))
+        shown = (
+            f"{name}={_shown(value, name in plan.secret)}" for name, value in self.__dict__.items()
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _shown(value: object, secret: bool) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return f"<{len(text)} characters>" if secret or len(text) > 128 else repr(value)
+
+
+def _plain_copy(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, Enum):
+        return value._value_
+    if isinstance(value, list):
+        return [_plain_copy(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain_copy(item) for name, item in value.items()}
+    return value
+
+
+def read_inside(cls: type[R], value: object, path: str) -> R:
+    """Return a record inside of another: one as it is, one in a dict checked."""
+    return value if type(value) is cls else _tagged(cls, own_dict(value, path), path + ".")
+
+
+def _tagged(cls: type[R], data: dict[str, Any], prefix: str) -> R:
+    """Return the record in `data`, whose `action` or `type` must be that of its class."""
+    plan = cls._plan or _prepare(cls)
+    for tag, name in plan.head.items():
+        if tag not in data:
+            raise missing(prefix + tag)
+        if _values.plain_text(data[tag]) != name:
+            error = wrong(prefix + tag, f"be {name}", data[tag])
+            raise ValidationError(error.message, error.field, cls._tag_code)
+    return read_fields(cls, data, prefix)
+
+
+def read_fields(cls: type[R], data: dict[str, Any], prefix: str = "") -> R:
+    """Return the record in a dict of JSON values, its fields in the order of their declaration.
+
+    For who has chosen the class and checked the bounds, as `read_object` does: no `action` or
+    `type` is looked at. `prefix` is where the record stands in its message, such as `rooms[2].`.
+    """
+    plan = cls._plan or _prepare(cls)
+    record = _new(cls)
+    fields = record.__dict__
+    get = data.get
+    for name, wire, check, default, absent in plan.rows:
+        value = get(wire, absent)
+        if value is not absent:
+            fields[name] = check(value, prefix + wire)
+        elif default is not None:
+            if default is _REQUIRED:
+                raise missing(prefix + wire)
+            fields[name] = default
+    if plan.checks:
+        _check_together(record, prefix)
+    return record
+
+
+def _check_together(record: Record, prefix: str) -> None:
+    path = prefix[:-1] or "message"
+    try:
+        record.check()
+    except ValidationError as error:
+        field = prefix + error.field if error.field else prefix[:-1] or None
+        raise ValidationError(error.message, field, error.code) from None
+    except ValueError as error:
+        text = f"{path}: {_wire.text(str(error), 200)}"
+        raise ValidationError(text, prefix[:-1] or None) from None
+
+
+def _check_bounds(data: dict[str, Any]) -> None:
+    """Raise ValidationError if there are too many values in a message, or too deep; it may be cyclic."""
+    level: list[Any] = [data]
+    total = 0
+    for _ in range(MAX_DEPTH):
+        inside = [value for container in level for value in _items(container)]
+        total += len(inside)
+        if total > MAX_VALUES:
+            raise _too_large(f"message must hold at most {MAX_VALUES} values")
+        level = [value for value in inside if issubclass(type(value), (dict, list, Record))]
+        if not level:
+            return
+    raise _malformed(f"message must be at most {MAX_DEPTH} levels deep")
+
+
+def _items(container: Any) -> Iterator[Any]:
+    if issubclass(type(container), list):
+        return list.__iter__(container)
+    fields = container if issubclass(type(container), dict) else container.__dict__
+    return iter(dict.values(fields))
+
+
+# --- declarations
+
+_MAX_TAG_CHARS = 128
+
+
+def _set_tag(cls: type[Record]) -> None:
+    """Give a message its `action` or `type`, unless its body or its name, `_Base`, says otherwise."""
+    tag = cls._tag
+    if not tag or "_tag" in vars(cls) or cls.__name__[0] == "_":
+        return
+    name = cls.__name__.removesuffix("Message") or cls.__name__
+    given = vars(cls).get(tag, name[0].lower() + name[1:])
+    if type(given) is not str or not 0 < len(given) <= _MAX_TAG_CHARS:
+        wanted = f'{tag}: ClassVar[str] = "..." with 1 to {_MAX_TAG_CHARS} characters'
+        raise TypeError(f"{cls.__name__}.{tag}: {_values.shown(given)} is no text: write {wanted}")
+    setattr(cls, tag, given)
+
+
+def _kinds_of(cls: type[Record]) -> dict[str, tuple[Kind, bool]]:
+    """Return the kinds that the body of a class declares, by field, and whether each is optional."""
+    if "_kinds" not in vars(cls):
+        cls._kinds = _declared_kinds(cls, vars(sys.modules[cls.__module__]), {})
+    return cls._kinds
+
+
+def _declared_kinds(
+    cls: type[Record], names: dict[str, Any], local: Any
+) -> dict[str, tuple[Kind, bool]]:
+    kinds = {}
+    for name, hint in cls.__annotations__.items():
+        if is_class_variable(hint):
+            continue
+        place = Place(cls, name, names, local)
+        _check_name(place, name)
+        options = {"secret": True} if _SECRETS.kind(name) in ("secret", "spoken") else {}
+        whole, is_optional = _without_none(place, place.found(hint))
+        kinds[name] = kind_of(whole, place, options), is_optional
+    return kinds
+
+
+def _without_none(place: Place, hint: Any) -> tuple[Any, bool]:
+    """Return X and whether it was X | None."""
+    if not is_union(hint) or (type(None) not in args_of(hint) and None not in args_of(hint)):
+        return hint, False
+    rest = [one for one in args_of(hint) if one not in (None, type(None))]
+    if len(rest) > 1:
+        raise several(place, hint)
+    return rest[0], True
+
+
+_SECRETS = _wire.Policy()
+
+
+def _check_name(place: Place, name: str) -> None:
+    cls: type[Record] = place.cls
+    if name[0] == "_":
+        raise place.refusal(
+            f"a field's name is on the wire: write {name.strip('_')}, or ClassVar[...]"
+        )
+    if name == cls._tag:
+        raise place.refusal(f'it is no field: write {name}: ClassVar[str] = "..."')
+    for base in cls.__mro__[1:]:
+        declared = _kinds_of(base) if issubclass(base, Record) else {}
+        if name in declared and base.__module__ != __name__:
+            return  # a field that the class declares again
+        if name in declared or name in vars(base):
+            ours = f"{base.__name__} has this name itself"
+            raise place.refusal(f"{ours}: write {name}_, which is {name} on the wire")
+
+
+def _prepare(cls: type[Record]) -> _Plan:
+    """Work out what is done with each field of a class, its own first."""
+    kinds: dict[str, tuple[Kind, bool]] = {}
+    for owner in cls.__mro__:
+        if issubclass(owner, Record):
+            kinds = {**kinds, **{k: v for k, v in _kinds_of(owner).items() if k not in kinds}}
+    fields: dict[str, _Field] = {}
+    wires = {cls._tag: cls._tag}
+    for name, (kind, is_optional) in kinds.items():
+        wire = name.removesuffix("_")
+        place = Place(cls, name, {}, {})
+        if wire in wires:
+            raise place.refusal(f"{wires[wire]} is {wire} on the wire, too: write another name")
+        wires[wire] = name
+        fields[name] = _Field(wire, kind, is_optional, _default(place, wire, kind, is_optional))
+    cls._plan = _Plan(cls, fields)
+    return cls._plan
+
+
+def _default(place: Place, wire: str, kind: Kind, is_optional: bool) -> Any:
+    """Return what an absent field holds: a checked copy of what its class says."""
+    default = getattr(place.cls, place.field, _REQUIRED)
+    if default is _REQUIRED and is_optional:
+        raise place.refusal(f"X | None needs a default: write {place.field}: X | None = None")
+    if default is _REQUIRED and kind.endless and kind.example is None:
+        raise place.refusal(
+            f"such a message has no end: write {place.cls.__name__} | None = None, or a list"
+        )
+    if default is _REQUIRED or default is FILLED_IN or (default is None and is_optional):
+        return default
+    try:
+        return kind.check(default, wire)
+    except ValidationError as error:
+        advice = "X | None = None" if default is None else "a default that the field would take"
+        raise place.refusal(f"its default does not fit, {error.message}: write {advice}") from None
+
+
+def _kind_of_record(cls: type[Record], place: Place) -> Kind:
+    endless = cls is place.cls
+
+    def check(value: Any, path: str) -> Any:
+        return read_inside(cls, value, path)
+
+    def schema(definitions: Schema) -> Schema:
+        plan = cls._plan or _prepare(cls)
+        if not any(field.kind.endless for field in plan.fields.values()):
+            return _object_schema(cls, definitions)
+        if cls.__name__ not in definitions:
+            definitions[cls.__name__] = {}
+            definitions[cls.__name__] = _object_schema(cls, definitions)
+        return {"$ref": f"#/definitions/{cls.__name__}"}
+
+    sample = None if endless else lambda: example(cls).to_dict()
+    return Kind(check, schema, sample, is_plain=False, endless=endless)
+
+
+# --- messages
+
+RequestId = Annotated[str, Limits(max_length=128, example="request-1")]
+Timestamp = Annotated[
+    int,
+    Limits(minimum=0, description="milliseconds since the epoch", example=1767225600000),
+]
+
+
+class ClientMessage(Record):
+    """What a client sends: `class SendChat(ClientMessage)` is the action `sendChat`.
+
+    `action: ClassVar[str] = "chat/send"` sets another. `max_bytes` is how large its text may be.
+    """
+
+    action: ClassVar[str]
+    max_bytes: ClassVar[int] = MAX_CONTROL_MESSAGE_BYTES
+
+    _tag = "action"
+    _tag_code = ErrorCode.VALIDATION_INVALID_ACTION
+    requestId: RequestId | None = None
+
+
+class ServerMessage(Record):
+    """What a client receives: `class ChatSentMessage(ServerMessage)` is the type `chatSent`.
+
+    `type: ClassVar[str] = "chat/sent"` sets another. `timestamp`, in ms, is now unless given.
+    """
+
+    type: ClassVar[str]
+
+    _tag = "type"
+    timestamp: Timestamp = FILLED_IN
+    requestId: RequestId | None = None
+
+    def _complete(self, data: dict[str, Any]) -> None:
+        if "timestamp" not in data:
+            data["timestamp"] = time.time_ns() // 1_000_000
+
+
+# --- reading
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ in which of two equal names counts, and API Gateway's routing is one of them."""
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise _malformed("message must not have the same name twice in an object")
+    return names
+
+
+# What `json.loads` does around its scanner takes as long as scanning a control message.
+_decoder: Any = json.JSONDecoder
+_scan = _decoder(parse_constant=_refuse_constant).scan_once
+_scan_every_name = _decoder(
+    parse_constant=_refuse_constant, object_pairs_hook=_refuse_repetition
+).scan_once
+_NOT_JSON = (StopIteration, ValueError, RecursionError)
+
+
+def read_object(source: str | bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
+    """Return the JSON object in text or bytes, within `MAX_DEPTH` and `MAX_VALUES`.
+
+    Raise `ValidationError` for anything else, VALIDATION_MESSAGE_TOO_LARGE or
+    VALIDATION_INVALID_MESSAGE_FORMAT: no name twice in an object, no NaN, no byte order mark.
+    """
+    is_small = (
+        type(source) is str and len(source) * 4 <= max_bytes
+    )  # a character is 4 bytes at most
+    text: Any = source if is_small else _text_within(source, max_bytes)
+    try:
+        data, end = _scan(text, 0)
+    except _NOT_JSON:
+        return _read_carefully(text)  # there may be space before it
+    # As many colons as names: no name comes twice, and no object is inside. To look at every name
+    # takes as long as the scanner.
+    if end == len(text) and type(data) is dict and text.count(":") == len(data) and "[" not in text:
+        return data
+    return _read_carefully(text)
+
+
+def _read_carefully(text: str) -> dict[str, Any]:
+    text = text.strip(" \t\n\r")
+    try:
+        data, end = _scan_every_name(text, 0)
+    except _NOT_JSON:
+        raise _malformed("message must be JSON") from None  # the cause shows the text
+    if end != len(text) or type(data) is not dict:
+        raise _malformed("message must be one JSON object")
+    _check_bounds(data)
+    return data
+
+
+def check_size(body: object, max_bytes: int) -> None:
+    """Raise ValidationError if `body` is no text and no bytes, or has more; text counts as UTF-8."""
+    length = _values.num_bytes(body)
+    if length is None:
+        raise ValidationError(
+            f"body must be text or bytes, got {_values.type_name(body)}",
+            "body",
+            ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT,
+        )
+    if length > max_bytes:
+        raise _too_large(f"body must hold at most {max_bytes} bytes, got {length}")
+
+
+def _text_within(body: Any, max_bytes: int) -> str:
+    check_size(body, max_bytes)
+    if issubclass(type(body), str):
+        return _values.plain_text(body)
+    try:
+        return bytes(body).decode()
+    except UnicodeDecodeError:
+        raise _malformed("message must be UTF-8") from None  # the cause holds the bytes
+
+
+def event_body(event: dict[str, Any]) -> Any:
+    """Return the body of an API Gateway event; bytes if `isBase64Encoded` says that it is base64."""
+    body: Any = event.get("body")
+    if event.get("isBase64Encoded") is not True or not issubclass(type(body), str):
+        check_size(body, MAX_MESSAGE_BYTES)
+        return body
+    from binascii import a2b_base64
+
+    try:
+        return a2b_base64(_values.plain_text(body), strict_mode=True)
+    except ValueError:
+        raise _malformed("body must be base64, as isBase64Encoded says") from None
+
+
+def unwrapped(source: Any, tag: str) -> Any:
+    """Return the body of an API Gateway event, a copy of any other dict, all else as it is.
+
+    A dict is an event if it has no `tag` but a `requestContext` or a `body`.
+    """
+    if not issubclass(type(source), dict):
+        return source
+    data = own_dict(source)
+    is_event = tag not in data and ("requestContext" in data or "body" in data)
+    return event_body(data) if is_event else data
+
+
+def request_id_of(source: object) -> str | None:
+    """Return the client's `requestId` for an error reply, if it can be read. Never raises."""
+    try:
+        found = unwrapped(source, "action")
+        data = found if type(found) is dict else read_object(found)
+        return read_fields(ClientMessage, {"requestId": data.get("requestId")}).requestId
+    except ValidationError:
+        return None
+
+
+# --- for documents
+
+
+def json_schema(cls: type[Record]) -> Schema:
+    """Return the JSON Schema (draft-07) of what parsing takes.
+
+    It does not say how large, how deep and how full a message may be, that no name comes twice,
+    nor what `check` refuses.
+    """
+    definitions: Schema = {}
+    schema = _object_schema(cls, definitions)
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+    if definitions:
+        schema["definitions"] = definitions
+    return json.loads(_wire.encode(schema))  # type: ignore[no-any-return]
+
+
+def _object_schema(cls: type[Record], definitions: Schema) -> Schema:
+    plan = cls._plan or _prepare(cls)
+    properties: Schema = {tag: {"const": name} for tag, name in plan.head.items()}
+    for field in plan.fields.values():
+        schema = field.kind.schema_in(definitions)
+        if field.is_optional and cls.accepts_null:
+            schema = _or_null(schema)
+        if field.default is not None and not field.is_required:
+            schema = {**schema, "default": _plain_copy(field.default)}
+        properties[field.wire] = schema
+    required = [field.wire for field in plan.fields.values() if field.is_required]
+    about = {"description": " ".join(cls.__doc__.split())} if cls.__doc__ else {}
+    return {
+        "type": "object",
+        "title": cls.__name__,
+        **about,
+        "properties": properties,
+        "required": [*plan.head, *required],
+    }
+
+
+def _or_null(schema: Schema) -> Schema:
+    if "type" not in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    nothing = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **nothing}
+
+
+def example(cls: type[R]) -> R:
+    """Return a message that has every field, but for one that would hold another of its class."""
+    plan = cls._plan or _prepare(cls)
+    data = {field.wire: field.kind.make_example() for field in plan.fields.values()}
+    try:
+        return read_fields(cls, {name: value for name, value in data.items() if value is not None})
+    except ValidationError as error:
+        text = f"{cls.__name__}: no example is known, {error.message}: write Limits(example=...)"
+        raise TypeError(text) from None
