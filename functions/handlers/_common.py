@@ -7,7 +7,7 @@ import time
 
 from broadcast.pace import Pace
 from broadcast.sessions import Person, check_same_session, news_of_arrival, news_of_departure
-from broadcast.settings import Settings
+from broadcast.settings import Settings, check_tables
 from broadcast.store import Store, no_session
 from broadcast.tokens import digest_of
 from shared_utils import (
@@ -60,6 +60,7 @@ class Desk:
     ) -> None:
         configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
         self.settings = Settings.read(os.environ)
+        check_tables(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)
         role_of = role_of or self.attend
         self.handler = WebSocketHandler(name, role_of=role_of, subprotocols=[SUBPROTOCOL])
