@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CONNECTION_MINUTES", "MAX_LISTENERS", "BroadcastSettings"]
+__all__ = ["CONNECTION_MINUTES", "MAX_LISTENERS", "BroadcastSettings", "check_tables"]
 
 # A connection ends after two hours, whatever happens on it:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
@@ -45,8 +45,8 @@ class BroadcastSettings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> BroadcastSettings:
-        """Return the settings of an environment that also names the tables."""
-        settings = cls(
+        """Return the settings of an environment."""
+        return cls(
             session_hours=_number(environ, "SESSION_MAX_DURATION_HOURS", 2, 0.001, 24),
             max_listeners=_whole(environ, "MAX_LISTENERS_PER_SESSION", 500, MAX_LISTENERS),
             supported_languages=_languages(environ, "SUPPORTED_LANGUAGES"),
@@ -58,8 +58,6 @@ class BroadcastSettings:
             control_messages_per_second=_whole(environ, "RATE_LIMIT_CONTROL_MESSAGES", 10, 10_000),
             sessions_per_minute=_whole(environ, "RATE_LIMIT_SESSION_CREATION", 5, 10_000),
         )
-        _check_tables(environ)
-        return settings
 
     def allows_origin(self, origin: str) -> bool:
         """Return whether a page of this origin may connect; no origin is none of those listed."""
@@ -71,6 +69,13 @@ class BroadcastSettings:
         if offered and offered.isdisjoint((code, code.partition("-")[0])):
             wanted = f"{field} must be one of {', '.join(sorted(offered))[:200]}, got {code}"
             raise ValidationError(wanted, field, ErrorCode.VALIDATION_INVALID_LANGUAGE)
+
+
+def check_tables(environ: Mapping[str, str]) -> None:
+    """Refuse to start without the tables' names: by their constants it would find another stage's."""
+    for name in ("SESSIONS_TABLE_NAME", "CONNECTIONS_TABLE_NAME", "RATE_LIMITS_TABLE_NAME"):
+        if not (environ.get(name) or environ.get(name.removesuffix("_NAME"))):
+            raise _unreadable(name, "the name of a table", "")
 
 
 def plain_origin(origin: str) -> str:
@@ -115,13 +120,6 @@ def _languages(environ: Mapping[str, str], name: str) -> frozenset[str]:
         return frozenset(validate_language_code(code, name) for code in _listed(environ, name))
     except ValidationError as refused:
         raise ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, str(refused)) from refused
-
-
-def _check_tables(environ: Mapping[str, str]) -> None:
-    """Refuse to start without the tables' names: by their constants it would find another stage's."""
-    for name in ("SESSIONS_TABLE_NAME", "CONNECTIONS_TABLE_NAME", "RATE_LIMITS_TABLE_NAME"):
-        if not (environ.get(name) or environ.get(name.removesuffix("_NAME"))):
-            raise _unreadable(name, "the name of a table", "")
 
 
 def _unreadable(name: str, wanted: str, text: str) -> ApplicationError:

@@ -7,7 +7,7 @@ import time
 
 from broadcast.pace import Pace
 from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
-from broadcast.settings import BroadcastSettings
+from broadcast.settings import BroadcastSettings, check_tables
 from broadcast.store import Store, no_session
 from broadcast.tokens import digest_of
 from shared_utils import (
@@ -61,6 +61,7 @@ class BroadcastApp:
     ) -> None:
         configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
         self.settings = BroadcastSettings.read(os.environ)
+        check_tables(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)
         role_of = role_of or self.identify_sender
         self.handler = WebSocketHandler(

@@ -1,6 +1,6 @@
 import pytest
 
-from broadcast.settings import BroadcastSettings
+from broadcast.settings import BroadcastSettings, check_tables
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.validators import ValidationError
 
@@ -18,15 +18,8 @@ DEFAULTS = {
 }
 
 
-TABLES = {
-    "SESSIONS_TABLE_NAME": "Sessions-dev",
-    "CONNECTIONS_TABLE_NAME": "Connections-dev",
-    "RATE_LIMITS_TABLE": "RateLimits-dev",
-}
-
-
 def read(**environ: str) -> dict[str, object]:
-    settings = BroadcastSettings.read({**TABLES, **environ})
+    settings = BroadcastSettings.read(environ)
     return {name: getattr(settings, name) for name in BroadcastSettings.__slots__}
 
 
@@ -106,6 +99,17 @@ def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, tex
     assert len(str(caught.value)) < 200
 
 
+TABLES = {
+    "SESSIONS_TABLE_NAME": "Sessions-dev",
+    "CONNECTIONS_TABLE_NAME": "Connections-dev",
+    "RATE_LIMITS_TABLE": "RateLimits-dev",
+}
+
+
+def test_start_with_the_tables_names_goes_on():
+    check_tables(TABLES)
+
+
 @pytest.mark.parametrize(
     ("variable", "named"),
     [
@@ -116,7 +120,7 @@ def test_variable_that_cannot_be_read_stops_the_start_and_is_named(variable, tex
 )
 def test_start_without_a_tables_name_is_refused(variable, named):
     with pytest.raises(ApplicationError) as caught:
-        read(**{variable: ""})
+        check_tables({**TABLES, variable: ""})
 
     assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
     assert str(caught.value) == f"{named} must be the name of a table, got ''"

@@ -151,7 +151,7 @@ def test_table_of_the_system_has_its_own_name_without_a_default(variable, _, bas
     assert get_table_name(base_name) == base_name
 
 
-@pytest.mark.parametrize("key", ["ROOMS_TABLE_NAME", "ROOMS_TABLE", "rooms", "Räume"])
+@pytest.mark.parametrize("key", ["ROOMS_TABLE_NAME", "ROOMS_TABLE", "rooms", "Räume", "R" * 255])
 def test_table_of_ones_own_is_found_by_any_key(monkeypatch, key):
     assert get_table_name(key, "Rooms") == "Rooms"
 
@@ -229,6 +229,7 @@ def test_name_that_dynamodb_refuses_is_refused_by_its_length(monkeypatch, name, 
     ("key", "got"),
     [
         ("", "a text of length 0"),
+        ("R" * 256, "a text of length 256"),
         ("ROOMS\n", "a text of length 6"),
         ("ROOMS\0", "a text of length 6"),
         ("\ud800", "a text of length 1"),

@@ -113,7 +113,7 @@ def get_table_name(table_key: str, default: str | None = None) -> str:
     `ApplicationError` with INTERNAL_CONFIGURATION_ERROR when there is nothing to go by, or no name
     that DynamoDB takes; the error shows the length of a text, never the text.
     """
-    if not (isinstance(table_key, str) and table_key and table_key.isprintable()):
+    if not (isinstance(table_key, str) and 0 < len(table_key) < 256 and table_key.isprintable()):
         raise _misconfigured("table_key", "the name of an environment variable", table_key)
     row = _BY_KEY.get(table_key)
     variables = _variables(row.variable if row else table_key)
