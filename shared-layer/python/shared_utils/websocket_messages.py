@@ -14,6 +14,7 @@ from functools import lru_cache
 from . import _values, _wire
 from . import validators as v
 from ._kinds import Annotated, FrozenDict, Kind, missing, one_of, own_dict, plain, wrong
+from ._values import MAX_MESSAGE_BYTES
 from .error_codes import ValidationError, to_error_code
 from .records import (
     FILLED_IN,
@@ -311,6 +312,11 @@ class SendAudio(_Action):
     sequenceNumber: Count
     timestamp: Timestamp
     sessionId: SessionId | None = None
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> SendAudio:
+        """Return the message in JSON text; its audio is not scanned as JSON if it need not be."""
+        return _read_around_audio(cls, text) or super().from_json(text)
 
     @property
     def audio(self) -> bytes:
@@ -677,14 +683,45 @@ def parse_message(source: Source) -> ClientMessage:
 
 def parse_body(body: str | bytes) -> ClientMessage:
     """Return the client's message in the body of a MESSAGE event."""
+    if (
+        type(body) is str
+        and len(body) > _SMALL
+        and (message := _read_around_audio(SendAudio, body))
+    ):
+        return message
     data = read_object(body)
     try:
         cls = CLIENT_MESSAGES[data["action"]]
     except (KeyError, TypeError):  # TypeError: a list or an object
         cls = _class_of(data)
-    if len(body) * 4 > cls.max_bytes:  # a character is 4 bytes at most
+    if type(body) is not str or len(body) * 4 > cls.max_bytes:  # a character is 4 bytes at most
         check_size(body, cls.max_bytes)
     return read_fields(cls, data)
+
+
+# Nothing else is larger than a control message.
+_SMALL = v.MAX_CONTROL_MESSAGE_BYTES
+
+
+def _read_around_audio(cls: type[SendAudio], text: str | bytes) -> SendAudio | None:
+    """Return what `from_json` returns, without scanning the audio, or `None` if in doubt.
+
+    To scan it takes a third of the time of a message. What is left, with an empty string in the
+    audio's place, must be a flat object without a backslash: then a quote only begins or ends a
+    string, so that what was cut out, once it proves to be base64, was the whole string.
+    """
+    if type(text) is not str or len(text) * 4 > MAX_MESSAGE_BYTES:
+        return None
+    start = text.find('"', text.find('"audioData":') + 12) + 1
+    end = text.find('"', start)
+    rest = text[:start] + text[end:]
+    try:
+        data = read_object(rest)
+        if rest.count(":") != len(data) or "\\" in rest or data["audioData"] != "":
+            return None  # or it was not its text that was cut out
+        return cls.from_dict({**data, "audioData": text[start:end]})
+    except (ValidationError, KeyError):
+        return None
 
 
 def _class_of(data: dict[str, Any]) -> type[ClientMessage]:
