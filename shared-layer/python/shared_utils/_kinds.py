@@ -503,42 +503,43 @@ _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 def _literal(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     if not {str, int, bool} >= {*map(type, hint.__args__)}:
         raise place.no_kind(hint)
-    return _choice({value: value for value in hint.__args__}, None, options)
+    return _choice(hint.__args__, hint.__args__, None, options)
 
 
 def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     values = [plain(member._value_, whole=True) for member in hint]
     if not values or not {str, int, float, bool} >= {*map(type, values)}:
         raise place.refusal(f"{_name_of(hint)} has other values than texts and numbers: write such")
-    return _choice(dict(zip(values, hint, strict=True)), hint, options)
+    return _choice(values, [*hint], hint, options)
 
 
 def one_of(*values: Any, example: Any = None) -> Kind:
     """Return the kind of one of the values: `Literal` where `typing` is not loaded."""
-    kind = _choice({value: value for value in values}, None, {})
+    kind = _choice(values, values, None, {})
     kind.example = kind.example if example is None else example
     return kind
 
 
-def _choice(kept_of: dict[Any, Any], members: Any, options: dict[str, Any]) -> Kind:
+def _choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Kind:
     """Return the kind of one of the values; what is kept of it is its member, or the value."""
     secret = options.get("secret", False)
-    kept = {(type(value), value): one for value, one in kept_of.items()}
-    wanted = options.get("description") or f"one of {', '.join(map(str, kept_of))}"
+    # By type, too: True is equal to 1.
+    found_by = {(type(value), value): one for value, one in zip(values, kept, strict=True)}
+    wanted = options.get("description") or f"one of {', '.join(map(str, values))}"
 
     def check(value: Any, path: str) -> Any:
         if type(value) is members:
             return value
         bare = plain(value, whole=True)
-        found = kept.get((type(bare), bare)) if type(bare) in _JSON_TYPES else None
+        found = found_by.get((type(bare), bare)) if type(bare) in _JSON_TYPES else None
         if found is None:
             raise wrong(path, f"be {wanted}", value, secret)
         return found
 
-    types = {type(value) for value in kept_of}
+    types = {*map(type, values)}
     schema: Schema = {"type": _JSON_TYPES[types.pop()]} if len(types) == 1 else {}
-    schema |= {"enum": [*kept_of], "description": wanted}
-    return Kind(check, schema, next(iter(kept_of)), is_plain=members is None)
+    schema |= {"enum": [*values], "description": wanted}
+    return Kind(check, schema, values[0], is_plain=members is None)
 
 
 def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:

@@ -648,11 +648,27 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def example(cls: type[R]) -> R:
-    """Return a message that has every field, but for one that would hold another of its class."""
+    """Return a message that has every field, but for one that would hold another of its class.
+
+    Where no example of the kind fits what `check` wants, the default does. Raise TypeError if there
+    is none: `Limits(example=...)` says one.
+    """
     plan = cls._plan or _prepare(cls)
-    data = {field.wire: field.kind.make_example() for field in plan.fields.values()}
     try:
+        data = {field.wire: _example_of(field) for field in plan.fields.values()}
         return read_fields(cls, {name: value for name, value in data.items() if value is not None})
     except ValidationError as error:
         text = f"{cls.__name__}: no example is known, {error.message}: write Limits(example=...)"
         raise TypeError(text) from None
+
+
+def _example_of(field: _Field) -> Any:
+    value = field.kind.make_example()
+    try:
+        if value is not None:
+            field.kind.check(value, field.wire)
+        return value
+    except ValidationError:
+        if field.is_required or field.default is None:
+            raise
+        return _plain_copy(field.default)
