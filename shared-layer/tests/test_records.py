@@ -459,7 +459,7 @@ REFUSED = [
     # annotation, body, what is said
     (str | None, {}, "X | None needs a default: write room: X | None = None"),
     ("str | None", {}, "X | None needs a default: write room: X | None = None"),
-    (Optional[str], {}, "X | None needs a default: write room: X | None = None"),
+    (Optional[str], {}, "X | None needs a default: write room: X | None = None"),  # noqa: UP045
     (str | int, {}, "str | int is not a kind of field: write one kind, or a Record with a field for each"),
     (str | int | None, {"room": None}, "str | int | None is not a kind of field: write one kind, or a Record with a field for each"),
     (list[str | None], {}, "null has no place inside: write X for X | None, and None for the field"),
@@ -473,7 +473,7 @@ REFUSED = [
      "import or declare it above the class, and not for type checkers only"),
     ("list[Rom]", {}, "list[Rom] is not found in the module or the body around the class (name 'Rom' is not defined): "
      "import or declare it above the class, and not for type checkers only"),
-    (list["Rom"], {}, "Rom is not found in the module or the body around the class (name 'Rom' is not defined): "
+    (list["Rom"], {}, "Rom is not found in the module or the body around the class (name 'Rom' is not defined): "  # noqa: F821
      "import or declare it above the class, and not for type checkers only"),
     ("str |", {}, "str | is not found in the module or the body around the class (invalid syntax (<string>, line 1)): "
      "import or declare it above the class, and not for type checkers only"),
