@@ -362,17 +362,25 @@ def _checked_by(function: Callable[[Any], Any], check: Check, secret: bool) -> C
         value = check(value, path)
         try:
             kept = function(value)
-        except ValidationError as error:
-            said = error.message
-            if error.field and said.startswith(error.field):  # by the name that the check knows
-                said = path + said[len(error.field) :]
-            raise ValidationError(said, path, error.code) from None
-        except ValueError as error:
-            said = "is not accepted" if secret else _wire.text(str(error), 200)
-            raise ValidationError(f"{path}: {said}", path) from None
+        except (ValidationError, ValueError) as error:
+            raise _refused(error, path, secret) from None
         return value if kept is value else check(kept, path)
 
     return checked
+
+
+def _refused(error: ValidationError | ValueError, path: str, secret: bool) -> ValidationError:
+    """Return what a check of one's own has raised, for the field at `path`."""
+    wrong_code = ErrorCode.VALIDATION_INVALID_PARAMETER
+    code = error.code if isinstance(error, ValidationError) else wrong_code
+    if secret:  # its text may show the value
+        return ValidationError(f"{path} is not accepted", path, code)
+    if not isinstance(error, ValidationError):
+        return ValidationError(f"{path}: {_wire.text(str(error), 200)}", path)
+    said = error.message
+    if error.field and said.startswith(error.field):  # the name that the check knows it by
+        said = path + said[len(error.field) :]
+    return ValidationError(said, path, code)
 
 
 def plain(value: Any, whole: bool = False) -> Any:

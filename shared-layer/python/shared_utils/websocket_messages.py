@@ -55,16 +55,13 @@ SPEAKER, LISTENER, ANY = "speaker", "listener", "any"
 
 # --- what fields hold
 
-Count = Annotated[
-    int, Limits(minimum=0, description=f"a number from 0 to {v.MAX_SAFE_INTEGER}", example=7)
-]
+_MOST = v.MAX_SAFE_INTEGER
+_COUNT = {"minimum": 0, "maximum": _MOST, "description": f"a number from 0 to {_MOST}"}
+Count = Annotated[int, Limits(**_COUNT, example=7)]
 Seconds = Annotated[
     float,
     Limits(
-        minimum=0,
-        maximum=v.MAX_SAFE_INTEGER,
-        description=f"a number from 0 to {v.MAX_SAFE_INTEGER} seconds",
-        example=90.5,
+        minimum=0, maximum=_MOST, description=f"a number from 0 to {_MOST} seconds", example=90.5
     ),
 ]
 Text = Annotated[str, Limits(example="as it is")]
@@ -84,17 +81,11 @@ Code = Annotated[
 Stability = Annotated[float, Limits(minimum=0.7, maximum=0.95, example=0.85)]
 BufferTimeout = Annotated[
     float,
-    Limits(
-        minimum=2.0,
-        maximum=10.0,
-        description="a number from 2.0 to 10.0 seconds",
-        example=5.0,
-    ),
+    Limits(minimum=2.0, maximum=10.0, description="a number from 2.0 to 10.0 seconds", example=5.0),
 ]
 Role = Annotated[str, one_of(SPEAKER, LISTENER)]
 UpdateReason = Annotated[
-    str,
-    one_of("requested", "periodic", "listenerCountChange", "newLanguage", example="periodic"),
+    str, one_of("requested", "periodic", "listenerCountChange", "newLanguage", example="periodic")
 ]
 WarningType = Annotated[str, one_of("clipping", "echo", "silence", "low_snr")]
 Severity = Annotated[str, one_of("warning", "critical")]
@@ -154,6 +145,7 @@ Language = Annotated[
 QualityTier = Annotated[
     str, Kind(v.validate_quality_tier, one_of(*v.QUALITY_TIERS).schema, v.QUALITY_TIERS[0])
 ]
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$"
 # 100 to 24,000 bytes; before the padding, the bits that are not used are zero.
 AudioData = Annotated[
     str,
@@ -163,9 +155,7 @@ AudioData = Annotated[
             "type": "string",
             "minLength": 136,
             "maxLength": 32000,
-            "pattern": (
-                "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$"
-            ),
+            "pattern": _BASE64,
             "contentEncoding": "base64",
         },
         "AAAA" * 34,
@@ -203,12 +193,7 @@ LanguageCounts = Annotated[
         lambda _: {
             "type": "object",
             "propertyNames": {"pattern": _language_pattern()},
-            "additionalProperties": {
-                "type": "integer",
-                "minimum": 0,
-                "maximum": v.MAX_SAFE_INTEGER,
-                "description": f"a number from 0 to {v.MAX_SAFE_INTEGER}",
-            },
+            "additionalProperties": {"type": "integer", **_COUNT},
         },
         {"de": 5, "fr": 2},
         is_plain=False,
@@ -216,8 +201,7 @@ LanguageCounts = Annotated[
 ]
 # Anything, made safe to show to a client.
 Details = Annotated[
-    Mapping[str, "Any"],
-    Kind(_details, {"type": "object"}, {"field": "sessionId"}, is_plain=False),
+    Mapping[str, "Any"], Kind(_details, {"type": "object"}, {"field": "sessionId"}, is_plain=False)
 ]
 
 
