@@ -521,11 +521,13 @@ def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     return _choice(values, [*hint], hint, options)
 
 
-def one_of(*values: Any, example: Any = None) -> Kind:
-    """Return the kind of one of the values: `Literal` where `typing` is not loaded."""
+def one_of(*values: Any, check: Check | None = None, example: Any = None) -> Kind:
+    """Return the kind of one of the values: `Literal` where `typing` is not loaded.
+
+    `check(value, path)` stands for the usual check, if it has errors of its own.
+    """
     kind = _choice(values, values, None, {})
-    kind.example = kind.example if example is None else example
-    return kind
+    return Kind(check or kind.check, kind.schema, example or kind.example)
 
 
 def _choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Kind:

@@ -58,26 +58,16 @@ SPEAKER, LISTENER, ANY = "speaker", "listener", "any"
 _MOST = v.MAX_SAFE_INTEGER
 _COUNT = {"minimum": 0, "maximum": _MOST, "description": f"a number from 0 to {_MOST}"}
 Count = Annotated[int, Limits(**_COUNT, example=7)]
-Seconds = Annotated[
-    float,
-    Limits(
-        minimum=0, maximum=_MOST, description=f"a number from 0 to {_MOST} seconds", example=90.5
-    ),
-]
+_SECONDS = f"a number from 0 to {_MOST} seconds"
+Seconds = Annotated[float, Limits(minimum=0, maximum=_MOST, description=_SECONDS, example=90.5)]
 Text = Annotated[str, Limits(example="as it is")]
 Volume = Annotated[float, Limits(minimum=0, maximum=1, example=0.8)]
 RefreshToken = Annotated[
     str, Limits(min_length=1, secret=True, example="L0SM9cOFvHcCIhw=.c2VjcmV0")
 ]
 Url = Annotated[str, Limits(min_length=1, secret=True, example="wss://audio.example.com/prod")]
-Code = Annotated[
-    str,
-    Limits(
-        pattern="[A-Z0-9_]+",
-        description="a code: upper-case letters, digits and _",
-        example="SESSION_NOT_FOUND",
-    ),
-]
+_CODE = "a code: upper-case letters, digits and _"
+Code = Annotated[str, Limits(pattern="[A-Z0-9_]+", description=_CODE, example="SESSION_NOT_FOUND")]
 Stability = Annotated[float, Limits(minimum=0.7, maximum=0.95, example=0.85)]
 BufferTimeout = Annotated[
     float,
@@ -107,11 +97,24 @@ def _audio(value: Any, path: str) -> str:
     return _values.plain_text(value)
 
 
-def _language_pattern() -> str:
+def _language_schema(_definitions: object) -> dict[str, Any]:
     """Return the pattern of the languages that the validator knows, in any case."""
     any_case = str.maketrans({c: f"[{c}{c.upper()}]" for c in "abcdefghijklmnopqrstuvwxyz"})
     known = "|".join(sorted(v.KNOWN_LANGUAGES)).translate(any_case)
-    return f"^{v.LANGUAGE_PATTERN.replace('[A-Za-z]{2,3}', known, 1)}$"
+    pattern = v.LANGUAGE_PATTERN.replace("[A-Za-z]{2,3}", known, 1)
+    return {"type": "string", "pattern": f"^{pattern}$"}
+
+
+def _encoding(value: Any, _path: str) -> str:
+    return v.validate_audio_format(value)[0]
+
+
+def _sample_rate(value: Any, _path: str) -> int:
+    return v.validate_audio_format(sample_rate=plain(value, whole=True))[1]
+
+
+def _channels(value: Any, _path: str) -> int:
+    return v.validate_audio_format(channels=plain(value, whole=True))[2]
 
 
 def _language_counts(value: Any, path: str) -> FrozenDict:
@@ -126,73 +129,26 @@ def _details(value: Any, path: str) -> FrozenDict:
     return FrozenDict(_wire.clean(own_dict(value, path)))
 
 
-SessionId = Annotated[
-    str,
-    Kind(
-        _session_id,
-        {"type": "string", "maxLength": 2048, "pattern": f"^{v.SESSION_ID_PATTERN}$"},
-        "golden-eagle-427",
-    ),
-]
-Language = Annotated[
-    str,
-    Kind(
-        v.validate_language_code,
-        lambda _: {"type": "string", "pattern": _language_pattern()},
-        "en-US",
-    ),
-]
-QualityTier = Annotated[
-    str, Kind(v.validate_quality_tier, one_of(*v.QUALITY_TIERS).schema, v.QUALITY_TIERS[0])
-]
+_SESSION_ID = {"type": "string", "maxLength": 2048, "pattern": f"^{v.SESSION_ID_PATTERN}$"}
+SessionId = Annotated[str, Kind(_session_id, _SESSION_ID, "golden-eagle-427")]
+Language = Annotated[str, Kind(v.validate_language_code, _language_schema, "en-US")]
+QualityTier = Annotated[str, one_of(*v.QUALITY_TIERS, check=v.validate_quality_tier)]
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$"
 # 100 to 24,000 bytes; before the padding, the bits that are not used are zero.
+_AUDIO = {"type": "string", "minLength": 136, "maxLength": 32000, "pattern": _BASE64}
 AudioData = Annotated[
-    str,
-    Kind(
-        _audio,
-        {
-            "type": "string",
-            "minLength": 136,
-            "maxLength": 32000,
-            "pattern": _BASE64,
-            "contentEncoding": "base64",
-        },
-        "AAAA" * 34,
-        secret=True,
-    ),
+    str, Kind(_audio, {**_AUDIO, "contentEncoding": "base64"}, "AAAA" * 34, secret=True)
 ]
-Encoding = Annotated[
-    str,
-    Kind(
-        lambda value, _: v.validate_audio_format(value)[0],
-        one_of(*v.AUDIO_ENCODINGS).schema,
-        "pcm_s16le",
-    ),
-]
-SampleRate = Annotated[
-    int,
-    Kind(
-        lambda value, _: v.validate_audio_format(sample_rate=plain(value, whole=True))[1],
-        one_of(*v.SAMPLE_RATES).schema,
-        16000,
-    ),
-]
-Channels = Annotated[
-    int,
-    Kind(
-        lambda value, _: v.validate_audio_format(channels=plain(value, whole=True))[2],
-        one_of(*v.CHANNELS).schema,
-        1,
-    ),
-]
+Encoding = Annotated[str, one_of(*v.AUDIO_ENCODINGS, check=_encoding)]
+SampleRate = Annotated[int, one_of(*v.SAMPLE_RATES, check=_sample_rate, example=16000)]
+Channels = Annotated[int, one_of(*v.CHANNELS, check=_channels)]
 LanguageCounts = Annotated[
     Mapping[str, int],
     Kind(
         _language_counts,
         lambda _: {
             "type": "object",
-            "propertyNames": {"pattern": _language_pattern()},
+            "propertyNames": {"pattern": _language_schema(None)["pattern"]},
             "additionalProperties": {"type": "integer", **_COUNT},
         },
         {"de": 5, "fr": 2},
@@ -667,12 +623,10 @@ def parse_message(source: Source) -> ClientMessage:
 
 def parse_body(body: str | bytes) -> ClientMessage:
     """Return the client's message in the body of a MESSAGE event."""
-    if (
-        type(body) is str
-        and len(body) > _SMALL
-        and (message := _read_around_audio(SendAudio, body))
-    ):
-        return message
+    if type(body) is str and len(body) > v.MAX_CONTROL_MESSAGE_BYTES:
+        message = _read_around_audio(SendAudio, body)  # nothing else may be so large
+        if message is not None:
+            return message
     data = read_object(body)
     try:
         cls = CLIENT_MESSAGES[data["action"]]
@@ -681,10 +635,6 @@ def parse_body(body: str | bytes) -> ClientMessage:
     if type(body) is not str or len(body) * 4 > cls.max_bytes:  # a character is 4 bytes at most
         check_size(body, cls.max_bytes)
     return read_fields(cls, data)
-
-
-# Nothing else is larger than a control message.
-_SMALL = v.MAX_CONTROL_MESSAGE_BYTES
 
 
 def _read_around_audio(cls: type[SendAudio], text: str | bytes) -> SendAudio | None:
