@@ -250,7 +250,7 @@ def followed(tmp_path_factory):
     steps = re.findall(
         r"^```python (\S+)(?: (above|below) ([^\n]+))?\n(.*?)^```", text, re.M | re.S
     )
-    assert len(steps) == 7
+    assert len(steps) == 8
     for name, where, line, block in steps:
         path = copy / name
         if not where:

@@ -44,7 +44,7 @@ import base64
 from shared_utils import SendAudio, SetVolume, WebSocketHandler, bind_context
 from shared_utils.testing import FakeConnections, FakeContext, message_event
 
-handler = WebSocketHandler("Audio", connections=FakeConnections())
+handler = WebSocketHandler("Audio", connections=FakeConnections(), sampled={"sendAudio": 100})
 
 @handler.route(SendAudio)
 def take(request):

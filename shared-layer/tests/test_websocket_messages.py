@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 
 import pytest
 from hypothesis import assume, given, settings
+from hypothesis import example as for_example
 from hypothesis import strategies as st
 
 from shared_utils import records as r
@@ -533,12 +534,126 @@ def test_chunk_is_passed_on_as_audio_message():
     assert refusal(m.AudioMessage.of, chunk, 'x","').field == "sessionId"
 
 
+def plainly(body):
+    """Read as any message is read."""
+    data = r.read_object(body)
+    cls = m._class_of(data)
+    r.check_size(body, cls.max_bytes)
+    return r.read_fields(cls, data)
+
+
+BIG = base64.b64encode(bytes(range(256)) * 16).decode()
+COMPACT = (
+    f'{{"action":"sendAudio","audioData":"{BIG}","sequenceNumber":7,"timestamp":{NOW}'
+    f',"sessionId":"{ID}","requestId":"r1"}}'
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(COMPACT, id="compact"),
+        pytest.param(json.dumps(json.loads(COMPACT)), id="spaces"),
+        pytest.param(json.dumps(dict(reversed(json.loads(COMPACT).items()))), id="reversed"),
+        pytest.param(COMPACT.replace(',"sequence', ' ,\n"sequence'), id="other-white-space"),
+        pytest.param(COMPACT.replace('"audioData":"', '"audioData":\n\t "'), id="before-the-audio"),
+    ],
+)
+def test_usual_audio_bodies_are_not_scanned_whole(body):
+    assert m._read_around_audio(m.SendAudio, body) == plainly(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(COMPACT.replace('"audioData":"', '"audioData" :"'), id="space-before-colon"),
+        pytest.param(COMPACT.replace('"r1"', '"\\u0041"'), id="escape"),
+        pytest.param(COMPACT.replace('"r1"', '"a:b"'), id="colon-in-value"),
+        pytest.param(COMPACT.replace('"r1"', '"r1","x":{"audioData":1}'), id="second-name-inside"),
+        pytest.param(COMPACT.replace('"r1"', '"r1","x":{"y":[]}'), id="object-inside"),
+        pytest.param(COMPACT.encode(), id="bytes"),
+    ],
+)
+def test_unusual_audio_bodies_are_scanned_whole(body):
+    assert m._read_around_audio(m.SendAudio, body) is None
+    assert m.parse_body(body).audioData == BIG
+
+
 def outcome(parse, source):
     try:
         message = parse(source)
     except ValidationError as error:
         return error.code, error.field, error.message
     return type(message), message.to_dict()
+
+
+PIECES = [
+    "{", "}", "[", "]", ":", ",", '"', '""', "\\", '\\"', "\\u0022", "=", "==", " ", "\n", "\x00", "a",
+    "é", "\ud800", "0", "1", "-", "1e999", "NaN", "null", "true", '"audioData"', '"audioData":', '"audioData":"',
+    '"audioData": ""', ',"audioData":"AAAA"', '"audio\\u0044ata":"', '"action":"sendAudio",',
+    '"action":"heartbeat",', ',"x":{"audioData":"', '"x":"', '"}', "A" * 1200, "/" * 8,
+]  # fmt: skip
+
+
+@st.composite
+def audio_bodies(draw):
+    """A valid body of a drawn shape, cut into tokens of which some are then replaced, doubled or lost."""
+    colon = draw(st.sampled_from(['":', '": ', '" :']))
+    members = draw(
+        st.permutations(
+            [
+                ["action", ['"', "sendAudio", '"']],
+                ["audioData", ['"', BIG[:400], BIG[400:], '"']],
+                ["sequenceNumber", ["7"]],
+                ["timestamp", [str(NOW)]],
+                ["sessionId", ['"', ID, '"']],
+                ["requestId", ['"', "r1", '"']],
+            ]
+        )
+    )
+    tokens = ["{"]
+    for name, value in members:
+        tokens += ['"', name, colon, *value, ","]
+    tokens[-1] = "}"
+    for _ in range(draw(st.integers(0, 3))):
+        position = draw(st.integers(0, len(tokens) - 1))
+        width = draw(st.integers(0, 2))
+        tokens[position : position + width] = draw(st.lists(st.sampled_from(PIECES), max_size=2))
+    return "".join(tokens)
+
+
+@settings(max_examples=400, deadline=None)
+@for_example(COMPACT)
+@for_example(COMPACT.replace('"sessionId"', '"x":"\\"audioData\\":\\"","sessionId"'))
+@for_example(COMPACT.replace('"audioData"', '"x":{"audioData"').replace('","seq', '"},"seq'))
+@for_example(COMPACT.replace('"audioData":"', '"x" "audioData":"'))
+@for_example(COMPACT.replace('"audioData":"', '"audioData":"","x\\"audioData":"'))
+@for_example(COMPACT.replace('"audioData":"', '"x\\"audioData":"'))
+@for_example(COMPACT.replace('"audioData":', '"audioData" :').replace('"}', '"audioData":'))
+@for_example(COMPACT.replace('"audioData":', '"audioData":7,').replace(',"seq', ':1,"seq'))
+@for_example(COMPACT.replace('"audioData":"', '"audioData":["').replace('","seq', '"],"seq'))
+@for_example(COMPACT + "}")
+@for_example(COMPACT + "x")
+@for_example("[" + COMPACT + "]")
+@for_example('"audioData":"' + BIG + '"')
+@for_example('{"audioData":"' + BIG)
+@given(audio_bodies())
+def test_the_quick_ways_give_what_the_plain_way_gives(body):
+    """The same message, or the same refusal."""
+    assert outcome(m.parse_body, body) == outcome(plainly, body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([text for text, _, _ in CLIENT]),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2), st.sampled_from(PIECES)), max_size=3),
+)
+def test_the_quick_way_gives_what_the_plain_way_gives_for_short_bodies(text, changes):
+    body = text
+    for position, width, piece in changes:
+        body = body[:position] + piece + body[position + width :]
+
+    assert outcome(m.parse_body, body) == outcome(plainly, body)
 
 
 # --- to clients

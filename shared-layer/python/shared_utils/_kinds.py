@@ -362,17 +362,25 @@ def _checked_by(function: Callable[[Any], Any], check: Check, secret: bool) -> C
         value = check(value, path)
         try:
             kept = function(value)
-        except ValidationError as error:
-            said = error.message
-            if error.field and said.startswith(error.field):  # by the name that the check knows
-                said = path + said[len(error.field) :]
-            raise ValidationError(said, path, error.code) from None
-        except ValueError as error:
-            said = "is not accepted" if secret else _wire.text(str(error), 200)
-            raise ValidationError(f"{path}: {said}", path) from None
+        except (ValidationError, ValueError) as error:
+            raise _refused(error, path, secret) from None
         return value if kept is value else check(kept, path)
 
     return checked
+
+
+def _refused(error: ValidationError | ValueError, path: str, secret: bool) -> ValidationError:
+    """Return what a check of one's own has raised, for the field at `path`."""
+    wrong_code = ErrorCode.VALIDATION_INVALID_PARAMETER
+    code = error.code if isinstance(error, ValidationError) else wrong_code
+    if secret:  # its text may show the value
+        return ValidationError(f"{path} is not accepted", path, code)
+    if not isinstance(error, ValidationError):
+        return ValidationError(f"{path}: {_wire.text(str(error), 200)}", path)
+    said = error.message
+    if error.field and said.startswith(error.field):  # the name that the check knows it by
+        said = path + said[len(error.field) :]
+    return ValidationError(said, path, code)
 
 
 def plain(value: Any, whole: bool = False) -> Any:
@@ -503,42 +511,45 @@ _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 def _literal(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     if not {str, int, bool} >= {*map(type, hint.__args__)}:
         raise place.no_kind(hint)
-    return _choice({value: value for value in hint.__args__}, None, options)
+    return _choice(hint.__args__, hint.__args__, None, options)
 
 
 def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     values = [plain(member._value_, whole=True) for member in hint]
     if not values or not {str, int, float, bool} >= {*map(type, values)}:
         raise place.refusal(f"{_name_of(hint)} has other values than texts and numbers: write such")
-    return _choice(dict(zip(values, hint, strict=True)), hint, options)
+    return _choice(values, [*hint], hint, options)
 
 
-def one_of(*values: Any, example: Any = None) -> Kind:
-    """Return the kind of one of the values: `Literal` where `typing` is not loaded."""
-    kind = _choice({value: value for value in values}, None, {})
-    kind.example = kind.example if example is None else example
-    return kind
+def one_of(*values: Any, check: Check | None = None, example: Any = None) -> Kind:
+    """Return the kind of one of the values: `Literal` where `typing` is not loaded.
+
+    `check(value, path)` stands for the usual check, if it has errors of its own.
+    """
+    kind = _choice(values, values, None, {})
+    return Kind(check or kind.check, kind.schema, example or kind.example)
 
 
-def _choice(kept_of: dict[Any, Any], members: Any, options: dict[str, Any]) -> Kind:
+def _choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Kind:
     """Return the kind of one of the values; what is kept of it is its member, or the value."""
     secret = options.get("secret", False)
-    kept = {(type(value), value): one for value, one in kept_of.items()}
-    wanted = options.get("description") or f"one of {', '.join(map(str, kept_of))}"
+    # By type, too: True is equal to 1.
+    found_by = {(type(value), value): one for value, one in zip(values, kept, strict=True)}
+    wanted = options.get("description") or f"one of {', '.join(map(str, values))}"
 
     def check(value: Any, path: str) -> Any:
         if type(value) is members:
             return value
         bare = plain(value, whole=True)
-        found = kept.get((type(bare), bare)) if type(bare) in _JSON_TYPES else None
+        found = found_by.get((type(bare), bare)) if type(bare) in _JSON_TYPES else None
         if found is None:
             raise wrong(path, f"be {wanted}", value, secret)
         return found
 
-    types = {type(value) for value in kept_of}
+    types = {*map(type, values)}
     schema: Schema = {"type": _JSON_TYPES[types.pop()]} if len(types) == 1 else {}
-    schema |= {"enum": [*kept_of], "description": wanted}
-    return Kind(check, schema, next(iter(kept_of)), is_plain=members is None)
+    schema |= {"enum": [*values], "description": wanted}
+    return Kind(check, schema, values[0], is_plain=members is None)
 
 
 def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:

@@ -25,11 +25,13 @@ _CANDIDATES = [*map(chr, range(97, 123)), *map(chr, range(32, 97)), *map(chr, ra
 
 def is_read_alike(pattern: str) -> bool:
     """Return whether Python and ECMAScript read `pattern` alike, and it can be read at all."""
+    if re.fullmatch(f"(?:{_TOKEN})*", pattern) is None:
+        return False
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError):
         return False
-    return re.fullmatch(f"(?:{_TOKEN})*", pattern) is not None
+    return True
 
 
 def sample(pattern: str, shortest: int, longest: int) -> str | None:

@@ -336,6 +336,9 @@ def _set_tag(cls: type[Record]) -> None:
         wanted = f'{tag}: ClassVar[str] = "..." with 1 to {_MAX_TAG_CHARS} characters'
         raise TypeError(f"{cls.__name__}.{tag}: {_values.shown(given)} is no text: write {wanted}")
     setattr(cls, tag, given)
+    if type(cls.max_bytes) is not int or not 0 < cls.max_bytes <= MAX_MESSAGE_BYTES:
+        got = f"{cls.__name__}.max_bytes: {_values.shown(cls.max_bytes)} is no size of a message"
+        raise TypeError(f"{got}: write max_bytes: ClassVar[int] = 1 to {MAX_MESSAGE_BYTES}")
 
 
 def _kinds_of(cls: type[Record]) -> dict[str, tuple[Kind, bool]]:
@@ -349,7 +352,12 @@ def _declared_kinds(
     cls: type[Record], names: dict[str, Any], local: Any
 ) -> dict[str, tuple[Kind, bool]]:
     kinds = {}
-    for name, hint in cls.__annotations__.items():
+    try:
+        hints = cls.__annotations__
+    except NameError as error:  # Python 3.14 looks names up only now
+        advice = "import or declare it above the class, or quote the annotation"
+        raise TypeError(f"{cls.__name__}: {error}: {advice}") from None
+    for name, hint in hints.items():
         if is_class_variable(hint):
             continue
         place = Place(cls, name, names, local)
@@ -648,11 +656,27 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def example(cls: type[R]) -> R:
-    """Return a message that has every field, but for one that would hold another of its class."""
+    """Return a message that has every field, but for one that would hold another of its class.
+
+    Where no example of the kind fits what `check` wants, the default does. Raise TypeError if there
+    is none: `Limits(example=...)` says one.
+    """
     plan = cls._plan or _prepare(cls)
-    data = {field.wire: field.kind.make_example() for field in plan.fields.values()}
     try:
+        data = {field.wire: _example_of(field) for field in plan.fields.values()}
         return read_fields(cls, {name: value for name, value in data.items() if value is not None})
     except ValidationError as error:
         text = f"{cls.__name__}: no example is known, {error.message}: write Limits(example=...)"
         raise TypeError(text) from None
+
+
+def _example_of(field: _Field) -> Any:
+    value = field.kind.make_example()
+    try:
+        if value is not None:
+            field.kind.check(value, field.wire)
+        return value
+    except ValidationError:
+        if field.is_required or field.default is None:
+            raise
+        return _plain_copy(field.default)
