@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import io
@@ -1024,6 +1025,25 @@ def test_invocation_that_raises_is_flushed_too_and_the_error_stays(emitter, writ
     assert [declared(json.loads(line)) for line in written()] == [["ColdStarts"], ["A"]]
 
 
+def test_invocation_of_a_coroutine_is_flushed_when_it_ends(emitter, written):
+    @emitter.invocation("audio")
+    async def handler(event, context):
+        await asyncio.sleep(0)
+        emitter.emit_metric("A", 1)
+
+    asyncio.run(handler({}, None))
+
+    assert declared(json.loads(written()[-1])) == ["A"]
+
+
+def test_level_of_the_emitters_own_lines_can_be_asked(emitter, monkeypatch):
+    assert emitter.line_level == "INFO"
+
+    monkeypatch.setattr(module, "_level", "ERROR")
+
+    assert emitter.line_level == "ERROR"
+
+
 def test_emitter_as_a_block_is_flushed_when_it_raises(emitter, written):
     emitter.emit_metric("A", 1)
 
@@ -1206,6 +1226,53 @@ def test_context_times_a_block_that_raises(emitter, flushed):
         raise KeyError("mine")
 
     assert declared(flushed()[0]) == ["Latency"]
+
+
+def test_context_times_each_call_of_a_function(emitter, flushed):
+    @MetricsContext(emitter, "Latency", sessionId=SESSION)
+    def double(number):
+        return 2 * number
+
+    assert [double(1), double(2)] == [2, 4]
+    (document,) = flushed()
+    assert len(document["Latency"]) == 2
+    assert document["sessionId"] == SESSION
+
+
+def test_context_times_a_coroutine_until_it_ends(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+
+    @MetricsContext(emitter, "Latency")
+    async def work(ns):
+        await asyncio.sleep(0)
+        now_ns[0] += ns
+
+    async def both():
+        await asyncio.gather(work(5_000_000), work(7_000_000))
+
+    asyncio.run(both())
+
+    (document,) = flushed()
+    assert document["Latency"] == [5, 12]
+
+
+def generator():
+    yield
+
+
+@pytest.mark.parametrize(
+    ("decorate", "name"),
+    [
+        (lambda e: MetricsContext(e, "Latency"), "@MetricsContext"),
+        (lambda e: e.invocation("audio"), "@metrics.invocation"),
+    ],
+)
+def test_generator_is_refused(emitter, decorate, name):
+    with pytest.raises(TypeError) as caught:
+        decorate(emitter)(generator)
+
+    assert str(caught.value) == f"{name} cannot wrap generator, which is a generator"
 
 
 # --- threads -------------------------------------------------------------------------------------

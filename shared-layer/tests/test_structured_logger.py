@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import contextlib
 import contextvars
@@ -9,6 +10,7 @@ import dataclasses
 import datetime
 import enum
 import importlib.util
+import inspect
 import io
 import json
 import logging
@@ -722,6 +724,33 @@ def test_logging_context_tells_the_error_and_lets_it_pass(sl, log, monkeypatch):
     assert (line["error"]["type"], line["error"]["message"]) == ("KeyError", "'k'")
 
 
+# --- a line with more at its root
+
+
+def test_a_line_is_written_with_members_at_its_root(sl, log):
+    line = written(log.write_line, "INFO", "m", {"operation": "o", "a": 1}, None, ',"_aws":{}')
+
+    assert line == INFO + '"m","operation":"o","_aws":{},"context":{"a":1}}\n'
+
+
+def test_a_line_is_written_whatever_the_level(sl, log, configure):
+    configure(level="ERROR")
+
+    assert '"level":"INFO"' in written(log.write_line, "INFO", "m", {})
+
+
+@pytest.mark.parametrize(("level", "lines"), [("WARN", 1), ("ERROR", 2)])
+def test_what_waits_is_written_before_an_error(sl, log, configure, level, lines):
+    configure(buffer_debug_bytes=1000)
+
+    with sl.invocation({}):
+        written(log.debug, "waits")
+        text = written(log.write_line, level, "m", {}, KeyError("k"))
+
+    assert len(text.splitlines()) == lines
+    assert '"type":"KeyError"' in text.splitlines()[-1]
+
+
 # --- one invocation
 
 
@@ -795,6 +824,52 @@ def test_a_handler_may_be_any_callable(sl):
 
     assert sl.invocation(Handler())("event", None) == "event"
     assert sl.invocation(Handler()).__name__ == "handler"
+
+
+def test_an_async_handler_has_its_ids_until_it_ends(sl, log):
+    @sl.invocation
+    async def handler(event, context):
+        before = written(log.info, "m")
+        await asyncio.sleep(0)
+        return before, written(log.info, "m")
+
+    assert inspect.iscoroutinefunction(handler)
+    first, second = asyncio.run(handler(EVENT, LambdaContext()))
+    assert '"requestId":"lambda-1"' in first
+    assert '"requestId":"lambda-1"' in second
+    assert written(log.info, "m") == INFO + '"m"}\n'
+
+
+def test_async_handlers_side_by_side_see_nothing_of_each_other(sl, log):
+    @sl.invocation
+    async def handler(event, context):
+        sl.bind_context(sessionId=event)
+        await asyncio.sleep(0)
+        return written(log.info, "m")
+
+    async def both():
+        return await asyncio.gather(handler("one", None), handler("two", None))
+
+    first, second = asyncio.run(both())
+
+    assert '"sessionId":"one"' in first
+    assert '"sessionId":"two"' in second
+
+
+def generator(event, context):
+    yield
+
+
+async def async_generator(event, context):
+    yield
+
+
+@pytest.mark.parametrize("handler", [generator, async_generator])
+def test_a_generator_is_no_handler(sl, handler):
+    with pytest.raises(TypeError) as caught:
+        sl.invocation(handler)
+
+    assert str(caught.value) == f"@invocation cannot wrap {handler.__name__}, which is a generator"
 
 
 @pytest.mark.parametrize(

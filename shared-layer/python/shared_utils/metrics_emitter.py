@@ -13,7 +13,6 @@ import logging
 import os
 import time
 from collections import deque
-from contextlib import contextmanager
 from decimal import Decimal
 from enum import Enum
 
@@ -22,7 +21,9 @@ from . import _wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., object])
 
     _Record = tuple["_Key", Any, dict[str, object]]  # with the value and the properties
     _Group = tuple[tuple[tuple[str, str], ...], bool]  # dimensions as CloudWatch takes them
@@ -547,6 +548,11 @@ class MetricsEmitter:
                 taken.append(f',"_aws":{{"Timestamp":{self._clock() // 1_000_000}{text}')
         return taken
 
+    @property
+    def line_level(self) -> str:
+        """The level of the emitter's own lines: above INFO where Lambda would drop an INFO line."""
+        return _level
+
     # --- an invocation ---------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -555,15 +561,12 @@ class MetricsEmitter:
     def __exit__(self, *_: object) -> None:
         self.flush_due()
 
-    @contextmanager
-    def invocation(self, handler_name: str) -> Iterator[Self]:
+    def invocation(self, handler_name: str) -> _Invocation:
         """Count a cold start, and flush in the end, also when the call raises.
 
         `@metrics.invocation("audio")` on a handler, or `with metrics.invocation("audio"):`.
         """
-        self.emit_cold_start(handler_name)
-        with self:
-            yield self
+        return _Invocation(self, handler_name)
 
     # --- the metrics of the system, `METRICS` ----------------------------------------------------
 
@@ -671,17 +674,51 @@ class MetricsEmitter:
         )
 
 
-@contextmanager
-def MetricsContext(  # noqa: N802 - the name that callers know
-    emitter: MetricsEmitter,
-    metric_name: str,
-    dimensions: Mapping[str, str] | None = None,
-    **properties: Any,
-) -> Iterator[None]:
-    """Time a block and emit it in milliseconds, also when the block raises."""
-    started = time.perf_counter_ns()
-    try:
-        yield
-    finally:
-        elapsed_ms = (time.perf_counter_ns() - started) / 1e6
-        emitter.emit_metric(metric_name, elapsed_ms, "Milliseconds", dimensions, **properties)
+class _Invocation:
+    def __init__(self, emitter: MetricsEmitter, handler_name: str) -> None:
+        self._emitter = emitter
+        self._handler_name = handler_name
+
+    def __enter__(self) -> MetricsEmitter:
+        self._emitter.emit_cold_start(self._handler_name)
+        return self._emitter
+
+    def __exit__(self, *_: object) -> None:
+        self._emitter.flush_due()
+
+    def __call__(self, function: F) -> F:
+        from . import _functions
+
+        return _functions.wrap(function, lambda *_, **__: self, "@metrics.invocation")  # type: ignore[no-any-return]
+
+
+class MetricsContext:
+    """Time a block, or each call of a function, and emit it in milliseconds, also when it raises."""
+
+    def __init__(
+        self,
+        emitter: MetricsEmitter,
+        metric_name: str,
+        dimensions: Mapping[str, str] | None = None,
+        **properties: Any,
+    ) -> None:
+        self._metric = emitter, metric_name, dimensions
+        self._properties = properties
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter_ns()
+
+    def __exit__(self, *_: object) -> None:
+        elapsed_ms = (time.perf_counter_ns() - self._started) / 1e6
+        emitter, name, dimensions = self._metric
+        emitter.emit_metric(name, elapsed_ms, "Milliseconds", dimensions, **self._properties)
+
+    def __call__(self, function: F) -> F:
+        """Return the function with each of its calls timed."""
+        from . import _functions
+
+        return _functions.wrap(function, self._again, "@MetricsContext")  # type: ignore[no-any-return]
+
+    def _again(self, *_: object, **__: object) -> MetricsContext:
+        """Return a context of its own for one call: calls may overlap."""
+        return MetricsContext(*self._metric, **self._properties)

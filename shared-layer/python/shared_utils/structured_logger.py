@@ -21,7 +21,7 @@ from . import _wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from types import CodeType
     from typing import Any, Protocol, Self
 
@@ -145,7 +145,7 @@ def end_invocation(before: _Scope, failed: bool = False) -> None:
 class _Invocation:
     __slots__ = ("_before", "_fields")
 
-    def __init__(self, event: object, context: object) -> None:
+    def __init__(self, event: object, context: object = None, /, *_: object, **__: object) -> None:
         self._fields = _ids_of(event, context)
 
     def __enter__(self) -> None:
@@ -159,20 +159,14 @@ def invocation(event: Any, context: Any = None) -> Any:
     """Bind the ids of one Lambda call and clear them after it; a decorator or a context manager.
 
     `@invocation` on a handler, or `with invocation(event, context):`. `requestId` is Lambda's,
-    `correlationId` the client's `requestId`, else API Gateway's.
+    `correlationId` the client's `requestId`, else API Gateway's. A Lambda entry is a `def`, or a
+    `WebSocketHandler`; what wraps an `async def` is one, too, for who awaits it: Mangum, a test.
     """
     if not callable(event):
         return _Invocation(event, context)
-    handler: Callable[..., Any] = event
+    from . import _functions
 
-    def bound(event: object, context: object, *args: Any, **kwargs: Any) -> Any:
-        with _Invocation(event, context):
-            return handler(event, context, *args, **kwargs)
-
-    bound.__name__ = getattr(handler, "__name__", "handler")
-    bound.__doc__ = handler.__doc__
-    bound.__wrapped__ = handler  # type: ignore[attr-defined]
-    return bound
+    return _functions.wrap(event, _Invocation, "@invocation")
 
 
 def _ids_of(event: Any, context: Any) -> dict[str, object]:
@@ -515,6 +509,17 @@ class StructuredLogger:
     def is_enabled_for(self, level: str) -> bool:
         """Return whether a line of this level would be written now."""
         return _LEVELS.get(_level_name(level), 0) >= _LEVELS[_level]
+
+    def write_line(
+        self, level: str, message: str, fields: dict[str, Any], error: object = None, root: str = ""
+    ) -> None:
+        """Write one line, whatever level is set; what was buffered comes before an ERROR.
+
+        `root` is JSON text of members (`,"a":1`) that stand at the line's root, uncut: metrics.
+        """
+        if level == "ERROR":
+            _flush_buffer()
+        _write(self._line(level, message, None, (), fields, error, root))
 
     def log_websocket_message(self, direction: str, message_type: str, message_size: int) -> None:
         """Write that a message of `message_size` bytes came (`inbound`) or went (`outbound`)."""
