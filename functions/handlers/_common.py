@@ -21,7 +21,7 @@ from shared_utils import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Protocol
 
     from broadcast.sessions import Reattached, Session
@@ -56,13 +56,16 @@ class Desk:
         name: str,
         *,
         role_of: Callable[[Request[Any]], str] | None = None,
+        sampled: Mapping[str, int] | None = None,
         warm: bool = True,
     ) -> None:
         configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
         self.settings = Settings.read(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)
         role_of = role_of or self.attend
-        self.handler = WebSocketHandler(name, role_of=role_of, subprotocols=[SUBPROTOCOL])
+        self.handler = WebSocketHandler(
+            name, role_of=role_of, subprotocols=[SUBPROTOCOL], sampled=sampled
+        )
         self.metrics: MetricsEmitter = self.handler.metrics
         self.store = Store(on_failure=self.metrics.emit_dynamodb_error)
         if warm and "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
@@ -74,7 +77,7 @@ class Desk:
         """Route a control message of someone who is in a session, and count how long it takes."""
 
         def register(function: Callable[[Request[Any]], object]) -> Callable[..., object]:
-            @self.handler.route(action)
+            @self.handler.route(action, role=getattr(action, "sender", None))
             def timed(request: Request[Any]) -> object:
                 started = time.perf_counter_ns()
                 session_id = request.caller.session_id

@@ -42,14 +42,14 @@ def attend(request: Request[SendAudio]) -> str:
     return SPEAKER
 
 
-desk = Desk("AudioHandler", role_of=attend)
+desk = Desk("AudioHandler", role_of=attend, sampled={"sendAudio": 100})
 desk.pace = Pace(desk.settings.audio_chunks_per_second)
 handler = desk.handler
 sessions: Recent[Session] = Recent(FRESH_SECONDS)  # by the speaker's connection
 watch = QualityWatch()
 
 
-@handler.route(SendAudio)
+@handler.route(SendAudio, role=SPEAKER)
 def take_chunk(request: Request[SendAudio]) -> None:
     """Check a chunk, pass it on, and tell the speaker if it is hard to understand."""
     started_ns = time.perf_counter_ns()

@@ -25,27 +25,30 @@ ARROWS = {
     "_wire": set(),
     "_values": set(),
     "_patterns": set(),
+    "_functions": set(),
+    "_event_loop": set(),
     "error_codes": set(),
     "table_names": {"error_codes"},
-    "structured_logger": {"error_codes"},
-    "metrics_emitter": {"error_codes"},
+    "structured_logger": {"_functions", "error_codes"},
+    "metrics_emitter": {"_functions", "error_codes"},
     "validators": {"_values", "error_codes"},
     "_kinds": {"_values", "_patterns", "error_codes"},
     "records": {"_kinds", "_values", "error_codes"},
     "_exchange": {"error_codes"},
     "connections": {"_exchange", "error_codes"},
     "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
+    "_routes": {"_functions", "error_codes", "records"},
     "websocket_handler": {
-        *("error_codes", "table_names", "structured_logger", "metrics_emitter"),
-        *("validators", "connections", "records", "websocket_messages"),
+        *("_routes", "_functions", "_event_loop", "_values", "error_codes"),
+        *("records", "structured_logger", "metrics_emitter", "connections"),
     },
     "testing": {*PUBLIC},
 }
 # Imported by whom they may be, and import no sibling.
 LEAF = {"_wire"}
-LEAVES = {"_wire", "_values", "_patterns"}
+LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop"}
 # What a caller's type is called; at run time the arrow has one direction only.
-FOR_HINTS_ONLY = {"_exchange": {"connections"}}
+FOR_HINTS_ONLY = {"_exchange": {"connections"}, "_routes": {"websocket_handler"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
 # An annotation is text, and one function finds what it names.
 DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_kinds": ["eval"]}
@@ -112,6 +115,18 @@ def test_import_for_hints_stands_where_it_is_never_executed(module):
 
     assert [hints.count(name) for name in names] == [1] * len(names)
     assert [everywhere.count(name) for name in names] == [1] * len(names)
+
+
+def test_handler_takes_nothing_private_of_other_modules():
+    """Then what it does can be done by a handler of somebody's own."""
+    found = [n for n in ast.walk(TREES["websocket_handler"]) if isinstance(n, ast.ImportFrom)]
+    siblings = [n for n in found if n.level]
+
+    names = {alias.name for node in siblings if node.module for alias in node.names}
+    modules = {alias.name for node in siblings if not node.module for alias in node.names}
+
+    assert [name for name in names if name[0] == "_"] == []
+    assert modules <= LEAVES
 
 
 @pytest.mark.parametrize("leaf", sorted(LEAVES))
@@ -210,6 +225,14 @@ def test_the_proof_above_can_see_an_expensive_module(module):
         ),
         pytest.param("Record", {"records", "_kinds", "error_codes"}, id="records"),
         pytest.param("Connections", {"connections", "error_codes"}, id="connections"),
+        pytest.param(
+            "WebSocketHandler",
+            {
+                *("websocket_handler", "_routes", "records", "_kinds"),
+                *("structured_logger", "metrics_emitter", "error_codes"),
+            },
+            id="handler",
+        ),
     ],
 )
 def test_name_loads_its_module_and_what_that_needs(name, modules):

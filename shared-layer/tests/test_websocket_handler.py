@@ -1,7 +1,11 @@
 """From an event to a function and back, for events, bodies and exceptions of every kind."""
 
+import asyncio
+import contextvars
 import json
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import metrics_emitter, structured_logger
+from shared_utils import metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
-from shared_utils.error_codes import ApplicationError, ErrorCode
+from shared_utils.error_codes import ApplicationError, ErrorCode, ErrorCodeBase, ValidationError
 from shared_utils.metrics_emitter import MetricsEmitter
+from shared_utils.records import ClientMessage
 from shared_utils.structured_logger import bind_context
 from shared_utils.testing import (
     FakeConnections,
@@ -22,7 +27,6 @@ from shared_utils.testing import (
     disconnect_event,
     message_event,
 )
-from shared_utils.validators import ValidationError
 from shared_utils.websocket_handler import Request, Routes, WebSocketHandler
 from shared_utils.websocket_messages import (
     GetSessionStatus,
@@ -63,7 +67,7 @@ def sender():
 
 @pytest.fixture
 def handler(sender):
-    return WebSocketHandler("door", connections=sender, subprotocols=("v2", "v1"))
+    return WebSocketHandler("Chat", connections=sender, subprotocols=("v2", "v1"))
 
 
 def handle(handler, event, context=None):
@@ -75,7 +79,7 @@ def handle(handler, event, context=None):
 
 def heartbeat_of(function, **settings):
     """Return a handler that answers heartbeats with `function`."""
-    handler = WebSocketHandler("door", **{"connections": FakeConnections(), **settings})
+    handler = WebSocketHandler("Chat", **{"connections": FakeConnections(), **settings})
     handler.route(Heartbeat)(function)
     return handler
 
@@ -235,31 +239,12 @@ def test_several_modules_make_one_handler(handler, sender):
 
 def test_default_takes_what_has_no_route(handler, sender):
     handler.route(Heartbeat)(lambda _: {"type": "heart"})
-    handler.route("$default")(lambda request: {"type": request.message.action})
+    handler.route("$default")(lambda request: {"type": request.body["action"]})
 
     handle(handler, message_event({"action": "pausePlayback"}))
     handle(handler, message_event({"action": "heartbeat"}))
 
     assert [message["type"] for _, message in sender.sent] == ["pausePlayback", "heart"]
-
-
-@pytest.mark.parametrize(
-    ("declare", "text"),
-    [
-        (lambda h: h.route("dance"), "'dance' is not an action of websocket_messages"),
-        (lambda h: h.route(Heartbeat, role="king"), "'king' is not a role"),
-        (
-            lambda h: (h.route("$connect")(len), h.route("$connect")(len)),
-            "'$connect' has a route already",
-        ),
-    ],
-)
-def test_wrong_declaration_refused(handler, declare, text):
-    with pytest.raises(ApplicationError) as caught:
-        declare(handler)
-
-    assert str(caught.value) == text
-    assert caught.value.code == "INTERNAL_CONFIGURATION_ERROR"
 
 
 @pytest.mark.parametrize("event", [{}, None, [], "text", 7, {"requestContext": None}])
@@ -336,11 +321,8 @@ def test_function_without_a_result_sends_nothing(handler, sender):
         7,
         "text",
         False,
-        {"statusCode": 200},
-        {"type": 5},
         {"type": "ok", "set": {1}},
         {"type": "ok", "nan": float("nan")},
-        Heartbeat(),
     ],
 )
 def test_result_that_is_no_message_is_our_failure(returned):
@@ -462,6 +444,19 @@ def test_error_reply_that_leaves_does_not_hide_the_failure():
     assert summary["error"]["message"] == "first"
 
 
+@pytest.mark.parametrize("index", [1, 2])
+def test_sender_whose_error_cannot_be_shown_is_answered_for(index):
+    handler = heartbeat_of(
+        raises(ValueError("first")), connections=BrokenConnections(HOSTILE[index])
+    )
+
+    result, (warning, summary, *_) = handle(handler, message_event(HEARTBEAT))
+
+    assert result == {"statusCode": 500}
+    assert warning["message"] == "The error reply could not be sent"
+    assert summary["error"]["message"] == "first"
+
+
 def test_sender_that_raises_is_logged():
     error = ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, "no endpoint")
     handler = heartbeat_of(lambda _: {"type": "ok"}, connections=BrokenConnections(error))
@@ -505,7 +500,7 @@ def test_reply_goes_over_a_real_socket(monkeypatch):
 
 def test_connections_are_those_of_the_event(monkeypatch):
     monkeypatch.delenv("API_GATEWAY_ENDPOINT", raising=False)
-    request = Request(WebSocketHandler("door"), read_event("message"), None)
+    request = Request(WebSocketHandler("Chat"), read_event("message"), None)
 
     assert type(request.connections) is Connections
 
@@ -561,8 +556,8 @@ def test_sends_end_with_the_deadline():
     ("role", "status"), [("speaker", 200), ("listener", 403), (None, 403), ("any", 403)]
 )
 def test_role_is_checked(sender, role, status):
-    handler = WebSocketHandler("door", role_of=lambda _: role, connections=sender)
-    handler.route(GetSessionStatus)(lambda _: None)
+    handler = WebSocketHandler("Chat", role_of=lambda _: role, connections=sender)
+    handler.route(GetSessionStatus, role="speaker")(lambda _: None)
 
     result, _ = handle(handler, message_event({"action": "getSessionStatus"}))
 
@@ -570,30 +565,24 @@ def test_role_is_checked(sender, role, status):
     assert [m["code"] for _, m in sender.sent] == ["AUTH_INVALID_ROLE"] * (status == 403)
 
 
-def test_role_of_the_message_holds_on_the_default_route():
-    handler = WebSocketHandler("d", role_of=lambda _: "listener", connections=FakeConnections())
-    handler.route("$default")(lambda _: None)
+def test_role_is_any_text_and_holds_on_the_default_route():
+    roles = iter(["moderator", "guest"])
+    handler = WebSocketHandler("Quiz", role_of=lambda _: next(roles), connections=FakeConnections())
+    handler.route("$default", role="moderator")(lambda _: None)
 
-    result, _ = handle(handler, message_event({"action": "getSessionStatus"}))
+    taken, _ = handle(handler, message_event({"action": "ban"}))
+    refused, _ = handle(handler, message_event({"action": "ban"}))
 
-    assert result == {"statusCode": 403}
-
-
-def test_route_may_ask_for_another_role():
-    handler = WebSocketHandler("d", role_of=lambda _: "listener", connections=FakeConnections())
-    handler.route(GetSessionStatus, role="any")(lambda _: None)
-
-    result, _ = handle(handler, message_event({"action": "getSessionStatus"}))
-
-    assert result == {"statusCode": 200}
+    assert taken == {"statusCode": 200}
+    assert refused == {"statusCode": 403}
 
 
-@pytest.mark.parametrize("action", ["heartbeat", "createSession"])
-def test_role_is_not_asked_where_anyone_may(action):
-    handler = WebSocketHandler("d", role_of=raises(ValueError), connections=FakeConnections())
-    handler.route("$default")(lambda _: None)
+@pytest.mark.parametrize("role", [None, "any"])
+def test_role_is_not_asked_where_anyone_may(role):
+    handler = WebSocketHandler("Chat", role_of=raises(ValueError), connections=FakeConnections())
+    handler.route("$default", role=role)(lambda _: None)
 
-    result, _ = handle(handler, message_event({"action": action, "sourceLanguage": "en"}))
+    result, _ = handle(handler, message_event(HEARTBEAT))
 
     assert result == {"statusCode": 200}
 
@@ -641,8 +630,11 @@ def test_body_refused(handler, sender, body, code):
     assert "error" not in line
 
 
-def test_body_that_is_not_the_base64_it_claims_to_be_is_refused(handler, sender):
-    event = {**message_event("{}"), "body": "%%%", "isBase64Encoded": True}
+@pytest.mark.parametrize(
+    "body", [pytest.param("%%%", id="base64"), pytest.param("/w==", id="utf-8")]
+)
+def test_body_that_is_not_what_it_claims_to_be_is_refused(handler, sender, body):
+    event = {**message_event("{}"), "body": body, "isBase64Encoded": True}
 
     result, _ = handle(handler, event)
 
@@ -651,6 +643,7 @@ def test_body_that_is_not_the_base64_it_claims_to_be_is_refused(handler, sender)
 
 
 def test_error_reply_says_what_was_wrong_and_echoes_the_request_id(handler, sender):
+    handler.route(SetVolume)(lambda _: None)
     body = {"action": "setVolume", "volumeLevel": 7, "requestId": "client-1"}
 
     result, (line, *_) = handle(handler, message_event(body))
@@ -673,8 +666,9 @@ def test_error_reply_says_what_was_wrong_and_echoes_the_request_id(handler, send
     assert result == {"statusCode": 400}
 
 
-def test_unreadable_message_counts_for_the_action_that_the_gateway_read(handler):
+def test_message_that_is_refused_counts_for_its_key(handler):
     """So that refused audio can be told from refused control messages."""
+    handler.route(SendAudio)(lambda _: None)
     event = message_event({**AUDIO, "audioData": "AAAA"})
 
     _, (line, *_) = handle(handler, event)
@@ -683,13 +677,17 @@ def test_unreadable_message_counts_for_the_action_that_the_gateway_read(handler)
     assert line["ActionType"] == "sendAudio"
 
 
-def test_route_key_of_no_action_is_not_counted_by_name(handler):
-    _, (line, *_) = handle(handler, message_event("{}", routeKey="made-up-7"))
+@pytest.mark.parametrize("event", [message_event("{}", routeKey="made-up-7"), message_event("no")])
+def test_message_without_a_route_counts_as_unknown(handler, event):
+    handler.route(Heartbeat)(lambda _: None)
+
+    _, (line, *_) = handle(handler, event)
 
     assert line["operation"] == "unknown"
+    assert line["ActionType"] == "unknown"
 
 
-# --- the ladder
+# --- errors
 
 
 class BotocoreError(Exception):
@@ -760,6 +758,27 @@ def test_cause_of_a_refusal_is_logged():
     assert line["error"]["message"] == "reset by peer"
 
 
+class ChatCode(ErrorCodeBase):
+    ROOM_FULL = "ROOM_FULL", 409, "The room is full", False
+    CHAT_IS_DOWN = "CHAT_IS_DOWN", 503, "The chat is down", True
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ApplicationError(ChatCode.ROOM_FULL), "ROOM_FULL"),
+        (ApplicationError(ChatCode.CHAT_IS_DOWN), "CHAT_IS_DOWN"),
+    ],
+)
+def test_code_of_ones_own_reaches_client_line_and_metrics(handler, sender, error, code):
+    handler.route("say")(raises(error))
+
+    _, lines = handle(handler, message_event({"action": "say"}))
+
+    assert sender.sent[0][1]["code"] == lines[0]["errorCode"] == code
+    assert [line["ErrorCode"] for line in lines if "ErrorCode" in line] == [code]
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -767,6 +786,8 @@ def test_cause_of_a_refusal_is_logged():
         (ApplicationError("AUTH_UNAUTHORIZED"), 403),
         (ApplicationError("RATE_LIMIT_SESSION_CREATION"), 429),
         (ApplicationError("INTERNAL_DATABASE_ERROR"), 500),
+        (ApplicationError(ChatCode.ROOM_FULL), 409),
+        (ApplicationError(ChatCode.CHAT_IS_DOWN), 500),
         (ValidationError("no", "origin"), 400),
         (ValueError("no"), 500),
         (SystemExit(0), 500),
@@ -843,7 +864,7 @@ def test_code_that_is_no_member_is_looked_up(code, status):
     assert result == {"statusCode": status}
 
 
-def test_failure_of_the_ladder_itself_is_answered():
+def test_failure_of_the_error_mapping_itself_is_answered():
     handler = heartbeat_of(raises(HOSTILE[2]))
 
     result, lines = handle(handler, message_event(HEARTBEAT))
@@ -881,12 +902,12 @@ EVENT = st.fixed_dictionaries(
 
 @given(event=EVENT | JSON)
 def test_any_event_is_answered(event):
-    handler = WebSocketHandler("door", connections=FakeConnections(), subprotocols=("v1",))
+    handler = WebSocketHandler("Chat", connections=FakeConnections(), subprotocols=("v1",))
 
     result, lines = handle(handler, event)
 
     assert result["statusCode"] in (200, 400, 413)
-    assert lines[-1]["component"] == "door"
+    assert lines[-1]["component"] == "Chat"
 
 
 @given(body=st.text() | JSON.map(json.dumps) | JSON)
@@ -896,6 +917,999 @@ def test_any_body_is_answered(body):
     result, _ = handle(handler, {**message_event("{}"), "body": body})
 
     assert result["statusCode"] in (400, 413)
+
+
+# --- keys
+
+
+CHAT = {"kind": "say", "text": "hello", "requestId": "client-1"}
+
+
+def test_key_of_the_gateway_comes_first(handler):
+    seen = []
+    handler.route("say")(lambda request: seen.append("say"))
+    handler.route("shout")(lambda request: seen.append("shout"))
+
+    handle(handler, message_event({"action": "say"}, routeKey="shout"))
+
+    assert seen == ["shout"]
+
+
+@pytest.mark.parametrize("route_key", ["$default", "other", None, 7, ["say"]])
+def test_key_is_in_the_body_when_the_gateways_has_no_route(handler, route_key):
+    """An API with one route, `$default`, may have one function for all of its messages."""
+    seen = []
+    handler.route("$default")(lambda request: seen.append("$default"))
+    handler.route("say")(lambda request: seen.append(request.action))
+
+    handle(handler, message_event({"action": "say"}, routeKey=route_key))
+
+    assert seen == ["say"]
+
+
+def test_member_that_holds_the_key_can_be_chosen(sender):
+    handler = WebSocketHandler("Chat", selection="kind", connections=sender)
+    handler.route("say")(lambda request: {"text": request.body["text"]})
+
+    result, (line, *_) = handle(handler, message_event(CHAT))
+
+    assert result == {"statusCode": 200}
+    assert sender.sent == [(ID, {"text": "hello", "requestId": "client-1"})]
+    assert line["operation"] == line["ActionType"] == "say"
+    assert line["correlationId"] == "client-1"
+
+
+@pytest.mark.parametrize("key", ["$connect", "$disconnect", "$default"])
+def test_client_cannot_name_the_route_of_an_event(handler, sender, key):
+    """What `$connect` does is for those who connect, whatever their messages say."""
+    seen = []
+    for name in ("$connect", "$disconnect"):
+        handler.route(name)(lambda request: seen.append(request))
+
+    result, _ = handle(handler, message_event({"action": key}, routeKey=key))
+
+    assert result == {"statusCode": 400}
+    assert seen == []
+    assert sender.sent[0][1]["code"] == "VALIDATION_INVALID_ACTION"
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        ('{"action":"dance"}', {"action": "dance"}),
+        ('{"action":["say"]}', {"action": ["say"]}),
+        ("{}", {}),
+        ("no JSON", None),
+        ("[1]", None),
+        ("", None),
+    ],
+)
+def test_default_takes_whatever_no_route_takes(handler, body, seen):
+    found = []
+    handler.route("say")(lambda request: found.append("say"))
+    handler.route("$default")(
+        lambda request: found.append((request.action, request.body, request.text))
+    )
+
+    result, (line, *_) = handle(handler, message_event(body))
+
+    assert result == {"statusCode": 200}
+    assert found == [("$default", seen, body)]
+    assert line["ActionType"] == "$default"
+
+
+def test_text_is_decoded(handler):
+    found = []
+    handler.route("$default")(lambda request: found.append(request.text))
+    event = {**message_event("aMOp"), "isBase64Encoded": True}
+
+    handle(handler, event)
+
+    assert found == ["h\u00e9"]
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[1]", '"say"', "", None])
+def test_key_without_an_object_is_refused(handler, sender, body):
+    handler.route("say")(lambda _: None)
+    event = {**message_event("", routeKey="say"), "body": body}
+
+    result, (line, *_) = handle(handler, event)
+
+    assert result == {"statusCode": 400}
+    assert sender.sent[0][1]["code"] == "VALIDATION_INVALID_MESSAGE_FORMAT"
+    assert line["ActionType"] == "say"
+
+
+@pytest.mark.parametrize("request_id", [7, None, "x" * 129])
+def test_request_id_that_is_none_is_not_echoed(handler, sender, request_id):
+    handler.route("say")(lambda _: {"type": "said"})
+
+    handle(handler, message_event({"action": "say", "requestId": request_id}))
+
+    assert sender.sent == [(ID, {"type": "said"})]
+
+
+def test_request_id_of_the_longest_is_echoed(handler, sender):
+    handler.route("say")(lambda _: {"type": "said"})
+
+    handle(handler, message_event({"action": "say", "requestId": "x" * 128}))
+
+    assert sender.sent == [(ID, {"type": "said", "requestId": "x" * 128})]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("{}", "kind is required"),
+        ('{"kind":"dance"}', "kind has no route here, got 'dance'"),
+        ('{"kind":7}', "kind has no route here, got 7"),
+        ('{"kind":"\\u202e' + "x" * 90 + '"}', "kind has no route here, got '\\u202exxxxx"),
+    ],
+)
+def test_refusal_names_no_message_of_another_system(sender, body, message):
+    handler = WebSocketHandler("Chat", selection="kind", connections=sender)
+    handler.route("say")(lambda _: None)
+
+    handle(handler, message_event(body))
+
+    assert sender.sent[0][1]["message"].startswith(message)
+    assert sender.sent[0][1]["details"] == {"field": "kind"}
+    assert len(sender.sent[0][1]["message"]) < 80
+
+
+def test_class_is_parsed_when_only_the_body_names_it(handler):
+    seen = []
+    handler.route(SetVolume)(lambda request: seen.append(request.message.volumeLevel))
+
+    handle(handler, message_event({"action": "setVolume", "volumeLevel": 1}, routeKey="$default"))
+
+    assert seen == [1]
+
+
+class Say(ClientMessage):
+    """Reads its own text, as a message of audio does."""
+
+    text: str
+
+    @classmethod
+    def from_json(cls, text):
+        if "text" not in text:
+            raise ValidationError("say something", "text")
+        return cls(text="read", requestId="client-7")
+
+
+@pytest.mark.parametrize(("route_key", "text"), [("say", "read"), ("$default", "hello")])
+def test_class_that_reads_its_own_text_does_so_if_the_gateway_names_it(
+    handler, sender, route_key, text
+):
+    """Else the object has been read already."""
+    handler.route(Say)(lambda request: {"text": request.message.text})
+    event = message_event(
+        {"action": "say", "text": "hello", "requestId": "client-7"}, routeKey=route_key
+    )
+
+    handle(handler, event)
+
+    assert sender.sent == [(ID, {"text": text, "requestId": "client-7"})]
+
+
+def test_refusal_of_a_class_that_reads_its_own_text_echoes_the_request_id(handler, sender):
+    handler.route(Say)(lambda _: None)
+
+    result, _ = handle(handler, message_event({"action": "say", "requestId": "client-7"}))
+
+    assert result == {"statusCode": 400}
+    assert sender.sent[0][1]["message"] == "say something"
+    assert sender.sent[0][1]["requestId"] == "client-7"
+
+
+# --- before parsing
+
+
+def test_check_before_parsing_sees_connection_and_size(handler, sender):
+    seen = []
+    handler.route(Heartbeat)(lambda _: None)
+
+    @handler.before_parsing
+    def check(request):
+        seen.append((request.connection_id, len(request.text), request.action))
+
+    handle(handler, message_event("no JSON", "c-1"))
+    handle(handler, connect_event())
+
+    assert seen == [("c-1", 7, "unknown")]
+
+
+def test_message_that_is_refused_before_parsing_is_not_read(handler, sender, monkeypatch):
+    monkeypatch.setattr(websocket_handler, "read_object", explode)
+    handler.route("say")(lambda _: None)
+    handler.before_parsing(raises(ApplicationError("RATE_LIMIT_EXCEEDED")))
+
+    result, (line, *_) = handle(handler, message_event({"action": "say", "requestId": "client-1"}))
+
+    assert result == {"statusCode": 429}
+    assert sender.sent[0][1]["code"] == "RATE_LIMIT_EXCEEDED"
+    assert "requestId" not in sender.sent[0][1]
+    assert line["ActionType"] == "unknown"
+
+
+# --- replies of every kind
+
+
+class WithJson:
+    def __init__(self, text):
+        self.text = text
+
+    def to_json(self):
+        return self.text
+
+
+class WithDict:
+    def to_dict(self):
+        return {"type": "said"}
+
+
+class WithModelDump:
+    """As pydantic's models have it."""
+
+    def model_dump(self, *, mode):
+        return {"type": "said", "mode": mode}
+
+
+@pytest.mark.parametrize(
+    ("reply", "sent"),
+    [
+        ({"type": "said"}, {"type": "said"}),
+        ({"statusCode": 200}, {"statusCode": 200}),
+        ({}, {}),
+        (WithJson('{"type":"said"}'), {"type": "said"}),
+        (WithJson(b'{"type":"said"}'), {"type": "said"}),
+        (WithJson({"type": "said"}), {"type": "said"}),
+        (WithDict(), {"type": "said"}),
+        (WithModelDump(), {"type": "said", "mode": "json"}),
+        (HeartbeatAckMessage(timestamp=5), {"type": "heartbeatAck", "timestamp": 5}),
+        (Heartbeat(timestamp=5), {"action": "heartbeat", "timestamp": 5}),
+    ],
+)
+def test_reply_is_whatever_gives_an_object(handler, sender, reply, sent):
+    handler.route("say")(lambda _: reply)
+
+    handle(handler, message_event({"action": "say"}))
+    handle(handler, message_event({"action": "say", "requestId": "client-1"}))
+
+    assert sender.sent == [(ID, sent), (ID, {**sent, "requestId": "client-1"})]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param({"type": "said", "requestId": "mine"}, id="dict"),
+        pytest.param(HeartbeatAckMessage(requestId="mine"), id="message"),
+    ],
+)
+def test_request_id_of_the_reply_is_kept(handler, sender, reply):
+    handler.route(Heartbeat)(lambda _: reply)
+
+    handle(handler, message_event(HEARTBEAT))
+
+    assert sender.sent[0][1]["requestId"] == "mine"
+
+
+def test_returned_object_is_not_changed(handler, sender):
+    """It may be one for all: a constant, or what a cache holds."""
+    reply = {"type": "said", "requestId": None}
+    handler.route(Heartbeat)(lambda _: reply)
+
+    handle(handler, message_event(HEARTBEAT))
+
+    assert sender.sent == [(ID, {"type": "said", "requestId": "client-1"})]
+    assert reply == {"type": "said", "requestId": None}
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (7, "a reply must give a JSON object, got int"),
+        (WithJson("[1]"), "a reply must give a JSON object, got WithJson"),
+        (WithJson(None), "a reply must give a JSON object, got WithJson"),
+        (WithJson, "missing 1 required positional argument"),
+    ],
+)
+def test_reply_that_gives_no_object_is_our_failure(handler, sender, reply, text):
+    handler.route("say")(lambda _: reply)
+
+    result, (line, *_) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert text in line["error"]["message"]
+
+
+def test_coroutine_that_nobody_awaits_is_told_what_to_do(handler):
+    async def say(_request):
+        return {"type": "said"}
+
+    handler.route("say")(lambda request: say(request))
+
+    result, (line, *_) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert line["error"]["message"] == (
+        "a reply must give a JSON object, got coroutine:"
+        " await it, or declare its function with async def"
+    )
+
+
+# --- middleware
+
+
+@pytest.fixture
+def order():
+    return []
+
+
+def noting(order, name, asynchronous=False):
+    """Return a middleware that notes when it is entered and left."""
+
+    def middleware(request, call_next):
+        order.append(f"{name} {request.action}")
+        reply = call_next(request)
+        order.append(name)
+        return reply
+
+    async def async_middleware(request, call_next):
+        order.append(f"{name} {request.action}")
+        reply = await call_next(request)
+        order.append(name)
+        return reply
+
+    return async_middleware if asynchronous else middleware
+
+
+async def async_say(_request):
+    return {"type": "said"}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_first_middleware_is_outermost(handler, sender, order, asynchronous):
+    handler.middleware(noting(order, "a", asynchronous))
+    handler.route("say")(lambda _: order.append("say") or {"type": "said"})
+    handler.middleware(noting(order, "b", asynchronous))
+
+    result, _ = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 200}
+    assert order == ["a say", "b say", "say", "b", "a"]
+    assert sender.sent == [(ID, {"type": "said"})]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_middleware_is_around_every_event(handler, order, asynchronous):
+    handler.middleware(noting(order, "m", asynchronous))
+    handler.route("$default")(lambda _: None)
+
+    handle(handler, connect_event())
+    handle(handler, message_event("no JSON"))
+    handle(handler, disconnect_event())
+
+    assert order == ["m $connect", "m", "m $default", "m", "m $disconnect", "m"]
+
+
+def test_middleware_sees_what_is_checked(sender, order):
+    """It comes after parsing and the check of the role."""
+    handler = WebSocketHandler("Chat", role_of=lambda _: "guest", connections=sender)
+    handler.route("ban", role="moderator")(lambda _: None)
+    handler.route(SetVolume, role="guest")(lambda _: None)
+    handler.middleware(lambda request, call_next: order.append(request.message.volumeLevel))
+
+    handle(handler, message_event({"action": "ban"}))
+    handle(handler, message_event({"action": "setVolume", "volumeLevel": 7}))
+    handle(handler, message_event({"action": "setVolume", "volumeLevel": 1}))
+
+    assert order == [1]
+
+
+def test_middleware_may_answer_instead(handler, sender):
+    handler.route("say")(raises(ValueError()))
+    handler.middleware(lambda request, call_next: {"type": "closed"})
+
+    handle(handler, message_event({"action": "say"}))
+
+    assert sender.sent == [(ID, {"type": "closed"})]
+
+
+def test_middleware_is_inside_of_the_error_mapping(handler, sender):
+    handler.route("say")(lambda _: None)
+    handler.middleware(lambda request, call_next: raises(ApplicationError("SESSION_NOT_FOUND"))(0))
+
+    result, _ = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 404}
+    assert sender.sent[0][1]["code"] == "SESSION_NOT_FOUND"
+
+
+def test_middleware_sees_an_error_before_it_is_mapped(handler, order):
+    @handler.middleware
+    def watch(request, call_next):
+        try:
+            return call_next(request)
+        except ValueError as error:
+            order.append(str(error))
+            raise
+
+    handler.route("say")(raises(ValueError("mine")))
+
+    result, _ = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert order == ["mine"]
+
+
+def test_middleware_cannot_refuse_a_connection_by_what_it_returns(handler):
+    handler.middleware(lambda request, call_next: {"statusCode": 401})
+
+    result, _ = handle(handler, connect_event())
+
+    assert result == {"statusCode": 500}
+
+
+# --- exception handlers
+
+
+class ChatError(Exception):
+    pass
+
+
+class RoomError(ChatError):
+    pass
+
+
+def test_error_becomes_a_reply(handler, sender):
+    @handler.exception_handler(ChatError)
+    def on_chat_error(error, request):
+        return {"type": "chatError", "text": str(error), "key": request.action}
+
+    handler.route("say")(raises(ChatError("too loud")))
+
+    result, (line, *_) = handle(handler, message_event({"action": "say", "requestId": "client-1"}))
+
+    reply = {"type": "chatError", "text": "too loud", "key": "say", "requestId": "client-1"}
+    assert result == {"statusCode": 200}
+    assert sender.sent == [(ID, reply)]
+    assert (line["level"], line["message"]) == ("INFO", "Message handled")
+    assert line["context"] == {"mappedError": "ChatError"}
+
+
+def test_error_becomes_another(handler, sender):
+    @handler.exception_handler(ChatError)
+    def on_chat_error(error, request):
+        raise ApplicationError("SESSION_NOT_FOUND", "No such room") from error
+
+    handler.route("say")(raises(ChatError("room 7")))
+    handler.route("$connect")(raises(ChatError("room 7")))
+
+    result, (line, *_) = handle(handler, message_event({"action": "say"}))
+    refused, _ = handle(handler, connect_event())
+
+    assert result == refused == {"statusCode": 404}
+    assert sender.sent[0][1]["message"] == "No such room"
+    assert line["error"]["message"] == "room 7"
+    assert "mappedError" not in line.get("context", {})
+
+
+@pytest.mark.parametrize(
+    ("error", "by"),
+    [
+        (RoomError(), "RoomError"),
+        (ChatError(), "Exception"),
+        (ValidationError("no"), "ApplicationError"),
+        (KeyError(), "Exception"),
+        (SystemExit(), "BaseException"),
+    ],
+)
+def test_nearest_class_counts(handler, sender, error, by):
+    for kind in (BaseException, Exception, ApplicationError, RoomError):
+        handler.exception_handler(kind)(lambda _e, _r, name=kind.__name__: {"by": name})
+    handler.route("say")(raises(error))
+
+    handle(handler, message_event({"action": "say"}))
+
+    assert sender.sent == [(ID, {"by": by})]
+
+
+def test_exception_handler_may_only_look_and_raise_the_error_again(handler, sender):
+    """So can refused messages be counted for each connection."""
+    refused = []
+
+    @handler.exception_handler(ValidationError)
+    def count(error, request):
+        refused.append(request.connection_id)
+        raise error
+
+    handler.route("say")(lambda _: None)
+
+    result, (line, *_) = handle(handler, message_event("no JSON", "c-1"))
+
+    assert result == {"statusCode": 400}
+    assert refused == ["c-1"]
+    assert sender.sent[0][1]["code"] == "VALIDATION_INVALID_MESSAGE_FORMAT"
+    assert (line["level"], "error" in line) == ("WARN", False)
+
+
+def test_refusals_of_the_handler_itself_can_be_mapped(handler, sender):
+    handler.exception_handler(ValidationError)(lambda error, _: {"wrong": error.field})
+    handler.route(SetVolume)(lambda _: None)
+
+    handle(handler, message_event({"action": "setVolume", "volumeLevel": 7}))
+    handle(handler, message_event({"action": "dance"}))
+
+    assert sender.sent == [(ID, {"wrong": "volumeLevel"}), (ID, {"wrong": "action"})]
+
+
+def test_nothing_is_sent_if_an_exception_handler_returns_nothing(handler, sender):
+    handler.exception_handler(ChatError)(lambda error, request: None)
+    handler.route("say")(raises(ChatError()))
+    handler.route("$disconnect")(raises(ChatError()))
+
+    result, _ = handle(handler, message_event({"action": "say"}))
+    gone, _ = handle(handler, disconnect_event())
+
+    assert result == gone == {"statusCode": 200}
+    assert sender.sent == []
+
+
+@pytest.mark.parametrize("returned", [None, {"type": "chatError"}])
+def test_exception_handler_of_connect_may_only_raise(handler, returned):
+    """Else everybody would be let in whom an error should have kept out."""
+    handler.exception_handler(ChatError)(lambda error, request: returned)
+    handler.route("$connect")(raises(ChatError("not today")))
+
+    result, (line, *_) = handle(handler, connect_event())
+
+    assert result == {"statusCode": 500}
+    assert line["error"]["message"] == "On $connect an exception handler may only raise"
+    assert line["error"]["cause"]["message"] == "not today"
+
+
+def test_exception_handler_that_fails_is_a_failure(handler, sender):
+    handler.exception_handler(ChatError)(raises_two(KeyError("its own")))
+    handler.exception_handler(KeyError)(lambda error, request: {"type": "not asked"})
+    handler.route("say")(raises(ChatError("first")))
+
+    result, (line, *_) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert sender.sent[0][1]["code"] == "INTERNAL_SERVER_ERROR"
+    assert line["error"]["type"] == "KeyError"
+    assert line["error"]["cause"]["message"] == "first"
+
+
+def raises_two(error):
+    return lambda _error, _request: raises(error)(None)
+
+
+# --- failure hooks
+
+
+def test_failure_is_offered_to_every_hook(handler, sender):
+    seen = []
+    handler.on_failure(lambda error, request: seen.append((error, request.action)))
+    handler.on_failure(lambda error, request: seen.append((error, request.connection_id)))
+    error = ValueError("ours")
+    handler.route("say")(raises(error))
+
+    result, _ = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert seen == [(error, "say"), (error, ID)]
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (ApplicationError("SESSION_NOT_FOUND"), 0),
+        (ValidationError("no"), 0),
+        (ChatError(), 0),
+        (ApplicationError("INTERNAL_DATABASE_ERROR"), 1),
+        (KeyError(), 1),
+        (SystemExit(), 1),
+    ],
+)
+def test_only_what_is_unexpected_is_a_failure(handler, error, calls):
+    seen = []
+    handler.on_failure(lambda error, request: seen.append(error))
+    handler.exception_handler(ChatError)(lambda error, request: None)
+    handler.route("say")(raises(error))
+
+    handle(handler, message_event({"action": "say"}))
+
+    assert len(seen) == calls
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("hook"), SystemExit("hook")])
+def test_hook_that_fails_changes_nothing(handler, sender, raised):
+    seen = []
+    handler.on_failure(raises_two(raised))
+    handler.on_failure(lambda error, request: seen.append(error))
+    handler.route("say")(raises(ValueError("ours")))
+
+    result, lines = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert len(sender.sent) == len(seen) == 1
+    assert [line["error"]["message"] for line in lines if "error" in line] == ["ours", "hook"]
+    assert lines.level("WARN")[0]["message"] == "A failure hook failed"
+
+
+def test_metrics_of_a_hook_are_written(handler):
+    handler.on_failure(lambda error, request: request.metrics.emit_metric("Reported", 1, "Count"))
+    handler.route("say")(raises(ValueError("ours")))
+
+    _, lines = handle(handler, message_event({"action": "say"}))
+
+    assert lines.metrics()["Reported"] == [1]
+
+
+# --- async
+
+
+def test_async_route(handler, sender):
+    @handler.route("say")
+    async def say(request):
+        await asyncio.sleep(0)
+        return {"type": "said", "text": request.body["text"]}
+
+    result, (line, *_) = handle(handler, message_event({"action": "say", "text": "hello"}))
+
+    assert result == {"statusCode": 200}
+    assert sender.sent == [(ID, {"type": "said", "text": "hello"})]
+    assert (line["message"], line["operation"]) == ("Message handled", "say")
+
+
+def test_sync_route_beside_an_async_one(handler, sender):
+    handler.route("say")(async_say)
+    handler.route("shout")(lambda _: {"type": "shouted"})
+
+    handle(handler, message_event({"action": "shout"}))
+    result, _ = handle(handler, connect_event())
+
+    assert result == {"statusCode": 200}
+    assert sender.sent == [(ID, {"type": "shouted"})]
+
+
+def test_async_routes_of_another_module(handler, sender):
+    routes = Routes()
+    routes.route("say")(async_say)
+    handler.include(routes)
+
+    handle(handler, message_event({"action": "say"}))
+
+    assert sender.sent == [(ID, {"type": "said"})]
+
+
+def test_async_failure_is_mapped(handler, sender):
+    @handler.route("say")
+    async def say(_request):
+        raise ApplicationError("SESSION_NOT_FOUND")
+
+    result, (line, *_) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 404}
+    assert line["errorCode"] == "SESSION_NOT_FOUND"
+
+
+def test_bound_fields_stand_on_the_summary_and_on_no_later_line(handler):
+    own = contextvars.ContextVar("own", default="nothing")
+    seen = []
+
+    @handler.route("say")
+    async def say(request):
+        seen.append(own.get())
+        own.set(request.body["room"])
+        bind_context(room=request.body["room"])
+        await asyncio.sleep(0)
+
+    @handler.route("look")
+    async def look(request):
+        seen.append(own.get())
+        request.logger.info("looking")
+
+    _, (said, *_) = handle(handler, message_event({"action": "say", "room": "blue"}))
+    _, (looked, summary, *_) = handle(handler, message_event({"action": "look"}))
+
+    assert said["context"] == {"room": "blue"}
+    assert "context" not in looked
+    assert "context" not in summary
+    assert seen == ["nothing", "nothing"]
+
+
+def test_context_variable_of_a_sync_route_is_not_seen_by_the_next_event(handler):
+    own = contextvars.ContextVar("own", default="nothing")
+    seen = []
+
+    @handler.route("say")
+    def say(_request):
+        seen.append(own.get())
+        own.set("changed")
+
+    handle(handler, message_event({"action": "say"}))
+    handle(handler, message_event({"action": "say"}))
+
+    assert seen == ["nothing", "nothing"]
+
+
+def test_callers_context_is_seen(handler):
+    """What a wrapper around the handler has set, a tracer's span say."""
+    own = contextvars.ContextVar("own", default="nothing")
+    seen = []
+
+    @handler.route("say")
+    async def say(_request):
+        seen.append(own.get())
+
+    token = own.set("the caller's")
+    handle(handler, message_event({"action": "say"}))
+    own.reset(token)
+
+    assert seen == ["the caller's"]
+
+
+def test_events_share_the_loop(handler):
+    loops = []
+
+    @handler.route("say")
+    async def say(_request):
+        loops.append(asyncio.get_running_loop())
+
+    handle(handler, message_event({"action": "say"}))
+    handle(handler, message_event({"action": "say"}))
+
+    assert loops[0] is loops[1]
+
+
+def test_task_that_is_left_is_cancelled_and_counted(handler):
+    ends = []
+
+    async def work():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ends.append("cancelled")
+
+    @handler.route("say")
+    async def say(_request):
+        tasks = [asyncio.create_task(work()) for _ in range(2)]
+        await asyncio.sleep(0)
+        del tasks
+        return {"type": "said"}
+
+    result, (warning, summary, *_) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 200}
+    assert ends == ["cancelled", "cancelled"]
+    assert warning["level"] == "WARN"
+    assert warning["message"] == "Tasks were left behind and cancelled"
+    assert warning["context"] == {"tasks": 2}
+    assert warning["connectionId"] == ID
+    assert summary["message"] == "Message handled"
+
+
+def test_task_that_is_left_by_a_failure_is_cancelled(handler):
+    @handler.route("say")
+    async def say(_request):
+        task = asyncio.create_task(asyncio.sleep(60))
+        raise ValueError(str(task.done()))
+
+    result, (warning, summary, *_) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 500}
+    assert warning["context"] == {"tasks": 1}
+    assert summary["error"]["message"] == "False"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_called_where_a_loop_runs(handler, sender, asynchronous):
+    handler.route("say")(async_say if asynchronous else lambda _: {"type": "said"})
+    event = message_event({"action": "say"})
+
+    async def call():
+        return handle(handler, event)
+
+    result, (line, *_) = asyncio.run(call())
+
+    if asynchronous:
+        assert result == {"statusCode": 500}
+        assert sender.sent[0][1]["code"] == "INTERNAL_CONFIGURATION_ERROR"
+        assert line["error"]["message"] == (
+            "This handler has async routes and was called where an event loop runs already:"
+            " call it from a thread without one"
+        )
+    else:
+        assert result == {"statusCode": 200}
+
+
+def test_asyncio_is_loaded_by_the_first_async_route():
+    code = """
+import sys
+from shared_utils import WebSocketHandler
+
+handler = WebSocketHandler("Chat")
+handler.route("say")(lambda request: None)
+handler.middleware(lambda request, call_next: call_next(request))
+handler({}, None)
+print("asyncio" in sys.modules)
+
+async def shout(request): pass
+
+handler = WebSocketHandler("Chat")
+handler.route("shout")(shout)
+print("asyncio" in sys.modules)
+"""
+    package = Path(websocket_handler.__file__).parent.parent
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": str(package)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.split()[-2:] == ["False", "True"]
+    assert run.stderr == ""
+
+
+# --- what is refused when it is declared
+
+
+def sync_middleware(request, call_next):
+    return call_next(request)
+
+
+async def async_middleware(request, call_next):
+    return await call_next(request)
+
+
+async def async_on_error(error, request):
+    return None
+
+
+def generator(_request):
+    yield
+
+
+def included_async():
+    routes = Routes()
+    routes.route("say")(async_say)
+    return routes
+
+
+SELECTION = "selection is a name in the body, such as 'action', got"
+
+
+@pytest.mark.parametrize(
+    ("declare", "text"),
+    [
+        pytest.param(
+            lambda h: (h.middleware(sync_middleware), h.route("say")(async_say)),
+            "the route 'say' is async, so the middleware 'sync_middleware' must be async def, too",
+            id="async-route-after-sync-middleware",
+        ),
+        pytest.param(
+            lambda h: (h.middleware(sync_middleware), h.include(included_async())),
+            "the route 'say' is async, so the middleware 'sync_middleware' must be async def, too",
+            id="included-async-route-after-sync-middleware",
+        ),
+        pytest.param(
+            lambda h: (h.route("say")(async_say), h.middleware(sync_middleware)),
+            "the middleware 'sync_middleware' must be async def, as others here are",
+            id="sync-middleware-after-async-route",
+        ),
+        pytest.param(
+            lambda h: (h.middleware(sync_middleware), h.middleware(async_middleware)),
+            "the middleware 'async_middleware' is async, so the middleware 'sync_middleware'"
+            " must be async def, too",
+            id="async-middleware-after-sync-middleware",
+        ),
+        pytest.param(
+            lambda h: (h.middleware(async_middleware), h.middleware(sync_middleware)),
+            "the middleware 'sync_middleware' must be async def, as others here are",
+            id="sync-middleware-after-async-middleware",
+        ),
+        pytest.param(
+            lambda h: h.middleware(generator),
+            "a middleware must be a function, got the generator generator",
+            id="middleware-generator",
+        ),
+        pytest.param(
+            lambda h: h.middleware("m"),
+            "a middleware must be a function, got str",
+            id="middleware-text",
+        ),
+        pytest.param(
+            lambda h: h.exception_handler(ValueError("x")),
+            "exception_handler() takes a class of exceptions, got ValueError('x')",
+            id="exception-instance",
+        ),
+        pytest.param(
+            lambda h: h.exception_handler(len),
+            "exception_handler() takes a class of exceptions, got <built-in function len>",
+            id="exception-handler-without-a-class",
+        ),
+        pytest.param(
+            lambda h: h.exception_handler(dict),
+            "exception_handler() takes a class of exceptions, got <class 'dict'>",
+            id="class-of-no-exception",
+        ),
+        pytest.param(
+            lambda h: [h.exception_handler(ValueError)(len) for _ in range(2)],
+            "ValueError has an exception handler already",
+            id="exception-handler-twice",
+        ),
+        pytest.param(
+            lambda h: h.exception_handler(ValueError)(async_on_error),
+            "an exception handler must be def, not async def: async_on_error",
+            id="async-exception-handler",
+        ),
+        pytest.param(
+            lambda h: h.on_failure(async_on_error),
+            "a failure hook must be def, not async def: async_on_error",
+            id="async-failure-hook",
+        ),
+        pytest.param(
+            lambda h: h.before_parsing(async_say),
+            "a check before parsing must be def, not async def: async_say",
+            id="async-check",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", role_of=async_say),
+            "role_of must be def, not async def: async_say",
+            id="async-role-of",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", role_of="speaker"),
+            "role_of must be a function, got str",
+            id="role-of-text",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", selection="$request.body.action"),
+            f"{SELECTION} '$request.body.action'",
+            id="selection-expression",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", selection=""),
+            f"{SELECTION} ''",
+            id="selection-empty",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", selection=None),
+            f"{SELECTION} None",
+            id="selection-none",
+        ),
+        pytest.param(
+            lambda h: [h.route("say")(len) for _ in range(2)],
+            "'say' has a route already",
+            id="route-twice",
+        ),
+        pytest.param(
+            lambda h: h.route("$conect"),
+            "'$conect' is not one of $connect, $disconnect, $default",
+            id="key-of-no-event",
+        ),
+    ],
+)
+def test_declaration_refused(handler, declare, text):
+    with pytest.raises(ApplicationError) as caught:
+        declare(handler)
+
+    assert str(caught.value) == text
+    assert caught.value.code == "INTERNAL_CONFIGURATION_ERROR"
+
+
+def test_what_is_declared_is_returned_as_it_is(handler):
+    assert handler.middleware(async_middleware) is async_middleware
+    assert handler.route("say")(async_say) is async_say
+    assert handler.exception_handler(ValueError)(len) is len
+    assert handler.on_failure(len) is len
+    assert handler.before_parsing(len) is len
 
 
 # --- lines and metrics
@@ -908,7 +1922,7 @@ def test_summary_carries_ids_and_metrics():
 
     (line,) = lines
     assert line["level"] == "INFO"
-    assert line["component"] == "door"
+    assert line["component"] == "Chat"
     assert line["operation"] == "heartbeat"
     assert line["connectionId"] == ID
     assert line["requestId"] == "lambda-request-1"
@@ -1034,6 +2048,7 @@ def test_context_is_cleared_after_a_failure():
 
 def audio_handler(function=lambda _: None, **settings):
     """Return a handler for audio, and the list whose last item is its window's clock in seconds."""
+    settings = {"sampled": {"sendAudio": 100}, **settings}
     handler = WebSocketHandler("audio", connections=FakeConnections(), **settings)
     handler.route(SendAudio)(function)
     now = [1000]
@@ -1165,8 +2180,8 @@ def test_sampling_can_be_chosen():
     assert logged == [1, 0, 1, 0]
 
 
-def test_sampling_can_be_turned_off():
-    handler, _ = audio_handler(sampled={})
+def test_nothing_is_sampled_unless_asked_for():
+    handler, _ = audio_handler(sampled=None)
 
     _, first = handle(handler, message_event(AUDIO))
     _, second = handle(handler, message_event(AUDIO))

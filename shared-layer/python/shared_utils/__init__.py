@@ -46,7 +46,7 @@ _NAMES = {
         validate_session_id_format validate_timestamp validate_volume
     """,
     "websocket_handler": """
-        Request Routes WebSocketHandler
+        Request Route Routes WebSocketHandler
     """,
     "websocket_messages": """
         ANY AudioFormat AudioMessage AudioQualityWarningMessage BroadcastControlMessage

@@ -95,6 +95,7 @@ from .validators import (
 )
 from .websocket_handler import (
     Request as Request,
+    Route as Route,
     Routes as Routes,
     WebSocketHandler as WebSocketHandler,
 )
@@ -229,6 +230,7 @@ __all__ = [
     "Request",
     "ResumeBroadcast",
     "ResumePlayback",
+    "Route",
     "Routes",
     "SAMPLE_RATES",
     "SERVER_MESSAGES",

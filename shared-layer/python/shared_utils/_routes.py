@@ -1,0 +1,130 @@
+"""Which function takes which key: the routes of a handler, and those that it includes.
+
+What a declaration cannot do is refused when it is made, as INTERNAL_CONFIGURATION_ERROR.
+"""
+
+from __future__ import annotations
+
+from . import _functions, _wire
+from .error_codes import ApplicationError, ErrorCode
+from .records import ClientMessage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from .websocket_handler import Request
+
+    F = TypeVar("F", bound=Callable[[Request[Any]], object])
+
+CONNECT, DISCONNECT, DEFAULT = OWN_KEYS = ("$connect", "$disconnect", "$default")
+
+
+def misused(message: str) -> ApplicationError:
+    """Return the error for what only a programmer can mend."""
+    return ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, message)
+
+
+def kind_of(function: object, what: str) -> str:
+    """Return "def" or "async def", or refuse what is neither."""
+    kind = _functions.kind_of(function)
+    if kind in ("def", "async def"):
+        return kind
+    got = f"the {kind} {_functions.name_of(function)}" if kind else _wire.name_of(type(function))
+    raise misused(f"{what} must be a function, got {got}")
+
+
+_from_json: Any = ClientMessage.from_json
+
+
+class Route:
+    """One function for one key; `message_class` is what it parses, None for a bare key.
+
+    `reads_text` is whether that class has a `from_json` of its own, which knows a faster way.
+    """
+
+    __slots__ = ("function", "is_async", "key", "message_class", "reads_text", "role")
+
+    def __init__(
+        self,
+        key: str,
+        function: Callable[[Any], Any],
+        role: str | None = None,
+        message_class: type[ClientMessage] | None = None,
+    ) -> None:
+        self.key = key
+        self.function = function
+        self.role = role
+        self.message_class = message_class
+        from_json = getattr(message_class, "from_json", _from_json)
+        self.reads_text = getattr(from_json, "__func__", None) is not _from_json.__func__
+        self.is_async = kind_of(function, f"the route {key!r}") == "async def"
+
+
+class Routes:
+    """Functions by key, for a handler to include."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+
+    @property
+    def routes(self) -> dict[str, Route]:
+        """What has been declared so far, by key."""
+        return dict(self._routes)
+
+    def route(self, key: type[ClientMessage] | str, *, role: str | None = None) -> Callable[[F], F]:
+        """Send messages of this class, or with this key, to the function.
+
+        A class is parsed to `request.message`; a key's function reads `request.body`, the JSON
+        object. `$connect` is refused by what its function raises; `$default` takes what has no
+        route, and text that is no JSON; then there is `$disconnect`. `role` is who may send it,
+        any text that `role_of` returns; everybody may if there is none, or if it is "any". What
+        the function returns is the reply.
+        """
+        name, message_class = _key_of(key)
+        if role is not None and (type(role) is not str or not role):
+            raise misused(f"the role of {name!r} must be a text, got {role!r}")
+        if role is not None and name in (CONNECT, DISCONNECT):
+            raise misused(f"{name!r} takes no role: raise to refuse")
+
+        def register(function: F) -> F:
+            self._add(Route(name, function, role, message_class))
+            return function
+
+        return register
+
+    def include(self, routes: Routes) -> None:
+        """Take over the routes that another module has declared."""
+        for route in routes._routes.values():
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        taken = self._routes.get(route.key)
+        if taken is not None:
+            text = f"{route.key!r} has a route already"
+            classes = {
+                r.message_class: r.message_class.__qualname__
+                for r in (taken, route)
+                if r.message_class
+            }
+            if len(classes) == 2:
+                text += f": {' and '.join(classes.values())} have the same action"
+            raise misused(text)
+        self._routes[route.key] = route
+
+
+def _key_of(key: Any) -> tuple[str, type[ClientMessage] | None]:
+    """Return the key that a route is registered under, and the class of its messages, if any."""
+    if type(key) is str:
+        name, message_class = key, None
+    elif isinstance(key, type) and issubclass(key, ClientMessage) and hasattr(key, "action"):
+        name, message_class = key.action, key
+    else:
+        got = key.__name__ if isinstance(key, type) else repr(key)
+        raise misused(f"route() takes a class of ClientMessage with an action, or a key; got {got}")
+    if name[:1] == "$" and (name not in OWN_KEYS or message_class is not None):
+        raise misused(f"{name!r} is not one of {', '.join(OWN_KEYS)}")
+    if not name:
+        raise misused("route() takes a key that is not empty")
+    return name, message_class
