@@ -1,7 +1,7 @@
 """`sendAudio` on the whole layer, through `websocket_handler`.
 
 `handler` writes a line and its metrics for every message, like the other stacks; `default_handler`
-has the settings that come without asking: one line in a hundred, metrics that share a document.
+has the settings of the audio function: one line in a hundred, metrics that share a document.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def record(request: Request[SendAudio], size: int) -> None:
 
 
 nobody: Any = Nobody()
-handler = WebSocketHandler("audio", sampled={}, connections=nobody)
+handler = WebSocketHandler("audio", connections=nobody)
 handler.route(SendAudio)(accept)
 
-decoding_handler = WebSocketHandler("audio", sampled={}, connections=nobody)
+decoding_handler = WebSocketHandler("audio", connections=nobody)
 decoding_handler.route(SendAudio)(accept_decoded)
 
-default_handler = WebSocketHandler("audio", connections=nobody)
+default_handler = WebSocketHandler("audio", sampled={"sendAudio": 100}, connections=nobody)
 default_handler.route(SendAudio)(accept)
