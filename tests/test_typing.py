@@ -22,6 +22,8 @@ WRONG = {
     9: "volumeLevel",
     10: "error_cod",
     18: "int",
+    26: "volumLevel",
+    34: "Middleware",
 }
 USE = """\
 from shared_utils import ErrorCode, SetVolume, StructuredLogger, format_error_response
@@ -43,6 +45,29 @@ status: int = ChatCode.ROOM_FULL.status
 reply: dict[str, object] = format_error_response(ChatCode.ROOM_FULL)
 sentence: int = ChatCode.ROOM_FULL.sentence
 retry: bool = shared_utils.ApplicationError(ChatCode("ROOM_FULL")).code.retryable
+from collections.abc import Callable
+from typing import Any
+from shared_utils import Request, WebSocketHandler
+handler = WebSocketHandler("Typed", sampled={"setVolume": 10})
+@handler.route(SetVolume, role="speaker")
+async def set_volume(request: Request[SetVolume]) -> object:
+    return {"type": "set", "volume": request.message.volumLevel}
+@handler.route("say")
+def say(request: Request[Any]) -> dict[str, Any]:
+    text: str = request.body["text"] + request.text
+    return {"type": "said", "text": text}
+@handler.middleware
+async def timed(request: Request[Any], call_next: Callable[[Request[Any]], Any]) -> object:
+    return await call_next(request)
+@handler.middleware
+def alone(request: Request[Any]) -> object:
+    return request.action
+@handler.exception_handler(KeyError)
+def no_room(error: KeyError, request: Request[Any]) -> dict[str, str]:
+    return {"type": "noRoom", "room": str(error)}
+@handler.on_failure
+def report(error: BaseException, request: Request[Any]) -> None:
+    print(error, request.connection_id)
 """
 EVERY_NAME = "from shared_utils import (\n" + "".join(
     f"    {name} as {name},\n" for name in shared_utils.__all__

@@ -17,6 +17,7 @@ from shared_utils import metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError, ErrorCode, ErrorCodeBase, ValidationError
 from shared_utils.metrics_emitter import MetricsEmitter
+from shared_utils.records import ClientMessage
 from shared_utils.structured_logger import bind_context
 from shared_utils.testing import (
     FakeConnections,
@@ -440,6 +441,19 @@ def test_error_reply_that_leaves_does_not_hide_the_failure():
 
     assert result == {"statusCode": 500}
     assert warning["error"]["message"] == "left"
+    assert summary["error"]["message"] == "first"
+
+
+@pytest.mark.parametrize("index", [1, 2])
+def test_sender_whose_error_cannot_be_shown_is_answered_for(index):
+    handler = heartbeat_of(
+        raises(ValueError("first")), connections=BrokenConnections(HOSTILE[index])
+    )
+
+    result, (warning, summary, *_) = handle(handler, message_event(HEARTBEAT))
+
+    assert result == {"statusCode": 500}
+    assert warning["message"] == "The error reply could not be sent"
     assert summary["error"]["message"] == "first"
 
 
@@ -1052,6 +1066,43 @@ def test_class_is_parsed_when_only_the_body_names_it(handler):
     assert seen == [1]
 
 
+class Say(ClientMessage):
+    """Reads its own text, as a message of audio does."""
+
+    text: str
+
+    @classmethod
+    def from_json(cls, text):
+        if "text" not in text:
+            raise ValidationError("say something", "text")
+        return cls(text="read", requestId="client-7")
+
+
+@pytest.mark.parametrize(("route_key", "text"), [("say", "read"), ("$default", "hello")])
+def test_class_that_reads_its_own_text_does_so_if_the_gateway_names_it(
+    handler, sender, route_key, text
+):
+    """Else the object has been read already."""
+    handler.route(Say)(lambda request: {"text": request.message.text})
+    event = message_event(
+        {"action": "say", "text": "hello", "requestId": "client-7"}, routeKey=route_key
+    )
+
+    handle(handler, event)
+
+    assert sender.sent == [(ID, {"text": text, "requestId": "client-7"})]
+
+
+def test_refusal_of_a_class_that_reads_its_own_text_echoes_the_request_id(handler, sender):
+    handler.route(Say)(lambda _: None)
+
+    result, _ = handle(handler, message_event({"action": "say", "requestId": "client-7"}))
+
+    assert result == {"statusCode": 400}
+    assert sender.sent[0][1]["message"] == "say something"
+    assert sender.sent[0][1]["requestId"] == "client-7"
+
+
 # --- before parsing
 
 
@@ -1183,7 +1234,8 @@ def test_coroutine_that_nobody_awaits_is_told_what_to_do(handler):
 
     assert result == {"statusCode": 500}
     assert line["error"]["message"] == (
-        "a reply must give a JSON object, got coroutine: declare its function with async def"
+        "a reply must give a JSON object, got coroutine:"
+        " await it, or declare its function with async def"
     )
 
 
@@ -1788,7 +1840,7 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             id="class-of-no-exception",
         ),
         pytest.param(
-            lambda h: [h.exception_handler(ValueError)(raises_two(0)) for _ in range(2)],
+            lambda h: [h.exception_handler(ValueError)(len) for _ in range(2)],
             "ValueError has an exception handler already",
             id="exception-handler-twice",
         ),

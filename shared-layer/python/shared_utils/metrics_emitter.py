@@ -520,6 +520,8 @@ class MetricsEmitter:
     def flush(self) -> None:
         """Write what was collected; nothing is written when there is nothing."""
         self._since = 0
+        if not self._waiting:
+            return
         try:
             for text in self._documents(_HEAD):
                 self._write(text)

@@ -67,19 +67,20 @@ _CANCEL_SECONDS = 1.0
 # Of a client's `requestId`, as in every message.
 _MAX_REQUEST_ID_CHARS = 128
 
-_KEY_OF_EVENT = {"CONNECT": CONNECT, "DISCONNECT": DISCONNECT, "MESSAGE": DEFAULT}
+_ACTION_OF_EVENT = {"CONNECT": CONNECT, "DISCONNECT": DISCONNECT}
 _UNKNOWN = "unknown"
 # The role that everybody has.
 _ANY = "any"
 
 
 class Request(_OfMessage[M_co]):
-    """One event. `gateway` is its `requestContext`, `message` what a route of a class has parsed.
+    """One event: what came, who sent it, and how to answer.
 
-    `action` is the key of the route, `request_id` the client's own, `correlation_id` that or API
-    Gateway's. `logger`'s lines carry the ids; on a sampled action it writes info and below only
-    when the summary is written. `caller` is for what `role_of` or a middleware learns about the
-    sender: nothing here looks at it.
+    `gateway` is the event's `requestContext`. `message` is what a route of a class has parsed; any
+    other route has `body` and `text`. `action` is the key of the route, `request_id` the client's
+    own, `correlation_id` that or API Gateway's. `logger`'s lines carry the ids; on a sampled action
+    it writes info and below only when the summary is written. `caller` is for what `role_of` or a
+    middleware learns about the sender: nothing here looks at it.
     """
 
     message: M_co
@@ -101,7 +102,7 @@ class Request(_OfMessage[M_co]):
         self.lambda_context: Any = context
         self.connection_id = _text(gateway.get("connectionId"))
         self.correlation_id = _text(gateway.get("requestId"))
-        self._kind = _text(gateway.get("eventType")) if self.connection_id else ""
+        self._is_message = self.connection_id != "" and gateway.get("eventType") == "MESSAGE"
         self.logger = handler.logger
         self.metrics = handler.metrics
 
@@ -209,14 +210,11 @@ def _text(value: Any) -> str:
     return value if type(value) is str else ""
 
 
-def _decoded(body: object) -> str:
-    """Return the text in bytes; in an event a body is text, or was, before it became base64."""
-    code = ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT
-    if type(body) is not bytes:
-        raise ValidationError(f"body must be text, got {_wire.name_of(type(body))}", "body", code)
+def _decoded(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
+        code = ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT
         raise ValidationError("body must be UTF-8", "body", code) from None  # it shows the bytes
 
 
@@ -252,7 +250,7 @@ def _described(message: Any) -> str:
     name = _wire.name_of(type(message))
     if name == "coroutine":
         message.close()  # or Python warns that nobody awaited it
-        name += ": declare its function with async def"
+        name += ": await it, or declare its function with async def"
     return name
 
 
@@ -308,8 +306,8 @@ class WebSocketHandler(Routes):
     def before_parsing(self, function: Route_F) -> Route_F:
         """Call `f(request)` for each message before any of it is read; what it raises refuses it.
 
-        It sees the connection's id and `request.text`, whose length is the message's size. A
-        refused message is not read for its `requestId`, either.
+        It sees the connection's id and `request.text`, of so many characters. A message that is
+        refused here is not read for its `requestId`, either.
         """
         _must_be_plain(function, "a check before parsing")
         self._checks.append(function)
@@ -338,11 +336,11 @@ class WebSocketHandler(Routes):
         """
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise misused(f"exception_handler() takes a class of exceptions, got {kind!r}")
-        if kind in self._exception_handlers:
-            raise misused(f"{kind.__name__} has an exception handler already")
 
         def register(function: OnError_F) -> OnError_F:
             _must_be_plain(function, "an exception handler")
+            if kind in self._exception_handlers:
+                raise misused(f"{kind.__name__} has an exception handler already")
             self._exception_handlers[kind] = function
             return function
 
@@ -413,7 +411,7 @@ class WebSocketHandler(Routes):
         seconds = min(request.remaining_seconds, _CANCEL_SECONDS)
         tasks, failed = await self._event_loop.cancel_tasks(seconds)
         if tasks:
-            self.logger.warning("Tasks were left behind and cancelled", tasks=tasks, error=failed)
+            self._warn("Tasks were left behind and cancelled", failed, tasks=tasks)
         return self._finish(request)
 
     def _begin(self, request: Request[Any]) -> None:
@@ -427,17 +425,15 @@ class WebSocketHandler(Routes):
 
     def _receive(self, request: Request[Any]) -> None:
         """Find the route of an event; of a message, parse it and check its sender's role."""
-        if request._kind == "MESSAGE":
-            route = self._parse(request)
-            if route.key in self._sampled:
-                request.metrics = self.windowed_metrics
-                request.logger = self.logger.sampled(route, self._sampled[route.key])
-            self._check_role(request, route)
-        elif request._kind in _KEY_OF_EVENT:
-            request.action = _KEY_OF_EVENT[request._kind]
+        if not request._is_message:
+            request.action = _action_of(request)
             request._route = self._routes.get(request.action)
-        else:
-            raise ValidationError("event must be an API Gateway WebSocket event", "event")
+            return
+        route = self._parse(request)
+        if route.key in self._sampled:
+            request.metrics = self.windowed_metrics
+            request.logger = self.logger.sampled(route, self._sampled[route.key])
+        self._check_role(request, route)
 
     def _parse(self, request: Request[Any]) -> Route:
         for check in self._checks:
@@ -445,11 +441,10 @@ class WebSocketHandler(Routes):
         route = self._by_key.get(_text(request.gateway.get("routeKey"))) or self._select(request)
         request._route = route
         request.action = route.key
-        if route.key != DEFAULT:
-            body = request._read()
-            if route.message_class is not None:
-                check_size(request.text, route.message_class.max_bytes)
-                request.message = read_fields(route.message_class, body)
+        if route.message_class is not None:
+            request.message = _message_of(request, route, route.message_class)
+        elif route.key != DEFAULT:
+            request._read()
         return route
 
     def _select(self, request: Request[Any]) -> Route:
@@ -481,7 +476,7 @@ class WebSocketHandler(Routes):
         """Deliver what a function returned."""
         if reply is None:
             return
-        if request._kind != "MESSAGE":
+        if not request._is_message:
             raise TypeError(f"what {request.action} returns reaches nobody: raise to refuse")
         self._deliver(request, reply)
 
@@ -506,7 +501,7 @@ class WebSocketHandler(Routes):
         except BaseException as raised:  # one that cannot even be looked at
             error, code, refusal = raised, ErrorCode.INTERNAL_SERVER_ERROR, False
         request._failure = error, code, refusal
-        if request._kind == "MESSAGE":
+        if request._is_message:
             self._answer(request, error, code, refusal)
 
     def _handle_exception(self, request: Request[Any], error: BaseException) -> bool:
@@ -515,7 +510,7 @@ class WebSocketHandler(Routes):
         if kind is None:
             return False
         reply = handlers[kind](error, request)
-        if request._kind not in ("MESSAGE", "DISCONNECT"):
+        if not request._is_message and request.action != DISCONNECT:
             raise misused("On $connect an exception handler may only raise")
         self._take(request, reply)
         request._mapped = _wire.name_of(type(error))
@@ -532,7 +527,13 @@ class WebSocketHandler(Routes):
                 reply = format_error_response(code, None, request.correlation_id)
             self._deliver(request, reply)
         except BaseException as failed:  # the client goes without; both are in the log
-            self.logger.warning("The error reply could not be sent", error=failed)
+            self._warn("The error reply could not be sent", failed)
+
+    def _warn(self, text: str, error: BaseException | None, **fields: object) -> None:
+        try:
+            self.logger.warning(text, error=error, **fields)
+        except BaseException:  # one that cannot even be looked at
+            self.logger.warning(text, errorType=type(error).__name__, **fields)
 
     # --- the end of an event
 
@@ -564,7 +565,7 @@ class WebSocketHandler(Routes):
             try:
                 hook(error, request)
             except BaseException as raised:  # watching must not hurt
-                self.logger.warning("A failure hook failed", error=raised)
+                self._warn("A failure hook failed", raised)
         self.metrics.flush()
 
     def _summarise(self, request: Request[Any]) -> None:
@@ -626,6 +627,14 @@ def _must_be_plain(function: object, what: str) -> None:
         raise misused(f"{what} must be def, not async def: {_functions.name_of(function)}")
 
 
+def _action_of(request: Request[Any]) -> str:
+    """Return the action of an event that is no message."""
+    action = _ACTION_OF_EVENT.get(_text(request.gateway.get("eventType")))
+    if action is None or not request.connection_id:
+        raise ValidationError("event must be an API Gateway WebSocket event", "event")
+    return action
+
+
 def _call_route(request: Request[Any]) -> Any:
     return None if request._route is None else request._route.function(request)
 
@@ -639,3 +648,20 @@ def _around(
     middleware: Callable[..., Any], call_next: Callable[[Request[Any]], Any]
 ) -> Callable[[Request[Any]], Any]:
     return lambda request: middleware(request, call_next)
+
+
+def _message_of(
+    request: Request[Any], route: Route, message_class: type[ClientMessage]
+) -> ClientMessage:
+    if not route.reads_text or request._object is not None:
+        body, text = request._read(), request.text
+        if len(text) * 4 > message_class.max_bytes:  # a character is 4 bytes at most
+            check_size(text, message_class.max_bytes)
+        return read_fields(message_class, body)
+    try:
+        message = message_class.from_json(request.text)
+    except ValidationError:
+        request._read()  # for the client's `requestId`, which the error reply echoes
+        raise
+    request._identify(message.requestId)
+    return message
