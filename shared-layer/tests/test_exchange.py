@@ -654,6 +654,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts files by Linux's /proc")
 def test_thousand_broadcasts_leave_no_socket_and_no_thread(pair):
     numbers = count()
