@@ -30,8 +30,9 @@ ARROWS = {
     "structured_logger": {"error_codes"},
     "metrics_emitter": {"error_codes"},
     "validators": {"_values", "error_codes"},
-    "_kinds": {"_values", "_patterns", "error_codes"},
-    "records": {"_kinds", "_values", "error_codes"},
+    "_kinds": {"_values", "error_codes"},
+    "_annotations": {"_kinds", "_values", "_patterns", "error_codes"},
+    "records": {"_annotations", "_kinds", "_values", "error_codes"},
     "_exchange": {"error_codes"},
     "connections": {"_exchange", "error_codes"},
     "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
@@ -48,7 +49,7 @@ LEAVES = {"_wire", "_values", "_patterns"}
 FOR_HINTS_ONLY = {"_exchange": {"connections"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
 # An annotation is text, and one function finds what it names.
-DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_kinds": ["eval"]}
+DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_annotations": ["eval"]}
 
 # What the Lambda runtime client has loaded before a function's own code; `benchmarks` measure it.
 FREE_ON_LAMBDA = (
