@@ -79,6 +79,7 @@ MAX_DEPTH = 32
 
 
 _new = object.__new__
+_OURS = f"{__package__}."
 
 
 class _Plan:
@@ -128,9 +129,12 @@ class Record:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls._plan = None
-        _set_tag(cls)
+        tag, body = cls._tag, cls.__dict__
+        if tag and tag not in body and "_tag" not in body and cls.__name__[0] != "_":
+            setattr(cls, tag, _tag_of(cls.__name__))
         # The layer's own classes wait for their first use: no function uses all of them.
-        if cls.__module__.partition(".")[0] != __package__:
+        if not cls.__module__.startswith(_OURS):
+            _check_options(cls)
             frame: Any = sys._getframe(1)
             while frame.f_back and frame.f_globals.get("__name__") != cls.__module__:
                 frame = frame.f_back  # a metaclass, or a base that has a hook as well
@@ -307,17 +311,19 @@ def _items(container: Any) -> Iterator[Any]:
 _MAX_TAG_CHARS = 128
 
 
-def _set_tag(cls: type[Record]) -> None:
-    """Give a message its `action` or `type`, unless its body or its name, `_Base`, says otherwise."""
-    tag = cls._tag
-    if not tag or "_tag" in vars(cls) or cls.__name__[0] == "_":
-        return
-    name = cls.__name__.removesuffix("Message") or cls.__name__
-    given = vars(cls).get(tag, name[0].lower() + name[1:])
-    if type(given) is not str or not 0 < len(given) <= _MAX_TAG_CHARS:
-        wanted = f'{tag}: ClassVar[str] = "..." with 1 to {_MAX_TAG_CHARS} characters'
-        raise TypeError(f"{cls.__name__}.{tag}: {_values.shown(given)} is no text: write {wanted}")
-    setattr(cls, tag, given)
+def _tag_of(name: str) -> str:
+    """Return the `action` or `type` of a class, unless it says another: `sendChat` for `SendChat`."""
+    short = name.removesuffix("Message") or name
+    return short[0].lower() + short[1:]
+
+
+def _check_options(cls: type[Record]) -> None:
+    """Raise TypeError if what a class says of itself, beside its fields, cannot be."""
+    tag = getattr(cls, cls._tag, "none") if cls._tag else "none"
+    if type(tag) is not str or not 0 < len(tag) <= _MAX_TAG_CHARS:
+        wanted = f'{cls._tag}: ClassVar[str] = "..." with 1 to {_MAX_TAG_CHARS} characters'
+        got = f"{cls.__name__}.{cls._tag}: {_values.shown(tag)} is no text"
+        raise TypeError(f"{got}: write {wanted}")
     if type(cls.max_bytes) is not int or not 0 < cls.max_bytes <= MAX_MESSAGE_BYTES:
         got = f"{cls.__name__}.max_bytes: {_values.shown(cls.max_bytes)} is no size of a message"
         raise TypeError(f"{got}: write max_bytes: ClassVar[int] = 1 to {MAX_MESSAGE_BYTES}")
