@@ -12,7 +12,9 @@ from shared_utils.websocket_messages import (
     parse_server_message,
 )
 
-ROWS = [json.loads(line) for line in Path(__file__).with_name("traffic.jsonl").read_text().splitlines()]
+ROWS = [
+    json.loads(line) for line in Path(__file__).with_name("traffic.jsonl").read_text().splitlines()
+]
 SENT = [row["message"] for row in ROWS if row["direction"] == "sent"]
 RECEIVED = [row["message"] for row in ROWS if row["direction"] == "received"]
 
