@@ -2,7 +2,7 @@
 
 These are the package's table of names, loaded on first use, its stub for type checkers, and the
 published protocol: AsyncAPI document, JSON Schemas, references, examples, and types for browsers,
-the picture and tables of docs/architecture.md and docs/scale.md.
+the picture and tables of docs/architecture.md, docs/scale.md and the READMEs.
 """
 
 from __future__ import annotations
