@@ -10,8 +10,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent
+
+# `make long` asks for it: ten times what a test usually tries.
+settings.register_profile(
+    "long", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 # Each of their tests stands on a synthesis or an emulator of its own.
 SLOW_FOLDERS = ("infrastructure/tests", "layerctl/tests")

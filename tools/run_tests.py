@@ -45,6 +45,8 @@ def main() -> int:
         sys.exit(__doc__)
     tier, arguments = sys.argv[1], sys.argv[2:]
     first, others, rest = CHOICES[tier]
+    if tier == "long":
+        arguments = ["--hypothesis-profile=long", *arguments]
     here = probe(sys.executable)
     if here is None:
         sys.exit(f"{sys.executable} cannot make virtual environments: install its venv package")
