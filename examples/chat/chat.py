@@ -7,22 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared_utils import ApplicationError, ErrorCodeBase, Request, ServerMessage, WebSocketHandler
+from shared_utils import ApplicationError, Request, ServerMessage, WebSocketHandler
 
-from chat_messages import ChatMessage, JoinRoom, LeaveRoom, Member, RoomChangedMessage, SendChat
+from chat_messages import ChatCode, ChatMessage, JoinRoom, LeaveRoom, Member, RoomMessage, SendChat
 from rooms import Rooms
 
 MAX_MEMBERS = 50
 
 handler = WebSocketHandler("Chat")
 rooms = Rooms()
-
-
-class ChatCode(ErrorCodeBase):
-    """What the chat refuses: value, HTTP status, sentence for people, whether to try again."""
-
-    ROOM_FULL = "ROOM_FULL", 409, "The room is full", False
-    NOT_IN_ROOM = "NOT_IN_ROOM", 403, "You are not in this room", False
 
 
 @handler.route(JoinRoom)
@@ -33,8 +26,9 @@ def join_room(request: Request[JoinRoom]) -> ServerMessage:
     if len(members) > MAX_MEMBERS:
         raise ApplicationError(ChatCode.ROOM_FULL)
     rooms.add(room_id, request.connection_id, name)
+    request.logger.info("Room joined", room=room_id, members=len(members))
     request.metrics.emit_metric("RoomsJoined", 1, "Count", roomId=room_id)
-    return send_to_others(request, members, room_changed(room_id, members))
+    return send_to_others(request, members, room_message(room_id, members))
 
 
 @handler.route(LeaveRoom)
@@ -44,7 +38,7 @@ def leave_room(request: Request[LeaveRoom]) -> ServerMessage:
     members = members_with_sender(request)
     del members[request.connection_id]
     rooms.remove(room_id, request.connection_id)
-    return send_to_others(request, members, room_changed(room_id, members))
+    return send_to_others(request, members, room_message(room_id, members))
 
 
 @handler.route(SendChat)
@@ -65,14 +59,14 @@ def members_with_sender(request: Request[LeaveRoom] | Request[SendChat]) -> dict
     return members
 
 
-def room_changed(room_id: str, members: dict[str, str]) -> RoomChangedMessage:
+def room_message(room_id: str, members: dict[str, str]) -> RoomMessage:
     """Return the list of a room's members."""
     listed = [Member(connectionId=id_, name=name) for id_, name in members.items()]
-    return RoomChangedMessage(roomId=room_id, members=listed)
+    return RoomMessage(roomId=room_id, members=listed)
 
 
 def send_to_others(
-    request: Request[Any], members: dict[str, str], message: RoomChangedMessage | ChatMessage
+    request: Request[Any], members: dict[str, str], message: RoomMessage | ChatMessage
 ) -> ServerMessage:
     """Send a message to the others in its room, remove who is gone, and return it as the reply."""
     result = request.broadcast(members.keys() - {request.connection_id}, message)

@@ -1,14 +1,21 @@
-"""What clients send to the chat, and what they get: a field means what its annotation says."""
+"""What clients send to the chat, what they get, and the codes of what is refused."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from shared_utils import ClientMessage, Limits, Record, ServerMessage
+from shared_utils import ClientMessage, ErrorCodeBase, Limits, Record, ServerMessage
 
 RoomId = Annotated[str, Limits(pattern="[a-z0-9-]{1,40}")]
 Name = Annotated[str, Limits(min_length=1, max_length=40)]
 Text = Annotated[str, Limits(min_length=1, max_length=500)]
+
+
+class ChatCode(ErrorCodeBase):
+    """Value, HTTP status, sentence for people, whether to try again."""
+
+    ROOM_FULL = "ROOM_FULL", 409, "The room is full", False
+    NOT_IN_ROOM = "NOT_IN_ROOM", 403, "You are not in this room", False
 
 
 class JoinRoom(ClientMessage):
@@ -39,7 +46,7 @@ class Member(Record):
     name: Name
 
 
-class RoomChangedMessage(ServerMessage):
+class RoomMessage(ServerMessage):
     """Who is in a room now."""
 
     roomId: RoomId

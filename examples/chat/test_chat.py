@@ -78,8 +78,8 @@ def test_who_leaves_is_not_in_the_room(
 
     assert rooms["blue"] == {"ada=": "Ada"}
     assert [(name, message["type"]) for name, message in connections.sent] == [
-        ("ada=", "roomChanged"),
-        ("grace=", "roomChanged"),
+        ("ada=", "room"),
+        ("grace=", "room"),
     ]
 
 
