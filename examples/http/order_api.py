@@ -50,10 +50,10 @@ def checked(body: str | None) -> dict[str, Any]:
     try:
         order = json.loads(body or "")
         item, quantity = order["item"], order["quantity"]
-    except (ValueError, TypeError, KeyError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         raise ValidationError("body must be JSON with item and quantity", "body") from None
-    if not (isinstance(item, str) and 1 <= len(item) <= 40):
-        raise ValidationError("item must be a text of 1 to 40 characters", "item")
+    if not (isinstance(item, str) and item.isprintable() and 1 <= len(item) <= 40):
+        raise ValidationError("item must be 1 to 40 printable characters", "item")
     if type(quantity) is not int or not 1 <= quantity <= 100:
         raise ValidationError("quantity must be a whole number from 1 to 100", "quantity")
     return {"item": item, "quantity": quantity}
