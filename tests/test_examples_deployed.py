@@ -74,8 +74,16 @@ def tables(emulator):
 # --- under the runtime client ---------------------------------------------------------------------
 
 
-class Posts(http.server.BaseHTTPRequestHandler):
-    """Plays `@connections`: keeps what is posted."""
+class PostServer(http.server.ThreadingHTTPServer):
+    """Plays `@connections`: keeps what is posted, by path."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), PostHandler)
+        self.posted = []
+
+
+class PostHandler(http.server.BaseHTTPRequestHandler):
+    server: PostServer
 
     def do_POST(self):
         text = self.rfile.read(int(self.headers["Content-Length"]))
@@ -90,8 +98,7 @@ class Posts(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def posts():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Posts) as server:
-        server.posted = []
+    with PostServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
