@@ -261,10 +261,8 @@ def _unbuffered(stream: Any) -> Any:
 
 
 def ratio_text(ratio: float) -> str:
-    """Return 1/7.5 or 1.20; the closer to one, the more digits."""
-    if ratio >= 0.95:
-        return f"{ratio:.2f}"
-    return f"1/{1 / ratio:.1f}" if ratio < 0.4 else f"1/{1 / ratio:.2f}"
+    """Return 1/7.5, or from 0.4 on the ratio itself, such as 0.95."""
+    return f"1/{1 / ratio:.1f}" if ratio < 0.4 else f"{ratio:.2f}"
 
 
 @dataclass(frozen=True)
@@ -315,11 +313,19 @@ class Report:
                 ratio = samples.ratio(budget.subject, budget.against)
                 what = f"{question}: {budget.subject} / {budget.against}"
                 self.judge(
-                    what, ratio_text(budget.at_most), ratio_text(ratio), ratio <= budget.at_most
+                    what,
+                    ratio_text(budget.at_most),
+                    ratio_text(ratio),
+                    ratio <= budget.at_most,
+                    ratio,
                 )
 
-    def judge(self, what: str, budget: str, measured: str, met: bool) -> None:
-        self.budgets.append({"what": what, "budget": budget, "measured": measured, "met": met})
+    def judge(
+        self, what: str, budget: str, measured: str, met: bool, value: float | None = None
+    ) -> None:
+        """Add a row; `value` is what was measured as a number, if runs are to be compared by it."""
+        row = {"what": what, "budget": budget, "measured": measured, "met": met, "value": value}
+        self.budgets.append(row)
 
     def missing(self, names: list[str]) -> None:
         self.notes += [f"{name}: not installed, left out" for name in names]

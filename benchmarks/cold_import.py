@@ -42,9 +42,9 @@ PEERS = {
 }
 _POWERTOOLS = "powertools Logger + Metrics"
 BUDGETS = [
-    Budget("shared_utils logger", _POWERTOOLS, 1 / 25),
-    Budget("shared_utils logger + metrics", _POWERTOOLS, 1 / 15),
-    Budget("shared_utils, all public modules", _POWERTOOLS, 1 / 7),
+    Budget("shared_utils logger", _POWERTOOLS, 1 / 16),
+    Budget("shared_utils logger + metrics", _POWERTOOLS, 1 / 12),
+    Budget("shared_utils, all public modules", _POWERTOOLS, 1 / 4.5),
     Budget("shared_utils, all public modules", f"{_POWERTOOLS} + parser, 1 model", 1 / 30),
 ]
 

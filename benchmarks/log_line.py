@@ -356,12 +356,12 @@ _FRAMES = ("call", "_one", "_two", "_three", "_four", "_five")
 QUESTIONS = {
     "info": (
         "info, 3 bound + 5 fields",
-        (("powertools", 1 / 7.5), ("structlog + orjson", 1 / 1.4)),
+        (("powertools", 1 / 5), ("structlog + orjson", 0.95)),
     ),
-    "debug": ("debug, disabled", (("powertools", 1 / 7), ("structlog + orjson", 1.0))),
+    "debug": ("debug, disabled", (("powertools", 1 / 15), ("structlog + orjson", 1.0))),
     "bind": ("bind 3 fields", (("structlog + orjson", 1.0),)),
     "bind_and_info": ("bind 3 fields, then info", ()),
-    "exception": ("exception, 6 frames", (("powertools", 1 / 20), ("structlog + orjson", 1 / 12))),
+    "exception": ("exception, 6 frames", (("powertools", 1 / 15), ("structlog + orjson", 1 / 8))),
 }
 
 
@@ -395,7 +395,7 @@ def _without_protection(built: dict[str, Calls], report: Report, options: Any) -
     samples = time_calls(cases, options)
     question = "info, redaction and bounds off"
     report.add(question, samples, UNPROTECTED)
-    budgets = (("powertools", 1 / 9), ("structlog + orjson", 1 / 1.7))
+    budgets = (("powertools", 1 / 5), ("structlog + orjson", 0.95))
     report.check(question, samples, *(Budget(UNPROTECTED, *budget) for budget in budgets))
 
 

@@ -12,3 +12,16 @@ settings.register_profile(
     "layer", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("layer")
+
+
+def pytest_configure(config):
+    """Declare the mark of what a quick run leaves out, and runs under other Pythons."""
+    config.addinivalue_line("markers", "slow: takes long; left out with -m 'not slow'")
+    config.addinivalue_line("markers", "long: takes minutes; left out with -m 'not long'")
+
+
+def pytest_collection_modifyitems(items):
+    """Generated input takes long, and shows the same under each Python."""
+    for item in items:
+        if item.get_closest_marker("hypothesis"):
+            item.add_marker("slow")

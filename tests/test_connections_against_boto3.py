@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared_utils._exchange import Run, _Job
+from shared_utils._signed_http import Run, _Job
 from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError, ErrorCode, error_code_of
 

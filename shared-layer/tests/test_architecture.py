@@ -32,10 +32,11 @@ ARROWS = {
     "structured_logger": {"_functions", "error_codes"},
     "metrics_emitter": {"_functions", "error_codes"},
     "validators": {"_values", "error_codes"},
-    "_kinds": {"_values", "_patterns", "error_codes"},
-    "records": {"_kinds", "_values", "error_codes"},
-    "_exchange": {"error_codes"},
-    "connections": {"_exchange", "error_codes"},
+    "_kinds": {"_values", "error_codes"},
+    "_annotations": {"_kinds", "_values", "_patterns", "error_codes"},
+    "records": {"_annotations", "_kinds", "_values", "error_codes"},
+    "_signed_http": {"error_codes"},
+    "connections": {"_signed_http", "error_codes"},
     "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
     "_routes": {"_functions", "error_codes", "records"},
     "websocket_handler": {
@@ -48,10 +49,10 @@ ARROWS = {
 LEAF = {"_wire"}
 LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop"}
 # What a caller's type is called; at run time the arrow has one direction only.
-FOR_HINTS_ONLY = {"_exchange": {"connections"}, "_routes": {"websocket_handler"}}
+FOR_HINTS_ONLY = {"_signed_http": {"connections"}, "_routes": {"websocket_handler"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
 # An annotation is text, and one function finds what it names.
-DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_kinds": ["eval"]}
+DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_annotations": ["eval"]}
 
 # What the Lambda runtime client has loaded before a function's own code; `benchmarks` measure it.
 FREE_ON_LAMBDA = (

@@ -381,6 +381,7 @@ def test_shipped_bytecode_behaves_as_the_source(built, tmp_path):
 # --- several versions -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", OTHERS)
 def test_two_versions_stand_side_by_side(built, tmp_path, other):
     path = tmp_path / "both.zip"
@@ -459,9 +460,9 @@ def noise(num_bytes):
     return random.Random(0).randbytes(num_bytes).hex()  # noqa: S311 - not a secret
 
 
-# Nothing in Lambda asks for it: it says that something large was added unnoticed. When it rings,
-# look at what the build prints; if each file is worth its bytes, raise it to a tenth above the size.
-MAX_ZIP_BYTES = 260_000
+# The budget, 260,000 bytes, and a tenth of room: it says that something large was added unnoticed. When
+# it rings, look at what the build prints; if each file is worth its bytes, raise the budget.
+MAX_ZIP_BYTES = 286_000
 
 
 def test_zip_for_one_python_is_within_its_budget(built):
@@ -550,6 +551,7 @@ def wheel(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_requirement_is_installed_and_costed(copy, wheel, tmp_path):
     with (copy / "requirements.txt").open("a") as file:
         file.write(f"{wheel.as_uri()}\n")
@@ -564,6 +566,7 @@ def test_requirement_is_installed_and_costed(copy, wheel, tmp_path):
         assert f"{ENTRY}structured_logger.py" in archive.namelist()
 
 
+@pytest.mark.slow
 def test_requirement_that_does_not_exist_stops_the_build(copy, tmp_path):
     with (copy / "requirements.txt").open("a") as file:
         file.write(f"file://{tmp_path}/absent-1.0-py3-none-any.whl\n")

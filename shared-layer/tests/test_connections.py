@@ -753,7 +753,7 @@ def test_bundle_that_cannot_be_read_is_a_configuration_error(
 
 
 def loaded_by(code):
-    heavy = "socket ssl selectors hashlib hmac random urllib http botocore boto3 typing shared_utils._exchange"
+    heavy = "socket ssl selectors hashlib hmac random urllib http botocore boto3 typing shared_utils._signed_http"
     program = f"import sys, shared_utils.connections\n{code}\nprint(*(n for n in sys.argv[1:] if n in sys.modules))"
     layer = Path(__file__).parents[1] / "python"
     finished = subprocess.run(
@@ -774,4 +774,4 @@ def test_first_message_loads_neither_boto3_nor_an_http_library():
     with Server() as server:
         code = f"shared_utils.connections.Connections('{server.endpoint}').send('a', 'x')"
 
-        assert loaded_by(code) == ["socket", "selectors", "hashlib", "shared_utils._exchange"]
+        assert loaded_by(code) == ["socket", "selectors", "hashlib", "shared_utils._signed_http"]

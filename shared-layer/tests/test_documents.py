@@ -112,6 +112,7 @@ def test_example_that_needs_the_cdk_is_python(code, expected):
     assert expected is None
 
 
+@pytest.mark.slow
 def test_example_for_pytest_passes(tmp_path):
     """As with the wheel installed, whose entry point names the plugin."""
     [code] = [p.values[0] for p in blocks("python", "pytest")]

@@ -2114,6 +2114,7 @@ threads = [threading.Thread(target=work, args=(t,)) for t in range(8)]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stdout", [
     pytest.param(RUNTIME, id="as-under-the-runtime"),
     pytest.param(PLAIN, id="plain-stdout"),

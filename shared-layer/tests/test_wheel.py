@@ -16,6 +16,8 @@ import pytest
 
 import shared_utils
 
+pytestmark = pytest.mark.slow
+
 LAYER = Path(__file__).parent.parent
 PROJECT = tomllib.loads((LAYER / "pyproject.toml").read_text())
 VERSION = shared_utils.__version__

@@ -231,7 +231,7 @@ def route_of(answer):
     return answer["event"]["requestContext"]["routeKey"]
 
 
-def exchange(client, messages, options):
+def play(client, messages, options):
     for data in messages:  # the other side may close before all are sent
         client.send(data, **options)
     client.recv(timeout=20)
@@ -240,7 +240,7 @@ def exchange(client, messages, options):
 def closed(client, *after, **options):
     """Return the code and the reason with which the other side closes, after it was sent that."""
     with pytest.raises(ConnectionClosed) as caught:
-        exchange(client, after, options)
+        play(client, after, options)
     return caught.value.rcvd.code, caught.value.rcvd.reason
 
 

@@ -90,7 +90,7 @@ async def call(function, *given):
     return function(*given)
 
 
-def exchange(app, *pieces):
+def send_raw(app, *pieces):
     """Send pieces over one socket, and return all that comes until the other side closes."""
     with socket.create_connection(app.address) as raw:
         raw.settimeout(20)
@@ -104,13 +104,13 @@ def get(path, *headers):
 
 
 def test_garbage_is_refused(app):
-    assert exchange(app, b"garbage\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request")
+    assert send_raw(app, b"garbage\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request")
 
 
 def test_body_that_is_far_too_large_is_refused_unread(app):
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
 
-    answer = exchange(app, head, b"x" * (8 * 131_072 + 1))
+    answer = send_raw(app, head, b"x" * (8 * 131_072 + 1))
 
     assert answer.startswith(b"HTTP/1.1 413")
 
@@ -152,7 +152,7 @@ def test_answers_keep_the_order_of_requests(app, loop):
     ],
 )
 def test_handshake_that_is_not_one(app, headers):
-    answer = exchange(app, get("/", "Upgrade: websocket", "Connection: Upgrade", *headers))
+    answer = send_raw(app, get("/", "Upgrade: websocket", "Connection: Upgrade", *headers))
 
     assert answer.startswith(b"HTTP/1.1 4")
     assert app.opened is None

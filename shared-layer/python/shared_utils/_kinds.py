@@ -1,17 +1,14 @@
-"""What an annotation says of a field's values: how they are checked, described and shown.
+"""What a field of a message is: its kind, its limits, and the values that are kept of it.
 
-Whatever it cannot mean is a TypeError that names the class and the field, and says what to write.
+What every module with messages needs when it is imported; `_annotations` does the rest, later.
 """
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
-from enum import Enum
 from types import UnionType
 
 from . import _values, _wire
-from ._values import MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER
 from .error_codes import ErrorCode, ValidationError
 
 TYPE_CHECKING = False
@@ -122,7 +119,11 @@ class Kind:
 
 # --- values
 
-_ABSENT: Any = object()
+# A default of a field that has none, and of one that is always on the wire, but that the
+# constructor can fill in.
+REQUIRED: Any = object()
+FILLED_IN: Any = object()
+ABSENT: Any = object()
 
 
 def missing(path: str) -> ValidationError:
@@ -176,211 +177,7 @@ class FrozenList(list):  # type: ignore[type-arg]
 FROZEN = (FrozenDict, FrozenList)
 
 
-# --- annotations
-
-_KINDS_OF_FIELDS = (
-    "str, int, float, bool, list[X], dict[str, X], Literal, an Enum, a Record"
-    " or Annotated[X, Limits(...)]"
-)
-_TIME = "int (milliseconds since the epoch) or str (ISO 8601)"
-# What to write instead, by the name of what was written.
-_INSTEAD = {
-    "datetime": _TIME,
-    "date": "str (ISO 8601)",
-    "time": "str (ISO 8601)",
-    "timedelta": "float (seconds)",
-    "bytes": "str (base64)",
-    "bytearray": "str (base64)",
-    "memoryview": "str (base64)",
-    "Decimal": "float, or str (every digit is kept)",
-    "Fraction": "float",
-    "complex": "a Record of two floats",
-    "UUID": "str",
-    "Path": "str",
-    "Any": "a Record with the fields that you expect",
-    "object": "a Record with the fields that you expect",
-    "tuple": "list[X], or a Record",
-    "set": "list[X]",
-    "frozenset": "list[X]",
-    "list": "list[X]",
-    "Sequence": "list[X]",
-    "Iterable": "list[X]",
-    "dict": "dict[str, X]",
-    "Mapping": "dict[str, X]",
-    "Literal": "texts, whole numbers, True or False in it",
-    "Optional": "X | None",
-    "None": "X | None with a default",
-    "NoneType": "X | None with a default",
-}
-_RANGE, _LENGTH = ("minimum", "maximum"), ("min_length", "max_length")
-_OPTIONS: dict[Any, tuple[str, ...]] = {
-    str: (*_LENGTH, "pattern"),
-    int: _RANGE,
-    float: _RANGE,
-    list: _LENGTH,
-    dict: _LENGTH,
-}
-_FOR_ALL = ("check", "description", "example", "secret")
-
-
-class Place:
-    """Where an annotation stands: what it may name, and what a refusal says first."""
-
-    def __init__(self, cls: Any, field: str, names: dict[str, Any], local: Any) -> None:
-        self.cls = cls
-        self.field = field
-        self._names = names
-        self._local = local
-
-    def refusal(self, text: str) -> TypeError:
-        return TypeError(f"{self.cls.__name__}.{self.field}: {text}")
-
-    def no_kind(self, hint: Any) -> TypeError:
-        name = _name_of(hint)
-        instead = _INSTEAD.get(name.partition("[")[0], _KINDS_OF_FIELDS)
-        return self.refusal(f"{name} is not a kind of field: write {instead}")
-
-    def found(self, hint: Any) -> Any:
-        """Return what an annotation stands for: of text what it names, of an alias its value."""
-        hint = getattr(hint, "__forward_arg__", hint)
-        if type(hint) is str:
-            hint = self._evaluated(hint)
-        return self.found(hint.__value__) if type(hint).__name__ == "TypeAliasType" else hint
-
-    def _evaluated(self, text: str) -> Any:
-        inside = {name: one for name, one in vars(self.cls).items() if isinstance(one, type)}
-        local = {**self._local, self.cls.__name__: self.cls, **inside}
-        try:
-            return eval(text, self._names, local)  # noqa: S307 - an annotation, from the source
-        except Exception as error:
-            where = "is not found in the module or the body around the class"
-            advice = "import or declare it above the class, and not for type checkers only"
-            raise self.refusal(f"{text} {where} ({error}): {advice}") from None
-
-
-def _name_of(hint: Any) -> str:
-    name = hint.__qualname__ if isinstance(hint, type) and not args_of(hint) else repr(hint)
-    return name.rpartition(".<locals>.")[2].replace("typing.", "").replace("collections.abc.", "")
-
-
-def args_of(hint: Any) -> tuple[Any, ...]:
-    args = getattr(hint, "__args__", ())
-    return args if type(args) is tuple else ()
-
-
-def _typing(name: str) -> Any:
-    """Return one of `typing`'s names if somebody has loaded it; else nothing can be made of it."""
-    return getattr(sys.modules.get("typing"), name, _ABSENT)
-
-
-def is_class_variable(hint: Any) -> bool:
-    if type(hint) is str:
-        return hint.partition("[")[0].rpartition(".")[2] == "ClassVar"
-    return _typing("ClassVar") in (hint, getattr(hint, "__origin__", None))
-
-
-def is_union(hint: Any) -> bool:
-    return isinstance(hint, UnionType) or getattr(hint, "__origin__", None) in (
-        UnionType,
-        _typing("Union"),
-    )
-
-
-def several(place: Place, hint: Any) -> TypeError:
-    name = _name_of(hint)
-    return place.refusal(
-        f"{name} is not a kind of field: write one kind, or a Record with a field for each"
-    )
-
-
-# --- kinds
-
-
-def kind_of(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    hint = place.found(hint)
-    metadata = getattr(hint, "__metadata__", ())
-    if metadata:
-        if type(metadata[0]) is Kind:
-            return metadata[0]
-        return kind_of(hint.__origin__, place, _with_limits(place, metadata, options))
-    if is_union(hint):
-        if type(None) in args_of(hint):
-            raise place.refusal(
-                "null has no place inside: write X for X | None, and None for the field"
-            )
-        raise several(place, hint)
-    base = getattr(hint, "__origin__", None) or hint
-    make = _maker_of(base)
-    if make is None:
-        raise place.no_kind(hint)
-    if "description" in options and hasattr(base, "_as_kind"):
-        raise place.refusal(f"description is not for {_name_of(hint)}: write its docstring")
-    for option in options:
-        if option not in (*_FOR_ALL, *_OPTIONS.get(base, ())):
-            fits = ", ".join(_OPTIONS.get(base, ()) + _FOR_ALL)
-            raise place.refusal(f"{option} is not for {_name_of(hint)}: write {fits}")
-    return _finished(make(hint, place, options), place, options)
-
-
-def _with_limits(place: Place, metadata: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    for one in metadata:
-        if type(one) is not Limits:
-            raise place.refusal(f"{_values.shown(one)} says nothing here: write Limits(...)")
-        twice = options.keys() & one.given.keys() - {"secret"}
-        if twice:
-            raise place.refusal(f"{min(twice)} is said twice: write it once")
-        options = {**options, **one.given}
-    return options
-
-
-def _maker_of(base: Any) -> Any:
-    if base is _typing("Literal"):
-        return _literal
-    if not isinstance(base, type):
-        return None
-    if hasattr(base, "_as_kind"):  # a Record
-        return lambda _hint, place, _options: base._as_kind(place)
-    return _enum if issubclass(base, Enum) else _MAKERS.get(base)
-
-
-def _finished(kind: Kind, place: Place, options: dict[str, Any]) -> Kind:
-    """Return `kind` with what Limits may say of all kinds."""
-    kind.secret = options.get("secret", False)
-    if "check" in options:
-        kind.check = _checked_by(options["check"], kind.check, kind.secret)
-    if "example" in options:
-        try:
-            kind.check(options["example"], place.field)
-        except ValidationError as error:
-            raise place.refusal(f"its example does not fit, {error.message}") from None
-        kind.example = options["example"]
-    return kind
-
-
-def _checked_by(function: Callable[[Any], Any], check: Check, secret: bool) -> Check:
-    def checked(value: Any, path: str) -> Any:
-        value = check(value, path)
-        try:
-            kept = function(value)
-        except (ValidationError, ValueError) as error:
-            raise _refused(error, path, secret) from None
-        return value if kept is value else check(kept, path)
-
-    return checked
-
-
-def _refused(error: ValidationError | ValueError, path: str, secret: bool) -> ValidationError:
-    """Return what a check of one's own has raised, for the field at `path`."""
-    wrong_code = ErrorCode.VALIDATION_INVALID_PARAMETER
-    code = error.code if isinstance(error, ValidationError) else wrong_code
-    if secret:  # its text may show the value
-        return ValidationError(f"{path} is not accepted", path, code)
-    if not isinstance(error, ValidationError):
-        return ValidationError(f"{path}: {_wire.text(str(error), 200)}", path)
-    said = error.message
-    if error.field and said.startswith(error.field):  # the name that the check knows it by
-        said = path + said[len(error.field) :]
-    return ValidationError(said, path, code)
+# --- one of several values
 
 
 def plain(value: Any, whole: bool = False) -> Any:
@@ -393,132 +190,7 @@ def plain(value: Any, whole: bool = False) -> Any:
     return int(value) if whole and type(value) is float and value.is_integer() else value
 
 
-def _limit(place: Place, options: dict[str, Any], low: Any, high: Any, names: Any) -> Any:
-    """Return the range that Limits give, which must be inside of `low` to `high`."""
-    given = [options.get(name, usual) for name, usual in zip(names, (low, high), strict=True)]
-    types = (int, float) if type(low) is float else (int,)
-    for name, one in zip(names, given, strict=True):
-        if type(one) not in types or not low <= one <= max(low, high):
-            raise place.refusal(f"{name} is {_values.shown(one)}: write {low} to {high}")
-    if given[0] > given[1]:
-        raise place.refusal(f"{names[0]} is above {names[1]}: write them the other way round")
-    return given
-
-
-def _text(_hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    low, high = _limit(place, options, 0, MAX_MESSAGE_BYTES, _LENGTH)
-    pattern, secret = options.get("pattern"), options.get("secret", False)
-    wanted = options.get("description") or _text_wanted(low, high, pattern)
-    fits = None
-    if pattern is not None:
-        fits = _compiled(place, pattern)
-
-    def check(value: Any, path: str) -> Any:
-        text: Any = value if type(value) is str else plain(value)
-        if type(text) is str and low <= len(text) <= high and (fits is None or fits(text)):
-            return text
-        raise wrong(path, f"be {wanted}", value, secret)
-
-    def make_sample() -> Any:
-        if pattern is None:
-            return ("text" * (low // 4 + 1))[: max(low, min(high, 4))]
-        from ._patterns import sample
-
-        return sample(pattern, low, high)
-
-    schema: Schema = {"type": "string"}
-    if low:
-        schema["minLength"] = low
-    if high < MAX_MESSAGE_BYTES:
-        schema["maxLength"] = high
-    if pattern is not None:
-        schema["pattern"] = f"^(?:{pattern})$" if "|" in pattern else f"^{pattern}$"
-    return Kind(check, {**schema, "description": wanted}, make_sample)
-
-
-def _text_wanted(low: int, high: int, pattern: str | None) -> str:
-    text = f"text{_size_wanted(low, high, MAX_MESSAGE_BYTES, 'characters')}"
-    if low == 1 and high == MAX_MESSAGE_BYTES:
-        text = "text that is not empty"
-    return text if pattern is None else f"{text} that fits {pattern}"
-
-
-def _size_wanted(low: int, high: int, usual: int, unit: str) -> str:
-    if high == usual:
-        return f" of at least {low} {unit}" if low else ""
-    return f" of {low} to {high} {unit}" if low else f" of up to {high} {unit}"
-
-
-def _compiled(place: Place, pattern: Any) -> Any:
-    import re
-
-    # The layer's own are looked at by a test.
-    if place.cls.__module__.partition(".")[0] != __package__:
-        from ._patterns import is_read_alike
-
-        if type(pattern) is not str or not is_read_alike(pattern):
-            simple = "characters, [classes] without \\d \\w \\s, groups, | and * + ? {m,n}"
-            raise place.refusal(
-                f"Python and ECMAScript do not read {_values.shown(pattern)} alike: write {simple}"
-            )
-    return re.compile(pattern).fullmatch
-
-
-def _number(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    whole, secret = hint is int, options.get("secret", False)
-    most: Any = MAX_SAFE_INTEGER if whole else sys.float_info.max
-    low, high = _limit(place, options, -most, most, _RANGE)
-    types = (int,) if whole else (int, float)
-    wanted = options.get("description") or _number_wanted(whole, low, high, most)
-
-    def check(value: Any, path: str) -> Any:
-        if type(value) in types and low <= value <= high:
-            return value
-        number = plain(value, whole)
-        if type(number) in types and low <= number <= high:
-            return number
-        raise wrong(path, f"be {wanted}", value, secret)
-
-    kind = "integer" if whole else "number"
-    schema = {"type": kind, "minimum": low, "maximum": high, "description": wanted}
-    return Kind(check, schema, max(low, min(high, 7 if whole else 0.5)))
-
-
-def _number_wanted(whole: bool, low: Any, high: Any, most: Any) -> str:
-    what = "a whole number" if whole else "a number"
-    if (low, high) == (-most, most):
-        return what
-    if high == most:
-        return f"{what} of at least {low}"
-    return f"{what} up to {high}" if low == -most else f"{what} from {low} to {high}"
-
-
-def _boolean(_hint: Any, _place: Place, options: dict[str, Any]) -> Kind:
-    secret = options.get("secret", False)
-    wanted = options.get("description", "true or false")
-
-    def check(value: Any, path: str) -> bool:
-        if value is True or value is False:
-            return value
-        raise wrong(path, f"be {wanted}", value, secret)
-
-    return Kind(check, {"type": "boolean", "description": wanted}, True)
-
-
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
-
-
-def _literal(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    if not {str, int, bool} >= {*map(type, hint.__args__)}:
-        raise place.no_kind(hint)
-    return _choice(hint.__args__, hint.__args__, None, options)
-
-
-def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    values = [plain(member._value_, whole=True) for member in hint]
-    if not values or not {str, int, float, bool} >= {*map(type, values)}:
-        raise place.refusal(f"{_name_of(hint)} has other values than texts and numbers: write such")
-    return _choice(values, [*hint], hint, options)
 
 
 def one_of(*values: Any, check: Check | None = None, example: Any = None) -> Kind:
@@ -526,11 +198,11 @@ def one_of(*values: Any, check: Check | None = None, example: Any = None) -> Kin
 
     `check(value, path)` stands for the usual check, if it has errors of its own.
     """
-    kind = _choice(values, values, None, {})
+    kind = choice(values, values, None, {})
     return Kind(check or kind.check, kind.schema, example or kind.example)
 
 
-def _choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Kind:
+def choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Kind:
     """Return the kind of one of the values; what is kept of it is its member, or the value."""
     secret = options.get("secret", False)
     # By type, too: True is equal to 1.
@@ -552,70 +224,14 @@ def _choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Ki
     return Kind(check, schema, values[0], is_plain=members is None)
 
 
-def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    if len(args_of(hint)) != 1:
-        raise place.no_kind(hint)
-    low, high = _limit(place, {"max_length": MAX_ITEMS, **options}, 0, MAX_VALUES, _LENGTH)
-    secret = options.get("secret", False)
-    inner = kind_of(args_of(hint)[0], place, {"secret": True} if secret else {})
-    wanted = options.get("description") or f"a list{_size_wanted(low, high, -1, 'items')}"
+class Field:
+    """One field of a class: its name on the wire, its kind and its default."""
 
-    def check(value: Any, path: str) -> FrozenList:
-        if not issubclass(type(value), list) or not low <= list.__len__(value) <= high:
-            raise wrong(path, f"be {wanted}", value, secret)
-        check, items = inner.check, enumerate(list.__iter__(value))
-        return FrozenList([check(item, f"{path}[{i}]") for i, item in items])
+    __slots__ = ("default", "is_optional", "is_required", "kind", "wire")
 
-    def schema(definitions: Schema) -> Schema:
-        items = {"items": inner.schema_in(definitions), "maxItems": high}
-        sizes = {"minItems": low} if low else {}
-        return {"type": "array", **items, **sizes, "description": wanted}
-
-    def sample() -> list[Any]:
-        return [] if inner.endless else [inner.make_example() for _ in range(low or min(high, 1))]
-
-    return Kind(check, schema, sample, is_plain=False, endless=inner.endless)
-
-
-def _dict(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
-    if len(args_of(hint)) != 2 or place.found(args_of(hint)[0]) is not str:
-        raise place.no_kind(hint)
-    low, high = _limit(place, {"max_length": MAX_ITEMS, **options}, 0, MAX_VALUES, _LENGTH)
-    secret = options.get("secret", False)
-    inner = kind_of(args_of(hint)[1], place, {"secret": True} if secret else {})
-    wanted = options.get("description") or f"an object{_size_wanted(low, high, -1, 'names')}"
-
-    def check(value: Any, path: str) -> FrozenDict:
-        items = own_dict(value, path)
-        if not low <= len(items) <= high:
-            raise wrong(path, f"be {wanted}", value, secret)
-        check = inner.check
-        return FrozenDict({k: check(v, _path_in(path, k, secret)) for k, v in items.items()})
-
-    def schema(definitions: Schema) -> Schema:
-        sizes = {"minProperties": low} if low else {}
-        values = {"additionalProperties": inner.schema_in(definitions), "maxProperties": high}
-        return {"type": "object", **values, **sizes, "description": wanted}
-
-    def sample() -> dict[str, Any]:
-        if inner.endless:
-            return {}
-        return {f"name{i + 1}": inner.make_example() for i in range(low or min(high, 1))}
-
-    return Kind(check, schema, sample, is_plain=False, endless=inner.endless)
-
-
-def _path_in(path: str, name: str, secret: bool) -> str:
-    if name.isidentifier() and len(name) <= _values.MAX_SHOWN_CHARS and not secret:
-        return f"{path}.{name}"
-    return f"{path}[...]" if secret else f"{path}[{_values.shown(name)}]"
-
-
-_MAKERS: dict[Any, Any] = {
-    str: _text,
-    int: _number,
-    float: _number,
-    bool: _boolean,
-    list: _list,
-    dict: _dict,
-}
+    def __init__(self, wire: str, kind: Kind, is_optional: bool, default: object) -> None:
+        self.wire = wire
+        self.kind = kind
+        self.is_optional = is_optional
+        self.default = default
+        self.is_required = default is REQUIRED or default is FILLED_IN

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import Any
 
-    from ._exchange import Credentials
+    from ._signed_http import Credentials
 
 __all__ = ["BroadcastResult", "Connections", "Outcome", "endpoint_of"]
 
@@ -238,7 +238,7 @@ class Connections:
     ) -> Outcome:
         """Send `data`, as `broadcast` does, to one connection."""
         name = _checked(connection_id)
-        return self._exchange("POST", [name], _payload(data), timeout_seconds)[0][name]
+        return self._request("POST", [name], _payload(data), timeout_seconds)[0][name]
 
     def broadcast(
         self, connection_ids: Iterable[str], data: object, *, timeout_seconds: float | None = None
@@ -253,12 +253,12 @@ class Connections:
             raise _invalid("connectionIds", "several connection ids", connection_ids)
         names = [_checked(name) for name in connection_ids]
         body = _payload(data)
-        return BroadcastResult(self._exchange("POST", names, body, timeout_seconds)[0])
+        return BroadcastResult(self._request("POST", names, body, timeout_seconds)[0])
 
     def close(self, connection_id: str, *, timeout_seconds: float | None = None) -> Outcome:
         """Close a connection. The gateway sends no reason: send one as a message before."""
         name = _checked(connection_id)
-        return self._exchange("DELETE", [name], b"", timeout_seconds)[0][name]
+        return self._request("DELETE", [name], b"", timeout_seconds)[0][name]
 
     def get(
         self, connection_id: str, *, timeout_seconds: float | None = None
@@ -270,7 +270,7 @@ class Connections:
         import json
 
         name = _checked(connection_id)
-        outcomes, answer = self._exchange("GET", [name], b"", timeout_seconds)
+        outcomes, answer = self._request("GET", [name], b"", timeout_seconds)
         if outcomes[name].kind == "gone":
             return None
         outcomes[name].raise_unless_sent()
@@ -287,11 +287,11 @@ class Connections:
         while entry := self._pop():
             entry[0].close()
 
-    def _exchange(
+    def _request(
         self, method: str, names: list[str], body: bytes, timeout_seconds: float | None
     ) -> tuple[dict[str, Outcome], bytes]:
         """Return each name's outcome and the last answer's body."""
-        from ._exchange import Run
+        from ._signed_http import Run
 
         if not names:
             return {}, b""
@@ -350,7 +350,7 @@ class Connections:
 
     def _take(self) -> socket | None:
         """Return a kept socket that rested for a short time and is quiet; close those that do not."""
-        from ._exchange import MAX_IDLE_SECONDS, is_quiet
+        from ._signed_http import MAX_IDLE_SECONDS, is_quiet
 
         if self._pid != os.getpid():  # after a fork, the kept ones are the parent's
             self._pid = os.getpid()

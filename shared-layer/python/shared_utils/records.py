@@ -13,20 +13,18 @@ from enum import Enum
 
 from . import _values, _wire
 from ._kinds import (
+    ABSENT,
+    FILLED_IN,
     FROZEN,
     MAX_ITEMS,
     MAX_VALUES,
+    REQUIRED,
     Annotated,
+    Field,
     Kind,
     Limits,
-    Place,
-    args_of,
-    is_class_variable,
-    is_union,
-    kind_of,
     missing,
     own_dict,
-    several,
     wrong,
 )
 from ._values import MAX_CONTROL_MESSAGE_BYTES, MAX_MESSAGE_BYTES
@@ -80,25 +78,8 @@ def _too_large(message: str) -> ValidationError:
 MAX_DEPTH = 32
 
 
-# A default of a field that has none, and of one that is always on the wire, but that the
-# constructor can fill in.
-_REQUIRED: Any = object()
-FILLED_IN: Any = object()
-_ABSENT: Any = object()
 _new = object.__new__
-
-
-class _Field:
-    """One field of a class: its name on the wire, its kind and its default."""
-
-    __slots__ = ("default", "is_optional", "is_required", "kind", "wire")
-
-    def __init__(self, wire: str, kind: Kind, is_optional: bool, default: object) -> None:
-        self.wire = wire
-        self.kind = kind
-        self.is_optional = is_optional
-        self.default = default
-        self.is_required = default is _REQUIRED or default is FILLED_IN
+_OURS = f"{__package__}."
 
 
 class _Plan:
@@ -106,7 +87,7 @@ class _Plan:
 
     __slots__ = ("checks", "fields", "head", "is_plain", "rows", "secret", "wires")
 
-    def __init__(self, cls: type[Record], fields: dict[str, _Field]) -> None:
+    def __init__(self, cls: type[Record], fields: dict[str, Field]) -> None:
         self.fields = fields
         self.head = {cls._tag: getattr(cls, cls._tag)} if hasattr(cls, cls._tag) else {}
         self.wires = {name: field.wire for name, field in fields.items()}
@@ -120,8 +101,8 @@ class _Plan:
                 name,
                 field.wire,
                 field.kind.check,
-                _REQUIRED if field.is_required else field.default,
-                None if field.is_optional and cls.accepts_null else _ABSENT,
+                REQUIRED if field.is_required else field.default,
+                None if field.is_optional and cls.accepts_null else ABSENT,
             )
             for name, field in fields.items()
         )
@@ -148,13 +129,18 @@ class Record:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls._plan = None
-        _set_tag(cls)
+        tag, body = cls._tag, cls.__dict__
+        if tag and tag not in body and "_tag" not in body and cls.__name__[0] != "_":
+            setattr(cls, tag, _tag_of(cls.__name__))
         # The layer's own classes wait for their first use: no function uses all of them.
-        if cls.__module__.partition(".")[0] != __package__:
+        if not cls.__module__.startswith(_OURS):
+            _check_options(cls)
             frame: Any = sys._getframe(1)
             while frame.f_back and frame.f_globals.get("__name__") != cls.__module__:
                 frame = frame.f_back  # a metaclass, or a base that has a hook as well
-            cls._kinds = _declared_kinds(cls, frame.f_globals, frame.f_locals)
+            from ._annotations import declared_kinds
+
+            cls._kinds = declared_kinds(cls, frame.f_globals, frame.f_locals)
             _prepare(cls)
 
     def __init__(self, /, **values: Any) -> None:
@@ -176,7 +162,7 @@ class Record:
         """Raise ValueError or ValidationError if the fields do not fit together."""
 
     @classmethod
-    def _as_kind(cls, place: Place) -> Kind:
+    def _as_kind(cls, place: Any) -> Kind:
         return _kind_of_record(cls, place)
 
     @classmethod
@@ -278,7 +264,7 @@ def read_fields(cls: type[R], data: dict[str, Any], prefix: str = "") -> R:
         if value is not absent:
             fields[name] = check(value, prefix + wire)
         elif default is not None:
-            if default is _REQUIRED:
+            if default is REQUIRED:
                 raise missing(prefix + wire)
             fields[name] = default
     if plan.checks:
@@ -325,117 +311,33 @@ def _items(container: Any) -> Iterator[Any]:
 _MAX_TAG_CHARS = 128
 
 
-def _set_tag(cls: type[Record]) -> None:
-    """Give a message its `action` or `type`, unless its body or its name, `_Base`, says otherwise."""
-    tag = cls._tag
-    if not tag or "_tag" in vars(cls) or cls.__name__[0] == "_":
-        return
-    name = cls.__name__.removesuffix("Message") or cls.__name__
-    given = vars(cls).get(tag, name[0].lower() + name[1:])
-    if type(given) is not str or not 0 < len(given) <= _MAX_TAG_CHARS:
-        wanted = f'{tag}: ClassVar[str] = "..." with 1 to {_MAX_TAG_CHARS} characters'
-        raise TypeError(f"{cls.__name__}.{tag}: {_values.shown(given)} is no text: write {wanted}")
-    setattr(cls, tag, given)
+def _tag_of(name: str) -> str:
+    """Return the `action` or `type` of a class, unless it says another: `sendChat` for `SendChat`."""
+    short = name.removesuffix("Message") or name
+    return short[0].lower() + short[1:]
+
+
+def _check_options(cls: type[Record]) -> None:
+    """Raise TypeError if what a class says of itself, beside its fields, cannot be."""
+    tag = getattr(cls, cls._tag, "none") if cls._tag else "none"
+    if type(tag) is not str or not 0 < len(tag) <= _MAX_TAG_CHARS:
+        wanted = f'{cls._tag}: ClassVar[str] = "..." with 1 to {_MAX_TAG_CHARS} characters'
+        got = f"{cls.__name__}.{cls._tag}: {_values.shown(tag)} is no text"
+        raise TypeError(f"{got}: write {wanted}")
     if type(cls.max_bytes) is not int or not 0 < cls.max_bytes <= MAX_MESSAGE_BYTES:
         got = f"{cls.__name__}.max_bytes: {_values.shown(cls.max_bytes)} is no size of a message"
         raise TypeError(f"{got}: write max_bytes: ClassVar[int] = 1 to {MAX_MESSAGE_BYTES}")
 
 
-def _kinds_of(cls: type[Record]) -> dict[str, tuple[Kind, bool]]:
-    """Return the kinds that the body of a class declares, by field, and whether each is optional."""
-    if "_kinds" not in vars(cls):
-        cls._kinds = _declared_kinds(cls, vars(sys.modules[cls.__module__]), {})
-    return cls._kinds
-
-
-def _declared_kinds(
-    cls: type[Record], names: dict[str, Any], local: Any
-) -> dict[str, tuple[Kind, bool]]:
-    kinds = {}
-    try:
-        hints = cls.__annotations__
-    except NameError as error:  # Python 3.14 looks names up only now
-        advice = "import or declare it above the class, or quote the annotation"
-        raise TypeError(f"{cls.__name__}: {error}: {advice}") from None
-    for name, hint in hints.items():
-        if is_class_variable(hint):
-            continue
-        place = Place(cls, name, names, local)
-        _check_name(place, name)
-        options = {"secret": True} if _SECRETS.kind(name) in ("secret", "spoken") else {}
-        whole, is_optional = _without_none(place, place.found(hint))
-        kinds[name] = kind_of(whole, place, options), is_optional
-    return kinds
-
-
-def _without_none(place: Place, hint: Any) -> tuple[Any, bool]:
-    """Return X and whether it was X | None."""
-    if not is_union(hint) or (type(None) not in args_of(hint) and None not in args_of(hint)):
-        return hint, False
-    rest = [one for one in args_of(hint) if one not in (None, type(None))]
-    if len(rest) > 1:
-        raise several(place, hint)
-    return rest[0], True
-
-
-_SECRETS = _wire.Policy()
-
-
-def _check_name(place: Place, name: str) -> None:
-    cls: type[Record] = place.cls
-    if name[0] == "_":
-        raise place.refusal(
-            f"a field's name is on the wire: write {name.strip('_')}, or ClassVar[...]"
-        )
-    if name == cls._tag:
-        raise place.refusal(f'it is no field: write {name}: ClassVar[str] = "..."')
-    for base in cls.__mro__[1:]:
-        declared = _kinds_of(base) if issubclass(base, Record) else {}
-        if name in declared and base.__module__ != __name__:
-            return  # a field that the class declares again
-        if name in declared or name in vars(base):
-            ours = f"{base.__name__} has this name itself"
-            raise place.refusal(f"{ours}: write {name}_, which is {name} on the wire")
-
-
 def _prepare(cls: type[Record]) -> _Plan:
-    """Work out what is done with each field of a class, its own first."""
-    kinds: dict[str, tuple[Kind, bool]] = {}
-    for owner in cls.__mro__:
-        if issubclass(owner, Record):
-            kinds = {**kinds, **{k: v for k, v in _kinds_of(owner).items() if k not in kinds}}
-    fields: dict[str, _Field] = {}
-    wires = {cls._tag: cls._tag}
-    for name, (kind, is_optional) in kinds.items():
-        wire = name.removesuffix("_")
-        place = Place(cls, name, {}, {})
-        if wire in wires:
-            raise place.refusal(f"{wires[wire]} is {wire} on the wire, too: write another name")
-        wires[wire] = name
-        fields[name] = _Field(wire, kind, is_optional, _default(place, wire, kind, is_optional))
-    cls._plan = _Plan(cls, fields)
+    """Work out what is done with each field of a class."""
+    from ._annotations import fields_of
+
+    cls._plan = _Plan(cls, fields_of(cls))
     return cls._plan
 
 
-def _default(place: Place, wire: str, kind: Kind, is_optional: bool) -> Any:
-    """Return what an absent field holds: a checked copy of what its class says."""
-    default = getattr(place.cls, place.field, _REQUIRED)
-    if default is _REQUIRED and is_optional:
-        raise place.refusal(f"X | None needs a default: write {place.field}: X | None = None")
-    if default is _REQUIRED and kind.endless and kind.example is None:
-        raise place.refusal(
-            f"such a message has no end: write {place.cls.__name__} | None = None, or a list"
-        )
-    if default is _REQUIRED or default is FILLED_IN or (default is None and is_optional):
-        return default
-    try:
-        return kind.check(default, wire)
-    except ValidationError as error:
-        advice = "X | None = None" if default is None else "a default that the field would take"
-        raise place.refusal(f"its default does not fit, {error.message}: write {advice}") from None
-
-
-def _kind_of_record(cls: type[Record], place: Place) -> Kind:
+def _kind_of_record(cls: type[Record], place: Any) -> Kind:
     endless = cls is place.cls
 
     def check(value: Any, path: str) -> Any:
@@ -670,7 +572,7 @@ def example(cls: type[R]) -> R:
         raise TypeError(text) from None
 
 
-def _example_of(field: _Field) -> Any:
+def _example_of(field: Field) -> Any:
     value = field.kind.make_example()
     try:
         if value is not None:

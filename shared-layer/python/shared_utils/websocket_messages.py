@@ -13,11 +13,10 @@ from functools import lru_cache
 
 from . import _values, _wire
 from . import validators as v
-from ._kinds import Annotated, FrozenDict, Kind, missing, one_of, own_dict, plain, wrong
+from ._kinds import FILLED_IN, Annotated, FrozenDict, Kind, missing, one_of, own_dict, plain, wrong
 from ._values import MAX_MESSAGE_BYTES
 from .error_codes import ValidationError, to_error_code
 from .records import (
-    FILLED_IN,
     ClientMessage,
     Limits,
     Record,
@@ -229,7 +228,7 @@ class CreateSession(_Action):
     reply = "sessionCreated"
     sourceLanguage: Language
     qualityTier: QualityTier = "standard"
-    audioFormat: AudioFormat = AudioFormat()
+    audioFormat: AudioFormat = {}  # type: ignore[assignment] # made when it is first used
     partialResults: bool = True
     minStability: Stability = 0.85
     maxBufferTimeout: BufferTimeout = 5.0
@@ -621,19 +620,29 @@ def parse_message(source: Source) -> ClientMessage:
     return _class_of(found).from_dict(found) if type(found) is dict else parse_body(found)
 
 
+# A character is at most four bytes of UTF-8: so many of them are never too much.
+_SMALL = v.MAX_CONTROL_MESSAGE_BYTES // 4
+
+
 def parse_body(body: str | bytes) -> ClientMessage:
     """Return the client's message in the body of a MESSAGE event."""
-    if type(body) is str and len(body) > v.MAX_CONTROL_MESSAGE_BYTES:
-        message = _read_around_audio(SendAudio, body)  # nothing else may be so large
-        if message is not None:
-            return message
+    if type(body) is not str or len(body) > _SMALL:
+        return _parse_large(body)
     data = read_object(body)
     try:
         cls = CLIENT_MESSAGES[data["action"]]
     except (KeyError, TypeError):  # TypeError: a list or an object
         cls = _class_of(data)
-    if type(body) is not str or len(body) * 4 > cls.max_bytes:  # a character is 4 bytes at most
-        check_size(body, cls.max_bytes)
+    return read_fields(cls, data)
+
+
+def _parse_large(body: str | bytes) -> ClientMessage:
+    message = _read_around_audio(SendAudio, body)
+    if message is not None:
+        return message
+    data = read_object(body)
+    cls = _class_of(data)
+    check_size(body, cls.max_bytes)
     return read_fields(cls, data)
 
 

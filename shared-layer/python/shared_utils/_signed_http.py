@@ -314,7 +314,7 @@ class Run:
                 yield _READ
                 if not (lane.job or is_quiet(lane.sock, self.owner._would_block)):
                     raise ConnectionError("closed while idle")
-            keep = yield from self._exchange(lane, lane.job)
+            keep = yield from self._attempt(lane, lane.job)
             lane.job = None
             if not keep:
                 return
@@ -360,7 +360,7 @@ class Run:
             except self.owner._would_block as blocked:
                 yield _WRITE if isinstance(blocked, ssl.SSLWantWriteError) else _READ
 
-    def _exchange(self, lane: _Lane, job: _Job) -> Generator[int, None, bool]:
+    def _attempt(self, lane: _Lane, job: _Job) -> Generator[int, None, bool]:
         """Send `job`'s request, judge the answer, and return whether the socket may be kept."""
         out = memoryview(self._request(job))
         lane.expires = self.now + self.owner._answer_seconds

@@ -28,8 +28,8 @@ from connections_server import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared_utils import _exchange
-from shared_utils._exchange import Run, Signer, _Job
+from shared_utils import _signed_http
+from shared_utils._signed_http import Run, Signer, _Job
 
 LARGEST = 128 * 1024
 AUTHORIZATION = re.compile(
@@ -408,7 +408,7 @@ def test_answer_before_the_request_was_read_counts(connect):
 @example(data=b"HTTP/1.1 999 \r\n\r\n", ended=False, prefix=b"")
 def test_no_bytes_make_the_parser_fail_in_another_way(data, ended, prefix):
     try:
-        found = _exchange._parse(prefix[: len(data)] + data, ended)
+        found = _signed_http._parse(prefix[: len(data)] + data, ended)
     except ValueError:
         found = None
 
@@ -417,7 +417,7 @@ def test_no_bytes_make_the_parser_fail_in_another_way(data, ended, prefix):
 
 @given(length=st.integers(0, len(CHUNKED) - 1))
 def test_answer_is_incomplete_up_to_its_last_byte(length):
-    assert _exchange._parse(CHUNKED[:length], False) is None
+    assert _signed_http._parse(CHUNKED[:length], False) is None
 
 
 # --- the one case in which a message may go twice -------------------------------------------------
@@ -566,7 +566,7 @@ def test_call_leaves_nothing_to_the_garbage_collector(pair):
     gc.disable()
     try:
         sender.broadcast(["a", "b", "lost", "silent"], "x")
-        left = [found for found in gc.get_objects() if type(found) in (_exchange._Lane, Run)]
+        left = [found for found in gc.get_objects() if type(found) in (_signed_http._Lane, Run)]
     finally:
         gc.enable()
 
@@ -654,6 +654,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts files by Linux's /proc")
 def test_thousand_broadcasts_leave_no_socket_and_no_thread(pair):
     numbers = count()
