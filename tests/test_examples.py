@@ -46,8 +46,11 @@ def succeed(*command, cwd):
 # --- what is there --------------------------------------------------------------------------------
 
 
-def test_every_folder_is_tested_here():
+def test_every_folder_is_tested_here_and_in_the_readme():
+    listed = re.findall(r"^\| \[(\w+)/\]\(\1/\) \|", (EXAMPLES / "README.md").read_text(), re.M)
+
     assert {path.parent.name for path in EXAMPLES.glob("*/*.py")} == set(HANDLERS)
+    assert listed == list(HANDLERS)
 
 
 @pytest.mark.parametrize("example", HANDLERS)

@@ -1,6 +1,6 @@
 """A chat in rooms: people join a room, say something to all others in it, and leave.
 
-Who goes without a word is removed when a message finds the connection gone.
+A member who disconnects without leaving is removed when a message does not reach the connection.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def members_with_sender(request: Request[LeaveRoom] | Request[SendChat]) -> dict
 
 def room_message(room_id: str, members: dict[str, str]) -> RoomMessage:
     """Return the list of a room's members."""
-    listed = [Member(connectionId=id_, name=name) for id_, name in members.items()]
+    listed = [Member(connectionId=key, name=name) for key, name in members.items()]
     return RoomMessage(roomId=room_id, members=listed)
 
 
