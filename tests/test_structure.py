@@ -38,6 +38,7 @@ ARROWS = {
     "wslocal": set(),
     "layerctl": {"wslocal"},
     "tools": {"shared-layer/python", "infrastructure"},
+    "examples": {"shared-layer/python"},
 }
 # Metaphors of our own for a handler, an application, a participant, a task, an error mapping.
 METAPHORS = (
