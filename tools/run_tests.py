@@ -32,8 +32,8 @@ CHOICES = {
     "test": ("not long", "not slow", "not long"),
     "long": ("", "", ""),
 }
-# Files stay together, because their tests share emulators and the running system.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+# What stays together, conftest.py says; in the order of collection, which has the longest first.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder")
 
 
 class PytestRun(NamedTuple):
