@@ -18,7 +18,14 @@ from xml.etree import ElementTree
 
 from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons, probe
 
-REST = ("tests", "functions/tests", "infrastructure/tests", "layerctl/tests", "wslocal/tests")
+REST = (
+    "tests",
+    "functions/tests",
+    "infrastructure/tests",
+    "layerctl/tests",
+    "protocol/tests",
+    "wslocal/tests",
+)
 # By tier: what of the layer's tests under the first Python, under the others, and what of the rest.
 CHOICES = {
     "quick": ("not slow", None, "not slow and not system"),
