@@ -44,7 +44,7 @@ check-mypy:
 
 # Each folder by itself: some have a module of the same name.
 check-tests:
-	@for folder in shared-layer/tests functions/tests "tests infrastructure/tests layerctl/tests protocol/tests wslocal/tests"; do \
+	@for folder in shared-layer/tests functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
 	    $(DEV) -m mypy --config-file tests/mypy.ini $$folder || exit 1; done
 
 check-basedpyright:

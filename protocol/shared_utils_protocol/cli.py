@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import shared_utils
 from shared_utils.websocket_handler import Routes
 
 from . import __version__
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _NAME = "shared-utils-protocol"
+# Of a failing import neither says where it is to be mended.
+_LAYER = str(Path(shared_utils.__file__).parent)
+_IMPORTLIB = str(Path(importlib.__file__).parent)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +86,8 @@ def _api(options: argparse.Namespace) -> ApiDescription:
 
 def _source(text: str) -> tuple[types.ModuleType, object]:
     """Return the module that a text names, and what it names in it: the module itself or a handler."""
+    if not re.fullmatch(r"\w+(\.\w+)*(:\w+(\.\w+)*)?", text):
+        raise SourceError(f"{text!r} is no MODULE or MODULE:HANDLER, such as chat.app:handler")
     name, colon, path = text.partition(":")
     module = _module(name)
     source: Any = module
@@ -108,7 +114,8 @@ def _module(name: str) -> types.ModuleType:
 
 
 def _failed(name: str, error: BaseException) -> SourceError:
-    where = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # without our own
+    where = [one for one in frames if not one.filename.startswith(("<frozen ", _LAYER, _IMPORTLIB))]
     at = f" ({where[-1].filename}, line {where[-1].lineno})" if where else ""
     what = " ".join(traceback.format_exception_only(error)[-1].split())
     return SourceError(f"the module {name} cannot be imported: {what}{at}")

@@ -72,6 +72,9 @@ class _Found:
 
     def __init__(self) -> None:
         self._title = ""
+        self._is_api = (
+            False  # a handler that only connects, and a module of codes, are a part of one
+        )
         self._client: dict[str, Message] = {}
         self._server: dict[str, Message] = {}
         self._codes: dict[str, ErrorCodeBase] = {}
@@ -104,6 +107,7 @@ class _Found:
                 self.add_notices(sys.modules[module])
 
     def _add_route(self, route: Route, function: Callable[..., Any]) -> None:
+        self._is_api = True
         role = None if route.role == "any" else route.role
         replies = _replies_of(function)
         for cls in replies:
@@ -126,7 +130,7 @@ class _Found:
         if not messages and not any(issubclass(one, ErrorCodeBase) and [*one] for one in declared):
             raise SourceError(f"the module {module.__name__} has no messages: {_ADVICE}")
         if messages:
-            self._title = self._title or module.__name__
+            self._title, self._is_api = self._title or module.__name__, True
         for cls in messages:
             if _is_client_message(cls) and not self._knows(cls):
                 self._add(self._client, _client_message_of_module(cls, self._selection or "action"))
@@ -161,7 +165,7 @@ class _Found:
         self, title: str, examples: Mapping[str, Mapping[str, Any]], more: dict[str, Any]
     ) -> ApiDescription:
         """Return the whole, with the `error` message and the codes that the layer itself sends."""
-        if not self._client and not self._server:
+        if not self._is_api:
             raise SourceError(f"{self._title or 'the whole'} has no messages: {_ADVICE}")
         codes = {**self._codes, **{code.value: code for code in LAYER_CODES}}
         if "error" not in self._server:

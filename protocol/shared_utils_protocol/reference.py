@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared_utils.records import MAX_DEPTH, MAX_VALUES
 from shared_utils.validators import MAX_MESSAGE_BYTES
 
-from .catalogue import CODE_SCHEMA, GATEWAY
+from .catalogue import CODE_SCHEMA, GATEWAY, shapes_of
 
 if TYPE_CHECKING:
     from .catalogue import ApiDescription, Message
@@ -39,7 +39,7 @@ def general_description(api: ApiDescription) -> str:
 
 def _code_table(api: ApiDescription) -> list[str]:
     rows = [
-        f"| `{code.value}` | {code.status} | {code.sentence} | {'yes' if code.retryable else 'no'} |"
+        f"| `{code.value}` | {code.status} | {_cell(code.sentence)} | {'yes' if code.retryable else 'no'} |"
         for code in api.codes
     ]
     head = ["| code | status | sentence | may be retried |", "| --- | --- | --- | --- |"]
@@ -83,27 +83,29 @@ def messages(api: ApiDescription, note: str) -> str:
         replies = " or ".join(f"`{name}`" for name in message.replies)
         size = message.cls.max_bytes if message.cls else MAX_MESSAGE_BYTES
         parts += [
-            *_section(message, api),
-            f"From {who}, at most {size:,} bytes; {f'answered with {replies}' if replies else 'no answer'}.",
+            *_section(message.name, message.schema, api),
+            f"From {who}, at most {size:,} bytes; {f'answered with {replies}' if replies else 'no answer is declared'}.",
             "",
             *_example(message),
         ]
     parts += ["## To clients, named by `type`", ""]
     for message in api.server:
-        parts += [*_section(message, api), *_example(message)]
+        parts += [*_section(message.name, message.schema, api), *_example(message)]
     parts += ["## From API Gateway itself, without a `type`", ""]
-    return "\n".join([*parts, *_section(GATEWAY, api), *_example(GATEWAY)])
+    parts += [*_section(GATEWAY.name, GATEWAY.schema, api), *_example(GATEWAY)]
+    shapes = shapes_of(api.messages)
+    parts += ["## Objects in them", ""] if shapes else []
+    return "\n".join(parts + [part for item in shapes.items() for part in _section(*item, api)])
 
 
-def _section(message: Message, api: ApiDescription) -> list[str]:
-    required = message.schema["required"]
+def _section(name: str, schema: dict[str, Any], api: ApiDescription) -> list[str]:
     rows = [
-        f"| `{name}` | {'yes' if name in required else 'no'} | {_wanted(schema, api)} |"
-        for name, schema in message.schema["properties"].items()
+        f"| `{field}` | {'yes' if field in schema['required'] else 'no'} | {_wanted(inner, api)} |"
+        for field, inner in schema["properties"].items()
     ]
-    summary = [message.summary, ""] if message.summary else []
+    summary = [schema["description"], ""] if schema.get("description") else []
     table = ["| field | required | holds |", "| --- | --- | --- |", *rows]
-    return [f"### {message.name}", "", *summary, *table, ""]
+    return [f"### {name}", "", *summary, *table, ""]
 
 
 def _example(message: Message) -> list[str]:
@@ -112,36 +114,32 @@ def _example(message: Message) -> list[str]:
 
 def _wanted(schema: dict[str, Any], api: ApiDescription) -> str:
     """Return in words what a field holds, for a cell of a table."""
-    known = {**api.words, CODE_SCHEMA["pattern"]: "a code of [errors.md](errors.md)"}
     if "const" in schema:
         return f"`{schema['const']}`"
-    if "propertyNames" in schema:
-        text = f"an object, its names: {known.get(schema['propertyNames'].get('pattern'), 'texts')}"
-    elif "properties" in schema:
-        text = f"an object: {', '.join(f'`{name}`' for name in schema['properties'])}"
-    elif schema == CODE_SCHEMA or schema.get("pattern") in api.words:
-        text = known[schema["pattern"]]
-    else:
-        text = _in_words(schema)
     default = schema.get("default")
+    text = _in_words(schema, api)
     return text if default is None else f"{text}; default `{_cell(json.dumps(default))}`"
 
 
-def _in_words(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return f"an object: {schema['$ref'].rpartition('/')[2]}"
+def _in_words(schema: dict[str, Any], api: ApiDescription) -> str:
+    known = api.words.get(schema.get("pattern", ""))
+    if schema == CODE_SCHEMA or known:
+        return known or "a code of [errors.md](errors.md)"
+    if "properties" in schema or "$ref" in schema:
+        name = schema.get("title") or schema["$ref"].rpartition("/")[2]
+        return f"an object: [{name}](#{name.lower()})"
     if "anyOf" in schema and "description" not in schema:
-        return " or ".join(_in_words(one) for one in schema["anyOf"])
-    inner = schema.get("items", schema.get("additionalProperties"))
-    of = f", each {_each(inner)}" if isinstance(inner, dict) else ""
-    usual = schema.get("type", "a value")
-    return _cell(str(schema.get("description", "an object" if usual == "object" else usual))) + of
-
-
-def _each(schema: dict[str, Any]) -> str:
-    if "properties" in schema:
-        return f"an object: {', '.join(f'`{name}`' for name in schema['properties'])}"
-    return _in_words(schema)
+        return " or ".join(_in_words(one, api) for one in schema["anyOf"])
+    kind = schema.get("type", "a value")
+    text = _cell(schema.get("description", "an object" if kind == "object" else kind))
+    for part, of in {
+        "propertyNames": ", by name ",
+        "items": ", each ",
+        "additionalProperties": ", each ",
+    }.items():
+        if isinstance(schema.get(part), dict):
+            text += of + _in_words(schema[part], api)
+    return text
 
 
 def _cell(text: str) -> str:
