@@ -190,7 +190,7 @@ class ApiDescription:
 
     def id_of(self, type_: str) -> str:
         """Return the id of the server's message with this `type`."""
-        return next((one.id for one in self.server if one.name == type_), GATEWAY.id)
+        return next(one.id for one in self.server if one.name == type_)
 
 
 # What stands for something else in the documents: an operation, the two unions of schemas.
@@ -246,7 +246,7 @@ def _inside(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the objects of declared fields below a schema, each before those inside of it."""
     below = [*schema.get("properties", {}).values(), *definitions_of(schema).values()]
     below += [schema[name] for name in ("items", "additionalProperties") if name in schema]
-    for inner in [*below, *schema.get("anyOf", ())]:
+    for inner in below:
         if isinstance(inner, dict):
             if "properties" in inner:
                 yield inner

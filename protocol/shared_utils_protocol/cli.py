@@ -77,7 +77,7 @@ def _api(options: argparse.Namespace) -> ApiDescription:
         more["description"] = options.description.read_text(encoding="utf-8")
     if options.subprotocol:
         more["subprotocols"] = tuple(options.subprotocol)
-    beside = [module for module, source in found if source is not module]
+    beside = [module for module, _ in found]  # a handler's, too
     return api_of(*(source for _, source in found), beside=beside, title=options.title, **more)
 
 

@@ -132,8 +132,8 @@ class _Found:
         if messages:
             self._title, self._is_api = self._title or module.__name__, True
         for cls in messages:
-            if _is_client_message(cls) and not self._knows(cls):
-                self._add(self._client, _client_message_of_module(cls, self._selection or "action"))
+            if _is_client_message(cls):
+                self._add_client_message(cls)
         self.add_notices(module)
 
     def add_notices(self, module: types.ModuleType) -> None:
@@ -144,8 +144,13 @@ class _Found:
             elif issubclass(cls, ErrorCodeBase):
                 self._codes |= {code.value: code for code in cls}
 
-    def _knows(self, cls: type) -> bool:
-        return any(one.cls is cls for one in self._client.values())
+    def _add_client_message(self, cls: type[ClientMessage]) -> None:
+        message = _client_message_of_module(cls, self._selection or "action")
+        routed = self._client.get(message.name)
+        if routed is not None and routed.cls is cls:  # by a handler, which knows more of it
+            message = routed._replace(replies=routed.replies or message.replies)
+            self._client[message.name] = message
+        self._add(self._client, message)
 
     def _add_notice(self, cls: type[ServerMessage]) -> None:
         self._add(self._server, server_message(cls))
@@ -177,6 +182,11 @@ class _Found:
             one._replace(example={**one.example, **examples.get(one.name, {})})
             for one in [*self._client.values(), *self._server.values()]
         ]
+        for message in messages:
+            for reply in message.replies:
+                if reply not in self._server:
+                    text = f"{message.type_name} has the reply {reply!r}, and no message that type"
+                    raise SourceError(f"{text}: name the module that declares it, too")
         _check_names(messages)
         messages = [*with_ids(messages)]
         given = {"subprotocols": tuple(self._subprotocols), **more}

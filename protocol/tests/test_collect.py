@@ -15,6 +15,7 @@ from shared_utils import (
     Record,
     Routes,
     ServerMessage,
+    SetVolume,
     WebSocketHandler,
     websocket_messages,
 )
@@ -139,6 +140,30 @@ def test_message_is_named_by_what_the_handler_selects_by():
     assert message.example == {"kind": "ask", "text": "text", "requestId": "request-1"}
 
 
+def test_field_called_as_the_selection_holds_the_key():
+    class Choose(ClientMessage):
+        kind: str
+
+    handler = WebSocketHandler("Kinds", selection="kind")
+    handler.route(Choose)(lambda request: None)
+
+    [message] = api_of(handler).client
+
+    assert message.schema["properties"]["kind"] == {"const": "choose"}
+    assert message.schema["required"] == ["kind"]
+    assert message.example == {"kind": "choose", "requestId": "request-1"}
+
+
+def test_codes_beside_a_handler_are_its_systems():
+    handler = WebSocketHandler("Kinds")
+    handler.route(Ask)(lambda request: None)
+
+    api = api_of(handler, beside=[module_of(Code=codes.HelpCode, Other=HasShape)])
+
+    assert {*codes.HelpCode} <= {*api.codes}
+    assert names(api.client) == ["ask"]
+
+
 def test_routes_without_a_handler_are_read_too():
     routes = Routes()
     routes.route(Ask)(lambda request: None)
@@ -206,7 +231,10 @@ def test_sender_and_reply_of_a_class_are_its_role_and_answer():
         sender: ClassVar[str] = "pupil"
         reply: ClassVar[str] = "raised"
 
-    [message] = api_of(module_of(Raise=Raise)).client
+    class RaisedMessage(ServerMessage):
+        pass
+
+    [message] = api_of(module_of(Raise=Raise, Raised=RaisedMessage)).client
 
     assert (message.role, message.replies) == ("pupil", ("raised",))
 
@@ -224,6 +252,13 @@ def test_handler_and_its_module_are_one_api():
     assert api.client[0].role == "customer"
 
 
+def test_class_says_the_reply_where_the_function_does_not():
+    api = api_of(routed(SetVolume, role="host"), websocket_messages)
+
+    assert (api.client[0].name, api.client[0].role) == ("setVolume", "host")
+    assert api.client[0].replies == ("volumeChanged",)
+
+
 def test_error_of_ones_own_stands_for_the_layers():
     class ErrorMessage(ServerMessage):
         why: str
@@ -238,6 +273,8 @@ def test_audio_system_is_a_module_like_others():
 
     assert names(api.client) == list(websocket_messages.CLIENT_MESSAGES)
     assert names(api.server) == list(websocket_messages.SERVER_MESSAGES)
+    roles = {one.name: one.role for one in api.client}
+    assert (roles["setVolume"], roles["heartbeat"]) == ("speaker", None)
 
 
 def test_examples_are_changed_by_name():
@@ -302,6 +339,10 @@ def other_shape():
     return HasOther
 
 
+class Lost(ClientMessage):
+    reply: ClassVar[str] = "found"
+
+
 class Same(ClientMessage):
     action: ClassVar[str] = "ask"
 
@@ -332,6 +373,11 @@ def routed(*keys, selection="action", role=None):
         pytest.param([enum], "the module enum has no messages: name a module", id="no-messages"),
         pytest.param([codes], "the whole has no messages", id="codes-only"),
         pytest.param([routed()], "Routed has no messages", id="handler-without-routes"),
+        pytest.param(
+            [module_of(A=Lost)],
+            "Lost has the reply 'found', and no message that type: name the module",
+            id="no-such-reply",
+        ),
         pytest.param([routed("gateway-message")], "called GatewayMessage", id="as-the-gateways"),
         pytest.param([routed("$default")], "Routed has no messages", id="default-only"),
         pytest.param(

@@ -265,6 +265,16 @@ def test_words_are_said_in_place_of_a_pattern():
 # --- TypeScript
 
 
+def test_name_that_is_no_identifier_is_quoted():
+    handler = WebSocketHandler("Dashes", selection="message-kind")
+    handler.route("a-b")(lambda request: None)
+
+    types = files(api_of(handler))["types.ts"]
+
+    assert '  readonly "message-kind": "a-b";\n' in types
+    assert '  "a-b": AB;\n' in types
+
+
 def compile_with_types(folder, source):
     """Return what `tsc --strict` says about `source`, which may use the types."""
     (folder / "types.ts").write_text(MADE["types.ts"])
