@@ -241,7 +241,16 @@ def followed(tmp_path_factory):
     """Return a copy of the sources in which CONTRIBUTING.md was followed."""
     copy = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*", "*.zip", "tests")
-    for name in ("shared-layer", "functions", "infrastructure", "tools", "docs", "web", "local", "protocol"):
+    for name in (
+        "shared-layer",
+        "functions",
+        "infrastructure",
+        "tools",
+        "docs",
+        "web",
+        "local",
+        "protocol",
+    ):
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     for name in ("layerctl", "benchmarks"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
