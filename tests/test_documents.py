@@ -242,7 +242,16 @@ def followed(tmp_path_factory):
     """Return a copy of the sources in which CONTRIBUTING.md was followed."""
     copy = tmp_path_factory.mktemp("copy")
     ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*", "*.zip", "tests")
-    for name in ("shared-layer", "functions", "infrastructure", "tools", "docs", "web", "local"):
+    for name in (
+        "shared-layer",
+        "functions",
+        "infrastructure",
+        "tools",
+        "docs",
+        "web",
+        "local",
+        "protocol",
+    ):
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     for name in ("layerctl", "benchmarks"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
@@ -301,7 +310,8 @@ def test_function_that_was_added_answers(followed):
 
 
 def test_generated_files_follow_what_was_added(followed):
-    assert "raiseHand" in (followed / "docs/protocol/asyncapi.json").read_text()
+    assert "raiseHand" in (followed / "docs/protocol/messages.md").read_text()
+    assert "RaiseHand" in (followed / "web/protocol/declared.d.ts").read_text()
     assert "SESSION_HAND_ALREADY_UP" in (followed / "docs/protocol/errors.md").read_text()
     assert "gateway --> hands" in (followed / "docs/architecture.md").read_text()
     assert run_in(followed, "tools/generate.py", "--check").returncode == 0

@@ -24,12 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # Where code lives, and the names by which it is imported.
 FOLDERS = {
     "shared-layer/python": ("shared_utils",),
+    "protocol": ("shared_utils_protocol",),
     "functions": ("broadcast", "handlers"),
     "infrastructure": ("infrastructure",),
     "local": ("local",),
     "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
-    "tools": ("tools", "documents", "environments", "protocol", "run_tests"),
+    "tools": ("tools", "audio_protocol", "documents", "environments", "page_protocol", "run_tests"),
     "benchmarks": ("stacks",),
     "examples": (
         "chat",

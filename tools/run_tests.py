@@ -24,6 +24,7 @@ REST = (
     "functions/tests",
     "infrastructure/tests",
     "layerctl/tests",
+    "protocol/tests",
     "wslocal/tests",
 )
 # By tier: what of the layer's tests under the first Python, under the others, and what of the rest.
