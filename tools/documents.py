@@ -1,7 +1,7 @@
 """The parts of documents that follow from the sources.
 
-The picture is drawn from the functions' rows in `infrastructure/function_specs.py`, the table of arrows from
-every import statement, the costs from a message rate and list prices.
+The picture and the table of functions are made from the rows in `infrastructure/function_specs.py`,
+the table of arrows from every import statement, the costs from a message rate and list prices.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from infrastructure.function_specs import FunctionSpec
 
-__all__ = ["arrows", "costs", "documents", "duration", "picture", "ratios"]
+__all__ = ["arrows", "costs", "documents", "duration", "functions", "picture", "ratios"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,10 +87,11 @@ def documents() -> dict[Path, str]:
         "arrows": arrows,
         "costs": costs,
         "duration": duration,
+        "functions": functions,
         "ratios": ratios,
     }
-    paths = [ROOT / name for name in ("README.md", "docs/architecture.md", "docs/scale.md")]
-    return {path: _filled(path.read_text(), parts) for path in paths}
+    names = ("README.md", "docs/architecture.md", "docs/scale.md", "functions/README.md")
+    return {ROOT / name: _filled((ROOT / name).read_text(), parts) for name in names}
 
 
 def _filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
@@ -133,6 +134,15 @@ def _function_specs() -> tuple[FunctionSpec, ...]:
     from infrastructure.function_specs import FUNCTION_SPECS
 
     return FUNCTION_SPECS
+
+
+def functions() -> str:
+    """Return a table of the functions and what each serves."""
+    rows = ["| function | routes |", "| --- | --- |"]
+    for spec in _function_specs():
+        routes = ", ".join(f"`{route}`" for route in spec.routes)
+        rows.append(f"| `{spec.module}` | {routes or 'none: a schedule, every minute'} |")
+    return "\n".join(rows)
 
 
 def arrows() -> str:

@@ -2,8 +2,8 @@
 
 These are the package's table of names, loaded on first use, its stub for type checkers, the
 protocol's references for people and its facts and types for the page, and the picture and tables of
-docs/architecture.md and docs/scale.md. `--docs FOLDER` writes the protocol's other documents, which
-are not in git: AsyncAPI document, JSON Schemas, examples, TypeScript types.
+docs/architecture.md, docs/scale.md and the READMEs. `--docs FOLDER` writes the protocol's other documents,
+which are not in git: AsyncAPI document, JSON Schemas, examples, TypeScript types.
 """
 
 from __future__ import annotations

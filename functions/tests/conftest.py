@@ -8,6 +8,7 @@ import os
 import threading
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -29,7 +30,9 @@ from shared_utils.testing import (
 )
 from wslocal import Emulator
 
-HANDLER_NAMES = ("connection", "session", "audio", "control", "listener", "housekeeping")
+HANDLER_NAMES = sorted(
+    path.stem for path in (Path(__file__).parent.parent / "handlers").glob("[!_]*.py")
+)
 ENVIRONMENT = {
     "SESSIONS_TABLE_NAME": "Sessions",
     "CONNECTIONS_TABLE_NAME": "Connections",

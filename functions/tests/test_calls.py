@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shared_utils.websocket_messages import CLIENT_MESSAGES
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 SHORT = {
@@ -65,8 +67,11 @@ def promised() -> dict[str, str]:
     return table
 
 
-def test_readme_tells_of_every_action():
-    assert promised().keys() == ACTIONS.keys()
+def test_readme_and_this_test_have_every_action():
+    every = {*CLIENT_MESSAGES, "$connect", "$disconnect", "schedule"}
+
+    assert promised().keys() == every
+    assert ACTIONS.keys() == every
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from infrastructure.function_specs import FUNCTION_SPECS
 from infrastructure.layer import build_layer, describe
 from infrastructure.settings import SettingsError
 
@@ -80,7 +81,7 @@ def test_pinned_version_is_used_by_every_function(pinned):
     used = [function["Layers"] for function in pinned.properties("Lambda::Function")]
     parameters = {row["Name"]: row["Value"] for row in pinned.properties("SSM::Parameter")}
 
-    assert used == [[PINNED]] * 6
+    assert used == [[PINNED]] * len(FUNCTION_SPECS)
     assert parameters == {
         "/websocket-audio/dev/layer/arn": PINNED,
         "/websocket-audio/dev/layer/version": "7",

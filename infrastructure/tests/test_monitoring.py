@@ -213,4 +213,4 @@ def test_dashboard_shows_what_the_functions_emit(dev, emitted):
 
     assert ours | {name for _, name in searches} <= emitted
     assert all((dimension,) in METRICS[name][1:] for dimension, name in searches)
-    assert len(searches) == 4
+    assert searches

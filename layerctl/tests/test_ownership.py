@@ -5,6 +5,7 @@ import json
 import pytest
 from botocore.stub import Stubber
 
+from infrastructure.function_specs import FUNCTION_SPECS
 from layerctl import ownership
 from layerctl.aws import Aws
 from local.assembly import synthesize, zip_code
@@ -33,7 +34,9 @@ def test_healthy_stage_has_no_finding(ctl, stack):
 
     report = json.loads(result.stdout)
     assert (result.exit_code, report["findings"]) == (0, [])
-    assert len(report["subjects"]) == 6
+    assert sorted(report["subjects"]) == sorted(
+        f"websocket-audio-{STAGE}-{spec.module}" for spec in FUNCTION_SPECS
+    )
 
 
 def test_deployed_function_can_be_imported(ctl, stack):

@@ -236,12 +236,8 @@ def load_build():
 
 BUILD = load_build()
 FACTS = [
-    f"{len(shared_utils.ErrorCode)} codes",
     f"the {len(shared_utils.TABLES)} tables",
     f"one of the {len(shared_utils.TABLES)} tables",
-    f"{len(shared_utils.CLIENT_MESSAGES)} messages from clients and"
-    f" {len(shared_utils.SERVER_MESSAGES)} to them",
-    f"{len(shared_utils.METRICS)} metrics",
     f"{len(sys.modules['shared_utils.error_codes']._OLDER_SPELLINGS)} older spellings",
     f"{_wire.MAX_FIELD_CHARS:,} characters a value, {_wire.MAX_DEPTH} levels,"
     f" {_wire.MAX_LINE_BYTES // 1024} KB a line",

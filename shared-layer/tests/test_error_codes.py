@@ -1,6 +1,8 @@
 """The catalogue row by row, the answers made from it, and what foreign errors mean."""
 
+import ast
 import copy
+import inspect
 import json
 import logging
 import pickle
@@ -30,6 +32,7 @@ from shared_utils.error_codes import (
 
 # --- the catalogue ----------------------------------------------------------------------------
 
+# The contract's rows, in its order. Who adds a code needs none here: every test over `ErrorCode` has it.
 ROWS = [
     ("AUTH_UNAUTHORIZED", 403, False),
     ("AUTH_TOKEN_INVALID", 401, False),
@@ -79,9 +82,11 @@ ROWS = [
 ]
 
 
-def test_the_catalogue_has_exactly_these_45_rows():
-    assert [(code.value, code.status, code.retryable) for code in ErrorCode] == ROWS
-    assert len(ROWS) == 45
+def test_the_catalogue_has_the_contracts_rows():
+    rows = [(code.value, code.status, code.retryable) for code in ErrorCode]
+    of_contract = {value for value, _, _ in ROWS}
+
+    assert [row for row in rows if row[0] in of_contract] == ROWS
 
 
 @pytest.mark.parametrize("code", ErrorCode)
@@ -92,7 +97,7 @@ def test_code_has_a_sentence_for_people(code):
 
 
 def test_sentences_differ():
-    assert len({code.sentence for code in ErrorCode}) == 45
+    assert len({code.sentence for code in ErrorCode}) == len(ErrorCode)
 
 
 def test_code_is_a_string_and_prints_as_its_value():
@@ -114,9 +119,19 @@ def test_code_is_one_object_whatever_happens_to_it():
     assert ErrorCode["CONNECTION_TIMEOUT"] is code
 
 
+def rows_of_the_source():
+    """Return the names that the class assigns, in their order."""
+    body = next(
+        node.body
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef) and node.name == "ErrorCode"
+    )
+    return [ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)]
+
+
 def test_catalogue_is_what_enum_would_make_of_it():
     """Its members are not made by `enum`, so all that `enum` promises is compared."""
-    same = StrEnum("ErrorCode", [(name, name) for name, _, _ in ROWS])
+    same = StrEnum("ErrorCode", [(name, name) for name in rows_of_the_source()])
 
     assert issubclass(ErrorCode, StrEnum)
     assert [*ErrorCode] == [*same]
@@ -127,7 +142,7 @@ def test_catalogue_is_what_enum_would_make_of_it():
     assert [*map(len, ErrorCode)] == [*map(len, same)]
     assert repr(ErrorCode) == repr(same)
     assert {*dir(same)} <= {*dir(ErrorCode)}
-    assert len(ErrorCode) == 45
+    assert len(ErrorCode) == len(same)
     assert ErrorCode.SESSION_NOT_FOUND in ErrorCode
     assert same.SESSION_NOT_FOUND not in [ErrorCode.SESSION_EXPIRED]
     assert vars(ErrorCode.SESSION_EXPIRED).keys() - vars(same.SESSION_EXPIRED).keys() == {

@@ -1141,7 +1141,9 @@ UNIT_OF = {
 
 
 def test_every_metric_of_the_contract_has_its_unit():
-    assert {name: row[0] for name, row in METRICS.items()} == UNIT_OF
+    units = {name: row[0] for name, row in METRICS.items()}
+
+    assert {name: units.get(name) for name in UNIT_OF} == UNIT_OF
 
 
 def test_message_failure_is_one_document_with_two_separate_sets(emitter, written):

@@ -399,11 +399,11 @@ def test_action_accepted(action):
     "value", ["", "CreateSession", "drop", "audio", "heartbeat\n", None, 3, {}]
 )
 def test_action_refused(value):
-    """The message lists every action that would do."""
+    """The message lists every action that would do, and no other."""
     error = refusal_of(validate_action, value)
 
     wanted, _, _ = error.message.removeprefix("action must be one of ").partition(", got ")
-    assert sorted(wanted.split(", ")) == sorted(ACTIONS.split())
+    assert sorted(wanted.split(", ")) == sorted(validators.ACTIONS)
     assert error.field == "action"
     assert error.code is ErrorCode.VALIDATION_INVALID_ACTION
 
