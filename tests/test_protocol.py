@@ -144,7 +144,7 @@ def test_operation_names_its_reply(parsed, action, reply):
 def test_what_is_for_its_sender_alone_never_comes_unasked(parsed):
     alone = set(TO_CLIENT) - set(parsed["operations"]["notify"]["messages"])
 
-    assert alone == {message.reply for message in CLIENT if message.sender != m.SPEAKER}
+    assert alone == {one.reply for one in m.CLIENT_MESSAGES.values() if one.sender != m.SPEAKER}
     assert alone >= {
         *("sessionCreated", "sessionJoined", "playbackPaused", "playbackResumed"),
         *("languageChanged", "heartbeatAck", "connectionRefreshComplete"),
