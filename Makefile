@@ -18,7 +18,7 @@ DEV := .venv/dev/bin/python
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest coverage \
+.PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest docs coverage \
     bench build lock clean dev
 
 help: ## Show this list
@@ -44,7 +44,7 @@ check-mypy:
 
 # Each folder by itself: some have a module of the same name.
 check-tests:
-	@for folder in shared-layer/tests functions/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
+	@for folder in shared-layer/tests functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
 	    $(DEV) -m mypy --config-file tests/mypy.ini $$folder || exit 1; done
 
 check-basedpyright:
@@ -55,6 +55,10 @@ check-rest:
 	@$(DEV) -m ruff check .
 	@$(DEV) tools/generate.py --check
 	@$(DEV) tools/node.py node_modules/typescript/bin/tsc -p .
+
+docs: dev ## Write the protocol's AsyncAPI, JSON Schemas and examples to docs/protocol/generated
+	@rm -rf docs/protocol/generated
+	@$(DEV) tools/generate.py --docs docs/protocol/generated
 
 coverage: dev ## Prove that each of the layer's test files covers its module, lines and branches
 	@$(DEV) tools/coverage_alone.py
@@ -73,7 +77,7 @@ lock: ## Pin the newest versions that requirements/*.in allow
 	    || exit 1; done
 
 clean: ## Remove what these targets made
-	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache heard.wav
+	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache heard.wav docs/protocol/generated
 	@rm -rf shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -7,11 +7,17 @@ imported here.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-ROOT = Path(__file__).parent
+# What uses the fixture `running`.
+SYSTEM_FILES = ("tests/end_to_end/", "tests/test_browser.py")
+
+# `make long` asks for it: ten times what a test usually tries.
+settings.register_profile(
+    "long", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 # Each of their tests stands on a synthesis or an emulator of its own.
 SLOW_FOLDERS = ("infrastructure/tests", "layerctl/tests")
@@ -25,21 +31,36 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes long; left out by `make quick`")
     config.addinivalue_line("markers", "long: takes minutes; only in `make long`")
     config.addinivalue_line("markers", "system: uses the one running system of its test run")
-    config.addinivalue_line("markers", "xdist_group(name): these run in one process")
+
+
+def is_of_the_system(file: str) -> bool:
+    """Return whether a file's tests use the one running system."""
+    return file.startswith(SYSTEM_FILES) and file != "tests/end_to_end/test_up.py"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and all tests of the running system in one; those first."""
+    """Mark what is slow, and put the tests of the running system first: they take longest."""
     for item in items:
-        file = item.path.relative_to(ROOT).as_posix()
-        is_shared = bool({"running", "live"} & set(getattr(item, "fixturenames", ())))
-        if is_shared:
+        file = item.nodeid.partition("::")[0]
+        if is_of_the_system(file):
             item.add_marker(pytest.mark.system)
         if file.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group("system" if is_shared else file))
     items.sort(key=lambda item: item.get_closest_marker("system") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Keep a file's tests in one process, and all tests of the running system in one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "the running system" if is_of_the_system(file) else file
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -32,12 +32,14 @@ TEXTS = [
 # By folder: what else of this repository it may import. All other imports are forbidden.
 ARROWS = {
     "shared-layer/python": set(),
+    "protocol": {"shared-layer/python"},
     "functions": {"shared-layer/python"},
     "infrastructure": {"shared-layer/python"},
     "local": {"wslocal"},
     "wslocal": set(),
     "layerctl": {"wslocal"},
-    "tools": {"shared-layer/python", "infrastructure"},
+    "tools": {"shared-layer/python", "protocol", "infrastructure"},
+    "examples": {"shared-layer/python"},
 }
 # Metaphors of our own for a handler, an application, a participant, a task, an error mapping.
 METAPHORS = (

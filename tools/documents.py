@@ -24,13 +24,24 @@ ROOT = Path(__file__).resolve().parent.parent
 # Where code lives, and the names by which it is imported.
 FOLDERS = {
     "shared-layer/python": ("shared_utils",),
+    "protocol": ("shared_utils_protocol",),
     "functions": ("broadcast", "handlers"),
     "infrastructure": ("infrastructure",),
     "local": ("local",),
     "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
-    "tools": ("tools", "documents", "environments", "protocol", "run_tests"),
+    "tools": ("tools", "audio_protocol", "documents", "environments", "page_protocol", "run_tests"),
     "benchmarks": ("stacks",),
+    "examples": (
+        "chat",
+        "chat_messages",
+        "rooms",
+        "quiz",
+        "quiz_messages",
+        "quizzes",
+        "order_api",
+        "orders",
+    ),
 }
 # They measure others, so that what they import says nothing of this project.
 MEASURING = {"benchmarks"}
@@ -159,7 +170,7 @@ def _own_modules(folder: str) -> set[str]:
 def _imported(folder: Path) -> Iterator[str]:
     """Yield the top-level names that a folder's files import, but for tests and the standard library."""
     for path in folder.rglob("*.py"):
-        if "tests" in path.relative_to(ROOT).parts or "node_modules" in path.parts:
+        if _is_test(path.relative_to(ROOT)) or "node_modules" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -172,6 +183,10 @@ def _imported(folder: Path) -> Iterator[str]:
                 continue
             tops = {name.partition(".")[0] for name in found}
             yield from tops - sys.stdlib_module_names - {"__future__"}
+
+
+def _is_test(path: Path) -> bool:
+    return "tests" in path.parts or path.name == "conftest.py" or path.name.startswith("test_")
 
 
 def costs() -> str:

@@ -1,24 +1,28 @@
-"""Writes the files that are derived from the layer's declared names; `--check` only compares.
+"""Writes the files in git that are derived from the layer's declared names; `--check` only compares.
 
-These are the package's table of names, loaded on first use, its stub for type checkers, and the
-published protocol: AsyncAPI document, JSON Schemas, references, examples, and types for browsers,
-the picture and tables of docs/architecture.md, docs/scale.md and the READMEs.
+These are the package's table of names, loaded on first use, its stub for type checkers, the
+protocol's references for people and its facts and types for the page, and the picture and tables of
+docs/architecture.md, docs/scale.md and the READMEs. `--docs FOLDER` writes the protocol's other documents,
+which are not in git: AsyncAPI document, JSON Schemas, examples, TypeScript types.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import re
 import sys
 import textwrap
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent / "shared-layer/python/shared_utils"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "shared-layer/python/shared_utils"
+# Scripts of this folder need no installed package.
+sys.path[:0] = [str(PACKAGE.parent), str(ROOT / "protocol")]
 
 
 def public_names() -> dict[str, list[str]]:
     """Return each public module's `__all__`, sorted."""
-    sys.path.insert(0, str(PACKAGE.parent))
     # `testing` is loaded by users' tests only, so it is not part of what the package offers by name.
     modules = sorted(p.stem for p in PACKAGE.glob("[a-z]*.py") if p.stem != "testing")
     return {
@@ -55,40 +59,46 @@ def wanted_files() -> dict[Path, str]:
     """Return the text of every generated file, by its path."""
     names = public_names()
     package = PACKAGE / "__init__.py"
-    # These import the layer, whose folder is on the path by now.
+    from audio_protocol import documents as protocol
     from documents import documents
-    from protocol.files import files
+    from page_protocol import page_files
 
+    references = {name: text for name, text in protocol().items() if name.endswith(".md")}
     return {
         package: package_with_table(package.read_text(), names),
         PACKAGE / "__init__.pyi": stub(names),
         **documents(),
-        **files(),
+        **{ROOT / "docs/protocol" / name: text for name, text in references.items()},
+        **{ROOT / "web/protocol" / name: text for name, text in page_files().items()},
     }
 
 
-def leftovers(wanted: dict[Path, str]) -> list[Path]:
-    """Return the schemas of messages that are no longer declared."""
-    folders = {path.parent for path in wanted if path.parent.name == "schemas"}
-    return sorted(path for folder in folders for path in folder.glob("*") if path not in wanted)
+def write_documents(folder: Path) -> None:
+    """Write all documents of the protocol into a folder."""
+    from audio_protocol import documents
+
+    for name, text in documents().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def main() -> int:
     """Write what differs, or with `--check` name it; return the exit code."""
-    only_check = "--check" in sys.argv
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare")
+    parser.add_argument("--docs", type=Path, metavar="FOLDER", help="only write the documents")
+    options = parser.parse_args()
+    if options.docs:
+        write_documents(options.docs)
+        return 0
     wanted = wanted_files()
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:
-        if not only_check:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if not options.check:
             path.write_text(wanted[path])
-        print(f"{'stale' if only_check else 'written'}: {path.name}")
-    surplus = leftovers(wanted)
-    for path in surplus:
-        if not only_check:
-            path.unlink()
-        print(f"{'surplus' if only_check else 'removed'}: {path.name}")
-    return int(only_check and bool(stale or surplus))
+        print(f"{'stale' if options.check else 'written'}: {path.name}")
+    return int(options.check and bool(stale))
 
 
 if __name__ == "__main__":

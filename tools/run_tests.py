@@ -18,15 +18,23 @@ from xml.etree import ElementTree
 
 from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons, probe
 
-REST = ("tests", "functions/tests", "infrastructure/tests", "layerctl/tests", "wslocal/tests")
+REST = (
+    "tests",
+    "examples",
+    "functions/tests",
+    "infrastructure/tests",
+    "layerctl/tests",
+    "protocol/tests",
+    "wslocal/tests",
+)
 # By tier: what of the layer's tests under the first Python, under the others, and what of the rest.
 CHOICES = {
     "quick": ("not slow", None, "not slow and not system"),
     "test": ("not long", "not slow", "not long"),
     "long": ("", "", ""),
 }
-# Files stay together, because their tests share emulators and the running system.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+# What stays together, conftest.py says; in the order of collection, which has the longest first.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder")
 
 
 class PytestRun(NamedTuple):
@@ -45,6 +53,8 @@ def main() -> int:
         sys.exit(__doc__)
     tier, arguments = sys.argv[1], sys.argv[2:]
     first, others, rest = CHOICES[tier]
+    if tier == "long":
+        arguments = ["--hypothesis-profile=long", *arguments]
     here = probe(sys.executable)
     if here is None:
         sys.exit(f"{sys.executable} cannot make virtual environments: install its venv package")

@@ -9,7 +9,7 @@ What stands here is what other code may use; the modules below are free to chang
 """
 
 from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
-from .gateway import ApiError, Connection, Limits, LocalApi
+from .gateway import ApiError, Connection, GatewayLimits, LocalApi
 from .lambda_host import (
     MAX_PAYLOAD_BYTES,
     FunctionError,
@@ -30,10 +30,10 @@ __all__ = [
     "Emulator",
     "EmulatorError",
     "FunctionError",
+    "GatewayLimits",
     "HostError",
     "InvocationResult",
     "LambdaHost",
-    "Limits",
     "LocalApi",
     "LoopThread",
     "guarded_folder",

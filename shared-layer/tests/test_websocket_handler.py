@@ -144,6 +144,14 @@ def test_connect_echoes_the_preferred_subprotocol_that_was_asked_for(handler, as
     assert result == {"statusCode": 200, **headers}
 
 
+def test_what_documents_need_of_a_handler_can_be_read(handler):
+    assert (handler.name, handler.selection, handler.subprotocols) == (
+        "Chat",
+        "action",
+        ("v2", "v1"),
+    )
+
+
 def test_disconnect_echoes_no_subprotocol(handler):
     event = disconnect_event()
     event["headers"] = {"Sec-WebSocket-Protocol": "v1"}

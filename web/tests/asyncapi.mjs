@@ -1,8 +1,8 @@
-// Writes as JSON what the AsyncAPI project's own parser says about, and finds in, the document.
+// Writes as JSON what the AsyncAPI project's own parser says about, and finds in, a document's file.
 import { readFile } from "node:fs/promises";
 import { Parser } from "@asyncapi/parser";
 
-const text = await readFile(new URL("../../docs/protocol/asyncapi.json", import.meta.url), "utf8");
+const text = await readFile(process.argv[2], "utf8");
 const { document, diagnostics } = await new Parser().parse(text);
 console.log(
   JSON.stringify({

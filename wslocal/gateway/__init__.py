@@ -8,7 +8,7 @@ runtime client. `CONFORMANCE.md` lists its behaviours with their sources, and wh
 """
 
 from .definition import ApiError
-from .limits import Limits
+from .limits import GatewayLimits
 from .local_api import Connection, LocalApi
 
-__all__ = ["ApiError", "Connection", "Limits", "LocalApi"]
+__all__ = ["ApiError", "Connection", "GatewayLimits", "LocalApi"]

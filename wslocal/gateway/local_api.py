@@ -40,7 +40,7 @@ from .answers import (
 )
 from .definition import Api, ApiRoute, read_api
 from .events import ClientInfo, EventContext, connect_event, disconnect_event, message_event, new_id
-from .limits import Limits, TokenBucket
+from .limits import GatewayLimits, TokenBucket
 from .server import Socket
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class LocalApi:
         host: str = "127.0.0.1",
         port: int = 0,
         listener: socket.socket | None = None,
-        limits: Limits | None = None,
+        limits: GatewayLimits | None = None,
         clock: Callable[[], float] = time.time,
         pages: Callable[[str], tuple[str, bytes] | None] | None = None,
         endpoint_variable: str = "API_GATEWAY_ENDPOINT",
@@ -96,7 +96,7 @@ class LocalApi:
         self._stage = stage
         self._address = (host, port)
         self._listener = listener
-        self._limits = limits or Limits()
+        self._limits = limits or GatewayLimits()
         self._clock = clock
         self._pages = pages
         self._endpoint_variable = endpoint_variable

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from weakref import WeakSet
 
-    from .limits import Limits
+    from .limits import GatewayLimits
 
 __all__ = ["App", "Socket"]
 
@@ -57,7 +57,7 @@ class App(Protocol):
 class Socket(asyncio.Protocol):
     """Serves one connection of a client or of a function."""
 
-    def __init__(self, app: App, limits: Limits) -> None:
+    def __init__(self, app: App, limits: GatewayLimits) -> None:
         self._app = app
         self._limits = limits
         # More is answered with 413 as well, without being read to its end.

@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
-from wslocal.gateway import Limits, LocalApi
+from wslocal.gateway import GatewayLimits, LocalApi
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
 from wslocal.tests.gateway_system import (
@@ -798,7 +798,7 @@ def wait_until(look):
 @behaviour("A client that does not read: 429 once its buffer is full, and others go on", MODEL)
 def test_client_that_does_not_read(start, functions):
     messages = {"function": functions["messages"]}
-    deployed = start({"$default": messages}, limits=Limits(client_buffer_bytes=200_000))
+    deployed = start({"$default": messages}, limits=GatewayLimits(client_buffer_bytes=200_000))
     management = deployed.management()
     slow = {"max_queue": 1, "max_size": None, "close_timeout": 0.1}
     with deployed.client(**slow) as stuck, deployed.client() as other:
@@ -827,7 +827,7 @@ def test_account_throttle(start, functions):
     now = time.time()
     deployed = start(
         {"$default": {"function": functions["messages"]}},
-        limits=Limits(requests_per_second=1, burst=4),
+        limits=GatewayLimits(requests_per_second=1, burst=4),
         clock=lambda: now,
     )
     management = deployed.management()

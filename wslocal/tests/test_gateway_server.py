@@ -12,12 +12,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.sync.client import connect
 
-from wslocal.gateway.limits import Limits
+from wslocal.gateway.limits import GatewayLimits
 from wslocal.gateway.server import Socket
 from wslocal.http1 import respond
 from wslocal.loop import LoopThread
 
-LIMITS = Limits(messages_at_work=2, close_seconds=0.05, client_buffer_bytes=1000)
+LIMITS = GatewayLimits(messages_at_work=2, close_seconds=0.05, client_buffer_bytes=1000)
 
 
 class App:

@@ -289,9 +289,9 @@ class WebSocketHandler(Routes):
         self.metrics = MetricsEmitter()
         self.windowed_metrics = MetricsEmitter(window_seconds=window_seconds)
         self.connections = connections
-        self._selection = selection
+        self.selection = selection
         self._role_of = role_of
-        self._subprotocols = tuple(subprotocols)
+        self.subprotocols = tuple(subprotocols)
         self._sampled = dict(sampled or {})
         self._by_key: dict[str, Route] = {}  # of messages, without `$default`
         self._checks: list[Callable[[Request[Any]], object]] = []
@@ -451,7 +451,7 @@ class WebSocketHandler(Routes):
         """Return the route that the body names, else `$default`."""
         default = self._routes.get(DEFAULT)
         try:
-            name = request._read().get(self._selection)
+            name = request._read().get(self.selection)
         except ValidationError:
             if default is None:
                 raise
@@ -461,9 +461,9 @@ class WebSocketHandler(Routes):
             return route
         if name is None:
             code = ErrorCode.VALIDATION_MISSING_PARAMETER
-            raise ValidationError(f"{self._selection} is required", self._selection, code)
-        text = f"{self._selection} has no route here, got {_values.shown(name)}"
-        raise ValidationError(text, self._selection, ErrorCode.VALIDATION_INVALID_ACTION)
+            raise ValidationError(f"{self.selection} is required", self.selection, code)
+        text = f"{self.selection} has no route here, got {_values.shown(name)}"
+        raise ValidationError(text, self.selection, ErrorCode.VALIDATION_INVALID_ACTION)
 
     def _check_role(self, request: Request[Any], route: Route) -> None:
         role = route.role
@@ -557,7 +557,7 @@ class WebSocketHandler(Routes):
         if request.action != CONNECT:
             return {"statusCode": 200}
         asked = [p.strip() for p in request.headers.get("sec-websocket-protocol", "").split(",")]
-        chosen = [{"Sec-WebSocket-Protocol": p} for p in self._subprotocols if p in asked]
+        chosen = [{"Sec-WebSocket-Protocol": p} for p in self.subprotocols if p in asked]
         return {"statusCode": 200, "headers": chosen[0]} if chosen else {"statusCode": 200}
 
     def _report(self, request: Request[Any], error: Any) -> None:

@@ -1,1 +1,0 @@
-"""The published protocol, made from the layer's declared messages and error codes."""
