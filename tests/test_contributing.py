@@ -58,6 +58,8 @@ def followed(tmp_path_factory):
         path.write_text("".join([*lines[:at], block, *lines[at:]]))
     assert run_in(copy, "tools/generate.py").returncode == 0
     git(copy, "init", "--quiet")  # tests ask it which files there are
+    (copy / ".venv").mkdir()
+    (copy / ".venv/dev").symlink_to(sys.prefix)
     if (ROOT / "web/node_modules").exists():
         (copy / "web/node_modules").symlink_to(ROOT / "web/node_modules")
     return copy
