@@ -42,9 +42,12 @@ check: dev ## Check format, lint, types and generated files
 check-mypy:
 	@$(DEV) -m mypy
 
-# Each folder by itself: some have a module of the same name.
+# Each folder by itself: some have a module of the same name. The layer's own tests look into it, override
+# what they replace, and make types at run time.
 check-tests:
-	@for folder in shared-layer/tests functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
+	@$(DEV) -m mypy --config-file tests/mypy.ini shared-layer/tests --disable-error-code attr-defined \
+	    --disable-error-code override --disable-error-code valid-type
+	@for folder in functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
 	    $(DEV) -m mypy --config-file tests/mypy.ini $$folder || exit 1; done
 
 check-basedpyright:

@@ -9,6 +9,7 @@ import copy
 import re
 
 import pytest
+from changed_messages import INTERESTING, JSON_VALUES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, ValidationError, validators
@@ -16,7 +17,6 @@ from jsonschema import Draft7Validator, ValidationError, validators
 from shared_utils import records as r
 from shared_utils import websocket_messages as m
 from shared_utils.validators import ValidationError as Refusal
-from tests.changed_messages import INTERESTING, JSON_VALUES
 
 pytestmark = pytest.mark.slow
 

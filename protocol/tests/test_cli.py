@@ -34,7 +34,7 @@ def test_handler_is_documented(tmp_path, capsys):
 def test_module_is_documented(tmp_path):
     assert main(["helpline.messages", "helpline.codes", "--out", str(tmp_path)]) == 0
 
-    assert "ROOM_FULL" in (tmp_path / "types.ts").read_text()
+    assert "LINE_BUSY" in (tmp_path / "types.ts").read_text()
     assert not (tmp_path / "messages.md").exists()
 
 
@@ -51,7 +51,7 @@ def test_module_of_a_handler_gives_codes_but_no_further_messages_of_clients(tmp_
 
     document = asyncapi(tmp_path)
     assert list(document["operations"]) == ["openRoom", "notify"]
-    assert "ROOM_FULL" in document["x-error-codes"]
+    assert "LINE_BUSY" in document["x-error-codes"]
 
 
 def test_options_are_in_the_document(tmp_path):

@@ -78,7 +78,7 @@ def test_all_codes_of_the_layer_are_listed_where_their_class_is_named():
 def test_error_has_the_systems_own_code_as_example():
     [error] = [one for one in api_of(app.handler).server if one.name == "error"]
 
-    assert error.example["code"] == "ROOM_FULL"
+    assert error.example["code"] == "LINE_BUSY"
     assert error.example["message"] == "The room is full | try another"
     assert error.example["retryable"] is False
 

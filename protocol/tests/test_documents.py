@@ -187,7 +187,7 @@ def test_one_of_several_subprotocols_is_asked_for():
 
 
 def test_document_lists_the_systems_codes():
-    assert ASYNCAPI["x-error-codes"]["ROOM_FULL"] == {
+    assert ASYNCAPI["x-error-codes"]["LINE_BUSY"] == {
         "status": 409,
         "sentence": "The room is full | try another",
         "retryable": False,
@@ -249,7 +249,7 @@ def test_reference_says(line):
 
 
 def test_bar_in_a_sentence_does_not_end_its_cell():
-    row = r"| `ROOM_FULL` | 409 | The room is full \| try another | no |"
+    row = r"| `LINE_BUSY` | 409 | The room is full \| try another | no |"
 
     assert row in MADE["errors.md"].splitlines()
 

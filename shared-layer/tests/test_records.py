@@ -473,7 +473,7 @@ REFUSED = [
      "import or declare it above the class, and not for type checkers only"),
     ("list[Rom]", {}, "list[Rom] is not found in the module or the body around the class (name 'Rom' is not defined): "
      "import or declare it above the class, and not for type checkers only"),
-    (list["Rom"], {}, "Rom is not found in the module or the body around the class (name 'Rom' is not defined): "  # noqa: F821
+    (list["Rom"], {}, "Rom is not found in the module or the body around the class (name 'Rom' is not defined): "  # type: ignore[name-defined]  # noqa: F821
      "import or declare it above the class, and not for type checkers only"),
     ("str |", {}, "str | is not found in the module or the body around the class (invalid syntax (<string>, line 1)): "
      "import or declare it above the class, and not for type checkers only"),

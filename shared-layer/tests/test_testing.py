@@ -268,3 +268,11 @@ def test_capture_survives_an_exception(capsys):
     assert not swallowed
     assert lines[0]["message"] == "before"
     assert capsys.readouterr().out == ""
+
+
+def test_outcome_of_a_connection_can_be_set_when_the_test_comes_to_it():
+    connections = FakeConnections()
+    connections.outcomes["ann"] = "gone"
+
+    assert connections.send("ann", "{}").kind == "gone"
+    assert connections.sent == []

@@ -110,13 +110,14 @@ class FakeContext:
 class FakeConnections(Connections):
     """Keeps what was sent, as (connection id, decoded message), and refuses what the real one does.
 
-    `outcomes` maps a connection id to the kind of outcome it has instead of "sent".
+    `outcomes` maps a connection id to the kind of outcome it has instead of "sent", also later:
+    `connections.outcomes["ann"] = "gone"`.
     """
 
     def __init__(self, outcomes: Mapping[str, str] | None = None) -> None:
         self.sent: list[tuple[str, Any]] = []
         self.closed: list[str] = []
-        self._outcomes = dict(outcomes or {})
+        self.outcomes = dict(outcomes or {})
 
     def send(self, connection_id: str, data: object, **_: object) -> Outcome:
         """Keep the message if its outcome is "sent"."""
@@ -137,7 +138,7 @@ class FakeConnections(Connections):
         return self._outcome(connection_id)
 
     def _outcome(self, connection_id: str) -> Outcome:
-        return Outcome(self._outcomes.get(connection_id, "sent"))
+        return Outcome(self.outcomes.get(connection_id, "sent"))
 
 
 class CapturedLines(list["dict[str, Any]"]):

@@ -44,7 +44,7 @@ async def send_text(request: Request[SendText]) -> TextSentMessage | None:
 
 @handler.route(CloseRoom, role="agent")
 def close_room(request: Request[CloseRoom]) -> None:
-    raise ApplicationError(HelpCode.ROOM_FULL)
+    raise ApplicationError(HelpCode.LINE_BUSY)
 
 
 @handler.route(Typing)

@@ -4,5 +4,5 @@ from shared_utils import ErrorCodeBase
 
 
 class HelpCode(ErrorCodeBase):
-    ROOM_FULL = "ROOM_FULL", 409, "The room is full | try another", False
+    LINE_BUSY = "LINE_BUSY", 409, "The room is full | try another", False
     LINE_CLOSED = "LINE_CLOSED", 503, "Nobody is here now", True

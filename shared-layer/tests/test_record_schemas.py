@@ -13,22 +13,24 @@ import json
 import re
 from typing import Annotated, Literal
 
+import pytest
+from changed_messages import INTERESTING, JSON_VALUES
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft7Validator, ValidationError, validators
 
 from shared_utils.records import ClientMessage, Limits, Record, ServerMessage, example, json_schema
 from shared_utils.validators import ValidationError as Refusal
-from tests.changed_messages import INTERESTING, JSON_VALUES
+
+jsonschema = pytest.importorskip("jsonschema")  # pytest and hypothesis do for all other tests here
 
 
 def ecma_pattern(_validator, pattern, instance, _schema):
     """In ECMA 262, JSON Schema's dialect, `$` means the end; in `re` also before a last newline."""
     if isinstance(instance, str) and not re.search(pattern.replace("$", r"\Z"), instance):
-        yield ValidationError(f"{instance!r} does not match")
+        yield jsonschema.ValidationError(f"{instance!r} does not match")
 
 
-Validator = validators.extend(Draft7Validator, {"pattern": ecma_pattern})
+Validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": ecma_pattern})
 
 NAMES = st.sampled_from(
     ["room", "text", "from_", "volume", "token", "sessionId", "x", "class_", "list"]
@@ -177,7 +179,10 @@ def test_what_the_schema_takes_and_the_parser_does_not():
     too_many = {"inside": {"x": [0] * 10_001}}
     newline = {"names": ["a\n"]}
 
-    judge, python_judge = Validator(json_schema(Names)), Draft7Validator(json_schema(Names))
+    judge, python_judge = (
+        Validator(json_schema(Names)),
+        jsonschema.Draft7Validator(json_schema(Names)),
+    )
 
     assert [judge.is_valid(one) for one in (deep, too_many)] == [True, True]
     assert [accepted(Names, one) for one in (deep, too_many)] == [None, None]
