@@ -1,9 +1,7 @@
 """What the documents and lock files say is so."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -210,120 +208,6 @@ def test_newest_heading_of_the_changelog_is_the_packages_version():
     headings = re.findall(r"^## ([0-9.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert headings[0] == shared_utils.__version__
-
-
-# --- adding something: CONTRIBUTING.md, followed in a copy
-
-USE_ADDITIONS = """
-import json
-from shared_utils import ErrorCode, MetricsEmitter, get_http_status, parse_message
-from shared_utils import HandRaisedMessage, RaiseHand
-print(get_http_status(ErrorCode.SESSION_HAND_ALREADY_UP))
-print(type(parse_message('{"action":"raiseHand","sessionId":"golden-eagle-427"}')).__name__)
-metrics = MetricsEmitter()
-metrics.emit_hand_raised("golden-eagle-427")
-metrics.flush()
-"""
-USE_FUNCTION = """
-from unittest import mock
-from handlers import hands
-from shared_utils.testing import FakeConnections, FakeContext, message_event
-hands.handler.connections = FakeConnections()
-participant = mock.Mock(session_id="golden-eagle-427", role="listener")
-with mock.patch.object(hands.app.store, "touch", return_value=participant):
-    body = {"action": "raiseHand", "sessionId": "golden-eagle-427"}
-    print(hands.handler(message_event(body), FakeContext())["statusCode"])
-print(hands.handler.connections.sent[-1][1]["type"])
-"""
-
-
-@pytest.fixture(scope="module")
-def followed(tmp_path_factory):
-    """Return a copy of the sources in which CONTRIBUTING.md was followed."""
-    copy = tmp_path_factory.mktemp("copy")
-    ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*", "*.zip", "tests")
-    for name in (
-        "shared-layer",
-        "functions",
-        "infrastructure",
-        "tools",
-        "docs",
-        "web",
-        "local",
-        "protocol",
-    ):
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    for name in ("layerctl", "benchmarks"):
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    shutil.copy(ROOT / "README.md", copy)
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    steps = re.findall(
-        r"^```python (\S+)(?: (above|below) ([^\n]+))?\n(.*?)^```", text, re.M | re.S
-    )
-    assert len(steps) == 8
-    for name, where, line, block in steps:
-        path = copy / name
-        if not where:
-            path.write_text(block)
-            continue
-        lines = path.read_text().splitlines(keepends=True)
-        at = next(i for i, text in enumerate(lines) if line in text) + (where == "below")
-        path.write_text("".join([*lines[:at], block, *lines[at:]]))
-    assert run_in(copy, "tools/generate.py").returncode == 0
-    return copy
-
-
-def run_in(copy, *arguments):
-    """Run Python in a copy of the sources, as a function of it would be."""
-    path = [copy / "shared-layer/python", copy / "functions", copy]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join(map(str, path)),
-        "AWS_REGION": "us-east-1",
-        **{f"{name}_TABLE_NAME": name for name in ("SESSIONS", "CONNECTIONS", "RATE_LIMITS")},
-    }
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=copy,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_code_message_and_metric_that_were_added_can_be_used(followed):
-    run = run_in(followed, "-c", USE_ADDITIONS)
-
-    assert run.stderr == ""
-    status, message, metric = run.stdout.splitlines()
-    assert (status, message) == ("409", "RaiseHand")
-    assert json.loads(metric)["HandsRaised"] == 1
-
-
-def test_function_that_was_added_answers(followed):
-    run = run_in(followed, "-c", USE_FUNCTION)
-
-    assert run.stderr == ""
-    assert "200" in run.stdout.splitlines()
-    assert "handRaised" in run.stdout.splitlines()
-
-
-def test_generated_files_follow_what_was_added(followed):
-    assert "raiseHand" in (followed / "docs/protocol/messages.md").read_text()
-    assert "RaiseHand" in (followed / "web/protocol/declared.d.ts").read_text()
-    assert "SESSION_HAND_ALREADY_UP" in (followed / "docs/protocol/errors.md").read_text()
-    assert "gateway --> hands" in (followed / "docs/architecture.md").read_text()
-    assert run_in(followed, "tools/generate.py", "--check").returncode == 0
-
-
-def test_what_was_added_is_formatted(followed):
-    block = re.findall(r"^```python (\S+).*?\n", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
-    paths = [str(followed / name) for name in sorted(set(block))]
-
-    run = run_in(followed, "-m", "ruff", "format", "--check", "--line-length", "100", *paths)
-
-    assert run.returncode == 0, run.stdout
 
 
 def test_ci_runs_the_readmes_commands():
