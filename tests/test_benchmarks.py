@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,28 @@ def test_benchmark_writes_into_a_pipe_as_well(name):
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pipe"] is True
+
+
+def test_functions_that_were_kept_as_a_contender_still_start(tmp_path):
+    """With the layer of their time, built from its sources beside them."""
+    with zipfile.ZipFile(BENCHMARKS / "contenders" / "botocore.zip") as kept:
+        kept.extractall(tmp_path)
+    names = ("SESSIONS", "CONNECTIONS", "RATE_LIMITS")
+    start = "import json, handlers.session, shared_utils; print(shared_utils.__file__)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", start],
+        cwd=tmp_path / "functions",
+        env={
+            "PYTHONPATH": str(tmp_path / "shared-layer" / "python"),
+            "API_GATEWAY_ENDPOINT": "https://example.execute-api.us-east-1.amazonaws.com/dev",
+            "AWS_REGION": "us-east-1",
+            **{f"{name}_TABLE_NAME": name for name in names},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path) in done.stdout
