@@ -1,7 +1,7 @@
 """Writes the measured numbers into the README: `python benchmarks/_table.py PYTHON [PYTHON]`.
 
 Each PYTHON has the peers (`make bench` makes two such environments and names them). Every benchmark
-is run RUNS times, five unless the variable says otherwise. What is quoted of a ratio is its least
+is run RUNS times, five unless the variable says otherwise, each Python on a core of its own. What is quoted of a ratio is its least
 favourable median, with the range of the medians beside it. Everything after the `measured` mark of
 the README is replaced. `--zip layer.zip` is passed on.
 """
@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ QUESTIONS = (
 MARK = "<!-- measured: what follows is written by _table.py -->\n"
 
 
-def measure(python: str, question: str, options: list[str]) -> dict[str, Any]:
+def measure(python: str, question: str, options: list[str], core: int) -> dict[str, Any]:
     """Run a benchmark RUNS times, and return its last report with the worst of each ratio in it."""
-    reports = [_run(python, question, options) for _ in range(RUNS)]
+    reports = [_run(python, question, options, core) for _ in range(RUNS)]
     for rows in zip(*(report["budgets"] for report in reports), strict=True):
         _keep_the_worst(rows)
     return reports[-1]
@@ -49,8 +50,9 @@ def _keep_the_worst(rows: tuple[dict[str, Any], ...]) -> None:
         rows[-1]["met"] = all(row["met"] for row in rows)
 
 
-def _run(python: str, question: str, options: list[str]) -> dict[str, Any]:
-    command = [python, str(HERE / f"{question}.py"), "--json", *options]
+def _run(python: str, question: str, options: list[str], core: int) -> dict[str, Any]:
+    """Run a benchmark on a core of its own: the Pythons are measured beside each other."""
+    command = ["taskset", "-c", str(core), python, str(HERE / f"{question}.py"), "--json", *options]
     report: dict[str, Any] = json.loads(
         subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     )
@@ -87,8 +89,8 @@ def text(runs: dict[str, list[dict[str, Any]]]) -> str:
     blocks = [
         "## Measured",
         "\n".join(machines) + f"\n- {first[0]['peers']}",
-        f"Budgets are what the first may cost at most of the second. Of {RUNS} whole runs on an idle machine the"
-        " least favourable median is quoted, with the range of the medians.",
+        f"Budgets are what the first may cost at most of the second. Of {RUNS} runs on an idle machine, each Python"
+        " on a core of its own, the least favourable median is quoted, with the range of the medians.",
         f"| what | budget | {heads} |\n| --- | ---{rules} |\n"
         + "\n".join(row for reports in runs.values() for row in budget_rows(reports)),
         "Medians of all contenders, of the last run:",
@@ -104,10 +106,14 @@ def main(arguments: list[str]) -> None:
     pythons, options = arguments[:at], arguments[at:]
     if not pythons:
         sys.exit(__doc__)
-    runs = {
-        question: [measure(python, question, options) for python in pythons]
-        for question in QUESTIONS
-    }
+    runs = {}
+    for question in QUESTIONS:
+        with ThreadPoolExecutor(len(pythons)) as pool:
+            jobs = [
+                pool.submit(measure, python, question, options, core)
+                for core, python in enumerate(pythons)
+            ]
+        runs[question] = [job.result() for job in jobs]
     readme = HERE / "README.md"
     readme.write_text(readme.read_text().partition(MARK)[0] + MARK + "\n" + text(runs))
 
