@@ -1784,6 +1784,14 @@ def generator(_request):
     yield
 
 
+def one(_request):
+    return None
+
+
+def two(_request, _other):
+    return None
+
+
 def included_async():
     routes = Routes()
     routes.route("say")(async_say)
@@ -1831,6 +1839,36 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             lambda h: h.middleware("m"),
             "a middleware must be a function, got str",
             id="middleware-text",
+        ),
+        pytest.param(
+            lambda h: h.middleware(one),
+            "a middleware is called with (request, call_next), and one takes 1",
+            id="middleware-of-one",
+        ),
+        pytest.param(
+            lambda h: h.exception_handler(ValueError)(one),
+            "an exception handler is called with (error, request), and one takes 1",
+            id="exception-handler-of-one",
+        ),
+        pytest.param(
+            lambda h: h.on_failure(one),
+            "a failure hook is called with (error, request), and one takes 1",
+            id="failure-hook-of-one",
+        ),
+        pytest.param(
+            lambda h: h.before_parsing(two),
+            "a check before parsing is called with (request), and two takes 2",
+            id="check-of-two",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", role_of=two),
+            "role_of is called with (request), and two takes 2",
+            id="role-of-two",
+        ),
+        pytest.param(
+            lambda h: h.route("say")(two),
+            "the route 'say' is called with (request), and two takes 2",
+            id="route-of-two",
         ),
         pytest.param(
             lambda h: h.exception_handler(ValueError("x")),

@@ -29,6 +29,31 @@ def kind_of(function: Any) -> str:
     return _KINDS.get(flags, "def")
 
 
+_Code = type(kind_of.__code__)
+_TAKES_MORE = 0x04  # the flag of `*args`
+
+
+def misfit(function: Any, count: int) -> str:
+    """Return what a function takes if that is not `count` arguments by position, else "".
+
+    What has no code of its own, such as a partial, a class or an object to call, fits.
+    """
+    code = getattr(function, "__code__", None)
+    if type(code) is not _Code:
+        return ""
+    bound = getattr(function, "__func__", None) is not None  # its first argument is given
+    most = code.co_argcount - bound
+    least = max(most - len(function.__defaults__ or ()), 0)
+    if code.co_flags & _TAKES_MORE:
+        if count < least:
+            return f"{least} or more"
+    elif not least <= count <= most:
+        return f"{most}" if least == most else f"{least} to {most}"
+    names = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+    needed = [f"{name}=" for name in names if name not in (function.__kwdefaults__ or ())]
+    return f"{', '.join(needed)} besides" if needed else ""
+
+
 def name_of(function: object) -> str:
     """Return a function's name, or that of its class if it has none."""
     name = getattr(function, "__name__", None)

@@ -283,7 +283,7 @@ class WebSocketHandler(Routes):
         if type(selection) is not str or not selection or selection[0] == "$":
             raise misused(f"selection is a name in the body, such as 'action', got {selection!r}")
         if role_of is not None:
-            _must_be_plain(role_of, "role_of")
+            _must_be_plain(role_of, "role_of", "request")
         self.name = name
         self.logger = get_structured_logger(name)
         self.metrics = MetricsEmitter()
@@ -309,7 +309,7 @@ class WebSocketHandler(Routes):
         It sees the connection's id and `request.text`, of so many characters. A message that is
         refused here is not read for its `requestId`, either.
         """
-        _must_be_plain(function, "a check before parsing")
+        _must_be_plain(function, "a check before parsing", "request")
         self._checks.append(function)
         return function
 
@@ -319,7 +319,7 @@ class WebSocketHandler(Routes):
         It runs after parsing and the check of the role, and returns what `call_next(request)` does
         or a reply of its own. With async routes it must be `async def` and await `call_next`.
         """
-        kind = kind_of(function, "a middleware")
+        kind = kind_of(function, "a middleware", "request", "call_next")
         if kind == "async def":
             self._become_async(f"the middleware {_functions.name_of(function)!r}")
         elif self._event_loop is not None:
@@ -338,7 +338,7 @@ class WebSocketHandler(Routes):
             raise misused(f"exception_handler() takes a class of exceptions, got {kind!r}")
 
         def register(function: OnError_F) -> OnError_F:
-            _must_be_plain(function, "an exception handler")
+            _must_be_plain(function, "an exception handler", "error", "request")
             if kind in self._exception_handlers:
                 raise misused(f"{kind.__name__} has an exception handler already")
             self._exception_handlers[kind] = function
@@ -351,7 +351,7 @@ class WebSocketHandler(Routes):
 
         What it raises is logged and changes nothing.
         """
-        _must_be_plain(function, "a failure hook")
+        _must_be_plain(function, "a failure hook", "error", "request")
         self._failure_hooks.append(function)
         return function
 
@@ -622,8 +622,8 @@ _LOOP_IS_RUNNING = (
 )
 
 
-def _must_be_plain(function: object, what: str) -> None:
-    if kind_of(function, what) != "def":
+def _must_be_plain(function: object, what: str, *called_with: str) -> None:
+    if kind_of(function, what, *called_with) != "def":
         raise misused(f"{what} must be def, not async def: {_functions.name_of(function)}")
 
 
