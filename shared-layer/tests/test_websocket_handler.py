@@ -1916,6 +1916,55 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             id="role-of-text",
         ),
         pytest.param(
+            lambda h: WebSocketHandler(""),
+            "name must be a text that is not empty, got ''",
+            id="name-empty",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler(" "),
+            "name must be a text that is not empty, got ' '",
+            id="name-blank",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler(None),
+            "name must be a text that is not empty, got None",
+            id="name-none",
+        ),
+        *(
+            pytest.param(
+                lambda h, seconds=seconds: WebSocketHandler("Chat", window_seconds=seconds),
+                f"window_seconds must be a number above 0, got {seconds!r}",
+                id=f"window-{seconds!r}",
+            )
+            for seconds in (0, -1, True, None, "10", float("nan"), float("inf"))
+        ),
+        *(
+            pytest.param(
+                lambda h, names=names: WebSocketHandler("Chat", subprotocols=names),
+                f"subprotocols must be a list of texts, got {names!r}",
+                id=f"subprotocols-{names!r}",
+            )
+            for names in ("v1", "", b"v1", None, 7, [""], ["v1", 2])
+        ),
+        *(
+            pytest.param(
+                lambda h, rate=rate: WebSocketHandler("Chat", sampled={"say": rate}),
+                f"sampled['say'] must be a whole number from 1, got {rate!r}",
+                id=f"sampled-{rate!r}",
+            )
+            for rate in (0, -1, 1.5, 100.0, True, None, "100")
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", sampled={Heartbeat: 100}),
+            f"sampled must hold whole numbers by the key of a route, got {Heartbeat!r}",
+            id="sampled-class",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", sampled=["say"]),
+            "sampled must hold whole numbers by key, got ['say']",
+            id="sampled-list",
+        ),
+        pytest.param(
             lambda h: WebSocketHandler("Chat", selection="$request.body.action"),
             f"{SELECTION} '$request.body.action'",
             id="selection-expression",
@@ -1948,6 +1997,14 @@ def test_declaration_refused(handler, declare, text):
 
     assert str(caught.value) == text
     assert caught.value.code == "INTERNAL_CONFIGURATION_ERROR"
+
+
+def test_least_settings_are_taken():
+    handler = WebSocketHandler(
+        "C", window_seconds=0.1, sampled={"say": 1}, subprotocols=iter(["v1"])
+    )
+
+    assert handler.subprotocols == ("v1",)
 
 
 def test_what_is_declared_is_returned_as_it_is(handler):
