@@ -1714,6 +1714,47 @@ def test_task_that_is_left_by_a_failure_is_cancelled(handler):
     assert summary["error"]["message"] == "False"
 
 
+def test_task_that_fails_is_logged_with_the_ids(handler, capfd):
+    async def work():
+        raise ValueError("in the background")
+
+    @handler.route("say")
+    async def say(_request):
+        asyncio.create_task(work())  # noqa: RUF006
+        await asyncio.sleep(0)
+        return {"type": "said"}
+
+    result, (warning, summary, *more) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 200}
+    assert (warning["level"], warning["message"]) == (
+        "WARN",
+        "Tasks failed and nobody awaited them",
+    )
+    assert warning["context"] == {"tasks": 1}
+    assert warning["error"]["message"] == "in the background"
+    assert (warning["connectionId"], warning["requestId"]) == (ID, summary["requestId"])
+    assert [line["level"] for line in more] == []
+    assert capfd.readouterr().err == ""
+
+
+def test_event_after_one_that_stopped_the_loop_is_served(handler):
+    @handler.route("stop")
+    async def stop(_request):
+        asyncio.get_running_loop().stop()
+
+    @handler.route("say")
+    async def say(_request):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return {"type": "said"}
+
+    stopped, _ = handle(handler, message_event({"action": "stop"}))
+    served, _ = handle(handler, message_event({"action": "say"}))
+
+    assert stopped == served == {"statusCode": 200}
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_called_where_a_loop_runs(handler, sender, asynchronous):
     handler.route("say")(async_say if asynchronous else lambda _: {"type": "said"})

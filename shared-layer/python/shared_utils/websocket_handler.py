@@ -418,6 +418,8 @@ class WebSocketHandler(Routes):
         tasks, failed = await self._event_loop.cancel_tasks(seconds)
         if tasks:
             self._warn("Tasks were left behind and cancelled", failed, tasks=tasks)
+        if errors := self._event_loop.failed_tasks():
+            self._warn("Tasks failed and nobody awaited them", errors[0], tasks=len(errors))
         return self._finish(request)
 
     def _begin(self, request: Request[Any]) -> None:
