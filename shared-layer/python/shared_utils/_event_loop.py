@@ -85,8 +85,11 @@ def run(coroutine: Coroutine[Any, Any, R], context: Context) -> R:
         return _run_to_the_end(owner.loop, task)
     finally:
         owner.tasks.clear()
-        if not ended or asyncio.all_tasks(owner.loop):
+        if asyncio.all_tasks(owner.loop):
             _of_thread.owner = None
+        elif not ended:
+            _of_thread.owner = None
+            owner.loop.close()
 
 
 def _run_to_the_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[R]) -> R:
