@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import types
 
 import pytest
 
@@ -85,6 +86,16 @@ class Methods:
         return request
 
 
+class Proxy:
+    """As a decorator of wrapt's makes it: it shows the code of what it gives more arguments to."""
+
+    __code__ = (lambda request, room: (request, room)).__code__
+    __defaults__ = None
+
+    def __call__(self, request):
+        return request
+
+
 def needs_more(request, *, room, floor=1):
     return request, room, floor
 
@@ -110,6 +121,9 @@ def wrapped(*args, **kwargs):
         pytest.param(wrapped, "", id="wrapped"),
         pytest.param(functools.partial(plain), "", id="partial"),
         pytest.param(Plain(), "", id="object"),
+        pytest.param(Proxy(), "", id="proxy"),
+        pytest.param(types.MethodType(functools.partial(plain), 1), "", id="method-of-a-partial"),
+        pytest.param(types.MethodType(lambda *a: a, 1), "", id="method-of-any"),
         pytest.param(Plain, "", id="class"),
         pytest.param(len, "", id="built-in"),
         pytest.param(plain, "0", id="none"),

@@ -6,6 +6,7 @@ Flags of the code object tell, as `inspect` reads them; `inspect` itself costs m
 from __future__ import annotations
 
 from functools import partial
+from types import FunctionType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,20 +30,21 @@ def kind_of(function: Any) -> str:
     return _KINDS.get(flags, "def")
 
 
-_Code = type(kind_of.__code__)
 _TAKES_MORE = 0x04  # the flag of `*args`
 
 
 def misfit(function: Any, count: int) -> str:
     """Return what a function takes if that is not `count` arguments by position, else "".
 
-    What has no code of its own, such as a partial, a class or an object to call, fits.
+    What is no function or method fits: a partial, a class, or a decorator's object, which shows
+    the code of another function than it calls.
     """
-    code = getattr(function, "__code__", None)
-    if type(code) is not _Code:
+    bound = type(function) is MethodType  # its first argument is given
+    function = function.__func__ if bound else function
+    if type(function) is not FunctionType:
         return ""
-    bound = getattr(function, "__func__", None) is not None  # its first argument is given
-    most = code.co_argcount - bound
+    code = function.__code__
+    most = max(code.co_argcount - bound, 0)
     least = max(most - len(function.__defaults__ or ()), 0)
     if code.co_flags & _TAKES_MORE:
         if count < least:
