@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import shared_utils
-from shared_utils import _wire, testing, validators
+from shared_utils import _annotations, _wire, records, testing, validators
 
 LAYER = Path(__file__).parent.parent
 PACKAGE = LAYER / "python" / "shared_utils"
@@ -247,10 +247,13 @@ FACTS = [
     f"fails above {BUILD.MAX_UNZIPPED_BYTES // 1024**2} MB unzipped.",
     f"above {BUILD.MAX_UNZIPPED_BYTES // 1024**2} MB unzipped, so that",
     f"the default is {BUILD.DEFAULT_PYTHON}",
+    f"a client's message has {shared_utils.ClientMessage.max_bytes:,} bytes unless",
+    f"most {records.MAX_DEPTH} levels deep and holds at most {records.MAX_VALUES:,} values",
+    f"without `max_length` holds {records.MAX_ITEMS:,} items",
 ]
 # What is nobody's constant: examples, and facts with a source of their own beside them.
 GIVEN = [
-    *("outside 400 to 599", "such as 3.11,3.13", "about 124 KB more"),
+    *("outside 400 to 599", "such as 3.11,3.13", "a KB is 1,024 bytes"),
     *("CPython 3.11 to 3.14, x86_64 and arm64", "every Python from 3.11 to 3.14", "3.11 or newer"),
     *("--python 3.11,3.13", "have 250 MB unzipped, and at most 5 layers", '"audio", 100)'),
     *("every 100 calls", "buffer_debug_bytes=20_000", "window_seconds=10", "at most 10 seconds"),
@@ -299,6 +302,24 @@ def test_table_of_contents_is_the_folder():
     assert sorted(listed) == sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem[0] != "_")
 
 
+MESSAGES = README.partition("### Messages")[2].partition("\n### ")[0]
+OPTIONS = shared_utils.Limits.__init__.__kwdefaults__
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_option_of_limits_is_listed(option):
+    rows = [row for row in MESSAGES.splitlines() if row.startswith("| `Limits`: ")]
+
+    assert [row for row in rows if f"`{option}`" in row.split("|")[1]] != []
+
+
+def test_kinds_of_fields_are_listed():
+    [row] = [row for row in MESSAGES.splitlines() if row.startswith("| a field's annotation ")]
+    kinds = set(re.findall(r"\w+", _annotations._KINDS_OF_FIELDS))
+
+    assert kinds - set(re.findall(r"\w+", row)) == set()
+
+
 def test_tree_is_the_folder():
     [tree] = [code for _, language, _, code, _ in BLOCKS if language is None]
     names = re.findall(r"^    (\S+)(?:  (\S+))? {2,}", tree, re.M)
@@ -312,7 +333,7 @@ def test_tree_is_the_folder():
 
 
 LOGGER, EMITTER = shared_utils.StructuredLogger, shared_utils.MetricsEmitter
-BUILTINS = {"TypeError"}
+BUILTINS = {"TypeError", "ValueError"}
 CALLED = re.findall(r"`([\w.]+)\([^`]*\)`", PROSE)
 MENTIONED = re.findall(
     r"`((?:[A-Z][a-z0-9]+){2,}|(?:validate|parse|error|emit|configure|flush)_\w+)`", PROSE

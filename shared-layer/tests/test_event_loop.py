@@ -199,6 +199,101 @@ def test_task_that_leaves_the_process_cancels_the_coroutine():
     assert run(wait()) == (("SystemExit",), 3)
 
 
+# --- a loop that is stopped
+
+
+def test_loop_that_was_stopped_is_not_used_again():
+    async def stop():
+        asyncio.get_running_loop().stop()
+        return asyncio.get_running_loop()
+
+    async def answer():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop()
+
+    stopped = run(stop())
+
+    assert run(answer()) is not stopped
+    assert stopped.is_closed()
+    assert run(loop()) is run(loop())
+
+
+def test_coroutine_that_stops_the_loop_and_waits_is_cancelled():
+    async def stop():
+        asyncio.get_running_loop().stop()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            return error.args
+
+    assert run(stop()) == ("RuntimeError",)
+    assert run(asyncio.sleep(0, "served")) == "served"
+
+
+# --- tasks that fail
+
+
+async def fail(text="no"):
+    raise ValueError(text)
+
+
+def errors_after(start):
+    """Return the errors that are left once `start()` has run."""
+
+    async def call():
+        await start()
+        return [repr(error) for error in _event_loop.failed_tasks()]
+
+    return run(call())
+
+
+async def forget():
+    asyncio.create_task(fail())  # noqa: RUF006
+    await asyncio.sleep(0)
+
+
+async def wait():
+    await asyncio.wait([asyncio.create_task(fail("a")), asyncio.create_task(fail("b"))])
+
+
+async def keep():
+    kept.append(asyncio.create_task(fail()))
+    await asyncio.sleep(0)
+
+
+async def gather():
+    await asyncio.gather(fail(), fail(), return_exceptions=True)
+
+
+async def cancel():
+    asyncio.create_task(asyncio.sleep(60)).cancel()
+    await asyncio.sleep(0)
+
+
+async def succeed():
+    await asyncio.create_task(asyncio.sleep(0))
+
+
+kept = []
+
+
+@pytest.mark.parametrize(
+    ("start", "errors"),
+    [
+        (forget, ["ValueError('no')"]),
+        (wait, ["ValueError('a')", "ValueError('b')"]),
+        (keep, ["ValueError('no')"]),
+        (gather, []),
+        (cancel, []),
+        (succeed, []),
+    ],
+)
+def test_error_that_nobody_asked_for_is_found_once(start, errors):
+    assert errors_after(start) == errors
+    assert errors_after(succeed) == []
+
+
 def test_process_ends_quietly():
     code = """
 import contextvars

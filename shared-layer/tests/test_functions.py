@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import types
 
 import pytest
 
@@ -67,6 +68,76 @@ class Meta(type):
 )
 def test_kind(function, kind):
     assert _functions.kind_of(function) == kind
+
+
+class Methods:
+    def method(self, request):
+        return request
+
+    def none(self):
+        return "hello"
+
+    @classmethod
+    def of_class(cls, request):
+        return request
+
+    @staticmethod
+    def static(request):
+        return request
+
+
+class Proxy:
+    """As a decorator of wrapt's makes it: it shows the code of what it gives more arguments to."""
+
+    __code__ = (lambda request, room: (request, room)).__code__
+    __defaults__ = None
+
+    def __call__(self, request):
+        return request
+
+
+def needs_more(request, *, room, floor=1):
+    return request, room, floor
+
+
+@functools.wraps(plain)
+def wrapped(*args, **kwargs):
+    return plain(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("function", "takes"),
+    [
+        pytest.param(lambda a: a, "", id="one"),
+        pytest.param(lambda a, b=1: (a, b), "", id="default"),
+        pytest.param(lambda a=1, b=2: (a, b), "", id="defaults-only"),
+        pytest.param(lambda *a: a, "", id="any"),
+        pytest.param(lambda a, *b: (a, b), "", id="one-or-more"),
+        pytest.param(lambda a, *, b=1: (a, b), "", id="keyword-with-a-default"),
+        pytest.param(lambda a, **b: (a, b), "", id="keywords"),
+        pytest.param(Methods().method, "", id="method"),
+        pytest.param(Methods().of_class, "", id="class-method"),
+        pytest.param(Methods().static, "", id="static-method"),
+        pytest.param(wrapped, "", id="wrapped"),
+        pytest.param(functools.partial(plain), "", id="partial"),
+        pytest.param(Plain(), "", id="object"),
+        pytest.param(Proxy(), "", id="proxy"),
+        pytest.param(types.MethodType(functools.partial(plain), 1), "", id="method-of-a-partial"),
+        pytest.param(types.MethodType(lambda *a: a, 1), "", id="method-of-any"),
+        pytest.param(Plain, "", id="class"),
+        pytest.param(len, "", id="built-in"),
+        pytest.param(plain, "0", id="none"),
+        pytest.param(coroutine, "0", id="async-none"),
+        pytest.param(lambda a, b: (a, b), "2", id="two"),
+        pytest.param(lambda a, b, c=1: (a, b, c), "2 to 3", id="two-to-three"),
+        pytest.param(lambda a, b, *c: (a, b, c), "2 or more", id="two-or-more"),
+        pytest.param(Methods().none, "0", id="method-of-none"),
+        pytest.param(Methods.method, "2", id="method-of-no-object"),
+        pytest.param(needs_more, "room= besides", id="keyword"),
+    ],
+)
+def test_function_that_cannot_be_called_with_one_argument(function, takes):
+    assert _functions.misfit(function, 1) == takes
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,14 @@ async def async_generator(_request):
     yield
 
 
+def lambda_handler(_event, _context):
+    return None
+
+
+async def no_arguments():
+    return None
+
+
 def test_routes_can_be_read():
     """A tool that describes a handler needs no private name."""
     routes = Routes()
@@ -120,6 +128,16 @@ OWN = "is not one of $connect, $disconnect, $default"
             lambda r: r.route("poll")(generator),
             "the route 'poll' must be a function, got the generator generator",
             id="generator",
+        ),
+        pytest.param(
+            lambda r: r.route(SendChat)(lambda_handler),
+            "the route 'sendChat' is called with (request), and lambda_handler takes 2",
+            id="two-arguments",
+        ),
+        pytest.param(
+            lambda r: r.route("poll")(no_arguments),
+            "the route 'poll' is called with (request), and no_arguments takes 0",
+            id="no-arguments",
         ),
         pytest.param(
             lambda r: r.route("poll")(async_generator),

@@ -1714,6 +1714,47 @@ def test_task_that_is_left_by_a_failure_is_cancelled(handler):
     assert summary["error"]["message"] == "False"
 
 
+def test_task_that_fails_is_logged_with_the_ids(handler, capfd):
+    async def work():
+        raise ValueError("in the background")
+
+    @handler.route("say")
+    async def say(_request):
+        asyncio.create_task(work())  # noqa: RUF006
+        await asyncio.sleep(0)
+        return {"type": "said"}
+
+    result, (warning, summary, *more) = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 200}
+    assert (warning["level"], warning["message"]) == (
+        "WARN",
+        "Tasks failed and nobody awaited them",
+    )
+    assert warning["context"] == {"tasks": 1}
+    assert warning["error"]["message"] == "in the background"
+    assert (warning["connectionId"], warning["requestId"]) == (ID, summary["requestId"])
+    assert [line["level"] for line in more] == []
+    assert capfd.readouterr().err == ""
+
+
+def test_event_after_one_that_stopped_the_loop_is_served(handler):
+    @handler.route("stop")
+    async def stop(_request):
+        asyncio.get_running_loop().stop()
+
+    @handler.route("say")
+    async def say(_request):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return {"type": "said"}
+
+    stopped, _ = handle(handler, message_event({"action": "stop"}))
+    served, _ = handle(handler, message_event({"action": "say"}))
+
+    assert stopped == served == {"statusCode": 200}
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_called_where_a_loop_runs(handler, sender, asynchronous):
     handler.route("say")(async_say if asynchronous else lambda _: {"type": "said"})
@@ -1784,6 +1825,14 @@ def generator(_request):
     yield
 
 
+def one(_request):
+    return None
+
+
+def two(_request, _other):
+    return None
+
+
 def included_async():
     routes = Routes()
     routes.route("say")(async_say)
@@ -1833,6 +1882,36 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             id="middleware-text",
         ),
         pytest.param(
+            lambda h: h.middleware(one),
+            "a middleware is called with (request, call_next), and one takes 1",
+            id="middleware-of-one",
+        ),
+        pytest.param(
+            lambda h: h.exception_handler(ValueError)(one),
+            "an exception handler is called with (error, request), and one takes 1",
+            id="exception-handler-of-one",
+        ),
+        pytest.param(
+            lambda h: h.on_failure(one),
+            "a failure hook is called with (error, request), and one takes 1",
+            id="failure-hook-of-one",
+        ),
+        pytest.param(
+            lambda h: h.before_parsing(two),
+            "a check before parsing is called with (request), and two takes 2",
+            id="check-of-two",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", role_of=two),
+            "role_of is called with (request), and two takes 2",
+            id="role-of-two",
+        ),
+        pytest.param(
+            lambda h: h.route("say")(two),
+            "the route 'say' is called with (request), and two takes 2",
+            id="route-of-two",
+        ),
+        pytest.param(
             lambda h: h.exception_handler(ValueError("x")),
             "exception_handler() takes a class of exceptions, got ValueError('x')",
             id="exception-instance",
@@ -1878,6 +1957,55 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             id="role-of-text",
         ),
         pytest.param(
+            lambda h: WebSocketHandler(""),
+            "name must be a text that is not empty, got ''",
+            id="name-empty",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler(" "),
+            "name must be a text that is not empty, got ' '",
+            id="name-blank",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler(None),
+            "name must be a text that is not empty, got None",
+            id="name-none",
+        ),
+        *(
+            pytest.param(
+                lambda h, seconds=seconds: WebSocketHandler("Chat", window_seconds=seconds),
+                f"window_seconds must be a number above 0, got {seconds!r}",
+                id=f"window-{seconds!r}",
+            )
+            for seconds in (0, -1, True, None, "10", float("nan"), float("inf"))
+        ),
+        *(
+            pytest.param(
+                lambda h, names=names: WebSocketHandler("Chat", subprotocols=names),
+                f"subprotocols must be a list of texts, got {names!r}",
+                id=f"subprotocols-{names!r}",
+            )
+            for names in ("v1", "", b"v1", None, 7, [""], ["v1", 2])
+        ),
+        *(
+            pytest.param(
+                lambda h, rate=rate: WebSocketHandler("Chat", sampled={"say": rate}),
+                f"sampled['say'] must be a whole number from 1, got {rate!r}",
+                id=f"sampled-{rate!r}",
+            )
+            for rate in (0, -1, 1.5, 100.0, True, None, "100")
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", sampled={Heartbeat: 100}),
+            f"sampled must hold whole numbers by the key of a route, got {Heartbeat!r}",
+            id="sampled-class",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", sampled=["say"]),
+            "sampled must hold whole numbers by key, got ['say']",
+            id="sampled-list",
+        ),
+        pytest.param(
             lambda h: WebSocketHandler("Chat", selection="$request.body.action"),
             f"{SELECTION} '$request.body.action'",
             id="selection-expression",
@@ -1910,6 +2038,14 @@ def test_declaration_refused(handler, declare, text):
 
     assert str(caught.value) == text
     assert caught.value.code == "INTERNAL_CONFIGURATION_ERROR"
+
+
+def test_least_settings_are_taken():
+    handler = WebSocketHandler(
+        "C", window_seconds=0.1, sampled={"say": 1}, subprotocols=iter(["v1"])
+    )
+
+    assert handler.subprotocols == ("v1",)
 
 
 def test_what_is_declared_is_returned_as_it_is(handler):

@@ -20,13 +20,27 @@ if TYPE_CHECKING:
 
 
 class _Loop:
-    """A loop that is closed when its thread has ended."""
+    """A loop that is closed when its thread has ended, and the tasks of the call that it runs."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        # Kept until the call's end, or asyncio would print the error of one that is dropped.
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.loop.set_task_factory(_keeping(self.tasks))
 
     def __del__(self) -> None:
         self.loop.close()
+
+
+def _keeping(tasks: list[asyncio.Task[Any]]) -> Any:
+    """Return a task factory; it knows no `_Loop`, whose end would else wait for the collector."""
+
+    def make_task(loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        tasks.append(task)
+        return task
+
+    return make_task
 
 
 class _OfThread(threading.local):
@@ -60,15 +74,22 @@ def is_running() -> bool:
 def run(coroutine: Coroutine[Any, Any, R], context: Context) -> R:
     """Return what `coroutine` returns; it runs in `context` itself, not in a copy.
 
-    A loop with tasks that even refused to be cancelled is not used again.
+    A loop with tasks that even refused to be cancelled is not used again, nor one that somebody
+    has stopped: what should have stopped it would stop the next call.
     """
     owner = _of_thread.owner = _of_thread.owner or _Loop()
+    ended: list[object] = []
     task = owner.loop.create_task(coroutine, context=context)
+    task.add_done_callback(ended.append)  # called in the turn in which the loop stops by itself
     try:
         return _run_to_the_end(owner.loop, task)
     finally:
+        owner.tasks.clear()
         if asyncio.all_tasks(owner.loop):
             _of_thread.owner = None
+        elif not ended:
+            _of_thread.owner = None
+            owner.loop.close()
 
 
 def _run_to_the_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[R]) -> R:
@@ -78,7 +99,7 @@ def _run_to_the_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[R]) -> R
         except BaseException as error:
             if task.done():
                 raise
-            # Another task left with SystemExit, or the process was interrupted.
+            # Another task left with SystemExit, the process was interrupted, or the loop stopped.
             task.cancel(type(error).__name__)
 
 
@@ -98,3 +119,14 @@ async def cancel_tasks(seconds: float) -> tuple[int, BaseException | None]:
         return len(left), error
     errors = [task.exception() for task in ended if not task.cancelled()]
     return len(left), next((error for error in errors if error is not None), None)
+
+
+def failed_tasks() -> list[BaseException]:
+    """Return the errors with which tasks of this call have ended and which nobody has asked for.
+
+    asyncio prints nothing about them any more.
+    """
+    owner = _of_thread.owner
+    ended = [task for task in owner.tasks if task.done() and not task.cancelled()] if owner else []
+    errors = [task.exception() for task in ended if task._log_traceback]
+    return [error for error in errors if error is not None]

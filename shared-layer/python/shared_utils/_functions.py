@@ -6,6 +6,7 @@ Flags of the code object tell, as `inspect` reads them; `inspect` itself costs m
 from __future__ import annotations
 
 from functools import partial
+from types import FunctionType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,32 @@ def kind_of(function: Any) -> str:
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     flags = getattr(code, "co_flags", 0) & 0x2A0
     return _KINDS.get(flags, "def")
+
+
+_TAKES_MORE = 0x04  # the flag of `*args`
+
+
+def misfit(function: Any, count: int) -> str:
+    """Return what a function takes if that is not `count` arguments by position, else "".
+
+    What is no function or method fits: a partial, a class, or a decorator's object, which shows
+    the code of another function than it calls.
+    """
+    bound = type(function) is MethodType  # its first argument is given
+    function = function.__func__ if bound else function
+    if type(function) is not FunctionType:
+        return ""
+    code = function.__code__
+    most = max(code.co_argcount - bound, 0)
+    least = max(most - len(function.__defaults__ or ()), 0)
+    if code.co_flags & _TAKES_MORE:
+        if count < least:
+            return f"{least} or more"
+    elif not least <= count <= most:
+        return f"{most}" if least == most else f"{least} to {most}"
+    names = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+    needed = [f"{name}=" for name in names if name not in (function.__kwdefaults__ or ())]
+    return f"{', '.join(needed)} besides" if needed else ""
 
 
 def name_of(function: object) -> str:

@@ -26,10 +26,14 @@ def misused(message: str) -> ApplicationError:
     return ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, message)
 
 
-def kind_of(function: object, what: str) -> str:
-    """Return "def" or "async def", or refuse what is neither."""
+def kind_of(function: object, what: str, *called_with: str) -> str:
+    """Return "def" or "async def"; refuse what is neither, or cannot be called with these."""
     kind = _functions.kind_of(function)
     if kind in ("def", "async def"):
+        if takes := _functions.misfit(function, len(called_with)):
+            name = _functions.name_of(function)
+            call = f"is called with ({', '.join(called_with)})"
+            raise misused(f"{what} {call}, and {name} takes {takes}")
         return kind
     got = f"the {kind} {_functions.name_of(function)}" if kind else _wire.name_of(type(function))
     raise misused(f"{what} must be a function, got {got}")
@@ -59,7 +63,7 @@ class Route:
         self.message_class = message_class
         from_json = getattr(message_class, "from_json", _from_json)
         self.reads_text = getattr(from_json, "__func__", None) is not _from_json.__func__
-        self.is_async = kind_of(function, f"the route {key!r}") == "async def"
+        self.is_async = kind_of(function, f"the route {key!r}", "request") == "async def"
 
 
 class Routes:

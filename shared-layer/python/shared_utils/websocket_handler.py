@@ -62,6 +62,7 @@ __all__ = ["Request", "Route", "Routes", "WebSocketHandler"]
 _MAX_SECONDS = 29.0
 # Ours: what a function leaves of its time, and what the reply may use of that.
 _RESERVE_SECONDS, _REPLY_SECONDS = 0.5, 0.4
+_FOREVER = float("inf")
 # Ours: how long cancelled tasks may take to end.
 _CANCEL_SECONDS = 1.0
 # Of a client's `requestId`, as in every message.
@@ -280,10 +281,15 @@ class WebSocketHandler(Routes):
         connections: Connections | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(name, str) or not name.strip():
+            raise misused(f"name must be a text that is not empty, got {name!r}")
         if type(selection) is not str or not selection or selection[0] == "$":
             raise misused(f"selection is a name in the body, such as 'action', got {selection!r}")
         if role_of is not None:
-            _must_be_plain(role_of, "role_of")
+            _must_be_plain(role_of, "role_of", "request")
+        # Neither a bool nor NaN; a window without an end would never be written.
+        if type(window_seconds) not in (int, float) or not 0 < window_seconds < _FOREVER:
+            raise misused(f"window_seconds must be a number above 0, got {window_seconds!r}")
         self.name = name
         self.logger = get_structured_logger(name)
         self.metrics = MetricsEmitter()
@@ -291,8 +297,8 @@ class WebSocketHandler(Routes):
         self.connections = connections
         self.selection = selection
         self._role_of = role_of
-        self.subprotocols = tuple(subprotocols)
-        self._sampled = dict(sampled or {})
+        self.subprotocols = _names_of(subprotocols)
+        self._sampled = _rates_of(sampled)
         self._by_key: dict[str, Route] = {}  # of messages, without `$default`
         self._checks: list[Callable[[Request[Any]], object]] = []
         self._middlewares: list[Callable[..., Any]] = []
@@ -309,7 +315,7 @@ class WebSocketHandler(Routes):
         It sees the connection's id and `request.text`, of so many characters. A message that is
         refused here is not read for its `requestId`, either.
         """
-        _must_be_plain(function, "a check before parsing")
+        _must_be_plain(function, "a check before parsing", "request")
         self._checks.append(function)
         return function
 
@@ -319,7 +325,7 @@ class WebSocketHandler(Routes):
         It runs after parsing and the check of the role, and returns what `call_next(request)` does
         or a reply of its own. With async routes it must be `async def` and await `call_next`.
         """
-        kind = kind_of(function, "a middleware")
+        kind = kind_of(function, "a middleware", "request", "call_next")
         if kind == "async def":
             self._become_async(f"the middleware {_functions.name_of(function)!r}")
         elif self._event_loop is not None:
@@ -338,7 +344,7 @@ class WebSocketHandler(Routes):
             raise misused(f"exception_handler() takes a class of exceptions, got {kind!r}")
 
         def register(function: OnError_F) -> OnError_F:
-            _must_be_plain(function, "an exception handler")
+            _must_be_plain(function, "an exception handler", "error", "request")
             if kind in self._exception_handlers:
                 raise misused(f"{kind.__name__} has an exception handler already")
             self._exception_handlers[kind] = function
@@ -351,7 +357,7 @@ class WebSocketHandler(Routes):
 
         What it raises is logged and changes nothing.
         """
-        _must_be_plain(function, "a failure hook")
+        _must_be_plain(function, "a failure hook", "error", "request")
         self._failure_hooks.append(function)
         return function
 
@@ -412,6 +418,8 @@ class WebSocketHandler(Routes):
         tasks, failed = await self._event_loop.cancel_tasks(seconds)
         if tasks:
             self._warn("Tasks were left behind and cancelled", failed, tasks=tasks)
+        if errors := self._event_loop.failed_tasks():
+            self._warn("Tasks failed and nobody awaited them", errors[0], tasks=len(errors))
         return self._finish(request)
 
     def _begin(self, request: Request[Any]) -> None:
@@ -622,8 +630,29 @@ _LOOP_IS_RUNNING = (
 )
 
 
-def _must_be_plain(function: object, what: str) -> None:
-    if kind_of(function, what) != "def":
+def _names_of(subprotocols: Any) -> tuple[str, ...]:
+    refused = isinstance(subprotocols, str) or not hasattr(subprotocols, "__iter__")
+    names = () if refused else tuple(subprotocols)
+    if refused or not all(isinstance(name, str) and name for name in names):
+        raise misused(f"subprotocols must be a list of texts, got {subprotocols!r}")
+    return names
+
+
+def _rates_of(sampled: Any) -> dict[str, int]:
+    if sampled is None:
+        return {}
+    if not hasattr(sampled, "items"):
+        raise misused(f"sampled must hold whole numbers by key, got {sampled!r}")
+    for key, rate in sampled.items():
+        if not isinstance(key, str):
+            raise misused(f"sampled must hold whole numbers by the key of a route, got {key!r}")
+        if type(rate) is not int or rate < 1:
+            raise misused(f"sampled[{key!r}] must be a whole number from 1, got {rate!r}")
+    return dict(sampled)
+
+
+def _must_be_plain(function: object, what: str, *called_with: str) -> None:
+    if kind_of(function, what, *called_with) != "def":
         raise misused(f"{what} must be def, not async def: {_functions.name_of(function)}")
 
 
