@@ -545,8 +545,8 @@ REFUSED = [
     (Endless, {}, "Endless has a number that JSON has not: write finite ones"),
     (Exact, {}, "Exact has a number that JSON has not: write finite ones"),
     (Rights, {}, "Rights is a Flag: write list[...] of an Enum, or int"),
-    (Annotated[str | None, Limits(max_length=2)], {"room": None}, "X | None stands around its limits: write Annotated[str, Limits(...)] | None"),
-    ("Annotated['str | None', Limits(max_length=2)]", {"room": None}, "X | None stands around its limits: write Annotated[str, Limits(...)] | None"),
+    (Annotated[str | None, Limits(max_length=2)], {"room": None}, "None has no limits, it stands outside: write Annotated[str, Limits(...)] | None"),
+    ("Annotated['str | None', Limits(max_length=2)]", {"room": None}, "None has no limits, it stands outside: write Annotated[str, Limits(...)] | None"),
     (list[Annotated[str | None, Limits(max_length=2)]], {}, "null has no place inside: write X for X | None, and None for the field"),
     ("ENDLESS_TEXT", {}, "'ENDLESS_TEXT' is not a kind of field: write " + KINDS),
     *((Annotated[str, Limits(pattern=pattern)], {}, f"'{pattern}' repeats a repetition, which may take for ever: write {{m,n}} for one of the two")

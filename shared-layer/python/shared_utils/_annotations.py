@@ -91,7 +91,8 @@ _NOT_IN_BODIES = {
 def _check_body(cls: Any, hints: dict[str, Any]) -> None:
     """Raise TypeError if a class, or a base that is no Record, says what messages would leave out."""
     for name, advice in _NOT_IN_BODIES.items():
-        if name in vars(cls) and cls.__module__ != _ENGINE:
+        # The layer's own know what they do.
+        if name in vars(cls) and cls.__module__.partition(".")[0] != __package__:
             raise Place(cls, name, {}, {}).refusal(advice)
     if "check" not in hints and not _takes_one(cls.check):
         raise Place(cls, "check", {}, {}).refusal(
@@ -343,7 +344,7 @@ def kind_of(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
         whole, is_optional = _without_none(place, origin)
         if is_optional and not place.depth:
             wanted = f"Annotated[{_name_of(whole)}, Limits(...)] | None"
-            raise place.refusal(f"X | None stands around its limits: write {wanted}")
+            raise place.refusal(f"None has no limits, it stands outside: write {wanted}")
         return kind_of(origin, place, _with_limits(place, metadata, options))
     if is_union(hint):
         if type(None) in args_of(hint):
