@@ -536,7 +536,7 @@ REFUSED = [
     (Annotated[str, Limits(pattern=r"\d+")], {}, "Python and ECMAScript do not read '\\\\d+' alike: "
      "write characters, [classes] without \\d \\w \\s, groups, | and * + ? {m,n}"),
     *((Annotated[str, Limits(check=check)], {}, "its check is no def of the value alone: write def check(value)")
-      for check in (3, ask, Asking(), Asking().of_two, lambda: 1, lambda a, b: a, lambda a, *, b: a, lambda a: (yield))),
+      for check in (3, ask, Asking(), Asking().of_two, functools.partial(ask), lambda: 1, lambda a, b: a, lambda a, *, b: a, lambda a: (yield))),
     (Annotated[str, Limits(description=3)], {}, "description is 3: write text"),
     (Annotated[Point, Limits(description=3)], {}, "description is 3: write text"),
     (Annotated[str, Limits(secret="yes")], {}, "secret is 'yes': write True or False"),

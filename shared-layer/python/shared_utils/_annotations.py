@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from decimal import Decimal
 from enum import Enum, Flag
-from functools import cached_property
+from functools import cached_property, partial
 from types import CodeType, UnionType
 
 from . import _values, _wire
@@ -126,8 +126,11 @@ _ANY_NUMBER, _NO_PLAIN_DEF = 0x04, 0x20 | 0x80 | 0x200
 
 def _takes_one(function: Any) -> bool:
     """Return whether `function` takes one value and returns at once, as far as its code says."""
+    if isinstance(function, partial):  # what it takes is not in the code
+        code = getattr(function.func, "__code__", None)
+        return not getattr(code, "co_flags", 0) & _NO_PLAIN_DEF
     target: Any = function if hasattr(function, "__code__") else _call_of(type(function))
-    code: Any = getattr(target, "__code__", None)
+    code = getattr(target, "__code__", None)
     if type(code) is not CodeType:  # a class, or written in C
         return callable(function)
     count = 2 if target is not function or hasattr(function, "__self__") else 1
