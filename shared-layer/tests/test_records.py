@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import pickle
 import re
@@ -11,7 +12,7 @@ import sys
 import typing
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, Flag, IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Optional
 from uuid import UUID
@@ -59,6 +60,35 @@ class Empty(Enum):
 
 class Dated(Enum):
     NEW = datetime(2026, 1, 1)
+
+
+class Endless(Enum):
+    MOST = float("inf")
+
+
+class Exact(Enum):
+    NONE = Decimal("NaN")
+
+
+class Rights(Flag):
+    READ = 1
+    WRITE = 2
+
+
+async def ask(value):
+    return value
+
+
+class Asking:
+    async def __call__(self, value):
+        return value
+
+    def of_two(self, value, other):
+        return value
+
+
+def nested(times):
+    return functools.reduce(lambda kind, _: list[kind], range(times), int)
 
 
 class Point(Record):
@@ -282,6 +312,14 @@ def test_only_a_dict_is_read(source):
     assert refusal(SendChat.from_dict, source).field == "message"
 
 
+@pytest.mark.parametrize(("key", "shown"), [(1, "1"), (None, "None"), (("a",), "tuple")])
+def test_dict_has_only_texts_as_names(key, shown):
+    text = f"scores must have texts as names, got {shown}"
+
+    assert refusal(SendChat.from_dict, {**SHORT, "scores": {"a": 1, key: 2}}).message == text
+    assert refusal(SendChat, roomId="r", text="t", scores={key: 2}).message == text
+
+
 def test_keys_that_are_no_text_are_ignored():
     assert SendChat.from_dict({**SHORT, 5: 6, None: 7}) == SendChat.from_dict(SHORT)
 
@@ -390,6 +428,8 @@ def test_defect_in_a_check_is_no_refusal():
 
 # --- what is refused when a class is declared
 
+ENDLESS_TEXT = "ENDLESS_TEXT"
+
 
 def declare(annotation, **body):
     """Declare `class Chat(ClientMessage)` with one field of this annotation."""
@@ -495,6 +535,22 @@ REFUSED = [
     (Annotated[float, Limits(minimum=float("nan"))], {}, "minimum is nan: write -1.7976931348623157e+308 to 1.7976931348623157e+308"),
     (Annotated[str, Limits(pattern=r"\d+")], {}, "Python and ECMAScript do not read '\\\\d+' alike: "
      "write characters, [classes] without \\d \\w \\s, groups, | and * + ? {m,n}"),
+    *((Annotated[str, Limits(check=check)], {}, "its check is no def of the value alone: write def check(value)")
+      for check in (3, ask, Asking(), Asking().of_two, functools.partial(ask), lambda: 1, lambda a, b: a, lambda a, *, b: a, lambda a: (yield))),
+    (Annotated[str, Limits(description=3)], {}, "description is 3: write text"),
+    (Annotated[Point, Limits(description=3)], {}, "description is 3: write text"),
+    (Annotated[str, Limits(secret="yes")], {}, "secret is 'yes': write True or False"),
+    (dict[str, int], {"room": {1: 2}}, "its default does not fit, room must have texts as names, got 1: write a default that the field would take"),
+    (nested(32), {}, "messages are at most 32 levels deep: write fewer"),
+    (Endless, {}, "Endless has a number that JSON has not: write finite ones"),
+    (Exact, {}, "Exact has a number that JSON has not: write finite ones"),
+    (Rights, {}, "Rights is a Flag: write list[...] of an Enum, or int"),
+    (Annotated[str | None, Limits(max_length=2)], {"room": None}, "None has no limits, it stands outside: write Annotated[str, Limits(...)] | None"),
+    ("Annotated['str | None', Limits(max_length=2)]", {"room": None}, "None has no limits, it stands outside: write Annotated[str, Limits(...)] | None"),
+    (list[Annotated[str | None, Limits(max_length=2)]], {}, "null has no place inside: write X for X | None, and None for the field"),
+    ("ENDLESS_TEXT", {}, "'ENDLESS_TEXT' is not a kind of field: write " + KINDS),
+    *((Annotated[str, Limits(pattern=pattern)], {}, f"'{pattern}' repeats a repetition, which may take for ever: write {{m,n}} for one of the two")
+      for pattern in ("(a+)+b", "(?:(a*)b?){2,}", "(-?[a-z]+)*", "(a+|b)*", "((-a)+x*)+?", "(-[^a]+)*", "(é[à-ü]+)*")),
     (Annotated[str, Limits(max_length=2, example="long")], {}, "its example does not fit, room must be text of up to 2 characters, got 'long'"),
 ]  # fmt: skip
 
@@ -517,8 +573,8 @@ def fields(**annotations):
         (ClientMessage, fields(to_json=str), "Chat.to_json: Record has this name itself: write to_json_, which is to_json on the wire"),
         (ClientMessage, fields(check=str), "Chat.check: Record has this name itself: write check_, which is check on the wire"),
         (ClientMessage, fields(max_bytes=int), "Chat.max_bytes: ClientMessage has this name itself: write max_bytes_, which is max_bytes on the wire"),
-        (ClientMessage, fields(requestId=str), "Chat.requestId: ClientMessage has this name itself: write requestId_, which is requestId on the wire"),
-        (ServerMessage, fields(timestamp=str), "Chat.timestamp: ServerMessage has this name itself: write timestamp_, which is timestamp on the wire"),
+        (ClientMessage, fields(requestId=str), "Chat.requestId: ClientMessage has this name itself: write another name"),
+        (ServerMessage, fields(timestamp=str), "Chat.timestamp: ServerMessage has this name itself: write another name"),
         (ClientMessage, fields(action=str), 'Chat.action: it is no field: write action: ClassVar[str] = "..."'),
         (ServerMessage, fields(type=str), 'Chat.type: it is no field: write type: ClassVar[str] = "..."'),
         (ClientMessage, fields(action_=str), "Chat.action_: action is action on the wire, too: write another name"),
@@ -540,7 +596,95 @@ def test_name_is_refused(base, body, text):
     assert str(caught.value) == text
 
 
+CACHED = functools.cached_property(len)
+
+
+class HasRoom:
+    limit: ClassVar[int] = 5
+    roomId: str
+
+
+class HasCache:
+    size = CACHED
+
+
+class InTurn:
+    async def check(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("bases", "body", "text"),
+    [
+        ((), {"size": CACHED}, "size: a cached_property writes into the message: write a property"),
+        ((HasCache,), {}, "size: a cached_property writes into the message: write a property"),
+        ((HasRoom,), {}, "roomId: HasRoom is no Record, its fields are no fields of a message: make HasRoom a Record"),
+        ((), {"check": lambda self, x: None}, "check: it is no def of self alone: write def check(self)"),
+        ((), {"check": ask}, "check: it is no def of self alone: write def check(self)"),
+        ((InTurn,), {}, "check: it is no def of self alone: write def check(self)"),
+        ((), {"check": 5}, "check: it is no def of self alone: write def check(self)"),
+        ((), {"__init__": lambda self: None}, "__init__: a message is made of its fields: write defaults, and def check(self)"),
+        ((), {"__post_init__": lambda self: None}, "__post_init__: nothing calls it: write def check(self)"),
+        ((), {"__slots__": ()}, "__slots__: a message keeps its fields in its __dict__: write none"),
+    ],
+)  # fmt: skip
+def test_body_is_refused(bases, body, text):
+    with pytest.raises(TypeError) as caught:
+        type("Chat", (*bases, ClientMessage), dict(body))
+
+    assert str(caught.value) == f"Chat.{text}"
+
+
+def test_base_that_is_no_record_may_have_what_is_no_field():
+    class Shout:
+        limit: ClassVar[int] = 5
+
+        def loud(self):
+            return self.roomId.upper()
+
+    class Say(Shout, HasRoom, ClientMessage):
+        roomId: str
+
+    assert Say(roomId="r").loud() == "R"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [str, len, ask.__class__, functools.partial(max, "b"), lambda a, b=1: a, lambda *a: a[0]],
+)
+def test_check_may_be_anything_that_takes_the_value(check):
+    assert declare(Annotated[str, Limits(check=check)])
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[a-z]+(-[a-z]+)*", "([a-z]+,)*", "(a{1,9})+", "(ab)+", "(a+){2}", "a+b*", r"(\\x2d[a-z]+)*", "(a+)?"]
+)  # fmt: skip
+def test_pattern_that_can_be_divided_in_one_way_is_taken(pattern):
+    assert declare(Annotated[str, Limits(pattern=pattern)])
+
+
+def test_lists_may_be_as_deep_as_a_message():
+    deep = "[" * 31 + "]" * 31
+
+    assert declare(nested(31)).from_json(f'{{"action":"chat","room":{deep}}}').room
+
+
 # --- where annotations stand
+
+
+@pytest.mark.parametrize(
+    "annotation", ["'str | None'", "'Optional[str]'", "\"'str | None'\"", "Annotated[str, Limits()] | None"]
+)  # fmt: skip
+def test_quotes_in_quotes_are_read(annotation):
+    assert declare(annotation, room=None)().to_dict() == {"action": "chat"}
+
+
+def test_class_may_name_itself_in_quotes():
+    class Tree(Record):
+        left: "Tree | None" = None  # noqa: UP037
+        right: "Optional[Tree]" = None  # noqa: UP037, UP045
+
+    assert Tree.from_dict({"left": {"right": {}}}).left.right == Tree()
 
 
 class Outer:
@@ -958,6 +1102,51 @@ def test_refusal_hides_secrets_inside():
     error = refusal(Login, refreshToken="t", audioData="a", pin="p", note="n", keys={"sesame": 5})
 
     assert error.message == "keys[...] must be text, got int"
+
+
+class Vault(Record):
+    creds: dict[str, int] = {}
+    words: dict[str, dict[str, str]] = {}
+    even: dict[str, Annotated[int, Limits(check=even)]] = {}
+    points: dict[str, Point] = {}
+    body: Point | None = None
+    ranges: Annotated[list[Range], Limits(secret=True)] = []
+    tokens: dict[str, int] = {}
+    pins: list[Annotated[str, Limits(secret=True)]] = []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"creds": {"password": "hunter2xyz"}}, "creds.password", "creds.password must be a whole number, got str"),
+        ({"creds": {"user": "ann"}}, "creds.user", "creds.user must be a whole number, got 'ann'"),
+        ({"words": {"password": {"hunter2xyz": 5}}}, "words.password", "words.password is not accepted"),
+        ({"words": {"a": {"password": 987654}}}, "words.a.password", "words.a.password must be text, got int"),
+        ({"even": {"api_key": 5}}, "even.api_key", "even.api_key is not accepted"),
+        ({"points": {"password": {"x": "hunter2xyz"}}}, "points.password", "points.password is not accepted"),
+        ({"points": {"password": "hunter2xyz"}}, "points.password", "points.password must be an object, got str"),
+        ({"body": "hunter2xyz"}, "body", "body must be an object, got str"),
+        ({"body": {"x": "hunter2xyz"}}, "body.x", "body.x must be a number, got str"),
+        ({"body": {}}, "body.x", "body.x is required"),
+        ({"ranges": [{"low": 2, "high": 1}]}, "ranges[0]", "ranges[0] is not accepted"),
+        ({"tokens": "hunter2xyz"}, "tokens", "tokens must be an object, got str"),
+        ({"tokens": {987654: 1}}, "tokens", "tokens must have texts as names, got int"),
+    ],
+)  # fmt: skip
+def test_refusal_hides_what_stands_under_the_name_of_a_secret(fields, field, message):
+    error = refusal(Vault.from_dict, fields)
+
+    assert (error.field, error.message) == (field, message)
+
+
+def test_repr_hides_what_stands_under_the_name_of_a_secret():
+    vault = Vault(creds={"password": 123, "user": 5}, points={"a": Point(x=1)}, pins=["12345"])
+
+    assert repr(vault) == (
+        "Vault(creds={'password': <3 characters>, 'user': 5}, words={}, even={},"
+        " points={'a': Point(x=1, y=0.5)}, ranges=<2 characters>, tokens=<2 characters>,"
+        " pins=<9 characters>)"
+    )
 
 
 def test_refusal_never_shows_a_large_text():

@@ -7,13 +7,16 @@ Loaded when the first class of messages is prepared.
 from __future__ import annotations
 
 import sys
-from enum import Enum
-from types import UnionType
+from decimal import Decimal
+from enum import Enum, Flag
+from functools import cached_property, partial
+from types import CodeType, UnionType
 
 from . import _values, _wire
 from ._kinds import (
     ABSENT,
     FILLED_IN,
+    MAX_DEPTH,
     MAX_ITEMS,
     MAX_VALUES,
     REQUIRED,
@@ -23,8 +26,10 @@ from ._kinds import (
     Kind,
     Limits,
     choice,
+    is_secret,
     own_dict,
     plain,
+    without_value,
     wrong,
 )
 from ._values import MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER
@@ -53,20 +58,91 @@ def kinds_of(cls: Any) -> dict[str, tuple[Kind, bool]]:
 
 def declared_kinds(cls: Any, names: dict[str, Any], local: Any) -> dict[str, tuple[Kind, bool]]:
     kinds = {}
-    try:
-        hints = cls.__annotations__
-    except NameError as error:  # Python 3.14 looks names up only now
-        advice = "import or declare it above the class, or quote the annotation"
-        raise TypeError(f"{cls.__name__}: {error}: {advice}") from None
+    hints = _hints_of(cls)
+    _check_body(cls, hints)
     for name, hint in hints.items():
         if is_class_variable(hint):
             continue
         place = Place(cls, name, names, local)
         _check_name(place, name)
-        options = {"secret": True} if _SECRETS.kind(name) in ("secret", "spoken") else {}
+        options = {"secret": True} if is_secret(name) else {}
         whole, is_optional = _without_none(place, place.found(hint))
         kinds[name] = kind_of(whole, place, options), is_optional
     return kinds
+
+
+def _hints_of(cls: Any) -> dict[str, Any]:
+    try:
+        hints: dict[str, Any] = getattr(cls, "__annotations__", {})  # a class in C has none
+        return hints
+    except NameError as error:  # Python 3.14 looks names up only now
+        advice = "import or declare it above the class, or quote the annotation"
+        raise TypeError(f"{cls.__name__}: {error}: {advice}") from None
+
+
+# What the body of a message cannot hold, and what to write instead.
+_NOT_IN_BODIES = {
+    "__init__": "a message is made of its fields: write defaults, and def check(self)",
+    "__post_init__": "nothing calls it: write def check(self)",
+    "__slots__": "a message keeps its fields in its __dict__: write none",
+}
+
+
+def _check_body(cls: Any, hints: dict[str, Any]) -> None:
+    """Raise TypeError if a class, or a base that is no Record, says what messages would leave out."""
+    for name, advice in _NOT_IN_BODIES.items():
+        # The layer's own know what they do.
+        if name in vars(cls) and cls.__module__.partition(".")[0] != __package__:
+            raise Place(cls, name, {}, {}).refusal(advice)
+    if "check" not in hints and not _takes_one(cls.check):
+        raise Place(cls, "check", {}, {}).refusal(
+            "it is no def of self alone: write def check(self)"
+        )
+    for base in cls.__mro__:
+        if base is cls or not hasattr(base, "_as_kind"):
+            _check_properties(cls, base)
+        if not hasattr(base, "_as_kind"):
+            _check_mixin(cls, base, hints)
+
+
+def _check_properties(cls: Any, base: type) -> None:
+    for name, value in vars(base).items():
+        if isinstance(value, cached_property):
+            text = "a cached_property writes into the message: write a property"
+            raise Place(cls, name, {}, {}).refusal(text)
+
+
+def _check_mixin(cls: Any, base: type, hints: dict[str, Any]) -> None:
+    known = {*hints}.union(*(kinds_of(one) for one in cls.__mro__[1:] if hasattr(one, "_as_kind")))
+    for name, hint in _hints_of(base).items():
+        if name not in known and not is_class_variable(hint):
+            text = f"{base.__name__} is no Record, its fields are no fields of a message"
+            raise Place(cls, name, {}, {}).refusal(f"{text}: make {base.__name__} a Record")
+
+
+# https://docs.python.org/3/library/inspect.html#code-objects-bit-flags
+_ANY_NUMBER, _NO_PLAIN_DEF = 0x04, 0x20 | 0x80 | 0x200
+
+
+def _takes_one(function: Any) -> bool:
+    """Return whether `function` takes one value and returns at once, as far as its code says."""
+    if isinstance(function, partial):  # what it takes is not in the code
+        code = getattr(function.func, "__code__", None)
+        return not getattr(code, "co_flags", 0) & _NO_PLAIN_DEF
+    target: Any = function if hasattr(function, "__code__") else _call_of(type(function))
+    code = getattr(target, "__code__", None)
+    if type(code) is not CodeType:  # a class, or written in C
+        return callable(function)
+    count = 2 if target is not function or hasattr(function, "__self__") else 1
+    least = code.co_argcount - len(target.__defaults__ or ())
+    has_room = count <= code.co_argcount or code.co_flags & _ANY_NUMBER
+    needs_names = code.co_kwonlyargcount > len(target.__kwdefaults__ or ())
+    is_plain = not code.co_flags & _NO_PLAIN_DEF
+    return bool(is_plain and least <= count and has_room and not needs_names)
+
+
+def _call_of(cls: type) -> Any:
+    return next((vars(one)["__call__"] for one in cls.__mro__ if "__call__" in vars(one)), None)
 
 
 def _without_none(place: Place, hint: Any) -> tuple[Any, bool]:
@@ -77,9 +153,6 @@ def _without_none(place: Place, hint: Any) -> tuple[Any, bool]:
     if len(rest) > 1:
         raise several(place, hint)
     return rest[0], True
-
-
-_SECRETS = _wire.Policy()
 
 
 def _check_name(place: Place, name: str) -> None:
@@ -96,7 +169,8 @@ def _check_name(place: Place, name: str) -> None:
             return  # a field that the class declares again
         if name in declared or name in vars(base):
             ours = f"{base.__name__} has this name itself"
-            raise place.refusal(f"{ours}: write {name}_, which is {name} on the wire")
+            advice = "another name" if name in declared else f"{name}_, which is {name} on the wire"
+            raise place.refusal(f"{ours}: write {advice}")
 
 
 def fields_of(cls: Any) -> dict[str, Field]:
@@ -182,12 +256,17 @@ _OPTIONS: dict[Any, tuple[str, ...]] = {
 _FOR_ALL = ("check", "description", "example", "secret")
 
 
+# Quotes in quotes: a text under `from __future__ import annotations` is one. Some text names itself.
+_MAX_QUOTES = 4
+
+
 class Place:
     """Where an annotation stands: what it may name, and what a refusal says first."""
 
     def __init__(self, cls: Any, field: str, names: dict[str, Any], local: Any) -> None:
         self.cls = cls
         self.field = field
+        self.depth = 0  # in how many lists and dicts
         self._names = names
         self._local = local
 
@@ -202,8 +281,11 @@ class Place:
     def found(self, hint: Any) -> Any:
         """Return what an annotation stands for: of text what it names, of an alias its value."""
         hint = getattr(hint, "__forward_arg__", hint)
-        if type(hint) is str:
+        for _ in range(_MAX_QUOTES):
+            if type(hint) is not str:
+                break
             hint = self._evaluated(hint)
+            hint = getattr(hint, "__forward_arg__", hint)
         return self.found(hint.__value__) if type(hint).__name__ == "TypeAliasType" else hint
 
     def _evaluated(self, text: str) -> Any:
@@ -261,7 +343,12 @@ def kind_of(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     if metadata:
         if type(metadata[0]) is Kind:
             return metadata[0]
-        return kind_of(hint.__origin__, place, _with_limits(place, metadata, options))
+        origin = place.found(hint.__origin__)
+        whole, is_optional = _without_none(place, origin)
+        if is_optional and not place.depth:
+            wanted = f"Annotated[{_name_of(whole)}, Limits(...)] | None"
+            raise place.refusal(f"None has no limits, it stands outside: write {wanted}")
+        return kind_of(origin, place, _with_limits(place, metadata, options))
     if is_union(hint):
         if type(None) in args_of(hint):
             raise place.refusal(
@@ -289,7 +376,22 @@ def _with_limits(place: Place, metadata: tuple[Any, ...], options: dict[str, Any
         if twice:
             raise place.refusal(f"{min(twice)} is said twice: write it once")
         options = {**options, **one.given}
+    for name, wanted, advice in (("description", str, "text"), ("secret", bool, "True or False")):
+        if name in options and type(options[name]) is not wanted:
+            raise place.refusal(f"{name} is {_values.shown(options[name])}: write {advice}")
+    if not _takes_one(options.get("check", str)):
+        raise place.refusal("its check is no def of the value alone: write def check(value)")
     return options
+
+
+def _inner_kind(hint: Any, place: Place, secret: bool) -> Kind:
+    """Return the kind of what is in a list or a dict."""
+    place.depth += 1
+    if place.depth >= MAX_DEPTH:  # the message is the first level
+        raise place.refusal(f"messages are at most {MAX_DEPTH} levels deep: write fewer")
+    kind = kind_of(hint, place, {"secret": True} if secret else {})
+    place.depth -= 1
+    return kind
 
 
 def _maker_of(base: Any) -> Any:
@@ -304,9 +406,12 @@ def _maker_of(base: Any) -> Any:
 
 def _finished(kind: Kind, place: Place, options: dict[str, Any]) -> Kind:
     """Return `kind` with what Limits may say of all kinds."""
-    kind.secret = options.get("secret", False)
+    secret = options.get("secret", False)
+    kind.secret = secret or kind.secret
+    if secret and type(kind.schema) is not dict:  # of a Record: its fields know nothing of it
+        kind.check = _hiding(kind.check)
     if "check" in options:
-        kind.check = _checked_by(options["check"], kind.check, kind.secret)
+        kind.check = _checked_by(options["check"], kind.check, secret)
     if "example" in options:
         try:
             kind.check(options["example"], place.field)
@@ -314,6 +419,16 @@ def _finished(kind: Kind, place: Place, options: dict[str, Any]) -> Kind:
             raise place.refusal(f"its example does not fit, {error.message}") from None
         kind.example = options["example"]
     return kind
+
+
+def _hiding(check: Check) -> Check:
+    def checked(value: Any, path: str) -> Any:
+        try:
+            return check(value, path)
+        except ValidationError as error:
+            raise without_value(error, error.field or path) from None
+
+    return checked
 
 
 def _checked_by(function: Callable[[Any], Any], check: Check, secret: bool) -> Check:
@@ -403,13 +518,16 @@ def _compiled(place: Place, pattern: Any) -> Any:
 
     # The layer's own are looked at by a test.
     if place.cls.__module__.partition(".")[0] != __package__:
-        from ._patterns import is_read_alike
+        from ._patterns import is_read_alike, nests_repetitions
 
         if type(pattern) is not str or not is_read_alike(pattern):
             simple = "characters, [classes] without \\d \\w \\s, groups, | and * + ? {m,n}"
             raise place.refusal(
                 f"Python and ECMAScript do not read {_values.shown(pattern)} alike: write {simple}"
             )
+        if nests_repetitions(pattern):
+            got = f"{_values.shown(pattern)} repeats a repetition, which may take for ever"
+            raise place.refusal(f"{got}: write {{m,n}} for one of the two")
     return re.compile(pattern).fullmatch
 
 
@@ -461,10 +579,18 @@ def _literal(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
 
 
 def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
+    if issubclass(hint, Flag):
+        raise place.refusal(f"{_name_of(hint)} is a Flag: write list[...] of an Enum, or int")
     values = [plain(member._value_, whole=True) for member in hint]
     if not values or not {str, int, float, bool} >= {*map(type, values)}:
         raise place.refusal(f"{_name_of(hint)} has other values than texts and numbers: write such")
+    if not all(_is_finite(member._value_) for member in hint):
+        raise place.refusal(f"{_name_of(hint)} has a number that JSON has not: write finite ones")
     return choice(values, [*hint], hint, options)
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, (float, Decimal)) or Decimal(value).is_finite()
 
 
 def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
@@ -472,7 +598,7 @@ def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
         raise place.no_kind(hint)
     low, high = _limit(place, {"max_length": MAX_ITEMS, **options}, 0, MAX_VALUES, _LENGTH)
     secret = options.get("secret", False)
-    inner = kind_of(args_of(hint)[0], place, {"secret": True} if secret else {})
+    inner = _inner_kind(args_of(hint)[0], place, secret)
     wanted = options.get("description") or f"a list{_size_wanted(low, high, -1, 'items')}"
 
     def check(value: Any, path: str) -> FrozenList:
@@ -489,7 +615,7 @@ def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     def sample() -> list[Any]:
         return [] if inner.endless else [inner.make_example() for _ in range(low or min(high, 1))]
 
-    return Kind(check, schema, sample, is_plain=False, endless=inner.endless)
+    return Kind(check, schema, sample, is_plain=False, endless=inner.endless, secret=inner.secret)
 
 
 def _dict(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
@@ -497,15 +623,27 @@ def _dict(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
         raise place.no_kind(hint)
     low, high = _limit(place, {"max_length": MAX_ITEMS, **options}, 0, MAX_VALUES, _LENGTH)
     secret = options.get("secret", False)
-    inner = kind_of(args_of(hint)[1], place, {"secret": True} if secret else {})
+    inner = _inner_kind(args_of(hint)[1], place, secret)
     wanted = options.get("description") or f"an object{_size_wanted(low, high, -1, 'names')}"
 
     def check(value: Any, path: str) -> FrozenDict:
+        if not issubclass(type(value), dict):
+            raise wrong(path, "be an object", value, secret)
         items = own_dict(value, path)
+        if len(items) != dict.__len__(value):
+            raise wrong(path, "have texts as names", _first_no_text(value), secret)
         if not low <= len(items) <= high:
             raise wrong(path, f"be {wanted}", value, secret)
-        check = inner.check
-        return FrozenDict({k: check(v, _path_in(path, k, secret)) for k, v in items.items()})
+        check, name = inner.check, ""
+        kept = {}
+        try:
+            for name, one in items.items():
+                kept[name] = check(one, _path_in(path, name, secret))
+        except ValidationError as error:
+            if not is_secret(name):
+                raise
+            raise without_value(error, _path_in(path, name, secret)) from None
+        return FrozenDict(kept)
 
     def schema(definitions: Schema) -> Schema:
         sizes = {"minProperties": low} if low else {}
@@ -517,7 +655,11 @@ def _dict(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
             return {}
         return {f"name{i + 1}": inner.make_example() for i in range(low or min(high, 1))}
 
-    return Kind(check, schema, sample, is_plain=False, endless=inner.endless)
+    return Kind(check, schema, sample, is_plain=False, endless=inner.endless, secret=inner.secret)
+
+
+def _first_no_text(names: Any) -> object:
+    return next((name for name in dict.keys(names) if not issubclass(type(name), str)), None)
 
 
 def _path_in(path: str, name: str, secret: bool) -> str:

@@ -45,6 +45,16 @@ MAX_ITEMS = 1000
 # How many values a message may have, all levels together: they take 10 ms and 1 MB. Only messages
 # above 4,096 bytes, which hold 2,048 at most, can have so many.
 MAX_VALUES = 10_000
+# How deep objects and lists may stand in each other. Readers and writers call themselves for each
+# level, and Python ends at a thousand calls; no protocol that we know needs more than six.
+MAX_DEPTH = 32
+
+_SECRETS = _wire.Policy()
+
+
+def is_secret(name: str) -> bool:
+    """Return whether logs hide what stands under a name: errors and `repr` do the same."""
+    return _SECRETS.kind(name) in ("secret", "spoken")
 
 
 class Limits:
@@ -129,12 +139,23 @@ ABSENT: Any = object()
 def missing(path: str) -> ValidationError:
     """Return the refusal of a message without a field."""
     code = ErrorCode.VALIDATION_MISSING_PARAMETER
-    return ValidationError(f"{path} is required", path, code)
+    error = ValidationError(f"{path} is required", path, code)
+    vars(error)["bare"] = error.message
+    return error
 
 
 def wrong(path: str, wanted: str, value: object, secret: bool = False) -> ValidationError:
-    got = _values.type_name(value) if secret else _values.shown(value)
-    return ValidationError(f"{path} must {wanted}, got {got}", path)
+    bare = f"{path} must {wanted}, got {_values.type_name(value)}"
+    text = bare if secret else f"{path} must {wanted}, got {_values.shown(value)}"
+    error = ValidationError(text, path)
+    vars(error)["bare"] = bare
+    return error
+
+
+def without_value(error: ValidationError, path: str) -> ValidationError:
+    """Return the refusal of what stands at `path`, or inside of it, without any of it."""
+    bare = vars(error).get("bare") if error.field == path else None
+    return ValidationError(bare or f"{path} is not accepted", path, error.code)
 
 
 _TEXT_ONLY = {str}
@@ -153,8 +174,13 @@ def _refuse_change(self: object, *_: Any, **__: Any) -> Any:
     raise AttributeError("a message is immutable")
 
 
+def hidden(value: object) -> str:
+    """Return what `repr` shows of a secret."""
+    return f"<{len(value if isinstance(value, str) else repr(value))} characters>"
+
+
 class FrozenDict(dict):  # type: ignore[type-arg]
-    """A dict in a message; its copies can be changed."""
+    """A dict in a message; its copies can be changed, and `repr` hides what stands under a secret's name."""
 
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = (  # pyright: ignore
         _refuse_change
@@ -162,6 +188,10 @@ class FrozenDict(dict):  # type: ignore[type-arg]
 
     def __reduce__(self) -> tuple[object, ...]:
         return dict, (dict(self),)
+
+    def __repr__(self) -> str:
+        items = (f"{k!r}: {hidden(v) if is_secret(k) else repr(v)}" for k, v in self.items())
+        return "{" + ", ".join(items) + "}"
 
 
 class FrozenList(list):  # type: ignore[type-arg]

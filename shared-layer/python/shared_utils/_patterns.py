@@ -34,6 +34,60 @@ def is_read_alike(pattern: str) -> bool:
     return True
 
 
+def nests_repetitions(pattern: str) -> bool:
+    """Return whether a group without bound holds a repetition without bound, as in `(a+)+`.
+
+    A text that does not fit is tried in as many ways as it can be divided, twice as many with each
+    character. `(-[a-z]+)*` can be divided in one way: the group begins, or ends, with what is nowhere else in it.
+    """
+    groups: list[list[str]] = [[]]
+    for match in re.finditer(_TOKEN, pattern):
+        token = match[0]
+        if token in ("(", "(?:"):
+            groups.append([])
+            continue
+        if token[0] == ")":
+            body = groups.pop()
+            is_nested = _is_endless(token[1:]) and any(_is_endless(_repeat_of(one)) for one in body)
+            if is_nested and not _is_divided_once(body):
+                return True
+            groups[-1] += ["(", *body, token]
+        else:
+            groups[-1].append(token)
+    return False
+
+
+def _repeat_of(token: str) -> str:
+    if token[0] == ")":
+        return token[1:]
+    atom = re.match(_ATOM, token)
+    return token[atom.end() :] if atom else ""
+
+
+def _is_endless(repeat: str) -> bool:
+    return repeat[:1] in ("*", "+") or ",}" in repeat
+
+
+def _is_divided_once(body: list[str]) -> bool:
+    return "|" not in body and (_is_divider(body[0], body[1:]) or _is_divider(body[-1], body[:-1]))
+
+
+def _is_divider(atom: str, tokens: list[str]) -> bool:
+    """Return whether `atom`, which is not repeated, has no character in common with `tokens`."""
+    if not re.fullmatch(_ATOM, atom):
+        return False
+    others = [match[0] for token in tokens if (match := re.match(_ATOM, token))]
+    text = "".join([atom, *others])
+    codes = re.findall(r"\\[xu]([0-9A-Fa-f]+)", text)
+    # Where two ranges overlap, the end of one is in the other.
+    looked_at = {*map(chr, range(128)), *text, *(chr(int(code, 16)) for code in codes)}
+    return not any(
+        re.fullmatch(atom, one) and re.fullmatch(other, one)
+        for one in looked_at
+        for other in others
+    )
+
+
 def sample(pattern: str, shortest: int, longest: int) -> str | None:
     """Return a text that fits the whole of `pattern`, of a length in the given range, if one is found."""
     for times in range(shortest + 2):

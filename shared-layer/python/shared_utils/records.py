@@ -16,6 +16,7 @@ from ._kinds import (
     ABSENT,
     FILLED_IN,
     FROZEN,
+    MAX_DEPTH,
     MAX_ITEMS,
     MAX_VALUES,
     REQUIRED,
@@ -23,6 +24,7 @@ from ._kinds import (
     Field,
     Kind,
     Limits,
+    hidden,
     missing,
     own_dict,
     wrong,
@@ -72,11 +74,6 @@ def _too_large(message: str) -> ValidationError:
 
 
 # --- records
-
-# How deep objects and lists may stand in each other. Readers and writers call themselves for each
-# level, and Python ends at a thousand calls; no protocol that we know needs more than six.
-MAX_DEPTH = 32
-
 
 _new = object.__new__
 _OURS = f"{__package__}."
@@ -217,7 +214,7 @@ class Record:
 
 def _shown(value: object, secret: bool) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return f"<{len(text)} characters>" if secret or len(text) > 128 else repr(value)
+    return hidden(value) if secret or len(text) > 128 else repr(value)
 
 
 def _plain_copy(value: Any) -> Any:
