@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import sys
 import time
 from pathlib import Path
@@ -71,18 +72,26 @@ def _console() -> Console:
     return console if console.is_terminal else plain
 
 
-_pid = click.option("--pid", type=int, help="Which system, if several run here.")
+_pid = click.option("--pid", type=int, help="The process id of one system, if several run here.")
 _wav = click.Path(exists=True, dir_okay=False, path_type=Path)
 _output = click.option(
     *("-o", "--output"),
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("heard.wav"),
     show_default=True,
-    help="What a listener heard.",
+    help="The WAV file to write.",
 )
 _stage = click.option("--stage", default="dev", show_default=True)
-_port = click.option("--port", default=0, help="Of the WebSocket API; a free one by default.")
-_page_port = click.option("--page-port", default=0, help="Of the page; a free one by default.")
+_number = click.IntRange(0, 65_535)
+_port = click.option(
+    *("--port", "port"),
+    type=_number,
+    default=0,
+    help="Of the WebSocket API; a free one by default.",
+)
+_page_port = click.option(
+    "--page-port", type=_number, default=0, help="Of the page; a free one by default."
+)
 
 
 @click.group()
@@ -121,7 +130,12 @@ def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
 @main.command()
 @click.argument("recording", type=_wav)
 @click.option("--language", default="en", show_default=True, help="What is spoken.")
-@click.option("--listeners", default=0, help="Begin when so many have joined.")
+@click.option(
+    "--listeners",
+    type=click.IntRange(0),
+    default=0,
+    help="Wait for this number of listeners before speaking.",
+)
 @_pid
 @_plainly
 def speak(recording: Path, language: str, listeners: int, pid: int | None) -> None:
@@ -144,13 +158,21 @@ def listen(session: str, language: str, jitter: float, output: Path, pid: int | 
     """Join SESSION, and write what is heard to a WAV file."""
     from .talk import listen as run
 
-    _run(run(find_running(pid).url, session, language, output, jitter, _console()))
+    running = find_running(pid)
+    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+        raise click.ClickException(f"{output} cannot be written: {output.parent} is no such folder")
+    _run(run(running.url, session, language, output, jitter, _console()))
 
 
 @main.command()
 @click.option("--session", help="Only lines with this session's id.")
 @click.option("--connection", help="Only lines with this connection's id.")
-@click.option("--level", type=click.Choice(LEVELS), default="TRACE", help="The least level.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="TRACE",
+    help="Only lines of this level and above.",
+)
 @click.option("--metrics", is_flag=True, help="Lines that carry only metrics, too.")
 @click.option("--follow/--no-follow", default=True, help="Wait for more.")
 @_pid
@@ -172,7 +194,9 @@ def logs(
 
 
 @main.command()
-@click.option("--minutes", default=60, show_default=True, help="How far to look back.")
+@click.option(
+    "--minutes", type=click.IntRange(1), default=60, show_default=True, help="How far to look back."
+)
 @_pid
 @_plainly
 def metrics(minutes: int, pid: int | None) -> None:
@@ -187,9 +211,13 @@ def status(pid: int | None) -> None:
     """Show each system that runs: its addresses, its age, and how its functions are."""
     console = _console()
     for running in chosen_systems(pid):
-        state = read_status(running)
         age = running.age(time.time())
         console.print(f"process {running.pid}, stack {running.stack}, for {age}")
+        try:
+            state = read_status(running)
+        except OSError as error:  # stopped, or just ending: the others are shown all the same
+            console.print(f"API     {running.url}\nit does not answer: {error}")
+            continue
         console.print(f"API     {running.url}")
         if running.page:
             console.print(f"page    {running.page}")

@@ -137,8 +137,9 @@ def _read(path: Path) -> RunningSystem | None:
 def _folder() -> Path:
     """Return this user's folder; StateError if it is somebody else's, or open to others."""
     folder = BASE / f"websocket-audio-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # also a file, or a link to nowhere
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise StateError(f"{folder} must be a folder that only you can open")
+        raise StateError(f"{folder} must be a folder that only you can open: remove it")
     return folder

@@ -41,6 +41,7 @@ _STYLES = {"WARN": "yellow", "ERROR": "bold red", "FATAL": "bold red", "DEBUG": 
 # The function's name says it, or it is for machines.
 _SAID_OTHERWISE = ("_aws", "component", "service", "traceId")
 _POLL_SECONDS = 0.5
+_STATUS_SECONDS = 3.0
 # Events are shipped a moment after they were written, and not in the order of their times.
 _LATE_MS = 5_000
 
@@ -218,8 +219,9 @@ def metric_table(rows: list[MetricRow]) -> Table:
 
 
 def read_status(running: RunningSystem) -> dict[str, Any]:
-    """Ask the running process how its functions and connections are."""
+    """Ask the running process how its functions and connections are; StateError if it is silent."""
     with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_STATUS_SECONDS)
         connection.connect(str(running.status_socket))
         with connection.makefile("rb") as answer:
             return dict(json.load(answer))

@@ -4,7 +4,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 # A version manager's shim can be on PATH and still fail, so candidates are run.
-for python in "${PYTHON:-}" python3.11 python3 "$HOME"/.pyenv/versions/3.11.*/bin/python3 /usr/bin/python3.11; do
+for python in "${PYTHON:-}" python3.11 python3 "${HOME:-/nonexistent}"/.pyenv/versions/3.11.*/bin/python3 /usr/bin/python3.11; do
   if [[ -n "$python" ]] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     exec "$python" -I "$here/build.py" "$@"
   fi

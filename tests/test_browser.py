@@ -276,7 +276,7 @@ def test_both_come_back_when_the_gateway_does(running, conversation):
     assert speaker.number("#speak-dropped") > 0
 
 
-def test_error_is_told_in_a_sentence_to_the_person_and_to_the_operator(tab):
+def test_error_is_reported_in_a_sentence_to_the_person_and_to_the_operator(tab):
     listener = tab("listen")
     listener.page.fill("#listen-session", "golden-eagle-000")
     listener.page.click("#listen-start")

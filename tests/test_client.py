@@ -96,7 +96,7 @@ def test_request_fails_with_its_connection():
         run(close, lambda client: client.request("heartbeat"))
 
 
-def test_refused_connection_tells_the_status():
+def test_refused_connection_says_the_status():
     async def main():
         async with serve(
             echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(403, "")

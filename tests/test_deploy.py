@@ -103,7 +103,7 @@ def test_same_code_gives_the_same_bytes(sources):
     assert zip_code(sources, ["handlers"]) == before
 
 
-def test_assets_are_told_apart_by_what_is_in_them(sources, tmp_path):
+def test_assets_are_reported_apart_by_what_is_in_them(sources, tmp_path):
     layer, other = tmp_path / "layer.zip", tmp_path / "other.zip"
     for path, name in ((layer, "python/shared_utils/__init__.py"), (other, "index.html")):
         with zipfile.ZipFile(path, "w") as archive:

@@ -26,7 +26,7 @@ def script(tmp_path):
     return script
 
 
-def test_python_that_runs_is_told_by_its_version():
+def test_python_that_runs_is_reported_by_its_version():
     python = probe(sys.executable)
 
     assert python.minor == sys.version_info.minor
@@ -80,7 +80,7 @@ def test_python_of_another_version_than_its_name_is_not_taken(script, monkeypatc
     assert found is None or found.version.startswith(f"3.{other}.")
 
 
-def test_stamp_tells_a_made_environment_from_a_stale_or_broken_one(tmp_path):
+def test_stamp_says_a_made_environment_from_a_stale_or_broken_one(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "made-from").write_text("3.11.7 /usr/bin/python3.11\nabc\n")
     without_python = environments._is_made(tmp_path, "3.11.7 /usr/bin/python3.11\nabc\n")

@@ -185,7 +185,7 @@ def test_what_looks_like_two_messages_is_one_at_most(value, fits):
     assert fitting(value) == fits
 
 
-def test_every_message_of_the_channel_has_one_constant_that_tells_it():
+def test_every_message_of_the_channel_has_one_constant_that_says_it():
     tags = [
         (tag, schema["properties"][tag]["const"])
         for schema in (
@@ -208,7 +208,7 @@ def test_limits_and_close_codes_are_described():
     assert re.search(r"\| 1009 \| .*too big", description)
 
 
-def test_limits_are_those_of_the_functions_unless_they_are_told_others():
+def test_limits_are_those_of_the_functions_unless_they_are_reported_others():
     defaults = BroadcastSettings()
 
     assert ASYNCAPI["x-limits"]["audioChunksPerSecond"] == defaults.audio_chunks_per_second

@@ -142,7 +142,7 @@ def test_volume_changes_no_audio(system):
 # --- listeners who are gone, or slow
 
 
-def test_listener_who_is_gone_is_counted_out_and_the_speaker_is_told(system):
+def test_listener_who_is_gone_is_counted_out_and_the_speaker_is_notified(system):
     session_id = system.open("ann", "bob")
     system.clients.gone.add("ann")
 
@@ -272,7 +272,7 @@ def test_session_that_expires_while_it_is_remembered_takes_no_audio(system):
 # --- quality
 
 
-def test_clipping_is_told_to_the_speaker_at_a_bounded_rate(system):
+def test_clipping_is_reported_to_the_speaker_at_a_bounded_rate(system):
     session_id = system.open("ann")
 
     [system.chunk("speaker", number, audioData=LOUD) for number in range(10)]
@@ -298,7 +298,7 @@ def test_good_audio_is_no_reason_to_say_anything(system):
     assert system.take() == []
 
 
-def test_silence_is_told_but_not_to_who_is_muted(system):
+def test_silence_is_reported_but_not_to_who_is_muted(system):
     def be_silent():
         for number in range(12):
             system.chunk("speaker", number)

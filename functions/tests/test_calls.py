@@ -75,7 +75,7 @@ def test_readme_and_this_test_have_every_action():
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_action_makes_the_calls_that_the_readme_tells(system, action):
+def test_action_makes_the_calls_that_the_readme_says(system, action):
     session_id = system.open("ann", "bob")
     system.clock.now += 60
 
@@ -85,7 +85,7 @@ def test_action_makes_the_calls_that_the_readme_tells(system, action):
     assert promised()[action] == made
 
 
-def test_a_minute_of_audio_makes_what_the_architecture_tells(system):
+def test_a_minute_of_audio_makes_what_the_architecture_says(system):
     document = (Path(__file__).parents[2] / "docs/architecture.md").read_text()
     documented = dict(re.findall(r"^\| ([a-zA-Z ,]+) \| (\d+) \|$", document, re.MULTILINE))
     audio = base64.b64encode(

@@ -84,7 +84,7 @@ def test_what_has_no_route_here_is_answered_with_an_error(system, body, code):
 # --- $disconnect
 
 
-def test_speaker_is_told_when_a_listener_disconnects(system):
+def test_speaker_is_notified_when_a_listener_disconnects(system):
     session_id = system.open("ann", "bob")
 
     assert system.disconnect("ann") == {"statusCode": 200}
@@ -100,7 +100,7 @@ def test_speaker_is_told_when_a_listener_disconnects(system):
     }
 
 
-def test_second_disconnect_and_one_without_a_session_tell_nobody(system):
+def test_second_disconnect_and_one_without_a_session_notify_nobody(system):
     system.open("ann")
     system.disconnect("ann")
     system.take()
@@ -111,7 +111,7 @@ def test_second_disconnect_and_one_without_a_session_tell_nobody(system):
     assert system.take() == []
 
 
-def test_listeners_are_not_told_that_the_speaker_is_away_for_a_moment(system):
+def test_listeners_are_not_notified_that_the_speaker_is_away_for_a_moment(system):
     session_id = system.open("ann")
 
     system.disconnect("speaker")
@@ -129,7 +129,7 @@ def refresh(system, name: str, session_id: str, owner: str) -> int:
 
 
 @pytest.mark.parametrize("owner", ["speaker", "ann"])
-def test_refresh_is_completed_then_the_state_is_told_and_the_old_connection_is_closed(
+def test_refresh_is_completed_then_the_state_is_reported_and_the_old_connection_is_closed(
     system, owner
 ):
     session_id = system.open("ann")
@@ -175,7 +175,7 @@ def test_speaker_goes_on_from_the_new_connection_only(system):
     assert system.store.session(session_id).speaker_gone_at is None
 
 
-def test_listener_who_was_counted_out_comes_back_and_the_speaker_is_told(system):
+def test_listener_who_was_counted_out_comes_back_and_the_speaker_is_notified(system):
     session_id = system.open("ann", "bob")
     system.disconnect("ann")
     system.take()

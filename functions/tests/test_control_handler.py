@@ -24,7 +24,7 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_speaker_and_listeners_are_told_and_the_state_is_so(system, action):
+def test_speaker_and_listeners_are_notified_and_the_state_is_so(system, action):
     fields, kind, content, change = ACTIONS[action]
     session_id = system.open("ann", "bob")
 
@@ -87,7 +87,7 @@ def test_change_moves_the_last_activity(system):
     assert system.store.participant("speaker").last_activity_at == int(system.clock.now * 1000)
 
 
-def test_who_paused_playback_is_told_too(system):
+def test_who_paused_playback_is_notified_too(system):
     system.open("ann")
     system.send("ann", "pausePlayback")
     system.take()

@@ -100,7 +100,7 @@ def test_who_refreshed_is_asked_again_only_when_the_new_connection_is_old(system
 # --- silence
 
 
-def test_idle_connection_is_told_closed_and_counted_out(system):
+def test_idle_connection_is_notified_closed_and_counted_out(system):
     session_id = system.open("ann")
     system.clock.now += 60
     system.send("speaker", "heartbeat")
@@ -118,7 +118,7 @@ def test_idle_connection_is_told_closed_and_counted_out(system):
     assert system.store.session(session_id).listener_count == 0
 
 
-def test_idle_connection_is_told_how_long_it_was_silent(system):
+def test_idle_connection_is_notified_how_long_it_was_silent(system):
     system.open("ann")
     system.clock.now += 125
 

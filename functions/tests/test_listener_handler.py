@@ -87,7 +87,7 @@ def test_nobody_else_may(system, action, fields, name, status, code):
     assert (recipient, message["code"]) == (name, code)
 
 
-def test_listener_who_was_counted_out_is_told_that_the_connection_is_closed(system):
+def test_listener_who_was_counted_out_is_notified_that_the_connection_is_closed(system):
     session_id = system.open("ann")
     system.store.remove_listener(session_id, "ann", "ann")
 

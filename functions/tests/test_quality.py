@@ -67,7 +67,7 @@ def test_a_loud_tone_that_is_cut_off_is_clipping():
     assert not assess(tone(30_000), "pcm_s16le").is_clipping
 
 
-def test_third_clipped_chunk_in_five_seconds_is_told():
+def test_third_clipped_chunk_in_five_seconds_is_reported():
     assert hear([CLIPPED] * 3, 0.1) == [(0.2, ("clipping", "warning"))]
     assert hear([CLIPPED, FINE, FINE, CLIPPED, FINE, CLIPPED], 0.5) == [
         (2.5, ("clipping", "warning"))
@@ -82,7 +82,7 @@ def test_much_clipping_is_critical():
     assert hear([CLIPPED, CLIPPED, TORN], 0.1) == [(0.2, ("clipping", "critical"))]
 
 
-def test_silence_is_told_after_five_seconds_and_twenty_chunks():
+def test_silence_is_reported_after_five_seconds_and_twenty_chunks():
     assert hear([QUIET] * 52, 0.1) == [(5.0, ("silence", "warning"))]
     assert hear([QUIET] * 20, 0.5) == [(9.5, ("silence", "warning"))]
 

@@ -118,7 +118,7 @@ def test_speaker_who_is_gone_before_the_answer_is_missed(system):
 # --- joinSession
 
 
-def test_listener_gets_the_session_and_the_speaker_is_told(system):
+def test_listener_gets_the_session_and_the_speaker_is_notified(system):
     session_id = system.open(audioFormat=AUDIO_FORMAT)
 
     status = system.send(
@@ -233,7 +233,7 @@ def test_tenth_listener_is_worth_a_status(system):
 # --- getSessionStatus
 
 
-def test_speaker_is_told_how_it_is(system):
+def test_speaker_is_notified_how_it_is(system):
     session_id = system.open("ann", "bob")
     system.send("speaker", "muteBroadcast")
     system.take()
@@ -263,7 +263,7 @@ def test_speaker_is_told_how_it_is(system):
 # --- endSession
 
 
-def test_everyone_is_told_that_the_session_is_over(system):
+def test_everyone_is_notified_that_the_session_is_over(system):
     session_id = system.open("ann", "bob")
 
     assert system.send("speaker", "endSession", sessionId=session_id, requestId="mine") == 200

@@ -197,7 +197,7 @@ def test_status_of_a_session_that_is_over_says_so():
         pytest.param([*crowd(11)], ["listenerJoined"], id="eleventh"),
     ],
 )
-def test_speaker_is_told_of_an_arrival(audience, messages):
+def test_speaker_is_notified_of_an_arrival(audience, messages):
     assert kinds(arrival_messages(session(audience), "fr", NOW)) == messages
 
 
@@ -210,11 +210,11 @@ def test_speaker_is_told_of_an_arrival(audience, messages):
         pytest.param(10, ["listenerLeft"], id="ten-stay"),
     ],
 )
-def test_speaker_is_told_of_a_departure(left, messages):
+def test_speaker_is_notified_of_a_departure(left, messages):
     assert kinds(departure_messages(session(crowd(left)), "fr", NOW)) == messages
 
 
-def test_nobody_is_told_of_a_departure_once_the_session_is_over():
+def test_nobody_is_notified_of_a_departure_once_the_session_is_over():
     assert departure_messages(session(crowd(3), status=ENDED), "fr", NOW) == []
 
 
@@ -226,5 +226,5 @@ def test_nobody_is_told_of_a_departure_once_the_session_is_over():
         pytest.param([("ann", "fr")], "fr", [], id="same"),
     ],
 )
-def test_speaker_is_told_of_a_language_that_is_new(audience, before, messages):
+def test_speaker_is_notified_of_a_language_that_is_new(audience, before, messages):
     assert kinds(language_messages(session(audience), before, "fr", NOW)) == messages

@@ -444,7 +444,7 @@ def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old
         ("golden-eagle-428", "speaker.secret"),
     ],
 )
-def test_wrong_token_tells_nothing_and_changes_nothing(store, session, session_id, token):
+def test_wrong_token_says_nothing_and_changes_nothing(store, session, session_id, token):
     with refused(ErrorCode.AUTH_TOKEN_INVALID):
         store.reattach("thief", session_id, token, NOW_MS, 500)
 

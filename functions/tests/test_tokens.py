@@ -18,7 +18,7 @@ def test_tokens_differ():
     assert new_token(PARTICIPANT_ID) != new_token(PARTICIPANT_ID)
 
 
-def test_digest_is_sha256_and_tells_nothing_of_the_token():
+def test_digest_is_sha256_and_says_nothing_of_the_token():
     assert digest_of("a.b") == "2e7336dc8eba87ef472df568c35482abf2575dc3e5eac0c5c62b8ffaeac2c934"
 
 

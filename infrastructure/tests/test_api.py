@@ -83,7 +83,7 @@ def test_stage_throttles_and_comes_after_its_routes(dev):
     assert dev.resources("ApiGatewayV2::Route").keys() <= set(stage["DependsOn"])
 
 
-def test_access_log_tells_who_what_and_how_it_went_but_not_what_was_said(dev):
+def test_access_log_says_who_what_and_how_it_went_but_not_what_was_said(dev):
     [stage] = dev.properties("ApiGatewayV2::Stage")
     settings = stage["AccessLogSettings"]
     [group] = (
@@ -123,7 +123,7 @@ def test_account_setting_can_be_left_alone(synth):
     assert assembly.resources("ApiGateway::Account") == {}
 
 
-def test_outputs_tell_where_to_connect(dev):
+def test_outputs_show_where_to_connect(dev):
     outputs = {name: flat(row["Value"]) for name, row in dev.template["Outputs"].items()}
     [layer] = dev.resources("Lambda::LayerVersion")
     host = "<WebSocketApiCEC6B617>.execute-api.<AWS::Region>.<AWS::URLSuffix>"

@@ -166,7 +166,7 @@ def test_silence_is_an_alarm_only_for_housekeeping(dev):
     assert silent == {"websocket-audio-dev-housekeeping-missing": "breaching"}
 
 
-def test_alarms_tell_a_topic_that_lets_them_in(dev):
+def test_alarms_notify_a_topic_that_lets_them_in(dev):
     [topic] = dev.resources("SNS::Topic")
     [policy] = dev.properties("SNS::TopicPolicy")
     alarms = dev.properties("CloudWatch::Alarm")

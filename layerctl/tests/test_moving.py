@@ -191,7 +191,7 @@ def test_parameters_that_have_their_value_are_left_alone():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("odd")])
-def test_whatever_stops_it_what_was_done_is_told(error):
+def test_whatever_stops_it_what_was_done_is_reported(error):
     steps = [UpdateFunction(name, (), "", "L:1", "L:2") for name in "abc"]
 
     def fail_at_b(step):

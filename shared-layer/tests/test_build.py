@@ -435,7 +435,7 @@ def test_version_that_makes_no_sense_is_refused(tmp_path, value):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_machine_without_a_python_is_told_what_is_needed(tmp_path):
+def test_machine_without_a_python_shows_what_is_needed(tmp_path):
     environ = {"PYTHON": "/nowhere", "HOME": str(tmp_path), "PATH": str(tmp_path)}
     script = (LAYER / "build.sh").read_text().replace("/usr/bin/python3.11", "/nowhere")
     (tmp_path / "build.sh").write_text(script.replace("dirname", "/usr/bin/dirname"))

@@ -97,7 +97,7 @@ def test_contracts_example_writes_its_line(tmp_path):
     }
 
 
-def test_first_line_tells_the_environment(tmp_path):
+def test_first_line_says_the_environment(tmp_path):
     [line] = run_example(SHOWN[0].values[0], tmp_path)
 
     environment = json.loads(line)["context"]["environment"]

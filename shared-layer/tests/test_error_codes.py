@@ -887,7 +887,7 @@ def test_fault_of_the_set_up_is_a_configuration_error(name):
         (None, "INTERNAL_SERVER_ERROR"),
     ],
 )
-def test_timeout_is_told_apart_by_the_host(url, expected):
+def test_timeout_is_distinguished_by_the_host(url, expected):
     assert error_code_of(botocore_error("ReadTimeoutError", endpoint_url=url)) == expected
 
 

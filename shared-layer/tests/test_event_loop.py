@@ -121,7 +121,7 @@ def test_tasks_that_are_left_are_cancelled():
     assert [task.cancelled() for task in tasks] == [True, True]
 
 
-def test_task_that_fails_when_it_is_cancelled_tells_why():
+def test_task_that_fails_when_it_is_cancelled_says_why():
     async def fail():
         try:
             await asyncio.sleep(60)

@@ -466,7 +466,7 @@ def test_request_is_repeated_once_also_if_the_gateway_throttled_it_in_between(pa
     assert server.bodies("a") == [b"x"] * 3
 
 
-def test_repetition_that_does_not_begin_in_time_tells_what_was_before(connect, certificate):
+def test_repetition_that_does_not_begin_in_time_says_what_was_before(connect, certificate):
     """It was sent once, so it must not be called "not sent"."""
     context, trusted = certificate
 

@@ -469,7 +469,7 @@ def test_level_comes_from_the_environment(environ, expected):
                      "LOG_LEVEL TRACE differs from AWS_LAMBDA_LOG_LEVEL INFO, which is used", id="differ"),
     ],
 )  # fmt: skip
-def test_a_wrong_level_is_told_once(environ, warning):
+def test_a_wrong_level_is_reported_once(environ, warning):
     module = load(**environ)
     log = module.get_structured_logger("C")
 
@@ -510,7 +510,7 @@ def test_the_level_is_set_for_loggers_that_exist(log, configure):
     assert written(log.debug, "m") == DEBUG + '"m"}\n'
 
 
-def test_an_unknown_level_is_told_and_changes_nothing(log, configure):
+def test_an_unknown_level_is_reported_and_changes_nothing(log, configure):
     assert written(configure, "loud") == (
         OWN + '"configure_lambda_logging got an unknown level: loud"}\n'
     )
@@ -527,7 +527,7 @@ def test_warnings_about_settings_end(log):
 # --- the environment's first line, and the service
 
 
-def test_the_first_line_tells_what_is_true_of_all(monkeypatch):
+def test_the_first_line_says_what_is_true_of_all(monkeypatch):
     module = load()
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "audio")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
@@ -700,7 +700,7 @@ def test_logging_context_times_what_a_block_does(sl, log, monkeypatch):
     assert written(log.info, "m") == INFO + '"m"}\n'
 
 
-def test_logging_context_tells_the_start_at_debug(monkeypatch):
+def test_logging_context_says_the_start_at_debug(monkeypatch):
     module = begun(load(LOG_LEVEL="DEBUG"))
     log = module.get_structured_logger("C")
 
@@ -709,7 +709,7 @@ def test_logging_context_tells_the_start_at_debug(monkeypatch):
     assert text == DEBUG + '"Started","operation":"op","context":{"self":1,"fields":2}}\n'
 
 
-def test_logging_context_tells_the_error_and_lets_it_pass(sl, log, monkeypatch):
+def test_logging_context_says_the_error_and_lets_it_pass(sl, log, monkeypatch):
     ticks = iter([0, 2_000_000])
     monkeypatch.setattr(sl.time, "perf_counter_ns", lambda: next(ticks))
 
@@ -984,7 +984,7 @@ def test_every_line_of_a_rate_of_one_is_written_as_it_is(log):
         pytest.param(None, "null", id="none"),
     ],
 )
-def test_a_wrong_rate_is_told_once_and_samples_nothing(log, every, shown):
+def test_a_wrong_rate_is_reported_once_and_samples_nothing(log, every, shown):
     warning_line = written(log.sampled, "k", every)
     again = written(log.sampled, "k", every)
 
@@ -1123,7 +1123,7 @@ def test_a_level_that_writes_debug_needs_no_buffer(sl, log, configure):
 
 
 @pytest.mark.parametrize("size", [-1, "10", 1.5, True, None])
-def test_a_wrong_buffer_size_is_told_and_keeps_nothing(sl, log, configure, size):
+def test_a_wrong_buffer_size_is_reported_and_keeps_nothing(sl, log, configure, size):
     warning_line = only_line(written(configure, buffer_debug_bytes=size))
 
     with sl.invocation({}):
@@ -1209,7 +1209,7 @@ def test_an_error_may_be_a_text(log):
     )
 
 
-def test_a_cause_is_told(log, app):
+def test_a_cause_is_reported(log, app):
     assert error_of(log, raised(app["wrap"])) == {
         "type": "ValueError", "message": "v",
         "stack": ['File "app.py", line 7, in wrap: raise ValueError("v") from error'],
@@ -1221,7 +1221,7 @@ def test_a_cause_is_told(log, app):
     }  # fmt: skip
 
 
-def test_what_was_being_handled_is_told_unless_it_was_suppressed(log, app):
+def test_what_was_being_handled_is_reported_unless_it_was_suppressed(log, app):
     handled = error_of(log, raised(app["handle"]))
     hidden = error_of(log, raised(app["hide"]))
 
@@ -1229,7 +1229,7 @@ def test_what_was_being_handled_is_told_unless_it_was_suppressed(log, app):
     assert list(hidden) == ["type", "message", "stack"]
 
 
-def test_notes_are_told(log):
+def test_notes_are_reported(log):
     error = ValueError("v")
     error.add_note("one")
     error.add_note(f"two {JWT}")
@@ -1237,7 +1237,7 @@ def test_notes_are_told(log):
     assert error_of(log, error)["notes"] == ["one", "two [REDACTED]"]
 
 
-def test_a_group_tells_its_members(log):
+def test_a_group_says_its_members(log):
     group = ExceptionGroup("g", [KeyError("k"), ValueError("v")])
 
     assert written(log.error, "m", error=group) == ERROR + (
@@ -1354,7 +1354,7 @@ def test_exc_info_without_an_exception_leaves_the_line_as_it_is(log, exc_info):
     assert written(log.info, "m", exc_info=exc_info) == INFO + '"m"}\n'
 
 
-def test_a_text_and_the_current_exception_are_both_told(log):
+def test_a_text_and_the_current_exception_are_both_reported(log):
     def call():
         try:
             raise KeyError("k")
@@ -1432,19 +1432,19 @@ class NotedError(Exception):
         pytest.param(KeyboardInterrupt(), '{"type":"KeyboardInterrupt","message":"","stack":[]}', id="interrupt"),
     ],
 )  # fmt: skip
-def test_an_exception_of_any_kind_is_told(log, error, shown):
+def test_an_exception_of_any_kind_is_reported(log, error, shown):
     assert written(log.error, "m", error=error) == ERROR + f'"m","error":{shown}}}\n'
     assert written(log.error, {1}, error=error) == ERROR + f'"[1]","error":{shown}}}\n'
 
 
-def test_notes_that_are_no_list_are_told(log):
+def test_notes_that_are_no_list_are_reported(log):
     error = ValueError("v")
     error.__notes__ = {"password": "p"}
 
     assert error_of(log, error)["notes"] == {"password": "[REDACTED]"}
 
 
-def test_a_cause_that_says_it_is_nothing_is_told(log):
+def test_a_cause_that_says_it_is_nothing_is_reported(log):
     error, cause = FalsyError("a"), FalsyError("b")
     error.__cause__ = cause
     cause.__cause__ = error
@@ -2020,7 +2020,7 @@ around = st.text(st.characters(exclude_characters=string.ascii_letters + string.
     around,
     around,
 )  # fmt: skip
-def test_a_token_is_told_by_its_shape_in_any_text(token, before, after):
+def test_a_token_is_recognised_by_its_shape_in_any_text(token, before, after):
     text = f"{before}{token}{after}"
 
     def call():
@@ -2056,7 +2056,7 @@ log.debug("two")
 """
 
 
-def test_a_process_with_a_wrong_level_starts_and_tells():
+def test_a_process_with_a_wrong_level_starts_and_says():
     warning_line, line = map(json.loads, run(HELLO, LOG_LEVEL="verbose").splitlines())
 
     assert (warning_line["level"], warning_line["message"]) == (

@@ -595,7 +595,7 @@ def test_role_is_not_asked_where_anyone_may(role):
     assert result == {"statusCode": 200}
 
 
-def test_role_that_nobody_can_tell_is_refused(handler):
+def test_role_that_nobody_can_know_is_refused(handler):
     handler.route(Heartbeat, role="speaker")(lambda _: None)
     handler.route(SetVolume)(lambda _: None)
 
@@ -1232,7 +1232,7 @@ def test_reply_that_gives_no_object_is_our_failure(handler, sender, reply, text)
     assert text in line["error"]["message"]
 
 
-def test_coroutine_that_nobody_awaits_is_told_what_to_do(handler):
+def test_coroutine_that_nobody_awaits_gets_advice(handler):
     async def say(_request):
         return {"type": "said"}
 

@@ -223,7 +223,7 @@ def test_timestamp_agrees_with_datetime(ms):
         pytest.param(r"\u000eyJabcdefgh.ijk", r"\u000eyJabcdefgh.ijk", id="an-escape-stays-whole"),
     ],
 )  # fmt: skip
-def test_tokens_are_told_by_their_shape(line, expected):
+def test_tokens_are_recognised_by_their_shape(line, expected):
     assert _wire.scrub(line) == expected
 
 
@@ -273,7 +273,7 @@ def test_a_number_is_hidden_as_a_secret_but_not_as_the_size_of_audio():
     assert cleaned == {"password": "[REDACTED]", "samples": 1234, "body": 1.5, "audio": 3}
 
 
-def test_none_and_booleans_tell_nothing():
+def test_none_and_booleans_show_nothing():
     cleaned = _wire.clean({"password": None, "token": True, "body": False, "cookie": 0})
 
     assert cleaned == {"password": None, "token": True, "body": False, "cookie": "[REDACTED]"}

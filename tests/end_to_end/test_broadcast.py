@@ -35,7 +35,7 @@ def test_every_listener_hears_every_chunk_in_order(live, speech):
         assert heard.buffer.num_missing == 0
 
 
-def test_speaker_is_told_who_comes_and_goes(live):
+def test_speaker_is_notified_who_comes_and_goes(live):
     async def scenario(stage):
         speaker, created = await stage.speaker()
         listener, joined = await stage.listener(created["sessionId"], "fr")
@@ -119,7 +119,7 @@ async def numbers(client, count):
         return {(await client.audio.get()).number for _ in range(count)}
 
 
-def test_listener_changes_language_and_the_status_tells(live):
+def test_listener_changes_language_and_the_status_says(live):
     async def scenario(stage):
         speaker, created = await stage.speaker()
         listener, _ = await stage.listener(created["sessionId"], "es")

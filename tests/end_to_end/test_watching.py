@@ -75,7 +75,7 @@ def test_metrics_add_up_in_cloudwatch(live):
     assert after["ColdStarts"].total >= 3
 
 
-def test_states_of_the_functions_are_told(live):
+def test_states_of_the_functions_are_reported(live):
     play(live)
 
     states = {state.name.rpartition("-")[2]: state for state in live.system.api.states()}

@@ -53,4 +53,5 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
 
     packed = {name for name in names if ".dist-info/" not in name}
-    assert packed == {f"wslocal/{path.relative_to(PACKAGE).as_posix()}" for path in SOURCES}
+    sources = {f"wslocal/{path.relative_to(PACKAGE).as_posix()}" for path in SOURCES}
+    assert packed == sources | {"wslocal/py.typed"}

@@ -575,7 +575,7 @@ def test_ctrl_c_ends_the_environment(task_root):
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_other_systems_are_told_why_not(platform):
+def test_other_systems_are_notified_why_not(platform):
     with pytest.raises(HostError, match="wheels for Linux only"):
         find_runtime_client(sys.executable, platform)
 

@@ -29,7 +29,10 @@ class _Loop:
         self.loop.set_task_factory(_keeping(self.tasks))
 
     def __del__(self) -> None:
-        self.loop.close()
+        try:
+            self.loop.close()
+        except Exception:  # a file descriptor that is closed already; nobody could be answered
+            pass
 
 
 def _keeping(tasks: list[asyncio.Task[Any]]) -> Any:
