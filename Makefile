@@ -30,7 +30,7 @@ demo: dev ## Start the complete system, stream speech to three listeners, show w
 quick: dev ## Run what takes under a minute: one Python, no running system, no browser
 	@$(DEV) tools/run_tests.py quick
 
-test: dev ## Run all tests; the layer's under every Python from 3.11 to 3.14 that is here
+test: dev ## Run the tests; the layer's under the newest Python up to 3.14, too
 	@$(DEV) tools/run_tests.py test
 
 long: dev ## Run all tests with more examples, under every Python, and what takes minutes

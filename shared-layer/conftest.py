@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent / "python"))
@@ -20,8 +21,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes; left out with -m 'not long'")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Generated input takes long, and shows the same under each Python."""
     for item in items:
-        if item.get_closest_marker("hypothesis"):
+        if getattr(item.function, "is_hypothesis_test", False):
             item.add_marker("slow")

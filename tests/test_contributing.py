@@ -144,6 +144,7 @@ SUITES = [
         ],
         "not hypothesis",
         id="functions-infrastructure-protocol",
+        marks=pytest.mark.long,
     ),
     # What is left, the running system and the browser too.
     pytest.param(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 
@@ -47,13 +48,19 @@ class Live:
         return found.get("Item")
 
     def lines(self, function, pattern):
-        """Return the events of a function's log group that CloudWatch's filter pattern finds."""
-        self.run(self.system.api.flush())
-        found = self.client("logs").filter_log_events(
-            logGroupName=f"/aws/lambda/websocket-audio-{self.system.stage}-{function}",
-            filterPattern=pattern,
-        )
-        return found["events"]
+        """Return the events of a function's log group that CloudWatch's filter pattern finds.
+
+        A function writes its summary after it has answered, so that the first look may be too early.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self.run(self.system.api.flush())
+            found = self.client("logs").filter_log_events(
+                logGroupName=f"/aws/lambda/websocket-audio-{self.system.stage}-{function}",
+                filterPattern=pattern,
+            )["events"]
+            if found or time.monotonic() > until:
+                return found
 
     def housekeeping(self):
         """Run housekeeping now, as its schedule does."""
