@@ -49,7 +49,7 @@ ARROWS = {
 LEAF = {"_wire"}
 LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop"}
 # What a caller's type is called; at run time the arrow has one direction only.
-FOR_HINTS_ONLY = {"_signed_http": {"connections"}, "_routes": {"websocket_handler"}}
+FOR_HINTS_ONLY = {"_signed_http": {"connections"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
 # An annotation is text, and one function finds what it names.
 DYNAMIC = {"__init__": ["__import__"], "connections": ["import_module"], "_annotations": ["eval"]}

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from .websocket_handler import Request
-
-    F = TypeVar("F", bound=Callable[[Request[Any]], object])
+    F = TypeVar("F", bound=Callable[[Any], object])
 
 CONNECT, DISCONNECT, DEFAULT = OWN_KEYS = ("$connect", "$disconnect", "$default")
 
