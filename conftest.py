@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, settings
 # What uses the fixture `running`.
 SYSTEM_FILES = ("tests/end_to_end/", "tests/test_browser.py")
 
-# `make long` asks for it: ten times what a test usually tries.
+# `make long` asks for it: three times what a test usually tries.
 settings.register_profile(
-    "long", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "long", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 # Each of their tests stands on a synthesis or an emulator of its own.
