@@ -9,7 +9,7 @@ import contextvars
 import dataclasses
 import datetime
 import enum
-import importlib.util
+import importlib
 import inspect
 import io
 import json
@@ -27,7 +27,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import _wire, structured_logger
+from shared_utils import structured_logger
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
 NOW = 1767225600123456789
@@ -48,16 +48,23 @@ PYTHON_PATH = str(Path(structured_logger.__file__).parents[1])
 
 
 def load(**environ):
-    """Load the module as a new process with these settings does, with a clock that stands."""
-    spec = importlib.util.spec_from_file_location(
-        "shared_utils._fresh_logger", structured_logger.__file__
-    )
-    module = importlib.util.module_from_spec(spec)
+    """Load the module, and what it stands on, as a new process with these settings does.
+
+    Its clock stands still.
+    """
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if is_ours(name)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", {**CLEAN_ENVIRONMENT, **environ})
-        spec.loader.exec_module(module)
-    module._clock = lambda: NOW
+        module = importlib.import_module("shared_utils.structured_logger")
+    for name in list(filter(is_ours, sys.modules)):
+        del sys.modules[name]
+    sys.modules.update(before)
+    module._line.clock = lambda: NOW
     return module
+
+
+def is_ours(name):
+    return name.partition(".")[0] == "shared_utils"
 
 
 def written(call, *args, **kwargs):
@@ -89,7 +96,6 @@ def refuse(constant):
 @pytest.fixture
 def sl(monkeypatch):
     """The module, freshly loaded, past its first line; its settings are forgotten afterwards."""
-    monkeypatch.setattr(_wire, "policy", _wire.policy)
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     return begun(load())
 
@@ -282,8 +288,7 @@ def test_components_made_from_data_do_not_fill_the_memory(sl):
     written(lambda: [sl.StructuredLogger(f"c{n}").info("m") for n in range(1100)])
     written(lambda: [sl._own.info("m", **{f"f{n}": 1}) for n in range(1100)])
 
-    assert len(sl._heads) <= 1025
-    assert len(sl._shapes) <= 1025
+    assert len(sl._line._open) <= 1025
     assert written(sl.StructuredLogger("c1099").info, "m", f1=2) == (
         AT + '"level":"INFO","component":"c1099","message":"m","context":{"f1":2}}\n'
     )
@@ -1290,7 +1295,7 @@ def test_frames_of_much_code_do_not_fill_the_memory(sl, log):
     text = written(lambda: [log.error("m", error=raised(space["f"])) for space in namespaces])
 
     assert text.count('"stack":["File \\"x.py\\", line ') == 1100
-    assert len(sl._frames) <= 1025
+    assert len(sl._line._exceptions._frames) <= 1025
 
 
 @pytest.mark.parametrize("method", ["info", "warning", "error", "fatal"])
@@ -1770,7 +1775,7 @@ def test_class_names_cannot_make_a_line_too_long(log):
     name = "\U0001d4d0" * 64
     unreadable = type(name, (Hostile,), {})()
     data = type(name, (bytes,), {})(b"abc")
-    ids = dict.fromkeys({*structured_logger._TOP_LEVEL} - {"operation"}, unreadable)
+    ids = dict.fromkeys({*structured_logger._line._TOP_LEVEL} - {"operation"}, unreadable)
     fields = {f"{n}{name}": data for n in range(3000)}
 
     line = only_line(
@@ -1791,7 +1796,7 @@ def test_a_censor_cannot_make_a_line_too_long(log, configure):
 
 
 def test_the_shortest_form_of_a_line_is_written_whatever_its_size(log, monkeypatch):
-    monkeypatch.setattr(_wire, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(sl._line, "MAX_LINE_BYTES", 100)
 
     assert written(log.info, {1}, "op", a="x y" * 20) == INFO + (
         '"[1]","operation":"op","context":{"a":"' + ("x y" * 20)[:19] + '...[60 chars]"}}\n'
@@ -1802,7 +1807,7 @@ def test_the_shortest_form_of_a_line_is_written_whatever_its_size(log, monkeypat
 
 
 def test_when_nothing_can_be_written_that_is_written(sl, log):
-    sl._clock = lambda: 1 / 0
+    sl._line.clock = lambda: 1 / 0
 
     line = only_line(written(log.error, "m", a=1))
 
@@ -1923,7 +1928,7 @@ anything = st.recursive(
 )  # fmt: skip
 names = st.one_of(
     st.text(max_size=200),
-    st.sampled_from([*structured_logger._TOP_LEVEL, "exc_info", "args", "context", "token", JWT]),
+    st.sampled_from([*structured_logger._line._TOP_LEVEL, "exc_info", "args", "context", "token", JWT]),
 ).filter(lambda name: name not in ("message", "operation", "error"))
 fields = st.dictionaries(names, anything, max_size=5)
 MODULE = begun(load())

@@ -12,7 +12,7 @@ import re
 import time
 from functools import lru_cache
 
-from . import _wire
+from . import _json
 from .error_codes import ApplicationError, ErrorCode
 
 TYPE_CHECKING = False
@@ -399,7 +399,7 @@ def _payload(data: Any) -> bytes:
         if isinstance(data, (bytes, bytearray, memoryview)):
             body = bytes(data)
         elif isinstance(data, (dict, list)):
-            body = _wire.encode(data).encode()
+            body = _json.encode(data).encode()
         else:
             body = str.encode(data if isinstance(data, str) else data.to_json())
     except Exception as error:  # lone surrogates, what JSON cannot hold, other objects' methods

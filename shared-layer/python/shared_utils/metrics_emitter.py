@@ -16,7 +16,7 @@ from collections import deque
 from decimal import Decimal
 from enum import Enum
 
-from . import _wire
+from . import _cleaning, _json, _redaction, _stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ _RESERVED = _HEAD.union(
     ("context", "error"),
 )
 _IDS = ("sessionid", "connectionid", "requestid", "correlationid", "userid", "traceid", "messageid")
-_quote, _looks_secret, _timestamp = _wire.quote, _wire.looks_secret, _wire.timestamp
-_SHORT = _wire.SHORT_CHARS
+_quote, _looks_secret, _timestamp = _json.quote, _redaction.suspect, _json.timestamp
+_SHORT = _cleaning.SHORT_CHARS
 
 # The line carries a level that the function's own filter lets through: a stray INFO would be dropped
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
@@ -109,7 +109,7 @@ _warned: set[str] = set()
 def _warn(message: str, *args: object) -> None:
     """Report each kind of refusal once; of a value at most 40 characters are shown."""
     try:
-        text = message % tuple(ascii(_wire.text(arg, 40)) for arg in args)
+        text = message % tuple(ascii(_cleaning.text(arg, 40)) for arg in args)
         if text not in _warned and len(_warned) < 100:
             _warned.add(text)
             logging.getLogger(__name__).warning("%s", text)
@@ -144,7 +144,7 @@ def _shown(value: object) -> str:
         value = value.value
     if isinstance(value, str):
         return str.__str__(value)
-    return _wire.text(value) if isinstance(value, int) and type(value) is not bool else ""
+    return _cleaning.text(value) if isinstance(value, int) and type(value) is not bool else ""
 
 
 def _keep(kept: dict[Any, Any], key: object, value: Any) -> Any:
@@ -353,7 +353,7 @@ class MetricsEmitter:
                 continue
             shown = _shown(value)
             reason = ""
-            if _wire.squash(name).endswith(_IDS) or _wire.policy.needs(name):
+            if _redaction.squash(name).endswith(_IDS) or _redaction.policy.needs(name):
                 reason = "an id or a secret is no dimension"
             elif not _is_name(name, _MAX_DIMENSION_NAME) or name in _RESERVED:
                 reason = "not a dimension name"
@@ -391,8 +391,8 @@ class MetricsEmitter:
                 for name, unit, seconds in metrics
             ],
         }
-        members = _wire.encode(self._defaults | dict(dimensions))[1:-1]
-        return f',"CloudWatchMetrics":[{_wire.encode(directive)}]}}{members and "," + members}'
+        members = _json.encode(self._defaults | dict(dimensions))[1:-1]
+        return f',"CloudWatchMetrics":[{_json.encode(directive)}]}}{members and "," + members}'
 
     def _plan(self, shape: object, keys: Sequence[_Key], properties: Iterable[str]) -> _Plan:
         """Work out, once for each shape, the document of metrics with these properties."""
@@ -405,7 +405,7 @@ class MetricsEmitter:
         taken = _HEAD.union(self._defaults, dict(group[0]), metrics)
         head = form = ""
         room = len(metrics) == len(keys) and len(keys) + len(names) <= _MAX_METRICS
-        if room and _wire.all_open(names) and taken.isdisjoint(names):
+        if room and not any(map(_redaction.policy.needs, names)) and taken.isdisjoint(names):
             head = self._head(group, metrics.values())
             for name, gap in [*((m, "%r") for m in metrics), *((n, "%s") for n in names)]:
                 form += f",{_quote(name)}:".replace("%", "%%") + gap
@@ -424,7 +424,7 @@ class MetricsEmitter:
                     properties = own
             if not left_out.isdisjoint(properties):
                 properties = {n: properties[n] for n in properties if n not in left_out}
-        shape = (_wire.policy, *keys, *properties)
+        shape = (_redaction.policy, *keys, *properties)
         plan = self._plans.get(shape)
         if plan is None:
             plan = self._plan(shape, keys, properties)
@@ -461,7 +461,7 @@ class MetricsEmitter:
             for given in several:
                 _put_beside(properties, given)
         for group, (series, properties) in groups.items():
-            described = _wire.clean(properties)
+            described = _cleaning.clean(properties)
             while series:
                 yield self._text(group, series, described, left_out)
 
@@ -483,11 +483,11 @@ class MetricsEmitter:
             if rest := numbers[_MAX_VALUES:]:
                 series[metric] = rest
             shown = numbers[:_MAX_VALUES] if len(numbers) > 1 else numbers[0]
-            text += f",{_quote(name)}:{_wire.encode(shown)}"
+            text += f",{_quote(name)}:{_json.encode(shown)}"
         taken = left_out.union(self._defaults, dict(group[0]), metrics)
-        room = _wire.MAX_LINE_BYTES
+        room = _cleaning.MAX_LINE_BYTES
         for name, content in properties.items():
-            member = f",{_quote(name)}:{_wire.encode(content)}"
+            member = f",{_quote(name)}:{_json.encode(content)}"
             room -= len(member)
             if name not in taken and room >= 0:
                 text += member
@@ -512,7 +512,7 @@ class MetricsEmitter:
 
     def _write(self, text: str) -> None:
         now = self._clock()
-        _wire.write(
+        _stdout.write(
             f'{{"timestamp":"{_timestamp(now)}","level":"{_level}",'
             f'"_aws":{{"Timestamp":{now // 1_000_000}{text}}}\n'
         )

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import _wire
+from shared_utils import _cleaning, _json, _redaction, _stdout
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 BASE64 = "QUJD" * 100
@@ -101,7 +101,7 @@ def fresh_module(name):
 @pytest.fixture
 def policy(monkeypatch):
     def set_policy(**settings):
-        monkeypatch.setattr(_wire, "policy", _wire.Policy(**settings))
+        monkeypatch.setattr(_redaction, "policy", _redaction.Policy(**settings))
 
     return set_policy
 
@@ -123,7 +123,7 @@ def policy(monkeypatch):
     ],
 )
 def test_encode_writes_compact_ascii(value, expected):
-    assert _wire.encode(value) == expected
+    assert _json.encode(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_encode_writes_compact_ascii(value, expected):
 )
 def test_encode_refuses_what_json_cannot_hold(value, error):
     with pytest.raises(error):
-        _wire.encode(value)
+        _json.encode(value)
 
 
 def test_encode_works_without_the_c_encoder(monkeypatch):
@@ -156,7 +156,7 @@ def test_encode_works_without_the_c_encoder(monkeypatch):
 
 def test_json_text_does_not_follow_an_endless_list():
     """The C encoder asks a subclass's own `__iter__`, and would fill the memory."""
-    assert _wire.json_text({"a": EndlessList([1, 2])}) == '{"a":[1,2]}'
+    assert _cleaning.json_text({"a": EndlessList([1, 2])}) == '{"a":[1,2]}'
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_json_text_does_not_follow_an_endless_list():
     ],
 )  # fmt: skip
 def test_json_text_takes_anything(value, expected):
-    assert _wire.json_text(value) == expected
+    assert _cleaning.json_text(value) == expected
 
 
 # --- time
@@ -190,15 +190,15 @@ def test_json_text_takes_anything(value, expected):
     ],
 )
 def test_timestamp_is_rfc_3339_with_milliseconds(ns, expected):
-    assert _wire.timestamp(ns) == expected
-    assert _wire.timestamp(ns) == expected  # also from the remembered second
+    assert _json.timestamp(ns) == expected
+    assert _json.timestamp(ns) == expected  # also from the remembered second
 
 
 @given(st.integers(0, 4_102_444_800_000))
 def test_timestamp_agrees_with_datetime(ms):
     moment = datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC)
 
-    assert _wire.timestamp(ms * 1_000_000) == f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    assert _json.timestamp(ms * 1_000_000) == f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
 # --- tokens by their shape
@@ -224,14 +224,14 @@ def test_timestamp_agrees_with_datetime(ms):
     ],
 )  # fmt: skip
 def test_tokens_are_recognised_by_their_shape(line, expected):
-    assert _wire.scrub(line) == expected
+    assert _redaction.scrub(line) == expected
 
 
 @given(st.text())
 def test_scrubbed_json_is_still_json(text):
     line = json.dumps([text, f"{text} Bearer {text}", f"{text}yJabcdefgh.x"])
 
-    assert len(json.loads(_wire.scrub(line))) == 3
+    assert len(json.loads(_redaction.scrub(line))) == 3
 
 
 # --- redaction by name
@@ -253,8 +253,8 @@ SPOKEN_NAMES = [
 
 @pytest.mark.parametrize("name", SECRET_NAMES + SPOKEN_NAMES)
 def test_a_text_under_this_name_is_never_seen(name):
-    assert _wire.clean({name: "hunter2"}) == {name: "[REDACTED]"}
-    assert _wire.clean("hunter2", name) == "[REDACTED]"
+    assert _cleaning.clean({name: "hunter2"}) == {name: "[REDACTED]"}
+    assert _cleaning.clean("hunter2", name) == "[REDACTED]"
     assert not _wire.all_open((name,))
 
 
@@ -263,24 +263,24 @@ def test_a_text_under_this_name_is_never_seen(name):
     "passwordless", "ip",
 ])  # fmt: skip
 def test_a_text_under_this_name_is_seen(name):
-    assert _wire.clean({name: "v"}) == {name: "v"}
+    assert _cleaning.clean({name: "v"}) == {name: "v"}
     assert _wire.all_open((name,))
 
 
 def test_a_number_is_hidden_as_a_secret_but_not_as_the_size_of_audio():
-    cleaned = _wire.clean({"password": 1234, "samples": 1234, "body": 1.5, "audio": Decimal(3)})
+    cleaned = _cleaning.clean({"password": 1234, "samples": 1234, "body": 1.5, "audio": Decimal(3)})
 
     assert cleaned == {"password": "[REDACTED]", "samples": 1234, "body": 1.5, "audio": 3}
 
 
 def test_none_and_booleans_show_nothing():
-    cleaned = _wire.clean({"password": None, "token": True, "body": False, "cookie": 0})
+    cleaned = _cleaning.clean({"password": None, "token": True, "body": False, "cookie": 0})
 
     assert cleaned == {"password": None, "token": True, "body": False, "cookie": "[REDACTED]"}
 
 
 def test_a_container_under_a_secret_name_is_hidden_whole():
-    assert _wire.clean({"credentials": {"user": "u"}, "audio": [1, 2]}) == {
+    assert _cleaning.clean({"credentials": {"user": "u"}, "audio": [1, 2]}) == {
         "credentials": "[REDACTED]", "audio": "[REDACTED]"}  # fmt: skip
 
 
@@ -299,19 +299,19 @@ def test_a_container_under_a_secret_name_is_hidden_whole():
     ],
 )  # fmt: skip
 def test_names_are_redacted_at_any_depth_and_in_any_container(value, expected):
-    assert _wire.clean(value) == expected
+    assert _cleaning.clean(value) == expected
 
 
 def test_a_long_name_is_judged_whole_and_shown_cut():
     name = "x y" * 50 + "password"
 
-    cleaned = _wire.clean({name: "hunter2", "application_database_password": "hunter2"}, chars=20)
+    cleaned = _cleaning.clean({name: "hunter2", "application_database_password": "hunter2"}, chars=20)
 
     assert cleaned == {"x yx y...[158 chars]": "[REDACTED]", "applica...[29 chars]": "[REDACTED]"}
 
 
 def test_a_token_in_a_name_is_hidden():
-    assert _wire.clean({f"user {JWT}": 1}) == {"user [REDACTED]": 1}
+    assert _cleaning.clean({f"user {JWT}": 1}) == {"user [REDACTED]": 1}
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_a_token_in_a_name_is_hidden():
 def test_policy_decides_what_is_hidden(policy, settings, fields, expected):
     policy(censor="*", **settings)
 
-    assert _wire.clean(fields) == expected
+    assert _cleaning.clean(fields) == expected
 
 
 def test_a_path_from_a_field_makes_the_field_worth_a_look(policy):
@@ -366,13 +366,13 @@ def test_a_path_from_a_field_makes_the_field_worth_a_look(policy):
 def test_censor_stands_in_a_hidden_values_place(policy, censor, expected):
     policy(censor=censor)
 
-    assert _wire.clean({"a": [{"password": "hunter2"}]}) == {"a": [{"password": expected}]}
+    assert _cleaning.clean({"a": [{"password": "hunter2"}]}) == {"a": [{"password": expected}]}
 
 
 def test_remove_cannot_take_off_a_value_alone(policy):
     policy(remove=True)
 
-    assert _wire.clean("hunter2", "password") == "[REDACTED]"
+    assert _cleaning.clean("hunter2", "password") == "[REDACTED]"
 
 
 @pytest.mark.parametrize(
@@ -393,24 +393,24 @@ def test_remove_cannot_take_off_a_value_alone(policy):
 def test_an_address_loses_its_host_part(policy, address, expected):
     policy(mask_ip=True)
 
-    assert _wire.clean({"ip_address": address}) == {"ip_address": expected}
-    assert _wire.clean({"sourceIp": address, "ip": None}) == {"sourceIp": expected, "ip": None}
+    assert _cleaning.clean({"ip_address": address}) == {"ip_address": expected}
+    assert _cleaning.clean({"sourceIp": address, "ip": None}) == {"sourceIp": expected, "ip": None}
 
 
 def test_an_address_object_loses_its_host_part(policy):
     policy(mask_ip=True)
 
-    cleaned = _wire.clean({"ip": ipaddress.ip_address("10.1.2.3")})
+    cleaned = _cleaning.clean({"ip": ipaddress.ip_address("10.1.2.3")})
 
     assert cleaned == {"ip": "IPv4Address('10.1.2.0')"}
 
 
 def test_an_address_is_seen_by_default():
-    assert _wire.clean({"ip_address": "203.0.113.77"}) == {"ip_address": "203.0.113.77"}
+    assert _cleaning.clean({"ip_address": "203.0.113.77"}) == {"ip_address": "203.0.113.77"}
 
 
 def test_names_made_from_data_do_not_fill_the_memory():
-    policy = _wire.Policy()
+    policy = _redaction.Policy()
 
     kinds = {policy.kind(f"field{n}") for n in range(3000)}
 
@@ -466,7 +466,7 @@ def test_names_made_from_data_do_not_fill_the_memory():
     ],
 )  # fmt: skip
 def test_clean_keeps_what_it_can(value, expected):
-    cleaned = _wire.clean(value)
+    cleaned = _cleaning.clean(value)
 
     assert cleaned == expected
     assert type(cleaned) is type(expected)
@@ -475,25 +475,25 @@ def test_clean_keeps_what_it_can(value, expected):
 def test_depth_ends_at_six():
     deep = {"1": {"2": {"3": {"4": {"5": {"6": {"7": {"8": 1}}}}}}}}
 
-    assert _wire.clean(deep) == {"1": {"2": {"3": {"4": {"5": {"6": {"7": "<1 fields>"}}}}}}}
-    assert _wire.clean([[[[[[[[1, 2]]]]]]]]) == [[[[[[["<2 items>"]]]]]]]
+    assert _cleaning.clean(deep) == {"1": {"2": {"3": {"4": {"5": {"6": {"7": "<1 fields>"}}}}}}}
+    assert _cleaning.clean([[[[[[[[1, 2]]]]]]]]) == [[[[[[["<2 items>"]]]]]]]
 
 
 def test_a_value_under_a_name_is_one_level_deeper():
-    assert _wire.clean({"2": {"3": {"4": {"5": {"6": {"7": {}}}}}}}, "1") == {
+    assert _cleaning.clean({"2": {"3": {"4": {"5": {"6": {"7": {}}}}}}}, "1") == {
         "2": {"3": {"4": {"5": {"6": {"7": "<0 fields>"}}}}}}  # fmt: skip
 
 
 def test_a_huge_container_is_looked_at_in_part():
     """A thousand values, the container itself included; the rest is counted."""
-    assert _wire.clean(list(range(5000))) == [*range(999), "... 4001 more"]
-    assert _wire.clean({n: n for n in range(5000)}) == {
+    assert _cleaning.clean(list(range(5000))) == [*range(999), "... 4001 more"]
+    assert _cleaning.clean({n: n for n in range(5000)}) == {
         **{str(n): n for n in range(999)}, "...": "4001 more"}  # fmt: skip
-    assert _wire.clean([[0] * 600, [0] * 600], nodes=5)[0] == [0, 0, 0, "... 597 more"]
+    assert _cleaning.clean([[0] * 600, [0] * 600], nodes=5)[0] == [0, 0, 0, "... 597 more"]
 
 
 def test_a_container_without_end_is_looked_at_in_part():
-    assert _wire.clean(EndlessList([1, 2, 3]), nodes=4) == [1, 1, 1, "... 0 more"]
+    assert _cleaning.clean(EndlessList([1, 2, 3]), nodes=4) == [1, 1, 1, "... 0 more"]
 
 
 @pytest.mark.parametrize(
@@ -508,13 +508,13 @@ def test_a_container_without_end_is_looked_at_in_part():
     ],
 )
 def test_text_is_bounded_and_without_tokens(value, expected):
-    assert _wire.text(value, 40) == expected
-    assert len(_wire.text(value, 40)) <= 40
+    assert _cleaning.text(value, 40) == expected
+    assert len(_cleaning.text(value, 40)) <= 40
 
 
 def test_shorten_never_gives_more_than_asked():
-    assert _wire.shorten("x y" * 100, 5) == "...[300 chars]"
-    assert _wire.shorten(BASE64, rules=_wire.Policy(on=False)) == BASE64
+    assert _cleaning.shorten("x y" * 100, 5) == "...[300 chars]"
+    assert _cleaning.shorten(BASE64, rules=_redaction.Policy(on=False)) == BASE64
 
 
 # --- what may be written without a look
@@ -589,9 +589,9 @@ def refuse(constant):
 
 @given(objects)
 def test_clean_gives_json_for_any_object(value):
-    json.loads(_wire.encode(_wire.clean(value)), parse_constant=refuse)
-    json.loads(_wire.json_text(value), parse_constant=refuse)
-    assert len(_wire.text(value)) <= 1024
+    json.loads(_json.encode(_cleaning.clean(value)), parse_constant=refuse)
+    json.loads(_cleaning.json_text(value), parse_constant=refuse)
+    assert len(_cleaning.text(value)) <= 1024
 
 
 @given(
@@ -604,8 +604,8 @@ def test_a_secret_under_its_name_is_nowhere(name, secret, path):
     for step in path:
         value = {step: [value]}
 
-    assert "hunter2" not in _wire.encode(_wire.clean(value))
-    assert "hunter2" not in _wire.text(value)
+    assert "hunter2" not in _json.encode(_cleaning.clean(value))
+    assert "hunter2" not in _cleaning.text(value)
 
 
 # --- the writer
@@ -652,9 +652,9 @@ def test_a_line_goes_to_the_stream_that_is_stdout_now():
     first, second = io.StringIO(), io.StringIO()
 
     with contextlib.redirect_stdout(first):
-        _wire.write("1\n")
+        _stdout.write("1\n")
     with contextlib.redirect_stdout(second):
-        _wire.write("2\n")
+        _stdout.write("2\n")
 
     assert (first.getvalue(), second.getvalue()) == ("1\n", "2\n")
 
@@ -664,8 +664,8 @@ def test_a_line_goes_past_the_runtimes_wrapper_in_one_write(monkeypatch):
         write = ShortWrites(1 << 20)
         monkeypatch.setattr(os, "write", write)
 
-        _wire.write("1\n")
-        _wire.write("2\n")
+        _stdout.write("1\n")
+        _stdout.write("2\n")
 
         assert write.given == [b"1\n", b"2\n"]
         assert (pipe.readline(), pipe.readline()) == (b"1\n", b"2\n")
@@ -675,7 +675,7 @@ def test_a_wrapper_of_another_stream_is_written_to_as_it_is(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", Unbuffered(stream))
 
-    _wire.write("1\n")
+    _stdout.write("1\n")
 
     assert stream.getvalue() == "1\n"
 
@@ -685,7 +685,7 @@ def test_a_short_write_is_finished(monkeypatch):
         write = ShortWrites(3)
         monkeypatch.setattr(os, "write", write)
 
-        _wire.write("12345678\n")
+        _stdout.write("12345678\n")
 
         assert write.given == [b"12345678\n", b"45678\n", b"78\n"]
         assert pipe.readline() == b"12345678\n"
@@ -702,7 +702,7 @@ def test_a_full_pipe_is_waited_for(monkeypatch):
             "select.select", lambda *asked: read.append(pipe.read(filled)) or ([], asked[1], [])
         )
 
-        _wire.write("late\n")
+        _stdout.write("late\n")
 
         assert read == [b"." * filled]
         assert pipe.readline() == b"late\n"
@@ -713,11 +713,11 @@ def test_a_pipe_that_stays_full_costs_the_line_and_not_the_request(monkeypatch):
         descriptor = sys.stdout.fileno()
         os.set_blocking(descriptor, False)
         filled = os.write(descriptor, b"." * (1 << 20))
-        monkeypatch.setattr(_wire, "_FULL_PIPE_SECONDS", 0)
+        monkeypatch.setattr(_stdout, "_FULL_PIPE_SECONDS", 0)
 
-        _wire.write("lost\n")
+        _stdout.write("lost\n")
         pipe.read(filled)
-        _wire.write("next\n")
+        _stdout.write("next\n")
 
         assert pipe.readline() == b"next\n"
 
@@ -736,19 +736,19 @@ def closed():
 def test_a_stdout_that_cannot_be_written_breaks_nothing(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdout", stream)
 
-    assert _wire.write("lost\n") is None
+    assert _stdout.write("lost\n") is None
 
 
 def test_a_closed_descriptor_breaks_nothing():
     with runtimes_stdout() as pipe:
-        _wire.write("1\n")
+        _stdout.write("1\n")
         spare = os.dup(sys.stdout.fileno())
         os.close(sys.stdout.fileno())
 
-        _wire.write("lost\n")
+        _stdout.write("lost\n")
         os.dup2(spare, sys.stdout.fileno())
         os.close(spare)
-        _wire.write("2\n")
+        _stdout.write("2\n")
 
         assert (pipe.readline(), pipe.readline()) == (b"1\n", b"2\n")
 
@@ -758,14 +758,14 @@ class Logging(io.StringIO):
 
     def write(self, text):
         self.write = super().write
-        _wire.write("inner\n")
+        _stdout.write("inner\n")
         return super().write(text)
 
 
 def test_a_stream_may_write_lines_of_its_own(monkeypatch):
     stream = Logging()
     monkeypatch.setattr(sys, "stdout", stream)
-    thread = threading.Thread(target=_wire.write, args=("outer\n",), daemon=True)
+    thread = threading.Thread(target=_stdout.write, args=("outer\n",), daemon=True)
 
     thread.start()
     thread.join(10)
@@ -793,10 +793,10 @@ def test_a_forked_child_gets_a_lock_of_its_own(monkeypatch):
 
 FORK = """
 import os, sys, threading
-from shared_utils import _wire
+from shared_utils import _cleaning, _json, _redaction, _stdout
 held, done = threading.Event(), threading.Event()
 def hold():
-    with _wire._lock:
+    with _stdout._lock:
         held.set()
         done.wait()
 holder = threading.Thread(target=hold)
@@ -804,12 +804,12 @@ holder.start()
 held.wait()
 child = os.fork()
 if child == 0:
-    _wire.write("child\\n")
+    _stdout.write("child\\n")
     os._exit(0)
 os.waitpid(child, 0)
 done.set()
 holder.join()
-_wire.write("parent\\n")
+_stdout.write("parent\\n")
 """
 
 

@@ -1,0 +1,339 @@
+"""A log line: named values in, one JSON object of bounded size out. There is one way for all of them.
+
+`line` never raises. A value that JSON holds as it is, and that cannot hide a secret, is taken as it
+is; every other value goes through `_cleaning.clean` first. What is left is plain, and is written by
+one call of the encoder. A line that is too long is cut, part by part, and written again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from . import _exceptions, _invocation, _redaction
+from ._cleaning import (
+    MAX_FIELD_CHARS,
+    MAX_LINE_BYTES,
+    MAX_NAME_CHARS,
+    SHORT_CHARS,
+    Look,
+    another,
+    clean,
+    shorten,
+    text,
+)
+from ._json import in_one_line, timestamp
+from ._json import quote_readable as _quoted
+from ._json import readable as _readable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+# What stands at the top of a line, in either spelling.
+_TOP_LEVEL = {
+    name: wire_name
+    for wire_name, names in {
+        "sessionId": ("sessionId", "session_id"),
+        "connectionId": ("connectionId", "connection_id"),
+        "requestId": ("requestId", "request_id"),
+        "correlationId": ("correlationId", "correlation_id"),
+        "operation": ("operation",),
+        "errorCode": ("errorCode", "error_code"),
+        "durationMs": ("durationMs", "duration_ms"),
+        "traceId": ("traceId",),
+        "spanId": ("spanId",),
+        "coldStart": ("coldStart",),
+        "samplingRate": ("samplingRate",),
+    }.items()
+    for name in names
+}
+# What a value is cut to, what there is room for, and how many frames: less, until the line fits.
+_NARROWER = ((256, MAX_LINE_BYTES // 2, 10), (32, MAX_LINE_BYTES // 8, 0))
+
+_TOP_NAMES = frozenset(_TOP_LEVEL.values())
+
+clock = time.time_ns
+_current_scope = _invocation.scope.get
+_service = ""
+
+
+def set_service(name: str) -> None:
+    """Put a service's name on the lines of each logger that has written none yet."""
+    global _service
+    _service = f'"service":{_quoted(text(name, MAX_NAME_CHARS))},'
+
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+# Where a field of this name stands, as `_place_of` says, if nothing under it has to be hidden.
+_open: dict[str, str] = {}
+_MAX_KEPT_NAMES = 1024  # names made from data must not fill the memory
+
+
+def set_policy(policy: _redaction.Policy) -> None:
+    """Let other rules say what is hidden, also in what loggers and scopes have bound."""
+    _redaction.policy = policy
+    _open.clear()
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+
+class Bound:
+    """Fields that several lines carry, as a line takes them: made once, under the rules of the time.
+
+    `head` is the JSON text that a logger's lines begin with, `top_text` that of `top`'s members;
+    `off` are names that are bound to None: they take off what a scope further out has bound.
+    """
+
+    __slots__ = ("context", "head", "off", "rules", "top", "top_text")
+
+    def __init__(self, fields: Mapping[str, Any], component: object = "") -> None:
+        self.rules = _redaction.policy
+        self.head = f'"component":{_quoted(text(component, MAX_NAME_CHARS))},{_service}"message":'
+        self.top: dict[str, Any] = {}
+        self.context: dict[str, Any] = {}
+        self.off = [_TOP_LEVEL.get(name, name) for name, value in fields.items() if value is None]
+        given = {name: value for name, value in fields.items() if value is not None}
+        texts: list[str] = []
+        _put(given, self.top, self.context, texts)
+        if _redaction.suspect("\n".join(texts)):
+            _scrub_texts(self.top)
+            _scrub_texts(self.context)
+        self.top_text = _members(self.top)
+
+    def without(self, names: list[str]) -> Bound:
+        """Return the same fields but these."""
+        fields = {**self.top, **self.context}
+        return Bound({name: value for name, value in fields.items() if name not in names})
+
+
+def _have_names_apart(first: dict[str, Any], second: dict[str, Any], third: dict[str, Any]) -> bool:
+    """Return whether no name is in two of these."""
+    if not third:
+        return not first or not second or first.keys().isdisjoint(second)
+    return len({**first, **second, **third}) == len(first) + len(second) + len(third)
+
+
+def _members(fields: dict[str, Any]) -> str:
+    """Return plain fields as the members of an object that has others before them."""
+    return f",{_readable(fields)[1:-1]}" if fields else ""
+
+
+def _put(
+    fields: Mapping[str, Any], top: dict[str, Any], context: dict[str, Any], texts: list[str]
+) -> None:
+    """Put each field where it stands in a line, and texts that were taken as they are in `texts`."""
+    look: Look | None = None
+    for name, value in fields.items():
+        place = _open.get(name)
+        kind = type(value)
+        if kind is str and place is not None and len(value) <= SHORT_CHARS:
+            texts.append(value)
+        elif place is None or not (
+            ((kind is int or kind is float) and _LEAST < value < _MOST)
+            or kind is bool
+            or value is None
+        ):
+            look = look or Look()
+            value = clean(value, name, look)
+            if place is None:
+                place = _place_of(name)
+        if place == "":
+            context[name] = value
+        elif place in _TOP_NAMES:
+            if value is not None and value != "":
+                top[place] = value
+        else:
+            context[another(place, context)] = value
+
+
+def _place_of(name: str) -> str:
+    """Return where a field stands: "" under its own name, else its name at the top, or as shown."""
+    place = _TOP_LEVEL.get(name) or shorten(name, MAX_NAME_CHARS)
+    if place == name and name not in _TOP_LEVEL:
+        place = ""
+    if len(name) <= MAX_NAME_CHARS and not _redaction.policy.needs(name):
+        if len(_open) >= _MAX_KEPT_NAMES:
+            _open.clear()
+        if place == "" or name in _TOP_LEVEL:
+            _open[name] = place
+    return place
+
+
+# What `int` and `float` hold that every JSON reader takes; NaN is not in between.
+_LEAST, _MOST = -1e307, 1e307
+
+
+def _scrub_texts(fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        if type(value) is str:
+            fields[name] = shorten(value)
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def _take_error(
+    fields: dict[str, Any], message: object, args: tuple[object, ...], error: object
+) -> object:
+    """Take the error of the line out of its fields and arguments, and return it, or None.
+
+    `error`, then an exception among the arguments, then `exc_info` as the standard library reads it.
+    """
+    given = fields.pop("error", None) if error is None else error
+    caught = _caught(fields.pop("exc_info", None))
+    if stack := fields.pop("stack_info", None):
+        fields["stack"] = _exceptions.current_stack() if stack is True else str(stack).splitlines()
+    others = list(args)
+    if isinstance(operation := fields.get("operation"), BaseException):
+        del fields["operation"]
+        others.insert(0, operation)
+    if given is None:
+        given = next((one for one in (*others, message) if isinstance(one, BaseException)), None)
+        others = [one for one in others if one is not given]
+    if others:
+        fields["args"] = others
+    if caught is not None and not isinstance(given, BaseException):
+        if given is not None:
+            fields["errorText"] = given
+        given = caught
+    _set_code(fields, given)
+    return given
+
+
+def _caught(exc_info: Any) -> BaseException | None:
+    if not exc_info:
+        return None
+    if isinstance(exc_info, tuple) and len(exc_info) == 3:
+        exc_info = exc_info[1]
+    return exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+
+
+def _set_code(fields: dict[str, Any], error: object) -> None:
+    try:
+        if isinstance(code := getattr(error, "code", None), str):
+            fields.setdefault("errorCode", code)
+    except Exception:  # a foreign object's own attributes
+        pass
+
+
+# --- the line ------------------------------------------------------------------------------------
+
+
+def line(
+    level: str,
+    bound: Bound,
+    message: Any,
+    operation: Any,
+    args: tuple[object, ...],
+    fields: dict[str, Any],
+    error: Any = None,
+    root: str = "",
+) -> str:
+    """Return one line; `root` is JSON text of members (`,"a":1`) that stand at its root uncut."""
+    try:
+        if operation is not None:
+            fields["operation"] = operation
+        if (
+            error is not None
+            or args
+            or type(message) is not str
+            or (operation is not None and type(operation) is not str)
+            or "error" in fields
+            or "exc_info" in fields
+            or "stack_info" in fields
+        ):
+            error = _take_error(fields, message, args, error)
+        scope = _current_scope()
+        outer = scope.bound
+        if outer is None or outer.rules is not _redaction.policy:
+            outer = scope.bound = Bound(scope.fields)
+        if bound.off:
+            outer = outer.without(bound.off)
+        if type(message) is not str or len(message) > SHORT_CHARS:
+            message = text(message)
+        top: dict[str, Any] = {}
+        context = {**outer.context, **bound.context}
+        texts = [message]
+        _put(fields, top, context, texts)
+        if _redaction.suspect("\n".join(texts)):
+            message = shorten(message)
+            _scrub_texts(top)
+            _scrub_texts(context)
+        if "opentelemetry.trace" in sys.modules:
+            _put_span(top)
+        if _have_names_apart(outer.top, bound.top, top):
+            top_text = outer.top_text + bound.top_text + _members(top)
+        else:
+            top_text = _members({**outer.top, **bound.top, **top})
+        shown = _joined(level, bound.head, message, top_text, error, root, context)
+        if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
+            ids = {**outer.top, **bound.top, **top}
+            shown = _fitted(shown, level, bound.head, message, ids, error, root, context)
+        return shown
+    except (Exception, SystemExit):  # the last resort: that something was logged is not lost
+        return (
+            f'{{"timestamp":"{timestamp(time.time_ns())}","level":"{level}",'
+            f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
+        )
+
+
+def _joined(
+    level: str,
+    head: str,
+    message: str,
+    top_text: str,
+    error: Any,
+    root: str,
+    context: dict[str, Any],
+    frames: int = _exceptions.MAX_FRAMES,
+    chars: int = MAX_FIELD_CHARS,
+) -> str:
+    """Return plain values as one line of JSON."""
+    if error is not None:
+        error = _exceptions.describe(error, frames, chars)
+        top_text += f',"error":{_readable(error)}'
+    if context:
+        root += f',"context":{_readable(context)}'
+    moment = timestamp(clock())
+    return in_one_line(
+        f'{{"timestamp":"{moment}","level":"{level}",{head}{_quoted(message)}{top_text}{root}}}\n'
+    )
+
+
+def _fitted(
+    shown: str,
+    level: str,
+    head: str,
+    message: str,
+    top: dict[str, Any],
+    error: Any,
+    root: str,
+    context: dict[str, Any],
+) -> str:
+    """Return a line that fits: what is too long is cut, each part with room of its own."""
+    for chars, room, frames in _NARROWER:
+        if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
+            break
+        message = shorten(message, chars)
+        top = clean(top, None, Look(chars, room))
+        context = clean(context, None, Look(chars, room))
+        shown = _joined(level, head, message, _members(top), error, root, context, frames, chars)
+    return shown
+
+
+def _put_span(top: dict[str, Any]) -> None:
+    """Put the ids of OpenTelemetry's active span on a line, as that library writes them."""
+    try:
+        trace = sys.modules["opentelemetry.trace"]
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            top["traceId"] = f"{span.trace_id:032x}"
+            top["spanId"] = f"{span.span_id:016x}"
+    except Exception:  # another library's methods, or its import that is under way
+        pass

@@ -1,0 +1,102 @@
+"""The one writer: a line in one piece to stdout, without ever raising.
+
+A line that could not be written is counted, and the next one that gets through says how many
+were lost, as `droppedLines`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+
+from ._json import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Reentrant: a signal handler, a finalizer or the stream itself may log while a line is written.
+_lock = threading.RLock()
+_direct: tuple[object, int] = (None, -1)
+dropped = 0
+_unfinished = False  # whether the last line was given up in its midst
+
+# How long a full pipe may hold a line back; then the line is given up, not the request.
+_FULL_PIPE_SECONDS = 1.0
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+# Lambda Managed Instances fork: a lock that another thread held would never be released.
+os.register_at_fork(after_in_child=_new_lock)
+
+
+def write(line: str) -> None:
+    """Write one line, a JSON object with its newline, to stdout in one piece. Never raises."""
+    global dropped, _direct
+    try:
+        with _lock:
+            lost = dropped
+            if lost:
+                line = f'{line[:-2]},"droppedLines":{lost}}}\n'
+            stream, descriptor = _direct
+            if sys.stdout is not stream:
+                stream, descriptor = _direct = (sys.stdout, _descriptor_of(sys.stdout))
+            if descriptor < 0:
+                _write_text(stream, line)
+            else:
+                data = line.encode()
+                sent = 0 if _unfinished else _send_part(descriptor, data)
+                if sent < len(data):
+                    _send_rest(descriptor, data, sent)
+            dropped -= lost
+    except (Exception, SystemExit):  # stdout is closed, full or gone, or somebody's own class
+        dropped += 1
+
+
+def _write_text(stream: Any, line: str) -> None:
+    try:
+        stream.write(line)
+    except UnicodeEncodeError:  # a stream that is not UTF-8: nothing of the line was written
+        stream.write(re.sub("[^\0-\x7f]+", lambda match: quote(match[0])[1:-1], line))
+    stream.flush()
+
+
+def _descriptor_of(stream: object) -> int:
+    """Return the descriptor behind the runtime's unbuffered stdout, -1 for any other stream.
+
+    The runtime client flushes after every `write` to it, so nothing waits in a buffer
+    that a direct write would overtake.
+    """
+    if type(stream).__name__ == "Unbuffered" and getattr(stream, "stream", 0) is sys.__stdout__:
+        descriptor: int = stream.fileno()  # type: ignore[attr-defined]
+        return descriptor
+    return -1
+
+
+def _send_part(descriptor: int, data: bytes) -> int:
+    """Write as much as there is room for, and wait for room if there is none."""
+    try:
+        return os.write(descriptor, data)
+    except BlockingIOError:
+        import select
+
+        if not select.select([], [descriptor], [], _FULL_PIPE_SECONDS)[1]:
+            raise
+        return 0
+
+
+def _send_rest(descriptor: int, data: bytes, sent: int) -> None:
+    """Write what is left of a line, and remember one that is given up in its midst."""
+    global _unfinished
+    if _unfinished:  # the rest of that line never comes: this one stands alone
+        data = b"\n" + data
+    while sent < len(data):
+        _unfinished = _unfinished or sent > 0
+        sent += _send_part(descriptor, data[sent:])
+    _unfinished = False
