@@ -5,23 +5,30 @@ from __future__ import annotations
 import linecache
 import sys
 
-from ._cleaning import MAX_FIELD_CHARS, Look, clean, name_of, shorten
+from ._cleaning import MAX_FIELD_CHARS, Look, clean, name_of, shorten, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any
+    from typing import Any, TypeGuard
 
 MAX_FRAMES = 50
 _MAX_CAUSES = 5
 _MAX_MEMBERS = 10  # of a group, and of groups in groups together
 
 
-def describe(error: object, frames: int = MAX_FRAMES, chars: int = MAX_FIELD_CHARS) -> dict[str, Any]:
+def describe(
+    error: object, frames: int = MAX_FRAMES, chars: int = MAX_FIELD_CHARS
+) -> dict[str, Any]:
     """Return an error as a line's `error`: of an exception all, of anything else its text."""
-    if isinstance(error, BaseException):
+    if is_exception(error):
         return _described(error, frames, chars, ())
-    return {"message": clean(error, look=Look(chars))}
+    return {"message": text(error, chars)}
+
+
+def is_exception(value: object) -> TypeGuard[BaseException]:
+    """Return whether a value is an exception, whatever it says of its class."""
+    return issubclass(type(value), BaseException)
 
 
 def _described(
@@ -45,7 +52,7 @@ def _described(
             members = error.exceptions[: _MAX_MEMBERS // len(seen)]
             described["exceptions"] = [_described(e, frames, chars, seen) for e in members]
     except Exception:  # what the exception says of itself
-        described["incomplete"] = True
+        pass
     return described
 
 
@@ -62,9 +69,13 @@ def _cause(error: BaseException) -> BaseException | None:
     return error.__cause__
 
 
+# The one that the interpreter keeps, whatever a class says.
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+
+
 def _stack(error: BaseException, frames: int) -> list[str]:
     texts: list[str] = []
-    step = error.__traceback__
+    step = _traceback_of(error)
     while step is not None:
         texts.append(_frame_text(step.tb_frame.f_code, step.tb_lineno))
         step = step.tb_next
@@ -96,11 +107,11 @@ _MAX_KEPT_FRAMES = 1024
 
 def _frame_text(code: CodeType, number: int) -> str:
     """Return a frame as `File "app.py", line 3, in f: return g()`; reading the source is dear."""
-    text = _frames.get((code, number))
-    if text is None:
+    shown = _frames.get((code, number))
+    if shown is None:
         if len(_frames) >= _MAX_KEPT_FRAMES:
             _frames.clear()
         source = linecache.getline(code.co_filename, number).strip()
         where = f'File "{code.co_filename}", line {number}, in {code.co_name}'
-        text = _frames[code, number] = shorten(f"{where}: {source}" if source else where, 256)
-    return text
+        shown = _frames[code, number] = shorten(f"{where}: {source}" if source else where, 256)
+    return shown

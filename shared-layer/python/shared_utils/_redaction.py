@@ -116,6 +116,10 @@ class Policy:
             return True
         return any(_path_matches(pattern, path) for pattern in self.paths)
 
+    def removes(self, name: str, value: object) -> bool:
+        """Return whether a field of a line is left out, and not shown as hidden."""
+        return self.remove and self.hides(self.kind(name), value, (name,))
+
     def replacement(self, value: object, path: tuple[str, ...]) -> object:
         """Return what stands in a hidden value's place: the censor's text, or what it returns."""
         if isinstance(self.censor, str):
