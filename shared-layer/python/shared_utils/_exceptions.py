@@ -1,4 +1,7 @@
-"""An exception as a line shows it: type, message, frames, notes, causes and members of a group."""
+"""An exception as a line shows it: type, message, frames, notes, causes and members of a group.
+
+Whatever an exception's class does, there is a description; it is bounded in every direction.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def _described(
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": name_of(type(error)),
-        "message": _message(error, chars),
+        "message": message_of(error, chars),
         "stack": _stack(error, frames),
     }
     if frames == 0 or len(seen) >= _MAX_CAUSES:
@@ -56,7 +59,8 @@ def _described(
     return described
 
 
-def _message(error: BaseException, chars: int) -> str:
+def message_of(error: BaseException, chars: int = MAX_FIELD_CHARS) -> str:
+    """Return what an exception says, bounded and without secrets."""
     try:
         return shorten(str(error), chars)
     except (Exception, SystemExit):  # its own `__str__`

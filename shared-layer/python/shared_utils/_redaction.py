@@ -1,4 +1,7 @@
-"""What must not be seen: fields by their names, and tokens in texts by their shape."""
+"""What must not be seen: fields by their names, and tokens in texts by their shape.
+
+Nothing here raises for any name or text.
+"""
 
 from __future__ import annotations
 

@@ -548,7 +548,7 @@ def configure_lambda_logging(
 
 def _on_lambda() -> bool:
     """Return whether the root logger's handlers are the runtime's, which would write lines twice."""
-    return "AWS_LAMBDA_RUNTIME_API" in os.environ or "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def _library_handler() -> logging.Handler:
