@@ -1,5 +1,6 @@
 """Servers that misbehave, and senders to them."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -45,3 +46,16 @@ def pair(request, certificate, connect):
 
     yield make
     [server.close() for server in servers]
+
+
+@pytest.fixture
+def fresh_module():
+    """Load a leaf a second time: what it does at import runs under the test's patches."""
+
+    def load(module):
+        spec = importlib.util.spec_from_file_location("shared_utils._fresh", module.__file__)
+        fresh = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(fresh)
+        return fresh
+
+    return load

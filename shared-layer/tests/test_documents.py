@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import shared_utils
-from shared_utils import _annotations, _wire, records, testing, validators
+from shared_utils import _annotations, _cleaning, records, testing, validators
 
 LAYER = Path(__file__).parent.parent
 PACKAGE = LAYER / "python" / "shared_utils"
@@ -239,8 +239,8 @@ FACTS = [
     f"the {len(shared_utils.TABLES)} tables",
     f"one of the {len(shared_utils.TABLES)} tables",
     f"{len(sys.modules['shared_utils.error_codes']._OLDER_SPELLINGS)} older spellings",
-    f"{_wire.MAX_FIELD_CHARS:,} characters a value, {_wire.MAX_DEPTH} levels,"
-    f" {_wire.MAX_LINE_BYTES // 1024} KB a line",
+    f"{_cleaning.MAX_FIELD_CHARS:,} characters a value, {_cleaning.MAX_DEPTH} levels,"
+    f" {_cleaning.MAX_LINE_BYTES // 1024} KB a line",
     f"a message {validators.MAX_MESSAGE_BYTES:,} bytes, a frame {validators.MAX_FRAME_BYTES:,}, a"
     f" control message {validators.MAX_CONTROL_MESSAGE_BYTES:,}, a chunk of raw audio"
     f" {validators.MIN_AUDIO_CHUNK_BYTES} to {validators.MAX_AUDIO_CHUNK_BYTES:,} bytes",

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import metrics_emitter, structured_logger, websocket_handler
+from shared_utils import _invocation, metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError, ErrorCode, ErrorCodeBase, ValidationError
 from shared_utils.metrics_emitter import MetricsEmitter
@@ -877,8 +877,10 @@ def test_failure_of_the_error_mapping_itself_is_answered():
 
     result, lines = handle(handler, message_event(HEARTBEAT))
 
+    [failed] = [line for line in lines if line["message"] == "Message failed"]
     assert result == {"statusCode": 500}
-    assert (lines[-1]["level"], lines[-1]["context"]) == ("FATAL", {"errorType": "SystemExit"})
+    assert (failed["level"], failed["error"]["type"]) == ("ERROR", "Hostile")
+    assert failed["error"]["message"] == "<unreadable>"
 
 
 JSON = st.recursive(
@@ -2132,7 +2134,7 @@ def test_metrics_are_not_in_a_line_that_lambda_drops(monkeypatch):
 
 
 def test_cold_start_is_counted_once(monkeypatch):
-    monkeypatch.setattr(metrics_emitter, "_cold", True)
+    monkeypatch.setattr(_invocation, "_start", "cold")
     handler = heartbeat_of(raises(ValueError))
 
     _, first = handle(handler, message_event(HEARTBEAT))
@@ -2143,7 +2145,7 @@ def test_cold_start_is_counted_once(monkeypatch):
 
 
 def test_buffered_debug_lines_come_before_the_error(monkeypatch):
-    monkeypatch.setattr(structured_logger, "_buffer_bytes", 10_000)
+    monkeypatch.setattr(_invocation, "buffer_bytes", 10_000)
     monkeypatch.setattr(
         structured_logger.StructuredLogger, "debug", structured_logger._buffered_debug
     )

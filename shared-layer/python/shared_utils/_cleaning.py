@@ -39,6 +39,8 @@ _MARGIN_CHARS = 512
 # What a value costs of the room that is left, beside its characters: a container of a million
 # empty items must not stop the request.
 _VALUE_CHARS = 16
+# A part of every field is shown, however little room there is.
+_LEAST_CHARS = 32
 # A digest of this much tells two chunks of audio apart: a WebSocket frame.
 _MAX_DIGEST_BYTES = 32 * 1024
 # An int of more bits is beyond a double's range, and strict readers refuse it.
@@ -53,9 +55,10 @@ class Look:
 
     __slots__ = ("chars", "room", "rules")
 
-    def __init__(self, chars: int = MAX_FIELD_CHARS, room: int = MAX_LINE_BYTES) -> None:
+    def __init__(self, chars: int = 0, room: int = 2 * MAX_LINE_BYTES) -> None:
+        """Start a look: `chars` is 0 for what the rules say."""
         self.rules = _redaction.policy
-        self.chars = chars if self.rules.on else max(chars, MAX_LINE_BYTES)
+        self.chars = chars or (MAX_FIELD_CHARS if self.rules.on else MAX_LINE_BYTES)
         self.room = room
 
 
@@ -140,7 +143,8 @@ def _censored(value: object, path: tuple[str, ...], look: Look) -> str:
 
 
 def _text(value: str, look: Look) -> str:
-    shown = shorten(value, look.chars, look.rules)
+    chars = look.chars if look.room >= look.chars else max(look.room, _LEAST_CHARS)
+    shown = shorten(value, chars, look.rules)
     look.room -= len(shown)
     return shown
 
@@ -226,7 +230,9 @@ def _number_by_protocol(value: Any, path: tuple[str, ...], look: Look) -> object
 # --- text ----------------------------------------------------------------------------------------
 
 # Where the classes live whose objects have one meaning as text.
-_MODULES_OF_TEXT = frozenset(("uuid", "pathlib", "pathlib._local", "ipaddress", "datetime", "zoneinfo"))
+_MODULES_OF_TEXT = frozenset(
+    ("uuid", "pathlib", "pathlib._local", "ipaddress", "datetime", "zoneinfo")
+)
 
 
 def _text_by_meaning(value: Any, _: object, look: Look) -> object:
@@ -292,6 +298,11 @@ def _collection(value: Any, path: tuple[str, ...], look: Look) -> object:
     return _items(value, len(value), path, look)
 
 
+def _sequence(value: Any, path: tuple[str, ...], look: Look) -> object:
+    shown = _bytes_by_protocol(value, path, look)  # `array.array` is a sequence, of audio's samples
+    return _collection(value, path, look) if shown is _MISSING else shown
+
+
 def _members(
     pairs: Iterable[tuple[object, object]], size: int, path: tuple[str, ...], look: Look
 ) -> object:
@@ -299,16 +310,19 @@ def _members(
         return f"<{size} fields>"
     rules = look.rules
     cleaned: dict[str, object] = {}
-    given: dict[str, tuple[str, object]] = {}  # by the name that is shown: the whole name, the value
+    given: dict[
+        str, tuple[str, object]
+    ] = {}  # by the name that is shown: the whole name, the value
     for key, value in pairs:
         if look.room <= 0:
-            cleaned["..."] = f"{size - len(cleaned)} more"
+            cleaned["..."] = f"{max(size - len(cleaned), 0)} more"
             break
         name = _name(key, look)
         inner = (*path, name)  # the whole name is judged, whatever is shown of it
         if rules.remove and rules.hides(rules.kind(name), value, inner):
             continue
         shown = another(shorten(name, min(look.chars, MAX_NAME_CHARS), rules), cleaned)
+        look.room -= len(shown)
         cleaned[shown] = _clean(value, inner, look)
         given[name] = shown, value
     if rules.on and len(given) > 1:
@@ -356,7 +370,7 @@ def _items(values: Iterable[object], size: int, path: tuple[str, ...], look: Loo
     seen: list[object] = []
     for value in values:
         if look.room <= 0:
-            cleaned.append(f"... {size - len(cleaned)} more")
+            cleaned.append(f"... {max(size - len(cleaned), 0)} more")
             break
         cleaned.append(_clean(value, inner, look))
         seen.append(value)
@@ -410,7 +424,8 @@ def _read(value: object, names: list[str]) -> Iterator[tuple[object, object]]:
 
 # The first that fits; what is checked by an abstract class comes after what Python's own types are.
 _RULES: tuple[tuple[Any, Callable[[Any, tuple[str, ...], Look], object]], ...] = (
-    ((str, UserString), lambda value, _, look: _text(str(value), look)),
+    (str, lambda value, _, look: _text(value, look)),
+    (UserString, lambda value, _, look: _text(value.data, look)),
     (int, _int),
     (float, _float),
     (Decimal, _decimal),
@@ -424,5 +439,5 @@ _RULES: tuple[tuple[Any, Callable[[Any, tuple[str, ...], Look], object]], ...] =
     (ItemsView, _pairs),
     ((Set, ValuesView, deque), _collection),
     (Mapping, _mapping),
-    (Sequence, _collection),
+    (Sequence, _sequence),
 )

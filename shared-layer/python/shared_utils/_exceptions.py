@@ -1,27 +1,37 @@
-"""An exception as a line shows it: type, message, frames, notes, causes and members of a group."""
+"""An exception as a line shows it: type, message, frames, notes, causes and members of a group.
+
+Whatever an exception's class does, there is a description; it is bounded in every direction.
+"""
 
 from __future__ import annotations
 
 import linecache
 import sys
 
-from ._cleaning import MAX_FIELD_CHARS, Look, clean, name_of, shorten
+from ._cleaning import MAX_FIELD_CHARS, Look, clean, name_of, shorten, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any
+    from typing import Any, TypeGuard
 
 MAX_FRAMES = 50
 _MAX_CAUSES = 5
 _MAX_MEMBERS = 10  # of a group, and of groups in groups together
 
 
-def describe(error: object, frames: int = MAX_FRAMES, chars: int = MAX_FIELD_CHARS) -> dict[str, Any]:
+def describe(
+    error: object, frames: int = MAX_FRAMES, chars: int = MAX_FIELD_CHARS
+) -> dict[str, Any]:
     """Return an error as a line's `error`: of an exception all, of anything else its text."""
-    if isinstance(error, BaseException):
+    if is_exception(error):
         return _described(error, frames, chars, ())
-    return {"message": clean(error, look=Look(chars))}
+    return {"message": text(error, chars)}
+
+
+def is_exception(value: object) -> TypeGuard[BaseException]:
+    """Return whether a value is an exception, whatever it says of its class."""
+    return issubclass(type(value), BaseException)
 
 
 def _described(
@@ -29,7 +39,7 @@ def _described(
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": name_of(type(error)),
-        "message": _message(error, chars),
+        "message": message_of(error, chars),
         "stack": _stack(error, frames),
     }
     if frames == 0 or len(seen) >= _MAX_CAUSES:
@@ -45,11 +55,12 @@ def _described(
             members = error.exceptions[: _MAX_MEMBERS // len(seen)]
             described["exceptions"] = [_described(e, frames, chars, seen) for e in members]
     except Exception:  # what the exception says of itself
-        described["incomplete"] = True
+        pass
     return described
 
 
-def _message(error: BaseException, chars: int) -> str:
+def message_of(error: BaseException, chars: int = MAX_FIELD_CHARS) -> str:
+    """Return what an exception says, bounded and without secrets."""
     try:
         return shorten(str(error), chars)
     except (Exception, SystemExit):  # its own `__str__`
@@ -62,9 +73,13 @@ def _cause(error: BaseException) -> BaseException | None:
     return error.__cause__
 
 
+# The one that the interpreter keeps, whatever a class says.
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+
+
 def _stack(error: BaseException, frames: int) -> list[str]:
     texts: list[str] = []
-    step = error.__traceback__
+    step = _traceback_of(error)
     while step is not None:
         texts.append(_frame_text(step.tb_frame.f_code, step.tb_lineno))
         step = step.tb_next
@@ -96,11 +111,11 @@ _MAX_KEPT_FRAMES = 1024
 
 def _frame_text(code: CodeType, number: int) -> str:
     """Return a frame as `File "app.py", line 3, in f: return g()`; reading the source is dear."""
-    text = _frames.get((code, number))
-    if text is None:
+    shown = _frames.get((code, number))
+    if shown is None:
         if len(_frames) >= _MAX_KEPT_FRAMES:
             _frames.clear()
         source = linecache.getline(code.co_filename, number).strip()
         where = f'File "{code.co_filename}", line {number}, in {code.co_name}'
-        text = _frames[code, number] = shorten(f"{where}: {source}" if source else where, 256)
-    return text
+        shown = _frames[code, number] = shorten(f"{where}: {source}" if source else where, 256)
+    return shown

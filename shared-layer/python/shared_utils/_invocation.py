@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-
 class Scope:
     """The fields that every line carries at the moment, and the invocation's buffer if it has one.
 
@@ -63,7 +62,7 @@ class DebugBuffer:
         return lines, dropped
 
 
-scope: ContextVar[Scope] = ContextVar("shared_utils.scope", default=Scope({}))  # noqa: B039
+scope: ContextVar[Scope] = ContextVar("shared_utils.scope", default=Scope({}))
 # How much of each invocation's debug lines is kept, in bytes.
 buffer_bytes = 0
 

@@ -42,7 +42,7 @@ def _default(value: object) -> object:
         raise TypeError(f"{type(value).__name__} is not JSON serializable")
     if not is_readable(value):
         raise ValueError("neither NaN nor a number beyond a double's range is JSON")
-    if value.as_tuple().exponent >= 0:  # type: ignore[operator] - finite: an int
+    if value == value.to_integral_value():
         return int(value)
     number = float(value)
     if Decimal(repr(number)) == value:

@@ -50,7 +50,7 @@ _TOP_LEVEL = {
     for name in names
 }
 # What a value is cut to, what there is room for, and how many frames: less, until the line fits.
-_NARROWER = ((256, MAX_LINE_BYTES // 2, 10), (32, MAX_LINE_BYTES // 8, 0))
+_NARROWER = ((256, MAX_LINE_BYTES, 10), (32, MAX_LINE_BYTES // 8, 0))
 
 _TOP_NAMES = frozenset(_TOP_LEVEL.values())
 
@@ -63,7 +63,6 @@ def set_service(name: str) -> None:
     """Put a service's name on the lines of each logger that has written none yet."""
     global _service
     _service = f'"service":{_quoted(text(name, MAX_NAME_CHARS))},'
-
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -97,8 +96,10 @@ class Bound:
         self.head = f'"component":{_quoted(text(component, MAX_NAME_CHARS))},{_service}"message":'
         self.top: dict[str, Any] = {}
         self.context: dict[str, Any] = {}
-        self.off = [_TOP_LEVEL.get(name, name) for name, value in fields.items() if value is None]
-        given = {name: value for name, value in fields.items() if value is not None}
+        given = {_TOP_LEVEL.get(name, name): value for name, value in fields.items()}
+        self.off = [name for name, value in given.items() if value is None]
+        for name in self.off:
+            del given[name]
         texts: list[str] = []
         _put(given, self.top, self.context, texts)
         if _redaction.suspect("\n".join(texts)):
@@ -139,10 +140,12 @@ def _put(
             or kind is bool
             or value is None
         ):
-            look = look or Look()
-            value = clean(value, name, look)
             if place is None:
                 place = _place_of(name)
+                if _redaction.policy.removes(name, value):
+                    continue
+            look = look or Look()
+            value = clean(value, name, look)  # noqa: PLW2901 - what is put below
         if place == "":
             context[name] = value
         elif place in _TOP_NAMES:
@@ -190,15 +193,15 @@ def _take_error(
     if stack := fields.pop("stack_info", None):
         fields["stack"] = _exceptions.current_stack() if stack is True else str(stack).splitlines()
     others = list(args)
-    if isinstance(operation := fields.get("operation"), BaseException):
+    if _exceptions.is_exception(operation := fields.get("operation")):
         del fields["operation"]
         others.insert(0, operation)
     if given is None:
-        given = next((one for one in (*others, message) if isinstance(one, BaseException)), None)
+        given = next((one for one in (*others, message) if _exceptions.is_exception(one)), None)
         others = [one for one in others if one is not given]
     if others:
         fields["args"] = others
-    if caught is not None and not isinstance(given, BaseException):
+    if caught is not None and not _exceptions.is_exception(given):
         if given is not None:
             fields["errorText"] = given
         given = caught
@@ -209,9 +212,9 @@ def _take_error(
 def _caught(exc_info: Any) -> BaseException | None:
     if not exc_info:
         return None
-    if isinstance(exc_info, tuple) and len(exc_info) == 3:
+    if type(exc_info) is tuple and len(exc_info) == 3:
         exc_info = exc_info[1]
-    return exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+    return exc_info if _exceptions.is_exception(exc_info) else sys.exc_info()[1]
 
 
 def _set_code(fields: dict[str, Any], error: object) -> None:
@@ -320,10 +323,17 @@ def _fitted(
     for chars, room, frames in _NARROWER:
         if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
             break
-        message = shorten(message, chars)
-        top = clean(top, None, Look(chars, room))
-        context = clean(context, None, Look(chars, room))
-        shown = _joined(level, head, message, _members(top), error, root, context, frames, chars)
+        shown = _joined(
+            level,
+            head,
+            shorten(message, chars),
+            _members(clean(top, None, Look(chars, room))),
+            error,
+            root,
+            clean(context, None, Look(chars, room)),
+            frames,
+            chars,
+        )
     return shown
 
 

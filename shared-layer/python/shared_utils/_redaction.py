@@ -2,7 +2,7 @@
 
 Names are compared without case, `_`, `-`, spaces and quotes; docs/redaction.md has the table of what
 is hidden, and what is not. Texts are searched by `_secret_texts`, which is loaded for the first text
-that may hold a secret.
+that may hold a secret. Nothing here raises for any name or text.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _words(name: str) -> list[str]:
 
 def _is_secret(name: str) -> bool:
     """Return whether a name says that what stands under it is a secret."""
-    if squash(name).endswith(_SECRET_ENDINGS):
+    squashed = squash(name)
+    if squashed.endswith(_SECRET_ENDINGS) or squashed in _SECRET_WORDS:
         return True
     words = _words(name)
     while words and (words[-1] in _AFTER_A_SECRET or words[-1].isdigit()):
@@ -148,6 +149,10 @@ class Policy:
         if kind == "secret" or (kind == "spoken" and not isinstance(value, _NUMBERS)):
             return True
         return any(_path_matches(pattern, path) for pattern in self.paths)
+
+    def removes(self, name: str, value: object) -> bool:
+        """Return whether a field of a line is left out, and not shown as hidden."""
+        return self.remove and self.hides(self.kind(name), value, (name,))
 
     def replacement(self, value: object, path: tuple[str, ...]) -> object:
         """Return what stands in a hidden value's place: the censor's text, or what it returns."""

@@ -33,7 +33,9 @@ def kind_of(function: object, what: str, *called_with: str) -> str:
             call = f"is called with ({', '.join(called_with)})"
             raise misused(f"{what} {call}, and {name} takes {takes}")
         return kind
-    got = f"the {kind} {_functions.name_of(function)}" if kind else _cleaning.name_of(type(function))
+    got = (
+        f"the {kind} {_functions.name_of(function)}" if kind else _cleaning.name_of(type(function))
+    )
     raise misused(f"{what} must be a function, got {got}")
 
 

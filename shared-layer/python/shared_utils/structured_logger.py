@@ -15,6 +15,7 @@ from itertools import count
 
 from . import _invocation, _line, _redaction, _stdout
 from ._cleaning import text
+from ._line import Bound
 from ._redaction import CENSORED, Policy
 
 TYPE_CHECKING = False
@@ -245,7 +246,7 @@ class StructuredLogger:
             fields["connectionId"] = connection_id
         if request_id is not None:
             fields["requestId"] = request_id
-        self._made: _line.Bound | None = None
+        self._made: Bound | None = None
         self._out: StructuredLogger | None = None
 
     def bind(self, /, **fields: object) -> Self:
@@ -366,13 +367,13 @@ class StructuredLogger:
             made = self._make(level, fields)
         return _render(level, made, message, operation, args, fields, error, root)
 
-    def _make(self, level: str, fields: dict[str, Any]) -> _line.Bound:
+    def _make(self, level: str, fields: dict[str, Any]) -> Bound:
         """Return what this logger's lines have in common, which is kept.
 
         The environment's first line says once what is true of all, and is no line that may wait.
         """
         global _started
-        made = _line.Bound(self._bound, self.component)
+        made = Bound(self._bound, self.component)
         if not _started:
             if not self.is_enabled_for(level):
                 return made
@@ -533,7 +534,11 @@ def configure_lambda_logging(
     _set_level(_level if level is None else _level_name(level))
     root = logging.getLogger()
     here = _library_handler()
-    others = [] if _on_lambda() else [h for h in root.handlers if not getattr(h, "is_shared_utils", False)]
+    others = (
+        []
+        if _on_lambda()
+        else [h for h in root.handlers if not getattr(h, "is_shared_utils", False)]
+    )
     root.handlers[:] = [*others, here]
     root.setLevel(max(_LEVELS[_level], logging.DEBUG))
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
@@ -543,7 +548,7 @@ def configure_lambda_logging(
 
 def _on_lambda() -> bool:
     """Return whether the root logger's handlers are the runtime's, which would write lines twice."""
-    return "AWS_LAMBDA_RUNTIME_API" in os.environ or "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def _library_handler() -> logging.Handler:

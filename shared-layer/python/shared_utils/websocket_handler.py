@@ -11,7 +11,7 @@ import json
 import time
 from _contextvars import copy_context  # `contextvars` only re-exports it, at twice the cost
 
-from . import _cleaning, _functions, _invocation, _json, _values
+from . import _cleaning, _exceptions, _functions, _invocation, _json, _values
 from ._routes import CONNECT, DEFAULT, DISCONNECT, OWN_KEYS, Route, Routes, kind_of, misused
 from .error_codes import (
     ApplicationError,
@@ -604,7 +604,7 @@ class WebSocketHandler(Routes):
         self.metrics.emit_message_failure(request.action, code)
         fields["errorCode"] = code
         if refusal:  # a sentence; a stack only where there is a cause to find
-            fields["reason"] = error
+            fields["reason"] = _exceptions.message_of(error)
             self._write("WARN", "Message refused", fields, error.__cause__)
         else:
             self._write("ERROR", "Message failed", fields, error)
