@@ -27,7 +27,7 @@ _MAX_KEPT_NAMES = 1024
 _SECRET_ENDINGS = tuple(
     """
     token secret secrets password passwords passwd pwd passphrase passcode passwordhash
-    authorization auth bearer cookie cookies credential credentials creds jwt signature
+    authorization auth bearer cookie cookies credential credentials jwt signature
     apikey apikeys accesskey accesskeys secretkey secretkeys privatekey privatekeys accountkey
     sharedkey signingkey encryptionkey masterkey sessionkey authkey hmackey sshkey subscriptionkey
     functionskey licensekey consumerkey interpreterkey listenerkey speakerkey

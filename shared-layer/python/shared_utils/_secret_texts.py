@@ -144,7 +144,6 @@ _WEAK_ENDINGS = (
     "bearer",
     "signature",
     "credentials",
-    "creds",
     "sig",
     "mfa",
     "otp",
