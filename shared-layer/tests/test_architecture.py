@@ -23,7 +23,8 @@ PUBLIC = [name for name in PATHS if name[0] != "_" and name != "testing"]
 ARROWS = {
     "__init__": set(),
     "_json": set(),
-    "_redaction": set(),
+    "_redaction": {"_secret_texts"},
+    "_secret_texts": set(),
     "_invocation": set(),
     "_stdout": {"_json"},
     "_cleaning": {"_json", "_redaction"},
@@ -56,7 +57,16 @@ ARROWS = {
 LEAF = {"_json", "_cleaning", "_redaction"}
 # They import nothing, or each other downwards.
 LEAVES = {
-    *("_json", "_redaction", "_cleaning", "_exceptions", "_invocation", "_line", "_stdout"),
+    *(
+        "_json",
+        "_redaction",
+        "_secret_texts",
+        "_cleaning",
+        "_exceptions",
+        "_invocation",
+        "_line",
+        "_stdout",
+    ),
     *("_values", "_patterns", "_functions", "_event_loop"),
 }
 # What a caller's type is called; at run time the arrow has one direction only.

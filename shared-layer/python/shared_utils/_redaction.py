@@ -1,6 +1,8 @@
-"""What must not be seen: fields by their names, and tokens in texts by their shape.
+"""What must not be seen: values by their names, and secrets in texts by their shape.
 
-Nothing here raises for any name or text.
+Names are compared without case, `_`, `-`, spaces and quotes; docs/redaction.md has the table of what
+is hidden, and what is not. Texts are searched by `_secret_texts`, which is loaded for the first text
+that may hold a secret. Nothing here raises for any name or text.
 """
 
 from __future__ import annotations
@@ -14,58 +16,82 @@ if TYPE_CHECKING:
 
     Censor = str | Callable[[object, str], object]
 
+CENSORED = "[REDACTED]"
 # A name is remembered up to here: names made from data must not fill the memory.
 MAX_NAME_CHARS = 128
-# Compared without case, `_`, `-`, white space and quotes. Ends of names:
-_SECRET_ENDINGS = (
-    "token", "secret", "password", "passwd", "passphrase", "authorization", "cookie", "apikey",
-    "accesskey", "secretkey", "privatekey", "credential", "credentials", "jwt", "cookies",
-    "passwords", "secrets",
-)  # fmt: skip
+_MAX_KEPT_NAMES = 1024
+
+# --- names ---------------------------------------------------------------------------------------
+
+# Ends of names, whatever stands before them.
+_SECRET_ENDINGS = tuple(
+    """
+    token secret secrets password passwords passwd pwd passphrase passcode passwordhash
+    authorization auth bearer cookie cookies credential credentials jwt signature
+    apikey apikeys accesskey accesskeys secretkey secretkeys privatekey privatekeys accountkey
+    sharedkey signingkey encryptionkey masterkey sessionkey authkey hmackey sshkey subscriptionkey
+    functionskey licensekey consumerkey interpreterkey listenerkey speakerkey
+    otp mfacode mfatoken 2facode authcode authorizationcode verificationcode securitycode pincode
+    smscode onetimecode recoverycode recoverycodes backupcode backupcodes codeverifier
+    cardnumber creditcard creditcardnumber cardno cvv cvv2 cvc socialsecurity socialsecuritynumber
+    connectionstring connstr connstring mnemonic seedphrase recoveryphrase clientassertion
+    samlresponse samlassertion
+    """.split()
+)
+# Too short to be an end of any word (`spin`, `compass`): they are a name's last word, or all of it.
+_SECRET_WORDS = frozenset("pin ssn mfa pass sig csrf xsrf totp pw".split())
+# What is put behind a secret's name, and leaves it one: `tokenValue`, `db_password_old`.
+_AFTER_A_SECRET = frozenset(
+    """
+    value values text string str raw plain plaintext old new current previous prev next last confirm
+    confirmation confirmed repeat again copy backup tmp temp header hint base64 b64 encoded env var
+    param arg input
+    """.split()
+)
 # Whole names: what people say, and what carries it. A number is a size, not audio.
 _SPOKEN = frozenset(
-    "audio audiodata audiochunk audiochunks audiobase64 pcm pcmdata samples body rawbody"
-    " transcript transcripts transcripttext transcription transcriptiontext sourcetext translatedtext"
-    " secwebsocketprotocol tokens".split()
+    """
+    audio audiodata audiochunk audiochunks audiobase64 pcm pcmdata samples body rawbody transcript
+    transcripts transcripttext transcription transcriptiontext sourcetext translatedtext caption
+    captions captiontext utterance utterances secwebsocketprotocol
+    """.split()
 )
-CENSORED = "[REDACTED]"
+_ADDRESSES = frozenset(("ipaddress", "sourceip", "ip"))
 
 _NUMBERS = (int, float, Decimal)
-_SECRET_TEXT: re.Pattern[str] | None = None
-
-
-def suspect(text: str) -> bool:
-    """Return whether `text` may hold a secret: cheap, and rather once too often than once too seldom."""
-    return "eyJ" in text or "earer" in text or "EARER" in text or "AKIA" in text or "ASIA" in text
-
-
-def scrub(line: str) -> str:
-    """Return text, or JSON text, with every token that can be told by its shape replaced."""
-    global _SECRET_TEXT
-    if not suspect(line):
-        return line
-    if _SECRET_TEXT is None:
-        _SECRET_TEXT = re.compile(
-            r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*)*"
-            r"|(?<=[Bb]earer)(?:\s|\\[tnr]|%20)+[\w.~+/=-]+|(?<=BEARER)(?:\s|\\[tnr]|%20)+[\w.~+/=-]+"
-            r"|A(?:KI|SI)A[A-Z0-9]{16}",
-            re.ASCII,
-        )
-    return _SECRET_TEXT.sub(CENSORED, line)
-
 
 # What people put around a name, and what `repr` puts around a key that is no text.
-_NOISE = dict.fromkeys(map(ord, "_- \t\r\n:'\"<>()[]"))
+_NOISE = dict.fromkeys(map(ord, "_- \t\r\n:'\"<>()[]{}$@#*.,;/\\"))
 
 
 def squash(name: str) -> str:
+    """Return a name as names are compared."""
     return name.translate(_NOISE).lower()
+
+
+def _words(name: str) -> list[str]:
+    """Return a name's words in lower case: `userPIN_code2` is user, pin, code and 2."""
+    found: list[str] = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
+    return [word.lower() for word in found]
+
+
+def _is_secret(name: str) -> bool:
+    """Return whether a name says that what stands under it is a secret."""
+    squashed = squash(name)
+    if squashed.endswith(_SECRET_ENDINGS) or squashed in _SECRET_WORDS:
+        return True
+    words = _words(name)
+    while words and (words[-1] in _AFTER_A_SECRET or words[-1].isdigit()):
+        words.pop()
+    return bool(words) and (words[-1] in _SECRET_WORDS or "".join(words).endswith(_SECRET_ENDINGS))
 
 
 class Policy:
     """What must not be seen: names at any depth, dotted paths, and what stands in their place."""
 
-    __slots__ = ("_allowed", "_known", "_wildcards", "censor", "mask_ip", "on", "paths", "remove")
+    __slots__ = (
+        "_allowed", "_known", "_wildcards", "censor", "mask_ip", "on", "paths", "remove", "tails",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -82,20 +108,21 @@ class Policy:
         self.on = on
         self._allowed = frozenset(map(squash, allow))
         # A pattern is a regular expression over squashed names; in a path, a segment each.
-        patterns = [[squash(segment) for segment in pattern.split(".")] for pattern in redact]
+        patterns = [[_kept_stars(segment) for segment in p.split(".")] for p in redact]
         self._wildcards = [_glob(p[0]) for p in patterns if len(p) == 1]
         self.paths = [[_glob(segment) for segment in p] for p in patterns if len(p) > 1]
         self._known: dict[str, str] = {}
+        self.tails = _TAILS | {p[0][-_TAIL_CHARS:] for p in patterns if len(p) == 1}
 
     def kind(self, name: str) -> str:
         """Return "secret", "spoken", "address" or "" for a field's name."""
         kind = self._known.get(name)
         if kind is None:
             if len(name) > MAX_NAME_CHARS:
-                return self._judge(squash(name))
-            if len(self._known) > 1024:  # names made from data must not fill the memory
+                return self._judge(name)
+            if len(self._known) >= _MAX_KEPT_NAMES:
                 self._known.clear()
-            kind = self._known[name] = self._judge(squash(name))
+            kind = self._known[name] = self._judge(name)
         return kind
 
     def needs(self, name: str) -> bool:
@@ -103,13 +130,17 @@ class Policy:
         return bool(self.kind(name)) or any(p[0].fullmatch(squash(name)) for p in self.paths)
 
     def _judge(self, name: str) -> str:
-        if not self.on or name in self._allowed:
+        squashed = squash(name)
+        if not self.on or squashed in self._allowed:
             return ""
-        if name.endswith(_SECRET_ENDINGS) or any(w.fullmatch(name) for w in self._wildcards):
+        if any(w.fullmatch(squashed) for w in self._wildcards):
             return "secret"
-        if name in _SPOKEN:
+        # A long name's end says what it is; looking at all of it would cost what it likes.
+        if _is_secret(name[-MAX_NAME_CHARS:]):
+            return "secret"
+        if squashed in _SPOKEN or squashed.endswith("tokens"):  # a number of tokens is no secret
             return "spoken"
-        return "address" if self.mask_ip and name in ("ipaddress", "sourceip", "ip") else ""
+        return "address" if self.mask_ip and squashed in _ADDRESSES else ""
 
     def hides(self, kind: str, value: object, path: tuple[str, ...]) -> bool:
         """Return whether a value must not be seen. `None` and booleans tell nothing and stay."""
@@ -133,6 +164,10 @@ class Policy:
             return CENSORED
 
 
+def _kept_stars(segment: str) -> str:
+    return "*".join(map(squash, segment.split("*")))
+
+
 def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
@@ -143,9 +178,6 @@ def _path_matches(pattern: list[re.Pattern[str]], path: tuple[str, ...]) -> bool
     )
 
 
-policy = Policy()
-
-
 def mask_address(address: str) -> str:
     """Return IP addresses without their host part: the last octet, or all after the third group."""
     if ":" in address.partition(".")[0]:
@@ -154,11 +186,149 @@ def mask_address(address: str) -> str:
     return masked if "." in masked else CENSORED
 
 
-def secret_positions(values: Sequence[object]) -> frozenset[int]:
-    """Return the positions of a list's items that another item names as secret."""
-    return frozenset()
+# --- texts ---------------------------------------------------------------------------------------
+
+# The last letters of every name that is hidden, as they stand before a `=` or `:`.
+_TAIL_CHARS = 3
+_TAILS = frozenset(
+    name[-_TAIL_CHARS:]
+    for name in (*_SECRET_ENDINGS, *_SECRET_WORDS, *_AFTER_A_SECRET, *_SPOKEN, "tokens")
+) | {"_no", "-no", " no", "pw", "_pw", "-pw", " pw"}
+_LOOK_BACK_CHARS = 64
+_AFTER_A_NAME = " \t\r\n\"'\\[])}_-.0123456789"
+# They say something only with what stands before or beside them: `API key`, `name` and `value`.
+_HALF_NAMES = tuple("key keys code codes number no string phrase value values".split())
 
 
-def secret_members(fields: dict[str, object]) -> frozenset[str]:
-    """Return the names of members whose sibling names them as secret (`name`, `value`)."""
-    return frozenset()
+def suspect(text: str) -> bool:
+    """Return whether `text` may hold a secret: cheap, and rather once too often than once too seldom.
+
+    Almost all texts are ordinary, and this is called for every line. A character is looked for in a
+    tenth of the time that a word or a regular expression takes, so that the rare ones come first.
+    """
+    return (
+        (("=" in text or ":" in text or ">" in text) and _may_hold_a_pair(text))
+        or ("_" in text and _may_hold_a_prefixed_token(text))
+        or ("-" in text and _may_hold_a_hyphened_token(text))
+        or "earer" in text
+        or ("B" in text and ("asic " in text or "BASIC " in text or "BEARER" in text))
+        or ("J" in text and "eyJ" in text)
+        or ("I" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text))
+        or ("G" in text and "SG." in text)
+        or (("[" in text or "(" in text) and ("'," in text or '",' in text))
+    )
+
+
+def _may_hold_a_pair(text: str) -> bool:
+    """Return whether a name that is hidden stands before a `=`, `:` or `>`, or in a URL's user info."""
+    if ("@" in text and "://" in text) or "%3" in text:
+        return True
+    if ">" in text:
+        text = text.replace(">", "=")
+    tails = policy.tails
+    before = text.replace(":", "=").split("=")
+    del before[-1]
+    for piece in before:
+        # Without a call for each: a time and a URL have many.
+        if piece.rstrip(_AFTER_A_NAME)[-_TAIL_CHARS:].lower() in tails and _ends_with_a_name(piece):
+            return True
+    return "*" in tails
+
+
+def _ends_with_a_name(text: str) -> bool:
+    word = text[-_LOOK_BACK_CHARS:].rstrip(_AFTER_A_NAME).rpartition(" ")[2]
+    return bool(policy.kind(word)) or squash(word).endswith(_HALF_NAMES)
+
+
+def _may_hold_a_prefixed_token(text: str) -> bool:
+    """Return whether `_` and many letters or digits follow each other, as in `ghp_...`: few words do."""
+    return re.search("_[A-Za-z0-9]{16}", text) is not None or "wsr_" in text
+
+
+def _may_hold_a_hyphened_token(text: str) -> bool:
+    return (
+        "--" in text
+        or "pat-" in text
+        or ("k" in text and "sk-" in text)
+        or ("x" in text and "xox" in text)
+        or ("y" in text and "pypi-" in text)
+    )
+
+
+def scrub(text: str) -> str:
+    """Return text with `[REDACTED]` for everything in it that can be recognised as a secret."""
+    if not suspect(text):
+        return text
+    from . import _secret_texts
+
+    return _secret_texts.scrub(text, policy.kind)
+
+
+# --- names and values side by side ---------------------------------------------------------------
+
+# What people call a name and its value, where each has a member of its own.
+_LABELS = frozenset(
+    """
+    name Name NAME key Key KEY header Header headerName header_name HeaderName field Field fieldName
+    field_name FieldName param Param parameter Parameter parameterName ParameterName variable Variable
+    var attribute Attribute attributeName AttributeName property Property option Option label Label
+    """.split()
+)
+_VALUES = frozenset(
+    """
+    value Value VALUE values Values val Val content Content headerValue header_value HeaderValue
+    fieldValue field_value stringValue StringValue parameterValue ParameterValue text data input
+    default defaultValue old new oldValue newValue old_value new_value before after
+    """.split()
+)
+
+
+def secret_members(fields: dict[str, object]) -> list[str]:
+    """Return the names of members whose sibling names them as secret: `{"name": ..., "value": ...}`."""
+    if _LABELS.isdisjoint(fields):
+        return []
+    kinds = [_kind_of_name(fields[label]) for label in _LABELS & fields.keys()]
+    return [
+        name
+        for name, value in fields.items()
+        if name in _VALUES and any(policy.hides(kind, value, ()) for kind in kinds if kind)
+    ]
+
+
+def _kind_of_name(name: object) -> str:
+    """Return the kind of a name that is given as a value, `""` if it is none."""
+    if type(name) is bytes:
+        name = name[: MAX_NAME_CHARS + 1].decode("latin-1")
+    if type(name) is not str or len(name) > MAX_NAME_CHARS or not name or " " in name.strip():
+        return ""
+    return policy.kind(name)
+
+
+def secret_positions(values: Sequence[object]) -> list[int]:
+    """Return the positions of a list's items that another item names as secret.
+
+    Pairs, `("password", x)`, also with a third item that is a flag; and what follows an option of a
+    command, `["--password", x]`.
+    """
+    first = values[0] if values else None
+    if len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None))):
+        kind = _kind_of_name(first)
+        if kind and policy.hides(kind, values[1], ()):
+            return [1]
+    return [
+        position + 1
+        for position in range(len(values) - 1)
+        if type(option := values[position]) is str
+        and option[:1] == "-"
+        and _is_secret_option(option, values[position + 1])
+    ]
+
+
+def _is_secret_option(option: str, value: object) -> bool:
+    if option in ("-u", "--user", "--proxy-user"):  # curl's, wget's, HTTPie's: `ann:hunter2`
+        return type(value) is str and ":" in value
+    is_option = type(value) is str and value[:1] == "-" and value[1:2].isalpha()
+    return len(option) <= MAX_NAME_CHARS and policy.kind(option) == "secret" and not is_option
+
+
+policy = Policy()

@@ -62,7 +62,7 @@ Seconds = Annotated[float, Limits(minimum=0, maximum=_MOST, description=_SECONDS
 Text = Annotated[str, Limits(example="as it is")]
 Volume = Annotated[float, Limits(minimum=0, maximum=1, example=0.8)]
 RefreshToken = Annotated[
-    str, Limits(min_length=1, secret=True, example="L0SM9cOFvHcCIhw=.c2VjcmV0")
+    str, Limits(min_length=1, secret=True, example="wsr_L0SM9cOFvHcCIhw=.c2VjcmV0")
 ]
 Url = Annotated[str, Limits(min_length=1, secret=True, example="wss://audio.example.com/prod")]
 _CODE = "a code: upper-case letters, digits and _"

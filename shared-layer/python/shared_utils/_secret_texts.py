@@ -1,0 +1,299 @@
+"""Secrets in a text, found by their shape or by the name before them, and replaced.
+
+Each search is linear in the text's length: no pattern begins anew within what another attempt of it
+has passed, repeats are bounded or possessive, and what has been looked through for a value's end is
+hidden with it. Prefixes of tokens are those of gitleaks' public rules:
+https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CENSORED = "[REDACTED]"
+
+
+def scrub(text: str, kind: Callable[[str], str]) -> str:
+    """Return text without its secrets; `kind` says what a name means, as `Policy.kind` does."""
+    text = _PRIVATE_KEY.sub(rf"\1{CENSORED}", text)
+    if "://" in text:
+        text = _USER_INFO.sub(_without_user_info, text)
+    text = _without_named(text, kind)
+    text = _TOKEN.sub(CENSORED, text)
+    return _SCHEME.sub(_without_credentials, text)
+
+
+# --- by shape ------------------------------------------------------------------------------------
+
+# A text may have been cut before the end of the key.
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----)"
+    r"(?:[^-]++|-(?!----END))*+(?:-----END [A-Z0-9 ]{0,40}-----)?"
+)
+
+_TOKEN = re.compile(
+    r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}+\.[\w-]*+(?:\.[\w-]*+)*+"  # JWT and JWE
+    r"|(?<![A-Za-z0-9])(?:"
+    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"  # AWS access keys
+    r"|gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_\w{20,}+"
+    r"|gl(?:pat|oas|dt|rt|ptt|ft|soat|cbt|imt|agent)-[\w-]{16,}+"
+    r"|xox[a-z](?:\.xox[a-z])?-[\w-]{8,}+|xapp-[0-9]-[\w-]{8,}+"
+    r"|sk-[A-Za-z0-9_-]{16,}+|(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{8,}+|whsec_[\w+/=]{16,}+"
+    r"|(?:npm|hf|pnu|pul|lin_api|rubygems|rdme|sgp|tfp|sntry[su]|dckr_pat|figd|shp(?:at|ca|pa|ss)"
+    r"|do[opr]_v1|pscale_(?:tkn|oauth|pw)|shippo_(?:live|test)|sm_[aps]at)_[\w=.+/-]{16,}+"
+    r"|pypi-[\w-]{16,}+|AIza[\w-]{30,}+|SG\.[\w-]{8,}+\.[\w-]{8,}+|hv[sb]\.[\w-]{20,}+"
+    r"|dapi[a-f0-9]{32}|sq0(?:atp|csp)-[\w-]{16,}+|xkeysib-[\w-]{16,}+|PMAK-[a-f0-9-]{16,}+"
+    r"|A(?:GE-SECRET-KEY-1)[A-Z0-9]{20,}+"
+    # Our own refresh token: the prefix, the participant's id, a secret.
+    r"|wsr_[\w=+/-]{1,128}+(?:\.[\w-]*+)?"
+    r")",
+    re.ASCII,
+)
+
+# `Bearer x` and `Basic x` without the header's name.
+_SCHEME = re.compile(
+    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|[Bb]asic|BASIC)((?:\s|\\[tnr]|%20|\+)++)([\w.~+/=-]++)",
+    re.ASCII,
+)
+# What stands after "bearer" in a sentence.
+_PROSE = frozenset(
+    """
+    of token tokens auth authentication authorization realm scheme schemes header headers credential
+    credentials is was are were must and or in on at to for from by with not the a an required expired
+    missing invalid error errors format only access refresh prefix string value type methods method
+    bonds bond instrument instruments shares
+    """.split()
+)
+
+
+def _without_credentials(found: re.Match[str]) -> str:
+    bearer, gap, value = found.groups()
+    scheme = found[0][: len(found[0]) - len(gap) - len(value)]
+    if bearer:
+        word = value.rstrip(".=-")
+        shown = word.lower() in _PROSE or (scheme == "bearer" and len(word) < 6 and word.islower())
+    else:
+        shown = not _is_user_and_password(value)
+    return found[0] if shown else f"{scheme}{gap}{CENSORED}"
+
+
+def _is_user_and_password(value: str) -> bool:
+    """Return whether text is the base64 of `user:password`, also if it is cut."""
+    value = value.rstrip("=.")
+    value = value[: len(value) // 4 * 4] if len(value) % 4 == 1 else value + "=" * (-len(value) % 4)
+    try:
+        return b":" in binascii.a2b_base64(value)
+    except ValueError:
+        return False
+
+
+# `scheme://user:password@host`; the last `@` before the path ends it.
+_USER_INFO = re.compile(r"://([^\s/?#\"'<>\\]*)@")
+
+
+def _without_user_info(found: re.Match[str]) -> str:
+    user, colon, _ = found[1].partition(":")
+    if colon:
+        return f"://{user}:{CENSORED}@"
+    return found[0] if user in ("git", "") else f"://{CENSORED}@"
+
+
+# --- by the name before --------------------------------------------------------------------------
+
+_NAME_AND_SEPARATOR = re.compile(
+    r"""
+    (?<!\w)
+    (?P<option> -- )?
+    (?P<open> < )?
+    (?: [bBuU]? (?P<quote> \\{0,7}+["'] ) )?
+    (?P<name> \w[\w.\-\[\]]{0,127}+ )
+    (?(quote) (?P=quote) \]? )
+    (?:
+        (?(open) (?= [^<>]{0,64}+ > ) | (?!) )
+      | \s{0,4}+ (?P<separator> = > | := | ={1,3}+ | != | : | %3[DdAa] ) \s{0,4}+
+      | (?(option) [ ]{1,4}+ (?! - ) | (?!) )
+      | (?(quote) (?P<comma> \s?, \s? ) (?= [bBuU]? \\{0,7}["'] ) | (?!) )
+    )
+    """,
+    re.VERBOSE,
+)
+# Their values are many words, up to the end of the line.
+_WHOLE_LINE = ("authorization", "cookie")
+# Of an unquoted value only one word is hidden, and these words begin it with another one.
+_SCHEMES = frozenset(
+    "basic bearer digest negotiate ntlm token apikey hmac signature aws4-hmac-sha256".split()
+)
+# What stands after `token: ` or `password: ` in a sentence, and is no secret.
+_NO_SECRET = frozenset(
+    """
+    none null true false nil undefined must is was are be expired invalid missing required not too
+    wrong empty refused unknown expected should cannot has have may needs and or the a an no ok failed
+    unauthorized forbidden denied rejected accepted absent unset hidden redacted
+    """.split()
+)
+# They are words of a sentence too: without quotes, and after a colon, a value of letters stays.
+_WEAK_ENDINGS = (
+    "auth",
+    "pin",
+    "pass",
+    "bearer",
+    "signature",
+    "credentials",
+    "sig",
+    "mfa",
+    "otp",
+)
+
+_UNQUOTED = re.compile(r"[^\s,;&\"'<>\\]*+")
+_REST_OF_LINE = re.compile(r"(?:[^\r\n\"'\\]++|\\(?![rn\"'\\]))*+")
+_OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)([\"'])")
+_BRACKETS = {"[": "]", "{": "}", "(": ")"}
+# Two words that are a secret's name together: the second, which stands before the colon.
+_SECOND_WORDS = frozenset("key keys code codes number no string phrase word security token".split())
+
+
+def _without_named(text: str, kind: Callable[[str], str]) -> str:
+    """Return text without the values that stand behind secret names."""
+    parts: list[str] = []
+    taken = 0  # up to here, text is in `parts`
+    label = ""  # the kind of the name that a member called `name` has given
+    for found in _NAME_AND_SEPARATOR.finditer(text):
+        if found.start() < taken:
+            continue
+        name = found["name"]
+        meaning = kind(name) or _kind_of_two_words(text, found, kind)
+        if not meaning:
+            label, meaning = _by_label(text, found, kind, label)
+        if not meaning:
+            continue
+        value = _value_of(text, found, meaning)
+        if value is not None:
+            start, end, shown = value
+            parts += text[taken:start], shown
+            taken = end
+    return "".join((*parts, text[taken:])) if parts else text
+
+
+def _kind_of_two_words(text: str, found: re.Match[str], kind: Callable[[str], str]) -> str:
+    """Return the kind of a name of two words, `API key: x`."""
+    name = found["name"]
+    if name.lower() not in _SECOND_WORDS or found["quote"]:
+        return ""
+    start = found.start()
+    before = text[max(start - 24, 0) : start].rstrip(" ")
+    word = re.search(r"\w+\Z", before[-20:])
+    return kind(f"{word[0]}_{name}") if word and before != text[max(start - 24, 0) : start] else ""
+
+
+_LABELS = frozenset(
+    ("name", "key", "header", "field", "param", "parameter", "variable", "headername")
+)
+_VALUES = frozenset(("value", "val", "content", "headervalue"))
+_QUOTED_NAME = re.compile(r"[bBuUrR]{0,2}\\*+[\"']([\w.\-]{1,128}+)\\*+[\"']")
+
+
+def _by_label(
+    text: str, found: re.Match[str], kind: Callable[[str], str], label: str
+) -> tuple[str, str]:
+    """Return what a label says of the next value, and the kind of this value."""
+    name = found["name"].lower()
+    if name in _LABELS:
+        given = _QUOTED_NAME.match(text, found.end())
+        return (kind(given[1]) if given else ""), ""
+    if name in _VALUES:
+        return "", label
+    return label, ""
+
+
+def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, str] | None:
+    """Return where a value begins and ends, and what is shown for it; `None` if it stays."""
+    start = found.end()
+    if text.startswith(CENSORED, start) or text.startswith(f'"{CENSORED}', start):
+        return None
+    if found["open"] and not found["separator"]:
+        start = text.index(">", start) + 1
+        end = text.find("<", start)
+        return start, end if end >= 0 else len(text), CENSORED
+    quote = _OPENING_QUOTE.match(text, start)
+    if quote:
+        start = quote.end()
+        end = _closing_quote(text, start, quote[2], len(quote[1]))
+        is_value = end > start and (not found["comma"] or _is_pair(text, found, end, len(quote[0])))
+        return (start, end, CENSORED) if is_value else None
+    if text[start : start + 1] in _BRACKETS:
+        end = _closing_bracket(text, start)
+        around = found["quote"] or ""
+        return start, end, f"{around}{CENSORED}{around}"
+    return _unquoted_value(text, found, meaning, start)
+
+
+def _is_pair(text: str, found: re.Match[str], end: int, quote_chars: int) -> bool:
+    """Return whether a name and a value with a comma between are all that a bracket holds."""
+    return text[found.start() - 1 : found.start()] in ("[", "(") and text[
+        end + quote_chars : end + quote_chars + 1
+    ] in ("]", ")", ",", "")
+
+
+def _closing_quote(text: str, start: int, quote: str, escapes: int) -> int:
+    """Return where a quoted text ends whose quotes have so many backslashes before them.
+
+    A quote within it has more, and backslashes within it are doubled as often as the quotes.
+    """
+    at = text.find(quote, start)
+    while at >= 0:
+        before = at
+        while before > start and text[before - 1] == "\\":
+            before -= 1
+        if (at - before) % (2 * (escapes + 1)) == escapes:
+            return at - escapes
+        at = text.find(quote, at + 1)
+    return len(text)
+
+
+_BRACKET_OR_QUOTE = re.compile(r"[\[\]{}()]|(\\*+)([\"'])")
+
+
+def _closing_bracket(text: str, start: int) -> int:
+    """Return where what a bracket opens ends, or the text's end."""
+    depth = 0
+    at = start
+    while found := _BRACKET_OR_QUOTE.search(text, at):
+        at = found.end()
+        if found[2]:
+            at = min(_closing_quote(text, at, found[2], len(found[1])) + len(found[0]), len(text))
+        elif found[0] in _BRACKETS:
+            depth += 1
+        else:
+            depth -= 1
+            if depth <= 0:
+                return at
+    return len(text)
+
+
+def _unquoted_value(
+    text: str, found: re.Match[str], meaning: str, start: int
+) -> tuple[int, int, str] | None:
+    name = re.sub(r"[\W_]", "", found["name"]).lower()
+    separator = found["separator"] or ""
+    if separator == ":" and name.endswith(_WHOLE_LINE):
+        end = _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
+        return (start, end, CENSORED) if end > start else None
+    end = _UNQUOTED.match(text, start).end()  # type: ignore[union-attr]
+    value = text[start:end].rstrip(")]}.!?:")
+    if not value or value.lower() in _NO_SECRET:
+        return None
+    is_prose = separator == ":" and value.isalpha()
+    if meaning == "spoken" and (separator == ":" or value.replace(".", "").isdigit()):
+        return None  # its end cannot be seen, or it is a number
+    if value.lower() in _SCHEMES:
+        gap = re.compile(r"[ ]*+").match(text, end).end()  # type: ignore[union-attr]
+        after = _UNQUOTED.match(text, gap).end()  # type: ignore[union-attr]
+        return (gap, after, CENSORED) if after > gap > end else None
+    if is_prose and name.endswith(_WEAK_ENDINGS):
+        return None
+    return start, start + len(value), CENSORED
