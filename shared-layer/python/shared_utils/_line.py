@@ -115,6 +115,8 @@ class Bound:
 
 def _top_text(outer: Bound, bound: Bound, top: dict[str, Any]) -> str:
     """Return the members at a line's top; a name that is further in takes the place of others."""
+    if not top and not (outer.top and bound.top):
+        return outer.top_text + bound.top_text
     merged = {**outer.top, **bound.top, **top}
     if len(merged) < len(outer.top) + len(bound.top) + len(top):
         return _members(merged)
@@ -255,12 +257,7 @@ def line(
             or "stack_info" in fields
         ):
             error = _take_error(fields, message, args, error)
-        scope = _current_scope()
-        outer = scope.bound
-        if outer is None or outer.rules is not _redaction.policy:
-            outer = scope.bound = Bound(scope.fields)
-        if bound.off:
-            outer = outer.without(bound.off)
+        outer = _outer(bound)
         if type(message) is not str or len(message) > SHORT_CHARS:
             message = text(message)
         top: dict[str, Any] = {}
@@ -273,20 +270,30 @@ def line(
             _scrub_texts(context)
         if "opentelemetry.trace" in sys.modules:
             _put_span(top)
-        if top or (outer.top and bound.top):
-            top_text = _top_text(outer, bound, top)
-        else:
-            top_text = outer.top_text + bound.top_text
+        top_text = _top_text(outer, bound, top)
         shown = _joined(level, bound.head, message, top_text, error, root, context)
         if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
             ids = {**outer.top, **bound.top, **top}
             shown = _fitted(shown, level, bound.head, message, ids, error, root, context)
         return shown
-    except (Exception, SystemExit):  # the last resort: that something was logged is not lost
-        return (
-            f'{{"timestamp":"{timestamp(time.time_ns())}","level":"{level}",'
-            f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
-        )
+    except (Exception, SystemExit):  # that something was logged is not lost
+        return _last_resort(level, root)
+
+
+def _outer(bound: Bound) -> Bound:
+    """Return the fields of this invocation or block, without those that a logger takes off."""
+    scope = _current_scope()
+    outer: Bound | None = scope.bound
+    if outer is None or outer.rules is not _redaction.policy:
+        outer = scope.bound = Bound(scope.fields)
+    return outer.without(bound.off) if bound.off else outer
+
+
+def _last_resort(level: str, root: str) -> str:
+    return (
+        f'{{"timestamp":"{timestamp(time.time_ns())}","level":"{level}",'
+        f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
+    )
 
 
 def _joined(
