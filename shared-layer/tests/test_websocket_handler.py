@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import metrics_emitter, structured_logger, websocket_handler
+from shared_utils import _invocation, metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError, ErrorCode, ErrorCodeBase, ValidationError
 from shared_utils.metrics_emitter import MetricsEmitter
@@ -2132,7 +2132,7 @@ def test_metrics_are_not_in_a_line_that_lambda_drops(monkeypatch):
 
 
 def test_cold_start_is_counted_once(monkeypatch):
-    monkeypatch.setattr(metrics_emitter, "_cold", True)
+    monkeypatch.setattr(_invocation, "_start", _invocation._COLD)
     handler = heartbeat_of(raises(ValueError))
 
     _, first = handle(handler, message_event(HEARTBEAT))
