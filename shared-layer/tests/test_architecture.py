@@ -27,6 +27,7 @@ ARROWS = {
     "_patterns": set(),
     "_functions": set(),
     "_event_loop": set(),
+    "_attributes": set(),
     "error_codes": set(),
     "table_names": {"error_codes"},
     "structured_logger": {"_functions", "error_codes"},
@@ -47,7 +48,7 @@ ARROWS = {
 }
 # Imported by whom they may be, and import no sibling.
 LEAF = {"_wire"}
-LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop"}
+LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop", "_attributes"}
 # What a caller's type is called; at run time the arrow has one direction only.
 FOR_HINTS_ONLY = {"_signed_http": {"connections"}}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
