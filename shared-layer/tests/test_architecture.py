@@ -23,6 +23,7 @@ ARROWS = {
     "_patterns": set(),
     "_functions": set(),
     "_event_loop": set(),
+    "_attributes": set(),
     "error_codes": set(),
     "table_names": {"error_codes"},
     "structured_logger": {"_functions", "error_codes"},
@@ -46,7 +47,10 @@ ARROWS = {
 }
 # Imported by whom they may be, and import no sibling.
 LEAF = {"_wire"}
-LEAVES = {"_wire", "_values", "_patterns", "_functions", "_event_loop", "_http1", "_sigv4"}
+LEAVES = {
+    *("_wire", "_values", "_patterns", "_functions", "_event_loop"),
+    *("_attributes", "_http1", "_sigv4"),
+}
 # By name at run time: the package's own modules, and botocore if there are no plain credentials.
 # An annotation is text, and one function finds what it names.
 DYNAMIC = {"__init__": ["__import__"], "_signed_http": ["import_module"], "_annotations": ["eval"]}
