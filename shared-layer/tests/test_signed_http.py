@@ -29,7 +29,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared_utils import _http1, _signed_http
-from shared_utils._signed_http import Job, Request, Run
+from shared_utils._signed_http import Job, Run, SignedRequest
 from shared_utils._sigv4 import Signer
 
 LARGEST = 128 * 1024
@@ -136,7 +136,7 @@ def test_request_to_an_api(connect):
     """Signed by botocore's SigV4Auth in the first place."""
     sender = connect("https://abc123.execute-api.eu-west-1.amazonaws.com/prod", clock=Clock())
     client = _signed_http.Client(sender._endpoint)
-    run = Run(client, Request("POST", b"hello"), ["Jo5h9cOaIAMCKHg="], 1.0, lambda job: None)
+    run = Run(client, SignedRequest("POST", b"hello"), ["Jo5h9cOaIAMCKHg="], 1.0, lambda job: None)
 
     request = run._bytes_of(Job("Jo5h9cOaIAMCKHg="))
     run.selector.close()
