@@ -37,6 +37,17 @@ ARROWS = {
     "_aws_endpoint": {"error_codes"},
     "_signed_http": {"_aws_endpoint", "_http1", "_sigv4"},
     "connections": {"_signed_http", "_aws_endpoint", "error_codes"},
+    "_dynamodb_endpoint": {"_aws_endpoint"},
+    "_dynamodb_requests": {"_attributes"},
+    "_dynamodb_calls": {
+        *("_dynamodb_requests", "_attributes", "_signed_http", "_http1", "_aws_endpoint"),
+        "error_codes",
+    },
+    "_dynamodb_batches": {"_dynamodb_calls", "_dynamodb_requests", "_attributes"},
+    "dynamodb": {
+        *("_dynamodb_batches", "_dynamodb_calls", "_dynamodb_endpoint", "_dynamodb_requests"),
+        *("_attributes", "_aws_endpoint"),
+    },
     "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
     "_routes": {"_functions", "error_codes", "records"},
     "websocket_handler": {
@@ -216,6 +227,14 @@ def test_the_proof_above_can_see_an_expensive_module(module):
         pytest.param("Record", {"records", "_kinds", "error_codes"}, id="records"),
         pytest.param(
             "Connections", {"connections", "_aws_endpoint", "error_codes"}, id="connections"
+        ),
+        pytest.param(
+            "Table",
+            {
+                *("dynamodb", "_dynamodb_batches", "_dynamodb_calls", "_dynamodb_endpoint"),
+                *("_dynamodb_requests", "_aws_endpoint", "error_codes"),
+            },
+            id="dynamodb",
         ),
         pytest.param(
             "WebSocketHandler",

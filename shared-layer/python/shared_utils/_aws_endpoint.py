@@ -76,7 +76,7 @@ class Endpoint:
     ) -> None:
         """Check that the way there is direct; `place` is as `split_url` returns it."""
         self.tls, self.host, self.port, self.path = place
-        if not re.fullmatch(THIS_MACHINE, self.host):
+        if self.tls and not re.fullmatch(THIS_MACHINE, self.host):
             _refuse_proxy(self.host, environ)
         host = f"[{self.host}]" if ":" in self.host else self.host
         self.host_header = host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"

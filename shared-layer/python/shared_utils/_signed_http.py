@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._http1 import Answer
     from ._sigv4 import Credentials
 
-__all__ = ["MAX_IDLE_SECONDS", "Client", "Job", "Request", "Run", "error_name", "jitter"]
+__all__ = ["MAX_IDLE_SECONDS", "Client", "Job", "Run", "SignedRequest", "error_name", "jitter"]
 
 # A socket that rested longer may have been closed while the environment was frozen.
 MAX_IDLE_SECONDS = 5.0
@@ -175,7 +175,7 @@ def is_quiet(sock: socket, would_block: tuple[type[Exception], ...]) -> bool:
 # --- the call ----------------------------------------------------------------------------------
 
 
-class Request:
+class SignedRequest:
     """What a call sends to the path of each name.
 
     `headers` are signed, too; names in lower case. A `repeatable` request may reach the server
@@ -252,7 +252,7 @@ class Run:
     def __init__(
         self,
         client: Client,
-        request: Request,
+        request: SignedRequest,
         names: Iterable[str],
         timeout_seconds: float,
         retry: Callable[[Job], float | None],

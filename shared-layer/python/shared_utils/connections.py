@@ -259,7 +259,7 @@ class Connections:
         self, method: str, names: list[str], body: bytes, timeout_seconds: float | None
     ) -> tuple[dict[str, Outcome], bytes]:
         """Return each name's outcome and the last one's answer."""
-        from ._signed_http import Client, Request, Run
+        from ._signed_http import Client, Run, SignedRequest
 
         if not names:
             return {}, b""
@@ -267,7 +267,7 @@ class Connections:
         if client is None:  # two threads that begin get the same one
             client = self.__dict__.setdefault("_client", Client(self._endpoint))
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        run = Run(client, Request(method, body), names, timeout, self._pause)
+        run = Run(client, SignedRequest(method, body), names, timeout, self._pause)
         run.run()
         outcomes = {name: _outcome(job) for name, job in run.jobs.items()}
         return outcomes, run.jobs[names[-1]].body
