@@ -39,7 +39,7 @@ SCHEMA = {
     "BillingMode": "PAY_PER_REQUEST",
 }
 
-IDS = st.sampled_from(["a", "b", 'é/=+"\\ 🎙'])
+IDS = st.sampled_from(["a", "a", "a", "b", 'é/=+"\\ 🎙'])
 MOMENTS = st.sampled_from([0, -1, Decimal("2.5"), 10**20])
 KEYS = st.fixed_dictionaries({"id": IDS, "at": MOMENTS})
 WRONG_KEYS = st.sampled_from(
@@ -249,12 +249,13 @@ def reads(draw, given):
     """Return the rest of a query's or scan's arguments."""
     arguments = draw(
         options(
-            Limit=[1, 2, 3, 9],
+            Limit=[1, 2, 9],
             ConsistentRead=[True, False],
-            Select=["COUNT", "ALL_ATTRIBUTES"],
             ReturnConsumedCapacity=CAPACITY,
         )
     )
+    if draw(st.integers(1, 5)) == 5:
+        arguments["Select"] = draw(st.sampled_from(["COUNT", "ALL_ATTRIBUTES"]))
     if draw(st.booleans()):
         given["FilterExpression"] = draw(mostly(CONDITIONS, WRONG_CONDITIONS))
     if "Select" not in arguments and draw(st.booleans()):
@@ -266,7 +267,7 @@ def reads(draw, given):
 def queries(draw):
     index, condition = draw(mostly(KEY_CONDITIONS, WRONG_KEY_CONDITIONS))
     arguments = draw(reads({"KeyConditionExpression": condition}))
-    arguments |= draw(options(ScanIndexForward=[True, False]))
+    arguments |= draw(options(ScanIndexForward=[False, True, False]))
     if index:
         arguments["IndexName"] = index
     elif draw(st.booleans()):
@@ -342,6 +343,14 @@ def _check(draw):
     return {"ConditionCheck": {"TableName": TABLE, "Key": draw(KEYS), **given}}
 
 
-WRITES = st.one_of(puts(), puts(), updates(), updates(), deletes(), transactions(), batch_writes())
-READS = st.one_of(gets(), queries(), scans(), batch_gets())
-OPERATIONS = st.lists(st.one_of(WRITES, WRITES, READS), min_size=8, max_size=16)
+OPERATION = st.sampled_from(
+    [
+        *(puts, updates, updates, updates, deletes, transactions, transactions, batch_writes),
+        *(gets, queries, queries, scans, batch_gets),
+    ]
+).flatmap(lambda operation: operation())
+# Some items first, so that there is something to find.
+OPERATIONS = st.tuples(
+    st.lists(items().map(lambda item: ("put_item", {"Item": item})), min_size=3, max_size=6),
+    st.lists(OPERATION, min_size=8, max_size=14),
+).map(lambda parts: [*parts[0], *parts[1]])
