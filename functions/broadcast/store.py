@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.table_names import get_table_name
@@ -29,6 +27,7 @@ from .sessions import (
     check_is_open,
 )
 from .tokens import is_token_of, participant_id_of
+from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +36,7 @@ if TYPE_CHECKING:
 
     Item = dict[str, Any]
 
-V = TypeVar("V")
-
-__all__ = ["Change", "Found", "Store", "connect", "no_session"]
+__all__ = ["Change", "Store", "connect", "no_session"]
 
 # What is kept of a connection outlives its two hours, so that its token can re-attach; a session's
 # item outlives the session, so that a late participant gets the answer that it is over.
@@ -71,20 +68,11 @@ def connect() -> Any:
     return botocore.session.get_session().create_client("dynamodb", config=config)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """What came of a conditional update: the item after it, or, if it was not done, as it is."""
 
     done: bool
     item: Item | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found(Generic[V]):
-    """What a scan found; `complete` if it went over the whole table."""
-
-    found: list[V]
-    complete: bool
 
 
 class Store:
@@ -182,7 +170,7 @@ class Store:
             left = current
         if left is not None and not self._close(left).done:
             left = None  # it was closed before
-        return replace(moved, left_connection_id=left)
+        return moved.replace(left_connection_id=left)
 
     def _claim(self, participant: Participant) -> None:
         """Store a participant on a connection that has no session yet."""
@@ -524,20 +512,18 @@ class Store:
 
     # --- for housekeeping ------------------------------------------------------------------------
 
-    def open_sessions(self, keep_going: Callable[[], bool]) -> Found[Session]:
-        """Return the sessions that nobody has ended yet."""
+    def open_sessions(self, keep_going: Callable[[], bool]) -> tuple[list[Session], bool]:
+        """Return the sessions that nobody has ended yet, and whether these are all."""
         items, complete = self._scan(
             self.sessions_table, "#status = :active", {":active": ACTIVE}, keep_going
         )
-        return Found([session for item in items if (session := _session(item))], complete)
+        return [session for item in items if (session := _session(item))], complete
 
-    def open_participants(self, keep_going: Callable[[], bool]) -> Found[Participant]:
-        """Return everyone whose connection is not marked as closed."""
+    def open_participants(self, keep_going: Callable[[], bool]) -> tuple[list[Participant], bool]:
+        """Return everyone whose connection is not marked as closed, and whether these are all."""
         condition = "attribute_not_exists(#disconnectedAt)"
         items, complete = self._scan(self.connections_table, condition, {}, keep_going)
-        return Found(
-            [participant for item in items if (participant := _participant(item))], complete
-        )
+        return [participant for item in items if (participant := _participant(item))], complete
 
     def _scan(
         self, table: str, condition: str, values: Item, keep_going: Callable[[], bool]

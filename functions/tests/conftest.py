@@ -15,7 +15,7 @@ import pytest
 
 from broadcast.pace import Pace
 from broadcast.quality import QualityWatch
-from broadcast.recent import Recent
+from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
 from shared_utils import Outcome
 from shared_utils.table_names import TABLES
@@ -134,7 +134,7 @@ class System:
             monkeypatch.setattr(module.app, "pace", pace)
         self.store = MODULES["session"].app.store
         monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
-        monkeypatch.setattr(MODULES["audio"], "sessions", Recent(2.0, self.clock))
+        monkeypatch.setattr(MODULES["audio"], "sessions", RecentSessions(2.0, self.clock))
         monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
 
     def lines(self) -> CapturedLines:
@@ -149,7 +149,7 @@ class System:
     def set(self, handler_name: str, **values) -> None:
         """Change settings of one function."""
         app = MODULES[handler_name].app
-        fields = {name: getattr(app.settings, name) for name in BroadcastSettings.__slots__}
+        fields = {name: getattr(app.settings, name) for name in BroadcastSettings().to_dict()}
         self._monkeypatch.setattr(app, "settings", BroadcastSettings(**{**fields, **values}))
 
     def app(self, name: str):

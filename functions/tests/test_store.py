@@ -1,7 +1,5 @@
 """The repository, against a real DynamoDB API: the shape of the items, and what happens once only."""
 
-from dataclasses import replace
-
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -136,16 +134,16 @@ def test_listener_item_has_the_shape_that_others_know(store, session):
 
 
 def test_session_id_that_is_taken_changes_nothing(store, session):
-    other = replace(SPEAKER, connection_id="other", participant_id="other")
+    other = SPEAKER.replace(connection_id="other", participant_id="other")
 
-    assert store.create(other, replace(SESSION, speaker_connection_id="other")) is False
+    assert store.create(other, SESSION.replace(speaker_connection_id="other")) is False
     assert store.session(SESSION_ID) == session
     assert store.participant("other") is None
 
 
 def test_connection_that_has_a_session_makes_no_other(store, session):
     with refused(ErrorCode.SESSION_ALREADY_EXISTS):
-        store.create(SPEAKER, replace(SESSION, session_id="golden-eagle-428"))
+        store.create(SPEAKER, SESSION.replace(session_id="golden-eagle-428"))
 
     assert store.session("golden-eagle-428") is None
 
@@ -194,7 +192,7 @@ def test_full_session_takes_nobody_until_one_leaves(store, session):
             id="ended",
         ),
         pytest.param(
-            lambda store: store.create(SPEAKER, replace(SESSION, ends_at=NOW_MS)),
+            lambda store: store.create(SPEAKER, SESSION.replace(ends_at=NOW_MS)),
             ErrorCode.SESSION_EXPIRED,
             id="expired",
         ),
@@ -248,7 +246,7 @@ def test_who_was_closed_but_not_counted_out_still_can_be(store, session):
 def test_touch_moves_the_last_activity_of_an_open_connection(store, session):
     store.now += 30
 
-    assert store.touch("speaker") == replace(SPEAKER, last_activity_at=NOW_MS + 30_000)
+    assert store.touch("speaker") == SPEAKER.replace(last_activity_at=NOW_MS + 30_000)
     assert store.touch("nobody") is None
 
 
@@ -537,18 +535,17 @@ def test_scans_go_over_all_pages_and_leave_out_what_is_over(store, session):
     store.leave("bob")
     store._client = Pages(store.client)
 
-    participants = store.open_participants(lambda: True)
-    sessions = store.open_sessions(lambda: True)
+    participants, are_all = store.open_participants(lambda: True)
 
-    assert sorted(someone.connection_id for someone in participants.found) == [
+    assert sorted(someone.connection_id for someone in participants) == [
         "ann",
         "eve",
         "speaker",
     ]
-    assert [found.session_id for found in sessions.found] == [SESSION_ID]
-    assert (participants.complete, sessions.complete) == (True, True)
+    assert are_all is True
+    assert store.open_sessions(lambda: True) == ([store.session(SESSION_ID)], True)
     store.end_as_speaker(SPEAKER, "speakerEnded")
-    assert store.open_sessions(lambda: True).found == []
+    assert store.open_sessions(lambda: True) == ([], True)
 
 
 def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
@@ -557,14 +554,14 @@ def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
     store._client = Pages(store.client)
     time_left = iter([True, True, False])
 
-    first = store.open_participants(lambda: next(time_left))
-    second = store.open_participants(lambda: True)
-    third = store.open_participants(lambda: True)
+    first, first_is_all = store.open_participants(lambda: next(time_left))
+    second, second_is_all = store.open_participants(lambda: True)
+    _, third_is_all = store.open_participants(lambda: True)
 
-    names = [someone.connection_id for someone in first.found + second.found]
+    names = [someone.connection_id for someone in first + second]
     assert sorted(names) == ["ann", "bob", "eve", "speaker"]
-    assert len(first.found) == 2
-    assert [first.complete, second.complete, third.complete] == [False, False, True]
+    assert len(first) == 2
+    assert [first_is_all, second_is_all, third_is_all] == [False, False, True]
 
 
 # --- failures
