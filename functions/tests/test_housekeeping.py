@@ -235,7 +235,7 @@ def test_listener_who_was_closed_but_not_counted_out_is_counted_out(system):
 def test_listener_whose_item_is_lost_is_counted_out(system, dynamodb, tables):
     session_id = system.open("ann", "bob")
     key = {"connectionId": {"S": "ann"}}
-    dynamodb.delete_item(TableName=tables["connections_table"], Key=key)
+    dynamodb.delete_item(TableName=tables["connections"], Key=key)
 
     system.keep_house()
 

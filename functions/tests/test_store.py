@@ -1,12 +1,11 @@
 """The repository, against a real DynamoDB API: the shape of the items, and what happens once only."""
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
-
 from broadcast.sessions import Participant, Session
-from broadcast.store import Store, connect
+from broadcast.store import Store
 from broadcast.tokens import digest_of
 from shared_utils import ApplicationError, AudioFormat, BroadcastState, ErrorCode
+from shared_utils.dynamodb import DynamoDBError, Table, TransactionCanceled
 
 NOW = 1_767_225_600
 NOW_MS = NOW * 1000
@@ -37,19 +36,18 @@ def failures():
 
 
 class MovableStore(Store):
-    """A store whose clock is moved by the test; seconds."""
+    """A store whose clock is moved by the test, in seconds; `client` is boto3's."""
 
     now = NOW
 
-    def __init__(self, connect, on_failure):
-        super().__init__(connect, lambda: self.now, on_failure)
+    def __init__(self, client, on_failure):
+        self.client = client
+        super().__init__(lambda: self.now, on_failure)
 
 
 @pytest.fixture
-def store(dynamodb, tables, monkeypatch, failures):
-    for table in ("SESSIONS", "CONNECTIONS", "RATE_LIMITS"):
-        monkeypatch.setenv(f"{table}_TABLE_NAME", tables[f"{table.lower()}_table"])
-    return MovableStore(lambda: dynamodb, on_failure=lambda *failure: failures.append(failure))
+def store(dynamodb, tables, failures):
+    return MovableStore(dynamodb, on_failure=lambda *failure: failures.append(failure))
 
 
 @pytest.fixture
@@ -60,13 +58,13 @@ def session(store):
 
 def raw(store, table: str, **key: str):
     typed = {name: {"S": value} for name, value in key.items()}
-    name = getattr(store, table)
+    name = getattr(store, table).table.name
     return store.client.get_item(TableName=name, Key=typed, ConsistentRead=True).get("Item")
 
 
 def indexed(store) -> list[tuple[str, str]]:
     answer = store.client.query(
-        TableName=store.connections_table,
+        TableName=store.connections.table.name,
         IndexName="sessionId-targetLanguage-index",
         KeyConditionExpression="sessionId = :id",
         ExpressionAttributeValues={":id": {"S": SESSION_ID}},
@@ -89,7 +87,7 @@ def test_session_comes_back_as_it_was_stored(store, session):
 
 
 def test_session_item_has_the_shape_that_others_know(store, session):
-    assert raw(store, "sessions_table", sessionId=SESSION_ID) == {
+    assert raw(store, "sessions", sessionId=SESSION_ID) == {
         "sessionId": {"S": SESSION_ID},
         "status": {"S": "active"},
         "sourceLanguage": {"S": "en"},
@@ -120,7 +118,7 @@ def test_session_item_has_the_shape_that_others_know(store, session):
 def test_listener_item_has_the_shape_that_others_know(store, session):
     store.join(participant("ann"), 500)
 
-    assert raw(store, "connections_table", connectionId="ann") == {
+    assert raw(store, "connections", connectionId="ann") == {
         "connectionId": {"S": "ann"},
         "sessionId": {"S": SESSION_ID},
         "role": {"S": "listener"},
@@ -257,7 +255,7 @@ def test_touch_of_a_closed_connection_is_refused_and_makes_no_item(store, sessio
         store.touch("speaker")
     assert store.touch_if_open("speaker") is False
     assert store.touch_if_open("nobody") is False
-    assert raw(store, "connections_table", connectionId="nobody") is None
+    assert raw(store, "connections", connectionId="nobody") is None
 
 
 def test_mark_is_set_once(store, session):
@@ -311,7 +309,7 @@ def test_session_over_is_ended_once_and_its_item_kept_for_an_hour(store, session
     ended = [store.end_over(session, "expired"), store.end_over(session, "expired")]
 
     assert [found is not None for found in ended] == [True, False]
-    item = raw(store, "sessions_table", sessionId=SESSION_ID)
+    item = raw(store, "sessions", sessionId=SESSION_ID)
     assert (item["status"]["S"], item["endReason"]["S"]) == ("ended", "expired")
     assert item["endedAt"]["N"] == str((NOW + 7200) * 1000)
     assert item["expiresAt"]["N"] == str(NOW + 7200 + 3600)
@@ -344,7 +342,7 @@ def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, 
 
     assert left == ["ann", "ann-2"]
     assert store.session(SESSION_ID).audience == ["ann-3"]
-    kept = raw(store, "connections_table", connectionId="ann")["ttl"]["N"]
+    kept = raw(store, "connections", connectionId="ann")["ttl"]["N"]
     assert kept == str(NOW + 6000 + 3 * 3600)
 
 
@@ -505,7 +503,7 @@ def test_creations_are_counted_in_a_window_that_begins_with_the_first(store):
 
 def test_addresses_are_counted_apart_and_forgotten(store):
     assert [store.count_creation(address, 1) for address in ("a", "b")] == [0, 0]
-    assert raw(store, "rate_limits_table", identifier="createSession#a") == {
+    assert raw(store, "counters", identifier="createSession#a") == {
         "identifier": {"S": "createSession#a"},
         "count": {"N": "1"},
         "windowStart": {"N": str(NOW_MS)},
@@ -516,24 +514,18 @@ def test_addresses_are_counted_apart_and_forgotten(store):
 # --- scans
 
 
-class Pages:
-    """A client that answers scans with one item a page."""
-
-    def __init__(self, client):
-        self._client = client
-
-    def __getattr__(self, name):
-        return getattr(self._client, name)
+class Pages(Table):
+    """A table that answers scans with one item a page."""
 
     def scan(self, **arguments):
-        return self._client.scan(Limit=1, **arguments)
+        return super().scan(Limit=1, **arguments)
 
 
 def test_scans_go_over_all_pages_and_leave_out_what_is_over(store, session):
     for name in ("ann", "bob", "eve"):
         store.join(participant(name), 500)
     store.leave("bob")
-    store._client = Pages(store.client)
+    store.connections.table = Pages(store.connections.table.name)
 
     participants, are_all = store.open_participants(lambda: True)
 
@@ -551,7 +543,7 @@ def test_scans_go_over_all_pages_and_leave_out_what_is_over(store, session):
 def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
     for name in ("ann", "bob", "eve"):
         store.join(participant(name), 500)
-    store._client = Pages(store.client)
+    store.connections.table = Pages(store.connections.table.name)
     time_left = iter([True, True, False])
 
     first, first_is_all = store.open_participants(lambda: next(time_left))
@@ -567,23 +559,17 @@ def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
 # --- failures
 
 
-def fail(error):
-    def call(**_):
-        raise error
+def test_failure_is_counted_by_operation_and_code_and_raised(store, failures):
+    store.sessions.table = Table("NotThere")
 
-    return call
+    with pytest.raises(DynamoDBError) as read:
+        store.session(SESSION_ID)
+    with pytest.raises(DynamoDBError) as changed:
+        store.change_broadcast(SPEAKER, {"isPaused": True})
 
-
-def test_failure_is_counted_by_operation_and_code_and_raised(store, failures, monkeypatch):
-    slow = ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com")
-    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
-
-    for error in (slow, denied):
-        store._client = type("Failing", (), {"get_item": staticmethod(fail(error))})
-        with pytest.raises(type(error)):
-            store.session(SESSION_ID)
-
-    assert failures == [("get_item", "ReadTimeoutError"), ("get_item", "AccessDeniedException")]
+    missing = "ResourceNotFoundException"
+    assert failures == [("get_item", missing), ("update_item", missing)]
+    assert read.value.code is changed.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
 
 
 def test_condition_that_is_not_met_is_no_failure(store, session, failures):
@@ -594,40 +580,23 @@ def test_condition_that_is_not_met_is_no_failure(store, session, failures):
     assert failures == []
 
 
-class Conflicting:
-    """A client whose transactions meet another one, a few times."""
+class Conflicting(Table):
+    """A table whose transactions meet another one, a few times."""
 
-    def __init__(self, client, conflicts):
-        self._client, self.conflicts = client, conflicts
-
-    def __getattr__(self, name):
-        return getattr(self._client, name)
+    conflicts = 0
 
     def transact_write_items(self, **arguments):
         if self.conflicts:
             self.conflicts -= 1
-            answer = {
-                "Error": {"Code": "TransactionCanceledException"},
-                "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
-            }
-            raise self._client.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
-        return self._client.transact_write_items(**arguments)
+            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+            raise TransactionCanceled("TransactWriteItems", reasons)
+        return super().transact_write_items(**arguments)
 
 
 @pytest.mark.parametrize(("conflicts", "created"), [(2, True), (3, False)])
-def test_transaction_that_meets_another_is_tried_again(store, dynamodb, conflicts, created):
-    store._client = Conflicting(dynamodb, conflicts)
+def test_transaction_that_meets_another_is_tried_again(store, conflicts, created):
+    store.connections.table = Conflicting(store.connections.table.name)
+    store.connections.table.conflicts = conflicts
 
     assert store.create(SPEAKER, SESSION) is created
     assert (store.session(SESSION_ID) is not None) is created
-
-
-def test_client_is_set_up_to_give_up_long_before_the_integration_does(monkeypatch):
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-
-    config = connect().meta.config
-
-    seconds = config.connect_timeout + config.read_timeout
-    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
-    assert seconds * 3 < 10
