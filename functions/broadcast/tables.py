@@ -12,6 +12,7 @@ import os
 import re
 
 from shared_utils.dynamodb import ConditionFailed, DynamoDBError, Table, TransactionCanceled
+from shared_utils.error_codes import ApplicationError
 
 from .values import Value
 
@@ -149,6 +150,9 @@ class Items:
                 if not error.outcome_unknown or lost == tries:
                     self._on_failure(operation, error.response["Error"]["Code"])
                     raise
+            except ApplicationError as error:  # no credentials, say
+                self._on_failure(operation, error.code)
+                raise
 
 
 def put_both(first: tuple[Items, Item], second: tuple[Items, Item]) -> list[str]:

@@ -207,7 +207,7 @@ def test_closed_session_takes_nobody_and_leaves_the_connection_free(store, chang
 
 
 def test_join_that_was_answered_to_nobody_succeeds_when_it_is_sent_again(store, session):
-    """The SDK repeats a call whose answer was lost: the second one finds what the first has done."""
+    """A call whose answer was lost is repeated: the second one finds what the first has done."""
     store.join(participant("ann"), 500)
 
     assert store._add_listener(participant("ann"), 500).listener_count == 1
