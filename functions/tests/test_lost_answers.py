@@ -23,6 +23,7 @@ class LossyProxy(http.server.ThreadingHTTPServer):
         self._lose: Callable[[str, int], str] = lambda operation, count: ""
         self.lost: Counter[str] = Counter()
         self.transactions: dict[bytes, tuple] = {}
+        self.is_over = threading.Event()
         self._counts: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 
@@ -54,7 +55,9 @@ class PassingOn(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers["X-Amz-Target"].partition(".")[2]
         lost = self.server.loses(operation, body)
-        answer = None if lost == "request" else self.answer(operation, body)
+        answer = self.answer(operation, body) if lost in ("", "answer") else None
+        if lost == "time":
+            self.server.is_over.wait()
         if lost or answer is None:
             self.close_connection = True
             return
@@ -97,6 +100,7 @@ def proxy(emulator, tables, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{proxy.server_port}")
         yield proxy
         Table(tables["sessions"]).close_sockets()
+        proxy.is_over.set()
         proxy.shutdown()
         thread.join()
 
@@ -221,3 +225,15 @@ def test_write_whose_answers_are_all_lost_is_a_failure_that_says_so(proxy, make_
     assert failure["Operation"] == "update_item"
     assert "outcome unknown" in failure["error"]["notes"][0]
     assert proxy.lost == {"UpdateItem": 3}
+
+
+def test_write_ends_with_its_time_and_not_only_with_its_tries(proxy, make_system, monkeypatch):
+    monkeypatch.setattr("broadcast.tables.CALL_SECONDS", 0.2)
+    system = make_system()
+    system.open()
+
+    proxy.lose(lambda operation, count: "time")
+    assert system.send("speaker", "pauseBroadcast") == 500
+
+    assert [message["code"] for _, message in system.take()] == ["INTERNAL_DATABASE_ERROR"]
+    assert proxy.lost == {"UpdateItem": 1}
