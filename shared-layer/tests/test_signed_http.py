@@ -806,6 +806,25 @@ def test_hands_that_are_not_shaken_are_failed(connect, certificate, on_accept, r
     assert outcome.reason.startswith(reason)
 
 
+def test_clients_of_all_apis_share_one_tls_context(tmp_path):
+    """To read the system's certificates takes longer than all else of a first call."""
+    _, trusted = make_certificate(tmp_path, "localhost")
+    other = tmp_path / "other.pem"
+    other.write_bytes(trusted.read_bytes())
+
+    def context(service, **environ):
+        place = (True, f"{service}.us-east-1.amazonaws.com", 443, "/")
+        environ = {**ENVIRON, **environ}
+        return Client(Endpoint(place, "us-east-1", service, environ=environ)).tls_context()
+
+    bundles = [str(trusted), str(trusted), str(other)]
+    contexts = [context("dynamodb", AWS_CA_BUNDLE=bundle) for bundle in bundles]
+
+    assert context("dynamodb") is context("execute-api")
+    assert contexts[0] is contexts[1]
+    assert len({*contexts, context("dynamodb")}) == 3
+
+
 # --- what its user decides ------------------------------------------------------------------------
 
 

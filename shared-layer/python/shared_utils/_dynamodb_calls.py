@@ -280,7 +280,7 @@ class _Call:
 
         unknown = self._unknown and self._operation not in READS
         details: dict[str, Any] = {
-            "message": job.reason or _safe_message(self._answer),
+            "message": job.reason or _safe_message(self._answer, self._code),
             "status": job.status,
             "request_id": header(job.head, b"x-amzn-requestid")[:80].decode("latin-1"),
             "outcome_unknown": unknown,
@@ -323,7 +323,12 @@ def _item_of(answer: Mapping[str, Any]) -> dict[str, Any] | None:
     return decode_item(answer["Item"]) if answer.get("Item") else None
 
 
-def _safe_message(answer: Mapping[str, Any]) -> str:
-    """Return DynamoDB's sentence up to where it may begin to quote what it was sent."""
-    text = answer.get("message") or answer.get("Message") or ""
-    return re.split(r"[:\"'`{\[<]", str(text), maxsplit=1)[0][:160].strip()
+def _safe_message(answer: Mapping[str, Any], code: str) -> str:
+    """Return DynamoDB's sentence up to where it may begin to quote what it was sent.
+
+    One about missing rights names who, the action and the table, which is what must be repaired.
+    """
+    text = str(answer.get("message") or answer.get("Message") or "")
+    if code == "AccessDeniedException":
+        return text[:400]
+    return re.split(r"[:\"'`{\[<]", text, maxsplit=1)[0][:160].strip()
