@@ -6,7 +6,7 @@ import re
 import pytest
 
 from infrastructure.app import use_node
-from infrastructure.layer import build_layer
+from infrastructure.archives import build_layer
 
 from .conftest import PYTHON, ROOT, Assembly
 
