@@ -17,7 +17,7 @@ from typing import Any
 
 from _harness import fail
 
-__all__ = ["create_tables", "emulator"]
+__all__ = ["client_of", "create_tables", "emulator"]
 
 ROOT = Path(__file__).resolve().parents[1]
 _DEVELOPMENT = ROOT / ".venv" / "dev" / "bin" / "python"
@@ -32,11 +32,25 @@ def emulator() -> Iterator[dict[str, str]]:
     with subprocess.Popen(
         [python, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         try:
             yield json.loads(process.stdout.readline() or fail("the emulator did not start"))
         finally:
             process.stdin.close()
+
+
+def client_of(variables: dict[str, str]) -> Any:
+    """Return boto3's DynamoDB client of the emulator."""
+    import boto3
+
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        region_name=variables["AWS_REGION"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 def create_tables(client: Any, suffix: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ from wslocal.lambda_host.runtime_api import (  # noqa: E402
 )
 from wslocal.lambda_host.variables import function_arn, lambda_variables  # noqa: E402
 
-__all__ = ["Costs", "Function", "cold_start", "cpus", "limited_cpu"]
+__all__ = ["ROOT", "Costs", "Function", "cold_start", "limited_cpu"]
 
 TIMEOUT_SECONDS = 60.0
 # The share of a CPU is enforced in periods of this length: Linux's default is 100 ms, in which a
@@ -96,7 +96,7 @@ async def cold_start(
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,
-            preexec_fn=join,
+            preexec_fn=join,  # noqa: PLW1509 - this process has one thread
         )
         try:
             clock = _cpu_clock(process.pid)
@@ -168,13 +168,7 @@ def _peak_mb(process: int) -> float:
     return int(peak[1]) / 1024 if peak else 0.0
 
 
-# --- CPUs ------------------------------------------------------------------------------------------
-
-
-def cpus() -> tuple[int, int]:
-    """Return a CPU for what is measured and another one, if there is, for all else."""
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[0], usable[-1]
+# --- a share of a CPU ------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

@@ -13,10 +13,8 @@ import asyncio
 import contextlib
 import io
 import json
-import os
 import random
 import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,13 +25,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from _emulator import create_tables, emulator
+from _emulator import client_of, create_tables, emulator
 from _fresh import BENCHMARKS, unpacked_layer
 from _harness import LAYER_SOURCE, Budget, Options, Report, Samples, fail, parse_options
-from _runtime import ROOT, Costs, Function, cold_start, cpus, limited_cpu
-from fan_out import make_certificate
+from _runtime import Costs, Function, cold_start, limited_cpu
+from _server import cpus, make_certificate, pin, server_context
 
-from local.assembly import zip_code
+from local.assembly import build_functions
 from wslocal.http1 import RequestReader, respond
 
 OURS, BOTOCORE, POWERTOOLS = "shared_utils", "botocore", "boto3 + powertools + parser"
@@ -103,11 +101,8 @@ async def serve_apis(
     endpoint: str, posts: list[dict[str, Any]], certificate: Path | None
 ) -> AsyncIterator[dict[str, str]]:
     """Yield the variables that lead to the emulator and to `@connections`, both with TLS if asked."""
-    context = None
-    scheme = "http"
-    if certificate:
-        context, scheme = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), "https"
-        context.load_cert_chain(certificate)
+    context = server_context(certificate) if certificate else None
+    scheme = "https" if certificate else "http"
     host, port = endpoint.removeprefix("http://").split(":")
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,9 +131,8 @@ def deployed(options: Options) -> Iterator[dict[str, tuple[Path, Path | None]]]:
     """Yield each contender's code and layer, unpacked; not the twin where Powertools is not."""
     with tempfile.TemporaryDirectory() as made, unpacked_layer(options) as layer:
         folder = Path(made)
-        with zipfile.ZipFile(
-            io.BytesIO(zip_code(ROOT / "functions", ["broadcast", "handlers"]))
-        ) as ours:
+        zipped = build_functions(["broadcast", "handlers"])
+        with zipfile.ZipFile(io.BytesIO(zipped)) as ours:
             ours.extractall(folder / "ours")
         with zipfile.ZipFile(BENCHMARKS / "contenders" / "botocore.zip") as kept:
             kept.extractall(folder / "kept")
@@ -302,57 +296,54 @@ def judge(report: Report, place: Place, measured: Measurement) -> None:
 
 
 async def measure(options: Options, report: Report, codes: dict[str, Any]) -> None:
-    import boto3
-
-    ours, others = cpus()
-    os.sched_setaffinity(0, {others})
+    """Run the rounds, everything but the functions on a CPU of its own."""
+    free, others = cpus()
+    pin(0, others)
     posts: list[dict[str, Any]] = []
-
-    def pin() -> None:
-        os.sched_setaffinity(0, {ours})
-
-    with (
-        emulator() as root,
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.ExitStack() as groups,
-    ):
-        endpoint = root["AWS_ENDPOINT_URL"]
+    measured = Measurement(codes, posts)
+    with emulator() as root, contextlib.ExitStack() as groups:
         async with contextlib.AsyncExitStack() as servers:
-            serve = lambda certificate: servers.enter_async_context(
-                serve_apis(endpoint, posts, certificate)
-            )
-            plain = Place("", FUNCTIONS, root | await serve(None), pin)
-            places = [plain]
-            if shutil.which("openssl"):
-                tls = await serve(make_certificate(Path(folder)))
-                bundle = {"AWS_CA_BUNDLE": f"{folder}/bundle.pem"}
-                places.append(Place("TLS, ", ("session",), root | tls | bundle, pin))
+            places = [place async for place in open_places(root, posts, servers, free)]
             try:
                 join = groups.enter_context(limited_cpu(QUARTER))
-                places.append(
-                    Place(
-                        "a quarter of a CPU, ",
-                        ("session",),
-                        plain.variables,
-                        lambda: (pin(), join()),
-                    )
-                )
+                places.append(quarter(places[0], join))
             except OSError as error:
                 report.notes.append(f"a quarter of a CPU is left out: {error}")
-            client = boto3.client(
-                "dynamodb",
-                endpoint_url=endpoint,
-                region_name=root["AWS_REGION"],
-                aws_access_key_id=root["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=root["AWS_SECRET_ACCESS_KEY"],
-            )
-            measured = Measurement(codes, posts)
-            await measured.prepare(client, plain)
-            for _ in range(options.rounds(7)):
+            await measured.prepare(client_of(root), places[0])
+            for _ in range(options.rounds(5)):
                 for place in places:
                     await measured.round(place)
     for place in places:
         judge(report, place, measured)
+
+
+async def open_places(
+    root: dict[str, str], posts: list[Any], servers: contextlib.AsyncExitStack, cpu: int
+) -> AsyncIterator[Place]:
+    """Yield the place where all functions are measured, and where openssl is, one with TLS."""
+
+    def join() -> None:
+        pin(0, cpu)
+
+    endpoint = root["AWS_ENDPOINT_URL"]
+    plain = await servers.enter_async_context(serve_apis(endpoint, posts, None))
+    yield Place("", FUNCTIONS, root | plain, join)
+    if shutil.which("openssl"):
+        folder = servers.enter_context(tempfile.TemporaryDirectory())
+        certificate = make_certificate(Path(folder))
+        tls = await servers.enter_async_context(serve_apis(endpoint, posts, certificate))
+        bundle = {"AWS_CA_BUNDLE": f"{folder}/bundle.pem"}
+        yield Place("TLS, ", ("session",), root | tls | bundle, join)
+
+
+def quarter(place: Place, join: Callable[[], object]) -> Place:
+    """Return the place with a quarter of its CPU."""
+
+    def join_both() -> None:
+        place.join()
+        join()
+
+    return Place("a quarter of a CPU, ", ("session",), place.variables, join_both)
 
 
 def main() -> None:
