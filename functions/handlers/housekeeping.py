@@ -68,21 +68,21 @@ def list_tasks(ends: float) -> list[Task]:
     """Return what is due, the most urgent first."""
     # Sessions first: a listener is stored as a participant before the session has it, so a listener
     # who is in a session and not among the participants found later is gone.
-    sessions = store.open_sessions(lambda: time.monotonic() < ends)
-    participants = store.open_participants(lambda: time.monotonic() < ends)
+    sessions, are_all_sessions = store.open_sessions(lambda: time.monotonic() < ends)
+    participants, are_all_participants = store.open_participants(lambda: time.monotonic() < ends)
     now_ms = store.now_ms
-    over = {s.session_id: reason for s in sessions.found if (reason := why_over(s, now_ms))}
-    going_on = [s for s in sessions.found if s.session_id not in over]
+    over = {s.session_id: reason for s in sessions if (reason := why_over(s, now_ms))}
+    going_on = [s for s in sessions if s.session_id not in over]
     tasks: list[Task] = [
-        partial(end, s, over[s.session_id]) for s in sessions.found if s.session_id in over
+        partial(end, s, over[s.session_id]) for s in sessions if s.session_id in over
     ]
     ids = {s.session_id for s in going_on}
-    for participant in participants.found:
+    for participant in participants:
         due = due_tasks(participant, now_ms, app.settings)
-        if due.close or (due and (participant.session_id in ids or not sessions.complete)):
+        if due.close or (due and (participant.session_id in ids or not are_all_sessions)):
             tasks.append(partial(do_due_tasks, participant, due))
-    if participants.complete:
-        open_ids = {participant.connection_id for participant in participants.found}
+    if are_all_participants:
+        open_ids = {participant.connection_id for participant in participants}
         tasks += [
             partial(remove_lost_listener, s, participant_id, listener)
             for s in going_on

@@ -17,8 +17,13 @@ MODULES = sorted([*FUNCTIONS.glob("broadcast/*.py"), *FUNCTIONS.glob("handlers/*
 HANDLER_NAMES = sorted(path.stem for path in FUNCTIONS.glob("handlers/[!_]*.py"))
 # Which of their siblings the rules may import; those that are not here import none.
 ARROWS = {
-    "store": {"sessions", "tokens"},
-    "upkeep": {"sessions", "settings"},
+    "pace": {"values"},
+    "quality": {"values"},
+    "recent": {"sessions"},
+    "sessions": {"values"},
+    "settings": {"values"},
+    "store": {"sessions", "tokens", "values"},
+    "upkeep": {"sessions", "settings", "values"},
 }
 # What the rules may know of the layer: no event, no request, no socket, no log.
 RULES_MAY_USE = {"error_codes", "records", "table_names", "validators", "websocket_messages"}

@@ -6,7 +6,7 @@ import pytest
 def later(system, seconds: float) -> None:
     """Let time pass in which everyone sends heartbeats."""
     system.clock.now += seconds
-    found = system.store.open_participants(lambda: True).found
+    found = system.store.open_participants(lambda: True)[0]
     for participant in found:
         system.store.touch(participant.connection_id)
 
@@ -235,7 +235,7 @@ def test_listener_who_was_closed_but_not_counted_out_is_counted_out(system):
 def test_listener_whose_item_is_lost_is_counted_out(system, dynamodb, tables):
     session_id = system.open("ann", "bob")
     key = {"connectionId": {"S": "ann"}}
-    dynamodb.delete_item(TableName=tables["connections_table"], Key=key)
+    dynamodb.delete_item(TableName=tables["connections"], Key=key)
 
     system.keep_house()
 
@@ -244,8 +244,8 @@ def test_listener_whose_item_is_lost_is_counted_out(system, dynamodb, tables):
 
 def test_listener_who_came_while_the_tables_were_read_stays(system, monkeypatch):
     session_id = system.open("ann")
-    found = system.store.open_participants(lambda: True)
-    late = type(found)([p for p in found.found if p.connection_id != "ann"], complete=True)
+    found, _ = system.store.open_participants(lambda: True)
+    late = [p for p in found if p.connection_id != "ann"], True
     store = system.app("housekeeping").store
     monkeypatch.setattr(store, "open_participants", lambda _: late)
 
@@ -258,8 +258,8 @@ def test_nobody_is_counted_out_after_a_scan_that_is_not_complete(system, monkeyp
     session_id = system.open("ann")
     system.store._close("ann")
     store = system.app("housekeeping").store
-    found = store.open_participants(lambda: True)
-    part = type(found)(found.found, complete=False)
+    found, _ = store.open_participants(lambda: True)
+    part = found, False
     monkeypatch.setattr(store, "open_participants", lambda _: part)
 
     system.keep_house()
@@ -276,7 +276,7 @@ def test_work_stops_when_the_time_is_over_and_the_rest_is_left(system):
 
     assert system.keep_house(remaining_ms=5_000) == {"tasks": 0, "left": 0}
     assert system.take() == []
-    assert len(system.store.open_sessions(lambda: True).found) == 1
+    assert len(system.store.open_sessions(lambda: True)[0]) == 1
 
 
 def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeypatch):

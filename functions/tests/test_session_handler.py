@@ -111,7 +111,7 @@ def test_speaker_who_is_gone_before_the_answer_is_missed(system):
 
     create(system)
 
-    found = system.store.open_sessions(lambda: True).found
+    found = system.store.open_sessions(lambda: True)[0]
     assert [session.speaker_gone_at for session in found] == [int(system.clock.now * 1000)]
 
 
