@@ -74,6 +74,7 @@ _PEERS = (
     "pydantic",
     "msgspec",
     "boto3",
+    "aws-sdk-dynamodb",
     "awslambdaric",
 )
 # Long enough that reading the thread's clock (0.3 us) is nothing, short enough that a round of all

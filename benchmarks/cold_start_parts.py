@@ -27,30 +27,40 @@ os.environ.update(
     METRICS_NAMESPACE="WebSocketAudio",
 )
 """
+# The layer does not do this: it shows what the other certificates cost.
+AMAZON_ROOTS = """
+from binascii import a2b_base64
+with open(ssl.get_default_verify_paths().cafile, "rb") as file:
+    blocks = file.read().split(b"-----BEGIN CERTIFICATE-----")[1:]
+roots = [a2b_base64(block.partition(b"-----END")[0]) for block in blocks]
+roots = [der for der in roots if b"Amazon Root CA" in der or b"Starfield Services Root" in der]
+context.load_verify_locations(cadata=b"".join(roots))
+"""
+NETWORK, HASHES = "import socket, selectors", "import hashlib, hmac, secrets"
 CONTEXT = "import ssl\ncontext = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"
 
 
 def cases(layer: Path, functions: Path) -> dict[str, Fresh]:
-    """Return the parts; which of the layer's modules the function loads, a first run shows."""
+    """Return the parts in the order in which they come; what the function loads, a first run shows."""
     paths, own = (functions, layer), "import handlers.session"
     loaded = run_once(Fresh(own, paths, prelude=SETTINGS))[1]
-    layers = ", ".join(name for name in loaded if name.startswith("shared_utils"))
-    find_layer = f"import sys\nsys.path.insert(1, {str(layer)!r})"
+    layers = f"import {', '.join(name for name in loaded if name.startswith('shared_utils'))}"
+    before = f"import sys\nsys.path.insert(1, {str(layer)!r})\n{NETWORK}\n{HASHES}\n{layers}"
     return {
-        LAYER: Fresh(f"import {layers}", paths),
+        "socket and selectors": Fresh(NETWORK, paths),
+        "hashlib, hmac and secrets": Fresh(HASHES, paths, prelude=NETWORK),
+        LAYER: Fresh(layers, paths, prelude=f"{NETWORK}\n{HASHES}"),
         "the function's modules, and what they do at start": Fresh(
-            own, paths, prelude=f"{SETTINGS}\n{find_layer}\nimport {layers}"
+            own, paths, prelude=f"{SETTINGS}\n{before}"
         ),
-        "hashlib": Fresh("import hashlib", paths),
-        "secrets and hmac, with hashlib loaded": Fresh(
-            "import secrets, hmac", paths, prelude="import hashlib"
-        ),
+        "ssl": Fresh("import ssl", paths, prelude=f"{NETWORK}\n{HASHES}"),
         "a TLS context without certificates": Fresh(
             "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)", paths, prelude="import ssl"
         ),
         "the system's certificates into a TLS context": Fresh(
             "context.load_default_certs()", paths, prelude=CONTEXT
         ),
+        "of these, only the roots that AWS uses": Fresh(AMAZON_ROOTS, paths, prelude=CONTEXT),
     }
 
 
