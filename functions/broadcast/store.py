@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import time
 
-from shared_utils.dynamodb import DynamoDBError, Table
-
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.table_names import get_table_name
 from shared_utils.websocket_messages import SPEAKER
@@ -26,13 +24,15 @@ from .items import (
     session_of,
 )
 from .sessions import ACTIVE, ENDED, Departure, Participant, Reattached, Session, check_is_open
-from .tables import TRIES, Change, Items, put_both
+from .tables import TRIES, Items, put_both
 from .tokens import is_token_of, participant_id_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from .tables import Change
 
     Item = dict[str, Any]
 
@@ -54,12 +54,16 @@ class Store:
         on_failure: Callable[[str, str], object] = lambda operation, code: None,
     ) -> None:
         def items(variable: str, key_name: str) -> Items:
-            return Items(Table(get_table_name(variable)), key_name, on_failure)
+            return Items(get_table_name(variable), key_name, on_failure)
 
         self.sessions = items("SESSIONS_TABLE_NAME", "sessionId")
         self.connections = items("CONNECTIONS_TABLE_NAME", "connectionId")
         self.counters = items("RATE_LIMITS_TABLE_NAME", "identifier")
         self._clock = clock
+
+    def warm_up(self) -> None:
+        """Load what the first call needs, so that the first message does not wait for it."""
+        self.sessions.table.prepare()
 
     @property
     def now_ms(self) -> int:
@@ -438,31 +442,23 @@ class Store:
                     ":before": now - CREATION_WINDOW_MS,
                     ":ttl": now // 1000 + _KEEP_COUNTER_SECONDS,
                 },
+                is_ours=lambda item: item["windowStart"] == now,
             )
             if opened.done:
                 return 0
             item = opened.item or {}
-            counted = self._count(key, item["windowStart"], limit)
+            counted = self.counters.update(
+                key,
+                "SET #count = #count + :one",
+                "#windowStart = :seen AND #count < :limit",
+                {":one": 1, ":limit": limit, ":seen": item["windowStart"]},
+                only_once=True,
+            )
             if counted.done:
                 return 0
             if counted.item and counted.item["windowStart"] == item["windowStart"]:
                 break
         return max(int(item.get("windowStart", now)) + CREATION_WINDOW_MS - now, 1)
-
-    def _count(self, key: str, window_start: object, limit: int) -> Change:
-        """Add one to a counter that is below its limit; one whose answer is lost is taken as added."""
-        try:
-            return self.counters.update(
-                key,
-                "SET #count = #count + :one",
-                "#windowStart = :seen AND #count < :limit",
-                {":one": 1, ":limit": limit, ":seen": window_start},
-                tries=1,
-            )
-        except DynamoDBError as error:
-            if not error.outcome_unknown:
-                raise
-            return Change(True, None)
 
     # --- for housekeeping ------------------------------------------------------------------------
 

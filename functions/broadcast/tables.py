@@ -8,9 +8,10 @@ whether it shows what the first attempt wrote.
 
 from __future__ import annotations
 
+import os
 import re
 
-from shared_utils.dynamodb import ConditionFailed, DynamoDBError, TransactionCanceled
+from shared_utils.dynamodb import ConditionFailed, DynamoDBError, Table, TransactionCanceled
 
 from .values import Value
 
@@ -18,8 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from shared_utils.dynamodb import Table
 
     Item = dict[str, Any]
 
@@ -41,9 +40,9 @@ class Items:
     """The items of one table; `on_failure` gets the operation and the error's code when DynamoDB fails."""
 
     def __init__(
-        self, table: Table, key_name: str, on_failure: Callable[[str, str], object]
+        self, table_name: str, key_name: str, on_failure: Callable[[str, str], object]
     ) -> None:
-        self.table = table
+        self.table = Table(table_name)
         self._key_name = key_name
         self._on_failure = on_failure
         self._broken_off: Item = {}  # where a scan that had no more time is to go on
@@ -77,18 +76,18 @@ class Items:
         participant_id: str = "",
         returns: str = "ALL_NEW",
         is_ours: Callable[[Item], bool] = lambda item: False,
-        tries: int = TRIES,
+        only_once: bool = False,
     ) -> Change:
-        """Do an update if a condition holds, once.
+        """Do an update if a condition holds.
 
         Expressions name attributes as `#name`, and `participant_id` as `#participant`. `is_ours` is
-        needed by an update that makes its own condition false. One that would do more the second
-        time has one try, and raises an error whose `outcome_unknown` is true.
+        needed by an update that makes its own condition false, `only_once` by one that would do more
+        the second time: if its answer is lost, it counts as done.
         """
         return self._conditional(
             "update_item",
             is_ours,
-            tries,
+            only_once,
             Key={self._key_name: key},
             ReturnValues=returns,
             UpdateExpression=action,
@@ -122,12 +121,16 @@ class Items:
         self,
         operation: str,
         is_ours: Callable[[Item], bool],
-        tries: int = TRIES,
+        only_once: bool = False,
         **arguments: Any,
     ) -> Change:
-        answer, lost = self.call(
-            operation, tries, ReturnValuesOnConditionCheckFailure="ALL_OLD", **arguments
-        )
+        arguments["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        try:
+            answer, lost = self.call(operation, 1 if only_once else TRIES, **arguments)
+        except DynamoDBError as error:
+            if not (only_once and error.outcome_unknown):
+                raise
+            return Change(True, None)
         if isinstance(answer, ConditionFailed):
             item = answer.item
             return Change(lost and item is not None and is_ours(item), item)
@@ -156,18 +159,18 @@ def put_both(first: tuple[Items, Item], second: tuple[Items, Item]) -> list[str]
                 "TableName": items.table.name,
                 "Item": item,
                 "ConditionExpression": items.is_absent,
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
         for items, item in (first, second)
     ]
     reasons: list[str] = []
     for _ in range(TRIES):
-        answer, lost = first[0].call("transact_write_items", TransactItems=puts)
+        token = os.urandom(16).hex()  # of all tries: what has one token is done once
+        answer, _ = first[0].call(
+            "transact_write_items", TransactItems=puts, ClientRequestToken=token
+        )
         if not isinstance(answer, TransactionCanceled):
             return []
-        if lost and answer.reasons[0].get("Item") == first[1]:
-            return []  # stored by the first try
         reasons = [str(reason.get("Code")) for reason in answer.reasons]
         if "TransactionConflict" not in reasons:  # another one is at these items right now
             return reasons

@@ -298,11 +298,23 @@ def tables(dynamodb, monkeypatch):
 
 
 @pytest.fixture
-def system(tables, monkeypatch, capsys):
-    """Return the whole system. Nothing secret may be in what it writes."""
-    system = System(tables, monkeypatch, capsys)
-    yield system
-    written = str(system.lines())
-    assert CHUNK not in written
-    for token in system.tokens.values():
-        assert token.rpartition(".")[2] not in written
+def make_system(tables, monkeypatch, capsys):
+    """Return a function that returns the whole system, new. Nothing secret may be in what it writes."""
+    made = []
+
+    def make() -> System:
+        made.append(System(tables, monkeypatch, capsys))
+        return made[-1]
+
+    yield make
+    for system in made:
+        written = str(system.lines())
+        assert CHUNK not in written
+        for token in system.tokens.values():
+            assert token.rpartition(".")[2] not in written
+
+
+@pytest.fixture
+def system(make_system):
+    """Return the whole system."""
+    return make_system()

@@ -1,6 +1,7 @@
 """The repository, against a real DynamoDB API: the shape of the items, and what happens once only."""
 
 import pytest
+
 from broadcast.sessions import Participant, Session
 from broadcast.store import Store
 from broadcast.tokens import digest_of
