@@ -139,8 +139,11 @@ def main(arguments: list[str]) -> None:
     readme = HERE / "README.md"
     before, _, after = readme.read_text().partition(MARK)
     parallel, _, rest = after.partition(MARK_ALONE)
-    parts = (parallel, f"\n{measured}") if alone else (f"\n{measured}\n", rest)
-    readme.write_text(before + MARK + parts[0] + MARK_ALONE + parts[1])
+    if alone:
+        rest = f"\n{measured}"
+    else:
+        parallel = f"\n{measured}"
+    readme.write_text(f"{before}{MARK}{parallel.rstrip()}\n\n{MARK_ALONE}{rest}")
 
 
 if __name__ == "__main__":
