@@ -1,13 +1,15 @@
 """Groups in a table of a real DynamoDB API, made of the declaration: who is a member after what."""
 
 import itertools
+import re
 import threading
+from pathlib import Path
 
 import pytest
 
 from shared_utils.dynamodb import Table
 from shared_utils.groups import GROUPS_TABLE, Groups
-from shared_utils.testing import FakeConnections
+from shared_utils.testing import FakeConnections, FakeContext, disconnect_event, message_event
 from wslocal import Emulator
 
 pytestmark = pytest.mark.slow
@@ -277,3 +279,26 @@ def test_broadcasts_at_once_take_the_gone_one_out(groups):
     at_once(*[lambda: groups.broadcast("blue", {"type": "news"}, connections)] * 6)
 
     assert list(groups.members("blue")) == ["ada="]
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+def test_example_of_the_readme(emulator, name, monkeypatch):
+    readme = (Path(__file__).parent.parent / "shared-layer" / "README.md").read_text()
+    [code] = re.findall(r"### Groups\n.*?```python\n(.*?)```", readme, re.S)
+    for variable, value in emulator.variables.items():
+        monkeypatch.setenv(variable, value)
+    space = {}
+    exec(code.replace('"Rooms"', repr(name)), space)  # noqa: S102 - our own README
+    handler, rooms = space["handler"], space["rooms"]
+    handler.connections = connections = FakeConnections()
+
+    for sender in ("ada=", "grace="):
+        body = {"action": "say", "room": "blue", "name": sender[:-1], "text": "Hello"}
+        assert handler(message_event(body, sender), FakeContext()) == {"statusCode": 200}
+    handler(disconnect_event("ada="), FakeContext())
+
+    assert [to for to, _ in connections.sent] == ["ada=", "ada=", "grace="]
+    assert rooms.members("blue") == {"grace=": {"name": "grace"}}
+    rooms._table.close_sockets()
