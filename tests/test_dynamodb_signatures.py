@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared_utils._aws_endpoint import Endpoint, split_url
-from shared_utils._signed_http import Client, Job, Request, Run
+from shared_utils._signed_http import Client, Job, Run, SignedRequest
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def test_signature_is_the_one_of_botocore(
         "x-amz-target": f"DynamoDB_20120810.{operation}",
     }
 
-    request = Request("POST", body, headers=named)
+    request = SignedRequest("POST", body, headers=named)
     run = Run(Client(endpoint), request, [""], 1.0, lambda job: None)
     head, _, sent_body = run._bytes_of(Job("")).partition(b"\r\n\r\n")
     run.selector.close()

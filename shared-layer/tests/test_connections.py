@@ -779,3 +779,16 @@ def test_first_message_loads_neither_boto3_nor_an_http_library():
         code = f"shared_utils.connections.Connections('{server.endpoint}').send('a', 'x')"
 
         assert loaded_by(code) == ["socket", "selectors", "hashlib", "shared_utils._signed_http"]
+
+
+# --- what is sent again ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "retries", "requests"), [(429, 3, 4), (500, 3, 4), (503, 0, 1), (403, 3, 1)]
+)
+def test_refusal_for_now_is_sent_again_so_often(connect, status, retries, requests):
+    with Server({"a": [[answer(status)]]}) as server:
+        connect(server, retries=retries, backoff_seconds=0.001).send("a", "x")
+
+    assert len(server.requests) == requests

@@ -47,6 +47,7 @@ class BatchIncomplete(DynamoDBError):  # noqa: N818
         **details: Any,
     ) -> None:
         super().__init__(operation, code, **details)
+        self.args = (operation, code)
         self.puts = sorted(puts)
         self.deletes = sorted(deletes)
 
