@@ -92,6 +92,27 @@ def test_time_of_a_member_is_two_hours_unless_said(groups, table):
     assert table.items["group#blue", "ada="]["expiresAt"] == 1_800_007_200
 
 
+def test_member_is_one_for_the_whole_of_its_time_and_no_longer(table):
+    """Between two seconds of the clock, too: TTL knows whole ones only."""
+    now = [NOW + 0.5]
+    groups = Groups(table, clock=lambda: now[0])
+    groups.join("blue", "ada=", 60)
+
+    now[0] = NOW + 60.9
+    at_the_end = groups.members("blue")
+    now[0] = NOW + 61
+
+    assert (at_the_end, groups.members("blue")) == ({"ada=": {}}, {})
+
+
+def test_item_for_leaving_outlives_the_member(groups, table):
+    """A second join with a shorter time may end after the first of its two writes."""
+    groups.join("blue", "ada=", 86_400)
+    groups.join("blue", "ada=", 1)
+
+    assert table.items["connection#ada=", "blue"]["expiresAt"] == 1_800_086_400
+
+
 def test_info_is_kept_as_it_was(groups):
     info = {"name": "Ada"}
     groups.join("blue", "ada=", info=info)

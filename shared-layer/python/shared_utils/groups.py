@@ -68,7 +68,7 @@ class Groups:
     """
 
     def __init__(self, table: Table | str, *, clock: Callable[[], float] = time.time) -> None:
-        """Open nothing: of a name, the environment's settings are read by the first call."""
+        """Open nothing. A name's settings are read by the first call; a `Table` can be prepared."""
         self._named = table
         self._clock = clock
 
