@@ -56,6 +56,7 @@ ARROWS = {
         *("_dynamodb_batches", "_dynamodb_calls", "_dynamodb_endpoint", "_dynamodb_requests"),
         *("_attributes", "_aws_endpoint"),
     },
+    "groups": {"dynamodb", "connections", "error_codes"},
     "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
     "_routes": {"_functions", "error_codes", "records"},
     "websocket_handler": {
@@ -246,6 +247,14 @@ def test_the_proof_above_can_see_an_expensive_module(module):
                 *("_dynamodb_requests", "_aws_endpoint", "error_codes"),
             },
             id="dynamodb",
+        ),
+        pytest.param(
+            "Groups",
+            {
+                *("groups", "connections", "dynamodb", "_dynamodb_batches", "_dynamodb_calls"),
+                *("_dynamodb_endpoint", "_dynamodb_requests", "_aws_endpoint", "error_codes"),
+            },
+            id="groups",
         ),
         pytest.param(
             "WebSocketHandler",

@@ -23,6 +23,9 @@ _NAMES = {
         error_response format_error_response get_error_message get_http_status
         success_response to_error_code
     """,
+    "groups": """
+        GROUPS_TABLE Groups
+    """,
     "metrics_emitter": """
         METRICS MetricsContext MetricsEmitter UNITS
     """,

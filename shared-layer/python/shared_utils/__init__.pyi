@@ -28,6 +28,10 @@ from .error_codes import (
     success_response as success_response,
     to_error_code as to_error_code,
 )
+from .groups import (
+    GROUPS_TABLE as GROUPS_TABLE,
+    Groups as Groups,
+)
 from .metrics_emitter import (
     METRICS as METRICS,
     MetricsContext as MetricsContext,
@@ -203,8 +207,10 @@ __all__ = [
     "ErrorCode",
     "ErrorCodeBase",
     "ErrorMessage",
+    "GROUPS_TABLE",
     "GatewayMessage",
     "GetSessionStatus",
+    "Groups",
     "Heartbeat",
     "HeartbeatAckMessage",
     "JoinSession",
