@@ -96,7 +96,7 @@ def _keep(kept: dict[Any, Any], key: object, value: Any) -> Any:
     return value
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """What CloudWatch takes no metric for."""
 
 
@@ -224,7 +224,7 @@ class MetricsEmitter:
             judged = self._checked(name, unit, resolution, given, apart)
             if type(unit) is str and type(resolution) is int and all(map(_is_key, given)):
                 self._judged[asked] = judged
-        except _Refused as refused:
+        except _RefusedError as refused:
             _warn(f"metric %s refused: {refused}", name)
             return None
         except (Exception, SystemExit):  # a foreign object's methods
@@ -241,10 +241,10 @@ class MetricsEmitter:
         apart: bool,
     ) -> _Judged:
         if not _emf.is_name(name) or name in _emf.RESERVED:
-            raise _Refused("not a metric name")
+            raise _RefusedError("not a metric name")
         accepted, moved = self._take_dimensions(given)
         if name in self._defaults or name in dict(accepted):
-            raise _Refused("a dimension has this name")
+            raise _RefusedError("a dimension has this name")
         if type(unit) is not str or unit not in UNITS:
             _warn("metric %s: unknown unit %s, written without", name, unit)
             unit = "None"
