@@ -33,13 +33,12 @@ from ._common import BroadcastApp, count_failures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from broadcast.sessions import Listener, Participant, Session
     from broadcast.upkeep import DueTasks
 
-    Task = Callable[[], object]
+    Task = partial[Any]  # its first argument says for whom: a session, a participant
 
 # Work stops when so little of the function's time is left; the next run does the rest.
 RESERVE_SECONDS = 5.0
@@ -60,7 +59,9 @@ def handler(event: object, context: Any) -> dict[str, int]:
         try:
             return do_all(list_tasks(ends), ends)
         except Exception as error:
-            metrics.emit_lambda_error("Housekeeping", type(error).__name__)
+            failures = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+            for kind in sorted({type(failure).__name__ for failure in failures}):
+                metrics.emit_lambda_error("Housekeeping", kind)
             raise
 
 
@@ -102,6 +103,7 @@ def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
             task()
         except Exception as error:  # raised with the others when all is done
             errors.append(error)
+            write_failure(task, error)
         return True
 
     with ThreadPoolExecutor(WORKERS) as workers:
@@ -111,6 +113,18 @@ def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
     if errors:
         raise ExceptionGroup("tasks failed", errors)
     return counts
+
+
+def write_failure(task: Task, error: Exception) -> None:
+    """Write which task failed, for whom, and why."""
+    about = task.args[0]
+    logger.error(
+        "Task failed",
+        operation=task.func.__name__,
+        error=error,
+        sessionId=about.session_id,
+        connectionId=getattr(about, "connection_id", None),
+    )
 
 
 def end(session: Session, reason: str) -> None:

@@ -303,6 +303,34 @@ def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeyp
     assert system.store.session(other).status == "active"
 
 
+def test_failed_tasks_each_say_what_failed_and_why(system, monkeypatch):
+    """A line each, with cause and ids; the metric says the types, and the run is written once."""
+    first, second = system.open("ann"), system.open("bob", speaker="other")
+
+    def send(name, message):
+        try:
+            raise OSError("no route")
+        except OSError as cause:
+            raise (KeyError(name) if name == "other" else TimeoutError(name)) from cause
+
+    monkeypatch.setattr(system.clients, "send", send)
+
+    with pytest.raises(ExceptionGroup):
+        system.keep_house()
+
+    lines = system.lines()
+    failed = [line for line in lines if line.get("message") == "Task failed"]
+    [whole] = [line for line in lines if line.get("message") == "Invocation failed"]
+    counted = [line.get("ErrorType") for line in lines if "LambdaErrors" in line]
+    assert {(line["sessionId"], line["operation"], line["error"]["type"]) for line in failed} == {
+        (first, "report", "TimeoutError"),
+        (second, "report", "KeyError"),
+    }
+    assert [line["error"]["cause"]["type"] for line in failed] == ["OSError"] * 2
+    assert sorted(e["type"] for e in whole["error"]["exceptions"]) == ["KeyError", "TimeoutError"]
+    assert sorted(counted) == ["KeyError", "TimeoutError"]
+
+
 def test_database_that_fails_is_raised(system):
     system.calls.failing = RuntimeError()
 
