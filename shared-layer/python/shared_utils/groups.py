@@ -111,9 +111,8 @@ class Groups:
         if group is not None:
             groups = [_checked_group(group)]
         else:
-            found = self._items(f"connection#{connection_id}")
-            groups = [item["sk"] for item in found]
-        self._take_out(_member_key(group, connection_id) for group in groups)
+            groups = [item["sk"] for item in self._items(f"connection#{connection_id}")]
+        self._table.batch_write(deletes=[_member_key(group, connection_id) for group in groups])
 
     def members(self, group: str) -> dict[str, dict[str, Any]]:
         """Return each member's `info` by connection id, without those whose time is over.
@@ -139,16 +138,18 @@ class Groups:
         """Send to all members but `exclude`, and take those who are gone out of the group.
 
         `sender` is the handler's `Request`, which leaves time for the reply, or a `Connections`; by
-        default that of API_GATEWAY_ENDPOINT. What is no error of ours or of the settings keeps nobody
-        from the result: who could not be taken out is found gone by the next broadcast.
+        default that of API_GATEWAY_ENDPOINT. If DynamoDB fails after the posts, the result is returned
+        all the same: the next broadcast finds gone who could not be taken out.
         """
         if isinstance(exclude, str):
             raise _invalid("exclude", "several connection ids", exclude)
         excluded = {*exclude}
         to = [name for name in self.members(group) if name not in excluded]
-        result = (sender or Connections.from_event(None)).broadcast(to, message)
+        if sender is None:
+            sender = Connections.from_event(None)
+        result = sender.broadcast(to, message)
         try:
-            self._take_out(_member_key(group, name) for name in result.gone)
+            self._table.batch_write(deletes=[_member_key(group, name) for name in result.gone])
         except DynamoDBError as error:
             if error.code is not ErrorCode.INTERNAL_DATABASE_ERROR:
                 raise
@@ -162,9 +163,6 @@ class Groups:
             ConsistentRead=True,
             **parameters,
         )
-
-    def _take_out(self, keys: Iterable[Mapping[str, str]]) -> None:
-        self._table.batch_write(deletes=keys)
 
 
 def _member_key(group: str, connection_id: str) -> dict[str, str]:
