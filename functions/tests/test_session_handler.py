@@ -41,7 +41,7 @@ def test_speaker_gets_the_session_and_a_token_that_is_stored_as_a_hash(system):
         "requestId": "mine",
         "timestamp": created["timestamp"],
     }
-    assert created["refreshToken"].startswith("speaker.")
+    assert created["refreshToken"].startswith("wsr_speaker.")
     assert session.speaker_token_hash == digest_of(created["refreshToken"])
     assert (session.min_stability, session.speaker_connection_id) == (0.9, "speaker")
 

@@ -313,8 +313,8 @@ def test_code_is_a_5xx_and_says_nothing_to_a_client(connect, code, catalogue):
     assert refused.code is catalogue
     assert 500 <= refused.code.status <= 599
     assert (refused.message, refused.details) == (catalogue.sentence, None)
-    told = format_error_response(refused.code, refused.details)
-    assert "secret" not in str(told)
+    notified = format_error_response(refused.code, refused.details)
+    assert "secret" not in str(notified)
 
 
 def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect):
