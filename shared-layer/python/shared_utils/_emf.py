@@ -13,6 +13,7 @@ from enum import Enum
 
 from . import _cleaning, _redaction
 from ._json import encode, readable
+from ._json import quote_readable as quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ MAX_NAME = 255  # of a metric and of a namespace
 _MAX_DIMENSION_NAME = 250
 _MAX_DIMENSION_VALUE = 1024
 _MAX_NUMBER = 2.0**360
-# Integers in between need no comparison with a float.
-_MIN_SAFE, _MAX_SAFE = -(2**53), 2**53
+# Integers below this need no comparison with a float.
+_MAX_SAFE = 2**53
 
 # Properties that differ between the values of one document are kept side by side, up to here.
 _MAX_PROPERTY_VALUES = 10
@@ -60,10 +61,10 @@ _SERVICE = "service"
 # --- what CloudWatch takes -----------------------------------------------------------------------
 
 
-def number(value: Any) -> Number:
+def finite(value: Any) -> Number:
     """Return a number within CloudWatch's range, ValueError for anything else; True is not 1."""
     kind = type(value)
-    if kind is int and _MIN_SAFE < value < _MAX_SAFE:
+    if kind is int and -_MAX_SAFE < value < _MAX_SAFE:
         return value  # type: ignore[no-any-return]
     if kind is not float:
         value = _cleaning.number_of(value)
@@ -177,12 +178,13 @@ class _Several(list["Any"]):
 class Document:
     """Values of a group's metrics, by name, and the properties that came with them."""
 
-    __slots__ = ("group", "properties", "values")
+    __slots__ = ("group", "has_lists", "properties", "values")
 
     def __init__(self, group: Group) -> None:
         self.group = group
         self.values: dict[str, Number | list[Number]] = {}
         self.properties: dict[str, Any] = {}
+        self.has_lists = False
 
     def put(self, name: str, number: Number, is_summed: bool = False) -> bool:
         """Add a value of a metric; return whether there was room for it.
@@ -200,6 +202,7 @@ class Document:
             return False
         numbers.append(number)
         self.values[name] = numbers if len(numbers) > 1 else number
+        self.has_lists = self.has_lists or len(numbers) > 1
         return True
 
     def put_beside(self, given: Mapping[str, object]) -> None:
@@ -218,17 +221,32 @@ class Document:
                 values.append(content)
 
     def text(self, layout: Layout) -> str:
-        """Return the document after its time, without its last brace."""
-        members: dict[str, Any] = self.values
+        """Return the document after its time, without its last brace.
+
+        The text between the values is the layout's; that of a number is what Python shows, as `json` does.
+        """
+        form = layout.form
+        numbers: Iterable[object] = self.values.values()
+        texts: list[str] = []
+        if self.has_lists:
+            numbers = map(encode, numbers)
         if layout.names:
             shown = self.properties
             if len(layout.names) < len(shown):
                 shown = {name: shown[name] for name in layout.names}
-            if not layout.are_open or not _are_plain(shown):
+            plain = _plain_texts(shown) if layout.are_open else None
+            if plain is None:
                 shown = _fitted(_cleaning.clean(shown))
                 shown = {name: shown[name] for name in shown if name not in layout.taken}
-            members = members | shown
-        return f"{layout.head},{readable(members)[1:-1]}"
+                form = _form([*self.values, *shown])
+                plain = [readable(value) for value in shown.values()]
+            texts = plain
+        return layout.head + form % (*numbers, *texts)
+
+
+def _form(names: Iterable[str]) -> str:
+    """Return members of these names, with a gap for each one's JSON text."""
+    return "".join([f",{quote(name)}:".replace("%", "%%") + "%s" for name in names])
 
 
 def _is_same(one: object, other: object) -> bool:
@@ -241,12 +259,13 @@ def _is_same(one: object, other: object) -> bool:
 class Layout:
     """What documents of the same metrics, dimensions and property names have in common.
 
-    `head` is the text from the directive to the last dimension. `names` are the properties that
-    the document takes, `taken` the names that it has without them; `are_open` says whether nothing
-    has to be hidden because of a name. `has_service` says that a line's own might stand beside it.
+    `head` is the text from the directive to the last dimension, `form` that of the values and
+    properties, with gaps. `names` are the properties that it takes, `taken` the names that it has
+    without them; `are_open` says whether no name wants something hidden, and `has_service` whether
+    a line's own `service` would be one too many.
     """
 
-    __slots__ = ("are_open", "has_service", "head", "names", "taken")
+    __slots__ = ("are_open", "form", "has_service", "head", "names", "taken")
 
     def __init__(
         self,
@@ -271,6 +290,7 @@ class Layout:
         self.head = f',"CloudWatchMetrics":[{encode(directive)}]}}{members}'
         self.taken = left_out.union(dimensions, document.values)
         self.names = [name for name in document.properties if name not in self.taken]
+        self.form = _form([*document.values, *self.names])
         self.are_open = len(self.names) <= _MAX_SHORT and not any(map(_is_special, self.names))
         self.has_service = _SERVICE in self.taken or _SERVICE in self.names
 
@@ -295,19 +315,18 @@ def _is_special(name: str) -> bool:
     )
 
 
-_NUMBERS = (int, float)
-
-
-def _are_plain(properties: dict[str, Any]) -> bool:
-    """Return whether JSON holds these as they are, and none can hide a secret."""
+def _plain_texts(properties: dict[str, Any]) -> list[str] | None:
+    """Return the JSON texts of values if each is short and none can hide a secret, else None."""
     texts: list[str] = []
     for value in properties.values():
         kind = type(value)
-        if kind is str and len(value) <= _cleaning.SHORT_CHARS and value.isascii():
-            texts.append(value)
-        elif kind is not bool and not (kind in _NUMBERS and -_MAX_SAFE < value < _MAX_SAFE):
-            return False
-    return not _redaction.suspect("\n".join(texts))
+        if kind is str and len(value) <= _cleaning.SHORT_CHARS:
+            texts.append(quote(value))
+        elif kind is bool or ((kind is int or kind is float) and -_MAX_SAFE < value < _MAX_SAFE):
+            texts.append(readable(value))
+        else:
+            return None
+    return None if _redaction.suspect("".join(texts)) else texts
 
 
 def _fitted(shown: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ _NAMESPACE = "WebSocketAudio"
 _MAX_DIMENSION_VALUES = 100
 # So many values are written even if nobody flushes: a hundred messages of three each.
 _MAX_WAITING = 300
-# Names that come from data must not fill the memory.
+# So much that was worked out is kept.
 _MAX_KEPT = 1024
 
 # The line carries a level that the function's own filter lets through: a stray INFO would be dropped
@@ -87,17 +87,6 @@ def _warn(message: str, *args: object) -> None:
             logging.getLogger(__name__).warning("%s", text)
     except (Exception, SystemExit):  # somebody's log handler: a metric must not break the request
         pass
-
-
-def _keep(kept: dict[Any, Any], key: object, value: Any) -> Any:
-    if len(kept) >= _MAX_KEPT:
-        kept.clear()
-    kept[key] = value
-    return value
-
-
-class _RefusedError(Exception):
-    """What CloudWatch takes no metric for."""
 
 
 def _is_key(dimension: tuple[object, object]) -> bool:
@@ -131,7 +120,7 @@ class MetricsEmitter:
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
         self._waiting: deque[_Record] = deque()
         self._seen: dict[str, set[str]] = {}  # values, by dimension
-        # What was worked out under these rules, and how many metrics.
+        # What was worked out under these rules, and how often something was.
         self._rules = _redaction.policy
         self._count = 0
         self._judged: dict[object, _Judged] = {}
@@ -166,10 +155,12 @@ class MetricsEmitter:
             return
         if self._rules is not _redaction.policy:
             self._forget()
-        asked: tuple[object, ...] = metric_name, unit, resolution
+        asked: object = None
         try:
             if dimensions:
                 asked = metric_name, unit, resolution, *dimensions, *dimensions.values()
+            else:
+                asked = metric_name, unit, resolution
             judged: _Judged | None = self._judged[asked]
         except (Exception, SystemExit):  # a new one, or one that cannot be hashed or read
             judged = self._judge(asked, metric_name, unit, resolution, dimensions)
@@ -196,8 +187,14 @@ class MetricsEmitter:
             if len(self._waiting) >= _MAX_WAITING:
                 self.flush()
 
+    def _make_room(self) -> None:
+        """Count what is worked out and kept; names that come from data must not fill the memory."""
+        self._count += 1
+        if self._count > _MAX_KEPT:
+            self._forget()
+
     def _forget(self) -> None:
-        """Forget what was worked out: other rules hold now, or names from data fill the memory."""
+        """Forget what was worked out: other rules may hold now."""
         self._rules = _redaction.policy
         self._count = 0
         self._judged.clear()
@@ -216,42 +213,30 @@ class MetricsEmitter:
         apart: bool = False,
     ) -> _Judged | None:
         """Return a metric as CloudWatch takes it, None if it does not."""
-        self._count += 1
-        if self._count > _MAX_KEPT:
-            self._forget()
+        self._make_room()
         try:
             given = tuple(dimensions.items()) if dimensions else ()
-            judged = self._checked(name, unit, resolution, given, apart)
-            if type(unit) is str and type(resolution) is int and all(map(_is_key, given)):
-                self._judged[asked] = judged
-        except _RefusedError as refused:
-            _warn(f"metric %s refused: {refused}", name)
-            return None
+            accepted, moved = self._take_dimensions(given)
+            is_kept = type(unit) is str and type(resolution) is int and all(map(_is_key, given))
         except (Exception, SystemExit):  # a foreign object's methods
             _warn("metric %s refused: its dimensions cannot be read", name)
             return None
-        return judged
-
-    def _checked(
-        self,
-        name: Any,
-        unit: Any,
-        resolution: Any,
-        given: tuple[tuple[Any, Any], ...],
-        apart: bool,
-    ) -> _Judged:
         if not _emf.is_name(name) or name in _emf.RESERVED:
-            raise _RefusedError("not a metric name")
-        accepted, moved = self._take_dimensions(given)
+            _warn("metric %s refused: not a metric name", name)
+            return None
         if name in self._defaults or name in dict(accepted):
-            raise _RefusedError("a dimension has this name")
+            _warn("metric %s refused: a dimension has this name", name)
+            return None
         if type(unit) is not str or unit not in UNITS:
             _warn("metric %s: unknown unit %s, written without", name, unit)
             unit = "None"
         if type(resolution) is not int or resolution not in (1, 60):
             _warn("metric %s: resolution must be 1 or 60 seconds", name)
             resolution = 60
-        return self._metric(name, unit, resolution, accepted, apart), moved
+        judged = self._metric(name, unit, resolution, accepted, apart), moved
+        if is_kept:
+            self._judged[asked] = judged
+        return judged
 
     def _metric(
         self, name: str, unit: str, resolution: int, dimensions: Dimensions, apart: bool
@@ -290,10 +275,9 @@ class MetricsEmitter:
 
     def _counted_as(self, name: str, text: str) -> str:
         """Return a dimension's value, or Other when it has too many."""
-        seen = self._seen.get(name)
-        if seen is None:
-            seen = set()
-            _keep(self._seen, name, seen)
+        if len(self._seen) >= _MAX_KEPT:
+            self._seen.clear()
+        seen = self._seen.setdefault(name, set())
         if text not in seen and len(seen) >= _MAX_DIMENSION_VALUES:
             _warn("dimension %s has too many values, further ones count as Other", name)
             return "Other"
@@ -309,20 +293,21 @@ class MetricsEmitter:
             shape = (left_out, document.group, *document.values, None, *document.properties)
             layout = self._layouts.get(shape)
             if layout is None:
+                self._make_room()
                 layout = Layout(self.namespace, self._defaults, document, left_out)
-                _keep(self._layouts, shape, layout)
+                self._layouts[shape] = layout
             texts.append((layout, document.text(layout)))
         return texts
 
     def _documents(self) -> list[Document]:
         documents: list[Document] = []
         not_full: dict[Group, Document] = {}
-        waiting = self._waiting
+        waiting, finite = self._waiting, _emf.finite
         try:
             while waiting:
                 (metric, moved), value, given = waiting.popleft()
                 try:
-                    number = _emf.number(value)
+                    number = finite(value)
                 except (Exception, SystemExit):  # NaN, or an object's own methods
                     _warn("metric %s refused: the value is not a finite number", metric.name)
                     continue
