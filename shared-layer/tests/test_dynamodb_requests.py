@@ -175,6 +175,22 @@ def test_answer_has_plain_values():
     }
 
 
+def test_transaction_has_the_metrics_of_several_tables():
+    answer = decoded(
+        {
+            "ItemCollectionMetrics": {
+                "T": [{"ItemCollectionKey": {"id": {"S": "a"}}, "SizeEstimateRangeGB": [0.0, 1.0]}]
+            }
+        }
+    )
+
+    assert answer == {
+        "ItemCollectionMetrics": {
+            "T": [{"ItemCollectionKey": {"id": "a"}, "SizeEstimateRangeGB": [0.0, 1.0]}]
+        }
+    }
+
+
 def test_answer_without_values_stays():
     assert decoded({}) == {}
     assert decoded({"ItemCollectionMetrics": {"T": []}}) == {"ItemCollectionMetrics": {"T": []}}
