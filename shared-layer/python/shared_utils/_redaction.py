@@ -211,7 +211,7 @@ def suspect(text: str) -> bool:
         or ("_" in text and _may_hold_a_prefixed_token(text))
         or ("-" in text and _may_hold_a_hyphened_token(text))
         or "earer" in text
-        or ("B" in text and ("asic " in text or "BASIC " in text or "BEARER" in text))
+        or ("B" in text and ("Basic" in text or "BASIC" in text or "BEARER" in text))
         or ("J" in text and "eyJ" in text)
         or ("I" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text))
         or ("G" in text and "SG." in text)
@@ -236,7 +236,9 @@ def _may_hold_a_pair(text: str) -> bool:
 
 
 def _ends_with_a_name(text: str) -> bool:
-    word = text[-_LOOK_BACK_CHARS:].rstrip(_AFTER_A_NAME).rpartition(" ")[2]
+    word = re.split(
+        r"\\[nrt]|%[0-9A-Fa-f]{2}|[^\w.\-]", text[-_LOOK_BACK_CHARS:].rstrip(_AFTER_A_NAME)
+    )[-1]
     return bool(policy.kind(word)) or squash(word).endswith(_HALF_NAMES)
 
 

@@ -46,7 +46,7 @@ _TOKEN = re.compile(
     r"|sk-[A-Za-z0-9_-]{16,}+|(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{8,}+|whsec_[\w+/=]{16,}+"
     r"|(?:npm|hf|pnu|pul|lin_api|rubygems|rdme|sgp|tfp|sntry[su]|dckr_pat|figd|shp(?:at|ca|pa|ss)"
     r"|do[opr]_v1|pscale_(?:tkn|oauth|pw)|shippo_(?:live|test)|sm_[aps]at)_[\w=.+/-]{16,}+"
-    r"|pypi-[\w-]{16,}+|AIza[\w-]{30,}+|SG\.[\w-]{8,}+\.[\w-]{8,}+|hv[sb]\.[\w-]{20,}+"
+    r"|pypi-[\w-]{16,}+|AIza[\w-]{30,}+|SG\.[\w-]{8,}+\.[\w-]{8,}+"
     r"|dapi[a-f0-9]{32}|sq0(?:atp|csp)-[\w-]{16,}+|xkeysib-[\w-]{16,}+|PMAK-[a-f0-9-]{16,}+"
     r"|A(?:GE-SECRET-KEY-1)[A-Z0-9]{20,}+"
     # Our own refresh token: the prefix, the participant's id, a secret.
@@ -57,7 +57,7 @@ _TOKEN = re.compile(
 
 # `Bearer x` and `Basic x` without the header's name.
 _SCHEME = re.compile(
-    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|[Bb]asic|BASIC)((?:\s|\\[tnr]|%20|\+)++)([\w.~+/=-]++)",
+    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|Basic|BASIC)((?:\s|\\[tnr]|%20|\+)++)([\w.~+/=-]++)",
     re.ASCII,
 )
 # What stands after "bearer" in a sentence.
@@ -114,7 +114,7 @@ _NAME_AND_SEPARATOR = re.compile(
     (?P<name> \w[\w.\-\[\]]{0,127}+ )
     (?(quote) (?P=quote) \]? )
     (?:
-        (?(open) (?= [^<>]{0,64}+ > ) | (?!) )
+        (?(open) (?= (?: \s \w [\w:.\-]{0,63}+ = [^<>]{0,64}+ )? > ) | (?!) )
       | \s{0,4}+ (?P<separator> = > | := | ={1,3}+ | != | : | %3[DdAa] ) \s{0,4}+
       | (?(option) [ ]{1,4}+ (?! - ) | (?!) )
       | (?(quote) (?P<comma> \s?, \s? ) (?= [bBuU]? \\{0,7}["'] ) | (?!) )
@@ -149,8 +149,11 @@ _WEAK_ENDINGS = (
     "otp",
 )
 
+# `File "app.py", line 3, in token: return 1`
+_FRAME = re.compile(r"line [0-9]+, in \Z")
 _UNQUOTED = re.compile(r"[^\s,;&\"'<>\\]*+")
-_REST_OF_LINE = re.compile(r"(?:[^\r\n\"'\\]++|\\(?![rn\"'\\]))*+")
+_REST_OF_LINE = re.compile(r"(?:[^\r\n\\]++|\\(?![rn]))*+")
+_QUOTE_BEFORE = re.compile(r"(\\*+)([\"'])\Z")
 _OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)([\"'])")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 # Two words that are a secret's name together: the second, which stands before the colon.
@@ -166,6 +169,8 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
         if found.start() < taken:
             continue
         name = found["name"]
+        if not found["quote"]:
+            name = _without_escape(text, found.start(), name)
         meaning = kind(name) or _kind_of_two_words(text, found, kind)
         if not meaning:
             label, meaning = _by_label(text, found, kind, label)
@@ -177,6 +182,14 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
             parts += text[taken:start], shown
             taken = end
     return "".join((*parts, text[taken:])) if parts else text
+
+
+def _without_escape(text: str, start: int, name: str) -> str:
+    """Return a name without what ends an escape: `%3Ftoken` is `?token`, `\\ntoken` a new line's."""
+    before = text[start - 1 : start]
+    if before == "%":
+        return name[2:]
+    return name[1:] if before == "\\" and name[0] in "nrt" else name
 
 
 def _kind_of_two_words(text: str, found: re.Match[str], kind: Callable[[str], str]) -> str:
@@ -281,13 +294,19 @@ def _unquoted_value(
     name = re.sub(r"[\W_]", "", found["name"]).lower()
     separator = found["separator"] or ""
     if separator == ":" and name.endswith(_WHOLE_LINE):
-        end = _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
+        around = _QUOTE_BEFORE.search(text, max(found.start() - 8, 0), found.start())
+        if around:
+            end = _closing_quote(text, start, around[2], len(around[1]))
+        else:
+            end = _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
         return (start, end, CENSORED) if end > start else None
     end = _UNQUOTED.match(text, start).end()  # type: ignore[union-attr]
     value = text[start:end].rstrip(")]}.!?:")
     if not value or value.lower() in _NO_SECRET:
         return None
     is_prose = separator == ":" and value.isalpha()
+    if is_prose and _FRAME.search(text, max(found.start() - 24, 0), found.start()):
+        return None
     if meaning == "spoken" and (separator == ":" or value.replace(".", "").isdigit()):
         return None  # its end cannot be seen, or it is a number
     if value.lower() in _SCHEMES:
