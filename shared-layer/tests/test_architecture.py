@@ -383,5 +383,21 @@ def test_module_defers_its_hints(module):
     assert [alias.name for node in future for alias in node.names] == ["annotations"]
 
 
+# What a reader takes in at once; when it rings, split by subject.
+MAX_MODULE_LINES, MAX_FUNCTION_LINES = 700, 45
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_module_and_its_functions_are_read_in_one_go(module):
+    functions = [
+        (node.name, node.end_lineno - node.lineno + 1)
+        for node in ast.walk(TREES[module])
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+    assert len(PATHS[module].read_text().splitlines()) <= MAX_MODULE_LINES
+    assert [found for found in functions if found[1] > MAX_FUNCTION_LINES] == []
+
+
 def test_package_is_marked_as_typed():
     assert (PACKAGE / "py.typed").read_bytes() == b""

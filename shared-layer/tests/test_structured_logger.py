@@ -27,7 +27,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import structured_logger
+from shared_utils import _stdout, structured_logger
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
 NOW = 1767225600123456789
@@ -60,6 +60,8 @@ def load(**environ):
         del sys.modules[name]
     sys.modules.update(before)
     module._line.clock = lambda: NOW
+    # Which reads each line strictly while a test runs.
+    module._stdout._write_text = lambda stream, line: _stdout._write_text(stream, line)
     return module
 
 

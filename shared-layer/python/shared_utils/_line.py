@@ -113,11 +113,14 @@ class Bound:
         return Bound({name: value for name, value in fields.items() if name not in names})
 
 
-def _have_names_apart(first: dict[str, Any], second: dict[str, Any], third: dict[str, Any]) -> bool:
-    """Return whether no name is in two of these."""
-    if not third:
-        return not first or not second or first.keys().isdisjoint(second)
-    return len({**first, **second, **third}) == len(first) + len(second) + len(third)
+def _top_text(outer: Bound, bound: Bound, top: dict[str, Any]) -> str:
+    """Return the members at a line's top; a name that is further in takes the place of others."""
+    if not top and not (outer.top and bound.top):
+        return outer.top_text + bound.top_text
+    merged = {**outer.top, **bound.top, **top}
+    if len(merged) < len(outer.top) + len(bound.top) + len(top):
+        return _members(merged)
+    return outer.top_text + bound.top_text + _members(top)
 
 
 def _members(fields: dict[str, Any]) -> str:
@@ -136,7 +139,8 @@ def _put(
         if kind is str and place is not None and len(value) <= SHORT_CHARS:
             texts.append(value)
         elif place is None or not (
-            ((kind is int or kind is float) and _LEAST < value < _MOST)
+            (kind is int and _LEAST_INT <= value <= _MOST_INT)
+            or (kind is float and _LEAST < value < _MOST)
             or kind is bool
             or value is None
         ):
@@ -168,7 +172,8 @@ def _place_of(name: str) -> str:
     return place
 
 
-# What `int` and `float` hold that every JSON reader takes; NaN is not in between.
+# What needs no look: other numbers may be too long, or, as NaN, none that JSON knows.
+_LEAST_INT, _MOST_INT = -(2**63), 2**63
 _LEAST, _MOST = -1e307, 1e307
 
 
@@ -252,12 +257,7 @@ def line(
             or "stack_info" in fields
         ):
             error = _take_error(fields, message, args, error)
-        scope = _current_scope()
-        outer = scope.bound
-        if outer is None or outer.rules is not _redaction.policy:
-            outer = scope.bound = Bound(scope.fields)
-        if bound.off:
-            outer = outer.without(bound.off)
+        outer = _outer(bound)
         if type(message) is not str or len(message) > SHORT_CHARS:
             message = text(message)
         top: dict[str, Any] = {}
@@ -270,20 +270,30 @@ def line(
             _scrub_texts(context)
         if "opentelemetry.trace" in sys.modules:
             _put_span(top)
-        if _have_names_apart(outer.top, bound.top, top):
-            top_text = outer.top_text + bound.top_text + _members(top)
-        else:
-            top_text = _members({**outer.top, **bound.top, **top})
+        top_text = _top_text(outer, bound, top)
         shown = _joined(level, bound.head, message, top_text, error, root, context)
         if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
             ids = {**outer.top, **bound.top, **top}
             shown = _fitted(shown, level, bound.head, message, ids, error, root, context)
         return shown
-    except (Exception, SystemExit):  # the last resort: that something was logged is not lost
-        return (
-            f'{{"timestamp":"{timestamp(time.time_ns())}","level":"{level}",'
-            f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
-        )
+    except (Exception, SystemExit):  # that something was logged is not lost
+        return _last_resort(level, root)
+
+
+def _outer(bound: Bound) -> Bound:
+    """Return the fields of this invocation or block, without those that a logger takes off."""
+    scope = _current_scope()
+    outer: Bound | None = scope.bound
+    if outer is None or outer.rules is not _redaction.policy:
+        outer = scope.bound = Bound(scope.fields)
+    return outer.without(bound.off) if bound.off else outer
+
+
+def _last_resort(level: str, root: str) -> str:
+    return (
+        f'{{"timestamp":"{timestamp(time.time_ns())}","level":"{level}",'
+        f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
+    )
 
 
 def _joined(

@@ -1,7 +1,7 @@
 """The one writer: a line in one piece to stdout, without ever raising.
 
 A line that could not be written is counted, and the next one that gets through says how many
-were lost, as `droppedLines`.
+were lost.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import os
 import re
 import sys
 import threading
+import time
 
-from ._json import quote
+from ._json import quote, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,26 +38,37 @@ os.register_at_fork(after_in_child=_new_lock)
 
 
 def write(line: str) -> None:
-    """Write one line, a JSON object with its newline, to stdout in one piece. Never raises."""
+    """Write one line, with its newline, to stdout in one piece. Never raises."""
     global dropped, _direct
     try:
         with _lock:
-            lost = dropped
-            if lost:
-                line = f'{line[:-2]},"droppedLines":{lost}}}\n'
             stream, descriptor = _direct
             if sys.stdout is not stream:
                 stream, descriptor = _direct = (sys.stdout, _descriptor_of(sys.stdout))
-            if descriptor < 0:
-                _write_text(stream, line)
-            else:
-                data = line.encode()
-                sent = 0 if _unfinished else _send_part(descriptor, data)
-                if sent < len(data):
-                    _send_rest(descriptor, data, sent)
-            dropped -= lost
+            if lost := dropped:
+                _write(stream, descriptor, _report_of(lost))
+                dropped -= lost
+            _write(stream, descriptor, line)
     except (Exception, SystemExit):  # stdout is closed, full or gone, or somebody's own class
         dropped += 1
+
+
+def _report_of(lost: int) -> str:
+    moment = timestamp(time.time_ns())
+    return (
+        f'{{"timestamp":"{moment}","level":"WARN","component":"shared_utils",'
+        f'"message":"Lines were dropped","context":{{"lines":{lost}}}}}\n'
+    )
+
+
+def _write(stream: Any, descriptor: int, line: str) -> None:
+    if descriptor < 0:
+        return _write_text(stream, line)
+    data = line.encode()
+    sent = 0 if _unfinished else _send_part(descriptor, data)
+    if sent < len(data):
+        _send_rest(descriptor, data, sent)
+    return None
 
 
 def _write_text(stream: Any, line: str) -> None:
