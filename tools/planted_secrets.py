@@ -249,9 +249,9 @@ CARRIERS: dict[str, Callable[[StructuredLogger, str], object]] = {
     "a list": lambda log, text: log.info("m", data=[[text], "x", "y"]),
     "an object": lambda log, text: log.info("m", order=Order(text)),
     "a name of a dict": lambda log, text: log.info("m", data={text: 1}),
-    "`operation`": lambda log, text: log.info("m", text),
+    "`operation`": lambda log, text: log.info("m", operation=text),
     "an id": lambda log, text: log.info("m", sessionId=text),
-    "more arguments": lambda log, text: log.info("m", "op", text),
+    "more arguments": lambda log, text: log.info("m", "op", text),  # noqa: PLE1205 - it is no standard logger
     "a bound field": lambda log, text: log.bind(comment=text).info("m"),
     "a scope's field": _in_scope,
     "`component`": lambda log, text: type(log)(text).info("m"),
@@ -279,8 +279,7 @@ def _object(name: str, value: object) -> object:
     return made
 
 
-def _named_tuple(name: str, value: object) -> object:
-    return collections.namedtuple("Account", ["user", "x"], rename=True)("ann", {name: value})
+_Account = collections.namedtuple("_Account", "user extra")
 
 
 STRUCTURES: dict[str, Callable[[str, str], object]] = {
@@ -290,7 +289,7 @@ STRUCTURES: dict[str, Callable[[str, str], object]] = {
     "a value of a mapping": lambda name, value: types.MappingProxyType({name: {"a": value}}),
     "an object": _object,
     "a namespace": lambda name, value: types.SimpleNamespace(**{name: value, "user": "ann"}),
-    "a named tuple": _named_tuple,
+    "a named tuple": lambda name, value: _Account("ann", {name: value}),
     "a deque": lambda name, value: collections.deque([{name: value}]),
     "items of a dict": lambda name, value: {name: value}.items(),
     "a pair": lambda name, value: (name, value),
@@ -345,7 +344,7 @@ ORDINARY = [
     'File "app.py", line 3, in token: return parse(password)',
     'File "/opt/auth/bearer.py", line 12, in <module>: import secrets',
     *("bearer of bad news", "the bearer", "Bearer token expired", "Bearer authentication is required"),
-    *("the basic plan", "Basic authentication failed", "Basic Latin", "basic: 3 seats"),
+    *("the basic plan", "Basic authentication failed", "Basic Latin", "basic: 3 months"),
     *("token expired", "token: expired", "Token expired: sign in again", "Unexpected end of token"),
     *("password must have 8 characters", "password: must have 8 characters", "password is required"),
     *("Missing fields: user, password", "['user', 'password', 'email']", "auth failed", "auth: failed"),
