@@ -59,7 +59,7 @@ class BroadcastApp:
         sampled: Mapping[str, int] | None = None,
         warm: bool = True,
     ) -> None:
-        configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
+        configure_lambda_logging()  # other libraries' lines as ours
         self.settings = BroadcastSettings.read(os.environ)
         check_tables(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)

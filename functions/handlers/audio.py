@@ -11,7 +11,7 @@ import time
 
 from broadcast.pace import Pace
 from broadcast.quality import QualityWatch
-from broadcast.recent import Recent
+from broadcast.recent import RecentSessions
 from broadcast.sessions import check_is_open, check_same_session, without
 from shared_utils import SPEAKER, AudioMessage, ErrorCode, SendAudio, bind_context, error_code_of
 from shared_utils import validate_audio_alignment as check_alignment
@@ -45,7 +45,7 @@ def identify_speaker(request: Request[SendAudio]) -> str:
 app = BroadcastApp("AudioHandler", role_of=identify_speaker, sampled={"sendAudio": 100})
 app.pace = Pace(app.settings.audio_chunks_per_second)
 handler = app.handler
-sessions: Recent[Session] = Recent(FRESH_SECONDS)  # by the speaker's connection
+sessions = RecentSessions(FRESH_SECONDS)  # by the speaker's connection
 watch = QualityWatch()
 
 

@@ -2134,7 +2134,7 @@ def test_metrics_are_not_in_a_line_that_lambda_drops(monkeypatch):
 
 
 def test_cold_start_is_counted_once(monkeypatch):
-    monkeypatch.setattr(_invocation, "_start", "cold")
+    monkeypatch.setattr(_invocation, "_start", _invocation._COLD)
     handler = heartbeat_of(raises(ValueError))
 
     _, first = handle(handler, message_event(HEARTBEAT))

@@ -212,19 +212,37 @@ def _decimal(value: Decimal, _: object, look: Look) -> object:
 
 
 def _number_by_protocol(value: Any, path: tuple[str, ...], look: Look) -> object:
-    """Return the number of any library's scalar: numpy's, a tensor's, a fraction's."""
+    """Return the number of any library's scalar."""
+    number = _scalar(value)
+    return _MISSING if number is None else _plain(number, path, look)
+
+
+def _scalar(value: Any) -> object:
+    """Return the number, or the truth, that a library's scalar is: numpy's, a tensor's, a fraction's."""
     kind = type(value)
-    if hasattr(kind, "__len__") and hasattr(kind, "__getitem__"):
-        return _MISSING
+    is_array = hasattr(kind, "__len__") and hasattr(kind, "__getitem__")
+    if is_array and getattr(value, "shape", None) != ():  # one without dimensions is a scalar
+        return None
     if hasattr(kind, "item") and hasattr(kind, "__float__"):  # it knows its own kind: 1, 1.0, True
-        item = value.item()
-        if type(item) in (bool, int, float):
-            return _plain(item, path, look)
+        item: object = value.item()
+        if type(item) in (bool, int, float, complex):
+            return item
     if hasattr(kind, "__index__"):
-        return _int(kind.__index__(value), path, look)
-    if hasattr(kind, "__float__"):
-        return _float(kind.__float__(value), path, look)
-    return _MISSING
+        return int.__index__(kind.__index__(value))
+    return float.__float__(kind.__float__(value)) if hasattr(kind, "__float__") else None
+
+
+def number_of(value: Any) -> Any:
+    """Return Python's own number for any library's, with `float`'s digits; None for another thing.
+
+    Neither True nor text is a number. What a foreign object's methods raise is raised.
+    """
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else int.__index__(value)
+    number = value if isinstance(value, (float, Decimal)) else _scalar(value)
+    if type(number) is int:
+        return number
+    return float(number) if isinstance(number, (float, Decimal)) else None
 
 
 # --- text ----------------------------------------------------------------------------------------

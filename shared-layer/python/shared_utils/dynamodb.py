@@ -1,0 +1,264 @@
+"""DynamoDB over signed HTTP, without an SDK: boto3's `Table` in names, plain values both ways.
+
+Numbers come back as `Decimal`, binary as `bytes`. What fails raises `DynamoDBError`, which says
+whether a write may have been done all the same. No call outlasts its `timeout_seconds`, apart from
+the name lookup, which the system bounds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from functools import lru_cache
+
+from ._attributes import AttributeRefused, decode_item
+from ._aws_endpoint import Endpoint, misconfigured
+from ._dynamodb_batches import BatchIncomplete, batch_get, batch_write
+from ._dynamodb_calls import Caller, ConditionFailed, DynamoDBError, TransactionCanceled
+from ._dynamodb_endpoint import place_and_region
+from ._dynamodb_requests import decoded, encode, encode_transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+__all__ = [
+    "AttributeRefused",
+    "BatchIncomplete",
+    "ConditionFailed",
+    "DynamoDBError",
+    "Table",
+    "TransactionCanceled",
+    "transact_write_items",
+]
+
+# What a table's name looks like, or an ARN of one:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_TABLE_NAME = r"[A-Za-z0-9_.-]{3,255}|arn:[\x21-\x7e]{1,1000}"
+_TIMEOUT_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
+_MAX_SOCKETS = 64
+_RETRIES = 10
+_BACKOFF_SECONDS = 0.05
+
+
+class Table:
+    """One table. Sockets are kept between calls, and shared by tables of the same settings.
+
+    Methods take boto3's parameters by name; expressions are strings. `timeout_seconds` bounds one
+    call with all its attempts; with `idempotent=True` the caller says that a write may be done twice.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        endpoint: str | None = None,
+        region: str | None = None,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        answer_seconds: float = _ANSWER_SECONDS,
+        max_sockets: int = _MAX_SOCKETS,
+        retries: int = _RETRIES,
+        backoff_seconds: float = _BACKOFF_SECONDS,
+        ssl_context: ssl.SSLContext | None = None,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Check the settings; nothing is opened.
+
+        `endpoint` defaults to AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, then the region's own.
+        `timeout_seconds` bounds a call, `answer_seconds` one attempt. Attempts are repeated up to
+        `retries` times, after 0 to `backoff_seconds`, doubled each time, at most 1 s.
+        """
+        if not isinstance(name, str) or not re.fullmatch(_TABLE_NAME, name):
+            shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
+            raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
+        self.name = name
+        world: dict[str, Any] = {}
+        if not (
+            ssl_context is None
+            and environ is os.environ
+            and clock is time.time
+            and monotonic is time.monotonic
+        ):
+            world = {
+                "ssl_context": ssl_context,
+                "environ": environ,
+                "clock": clock,
+                "monotonic": monotonic,
+            }
+        make = _caller if world else _shared_caller
+        self._caller = make(
+            *place_and_region(endpoint, region, environ),
+            answer_seconds=answer_seconds,
+            max_sockets=max_sockets,
+            timeout_seconds=timeout_seconds,
+            retries=retries,
+            backoff_seconds=backoff_seconds,
+            **world,
+        )
+
+    def prepare(self) -> None:
+        """Load what the first call needs, certificates included; nothing is sent or opened."""
+        self._caller.client.tls_context()
+
+    def close_sockets(self) -> None:
+        """Close the sockets that are kept; the next call opens new ones."""
+        self._caller.close_sockets()
+
+    # --- one item ------------------------------------------------------------------------------
+
+    def get_item(
+        self, *, timeout_seconds: float | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """Return a dict with the `Item` of a `Key`, without one if there is none."""
+        return self._call("GetItem", parameters, timeout_seconds)
+
+    def put_item(
+        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+    ) -> dict[str, Any]:
+        """Store an `Item` in place of the one with its key; raise `ConditionFailed`."""
+        return self._call("PutItem", parameters, timeout_seconds, idempotent)
+
+    def update_item(
+        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+    ) -> dict[str, Any]:
+        """Change the item of a `Key` by an `UpdateExpression`, or make it; raise `ConditionFailed`."""
+        return self._call("UpdateItem", parameters, timeout_seconds, idempotent)
+
+    def delete_item(
+        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+    ) -> dict[str, Any]:
+        """Delete the item of a `Key`, if there is one; raise `ConditionFailed`."""
+        return self._call("DeleteItem", parameters, timeout_seconds, idempotent)
+
+    # --- many items ----------------------------------------------------------------------------
+
+    def query(self, *, timeout_seconds: float | None = None, **parameters: Any) -> dict[str, Any]:
+        """Return one page of the items that a `KeyConditionExpression` finds."""
+        return self._call("Query", parameters, timeout_seconds)
+
+    def scan(self, *, timeout_seconds: float | None = None, **parameters: Any) -> dict[str, Any]:
+        """Return one page of all items."""
+        return self._call("Scan", parameters, timeout_seconds)
+
+    def query_all(
+        self, *, timeout_seconds: float | None = None, **parameters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Return the items of all pages, each read when its first item is asked for.
+
+        `timeout_seconds` bounds each page; `Limit` is how many items a page may look at.
+        """
+        return self._pages("Query", encode("Query", parameters), timeout_seconds)
+
+    def scan_all(
+        self, *, timeout_seconds: float | None = None, **parameters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Return the items of all pages of a scan, as `query_all` does."""
+        return self._pages("Scan", encode("Scan", parameters), timeout_seconds)
+
+    def _pages(
+        self, operation: str, request: dict[str, Any], timeout_seconds: float | None
+    ) -> Iterator[dict[str, Any]]:
+        request = {"TableName": self.name, **request}
+        while True:
+            answer = self._caller.call(operation, request, timeout_seconds)
+            yield from map(decode_item, answer.get("Items", ()))
+            if not answer.get("LastEvaluatedKey"):
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def batch_get(
+        self,
+        keys: Iterable[Mapping[str, Any]],
+        *,
+        timeout_seconds: float | None = None,
+        **parameters: Any,
+    ) -> list[dict[str, Any]]:
+        """Return the items of all these keys that there are, in no order.
+
+        Keys may be any number; a request has 100. Parameters are those of a table in boto3's
+        BatchGetItem. What DynamoDB leaves out is asked for again; raise if the time is over by then.
+        """
+        return batch_get(self._caller, self.name, keys, parameters, timeout_seconds)
+
+    def batch_write(
+        self,
+        *,
+        puts: Iterable[Mapping[str, Any]] = (),
+        deletes: Iterable[Mapping[str, Any]] = (),
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Store items and delete keys: each write by itself, in no common order.
+
+        They may be any number; a request has 25. What DynamoDB leaves out is sent again. Raise
+        `BatchIncomplete` if not all is done in time: it lists what is not, or may not be.
+        """
+        batch_write(self._caller, self.name, puts, deletes, timeout_seconds)
+
+    def transact_write_items(
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """Do all `TransactItems` or none, as the function of this name does.
+
+        One without a `TableName` is for this table.
+        """
+        request = encode_transaction(parameters, self.name)
+        return decoded(self._caller.call("TransactWriteItems", request, timeout_seconds))
+
+    def _call(
+        self,
+        operation: str,
+        parameters: Mapping[str, Any],
+        timeout_seconds: float | None,
+        idempotent: bool = False,
+    ) -> dict[str, Any]:
+        request = {"TableName": self.name, **encode(operation, parameters)}
+        return decoded(
+            self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
+        )
+
+
+def transact_write_items(
+    *,
+    timeout_seconds: float | None = None,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """Do all `TransactItems`, on any tables, or none; raise `TransactionCanceled` with reasons.
+
+    They are up to 100 actions as boto3's client takes them, with plain values. A call has one
+    `ClientRequestToken`, so its attempts count once. Settings are the environment's.
+    """
+    caller = _shared_caller(
+        *place_and_region(None, None, os.environ),
+        answer_seconds=_ANSWER_SECONDS,
+        max_sockets=_MAX_SOCKETS,
+        timeout_seconds=_TIMEOUT_SECONDS,
+        retries=_RETRIES,
+        backoff_seconds=_BACKOFF_SECONDS,
+    )
+    request = encode_transaction(parameters)
+    return decoded(caller.call("TransactWriteItems", request, timeout_seconds))
+
+
+def _caller(
+    place: tuple[bool, str, int, str],
+    region: str,
+    *,
+    timeout_seconds: float,
+    retries: int,
+    backoff_seconds: float,
+    **settings: Any,
+) -> Caller:
+    endpoint = Endpoint(place, region, "dynamodb", **settings)
+    return Caller(endpoint, timeout_seconds, retries, backoff_seconds)
+
+
+_shared_caller = lru_cache(maxsize=8)(_caller)
