@@ -152,6 +152,16 @@ def _put(
                 top[place] = value
         else:
             context[another(place, context)] = value
+    if look is not None and len(fields) > 1:
+        _hide_named(fields, context)
+
+
+def _hide_named(fields: Mapping[str, Any], context: dict[str, Any]) -> None:
+    """Hide fields that another one names as secret: `field="password", new="x"`."""
+    policy = _redaction.policy
+    for name in _redaction.secret_members(fields):
+        if name in context and policy.needs(name):
+            context[name] = text(policy.replacement(fields[name], (name,)))
 
 
 def _place_of(name: str) -> str:

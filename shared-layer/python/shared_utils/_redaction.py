@@ -12,7 +12,7 @@ from decimal import Decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Censor = str | Callable[[object, str], object]
 
@@ -112,7 +112,7 @@ class Policy:
         self._wildcards = [_glob(p[0]) for p in patterns if len(p) == 1]
         self.paths = [[_glob(segment) for segment in p] for p in patterns if len(p) > 1]
         self._known: dict[str, str] = {}
-        self.tails = _TAILS | {p[0][-_TAIL_CHARS:] for p in patterns if len(p) == 1}
+        self.tails = _TAILS.union(*(_tails_of(p[0]) for p in patterns if len(p) == 1))
 
     def kind(self, name: str) -> str:
         """Return "secret", "spoken", "address" or "" for a field's name."""
@@ -127,7 +127,11 @@ class Policy:
 
     def needs(self, name: str) -> bool:
         """Return whether a field of this name must be looked at, whatever its value."""
-        return bool(self.kind(name)) or any(p[0].fullmatch(squash(name)) for p in self.paths)
+        return (
+            bool(self.kind(name))
+            or (self.on and name in _VALUES_OF_FIELDS)
+            or any(p[0].fullmatch(squash(name)) for p in self.paths)
+        )
 
     def _judge(self, name: str) -> str:
         squashed = squash(name)
@@ -195,7 +199,8 @@ _TAILS = frozenset(
     for name in (*_SECRET_ENDINGS, *_SECRET_WORDS, *_AFTER_A_SECRET, *_SPOKEN, "tokens")
 ) | {"_no", "-no", " no", "pw", "_pw", "-pw", " pw"}
 _LOOK_BACK_CHARS = 64
-_AFTER_A_NAME = " \t\r\n\"'\\[])}_-.0123456789"
+_AROUND_A_NAME = " \t\r\n\"'\\[])}"
+_AFTER_A_NAME = f"{_AROUND_A_NAME}_-.0123456789"
 # They say something only with what stands before or beside them: `API key`, `name` and `value`.
 _HALF_NAMES = tuple("key keys code codes number no string phrase value values".split())
 
@@ -223,7 +228,8 @@ def suspect(text: str) -> bool:
         or ("_" in text and _may_hold_a_prefixed_token(text))
         or ("-" in text and _may_hold_a_hyphened_token(text))
         or "earer" in text
-        or ("B" in text and ("asic " in text or "BASIC " in text or "BEARER" in text))
+        or ("B" in text and ("Basic" in text or "BASIC" in text or "BEARER" in text))
+        or ("%" in text and ("%3D" in text or "%3d" in text or "%3A" in text or "%3a" in text))
         or ("J" in text and "eyJ" in text)
         or ("I" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text))
         or ("G" in text and "SG." in text)
@@ -231,11 +237,21 @@ def suspect(text: str) -> bool:
     )
 
 
+def _tails_of(pattern: str) -> set[str]:
+    """Return what the names that fit a pattern end with, in a text of any spelling."""
+    if pattern.endswith("*"):
+        return {"*"}
+    name = pattern.rstrip("0123456789")
+    return {name[-_TAIL_CHARS:], *(f"{gap}{name[-n:]}" for gap in "_- " for n in (1, 2)), name[-2:]}
+
+
 def _may_hold_a_pair(text: str) -> bool:
     """Return whether a name that is hidden stands before a `=`, `:` or `>`, or in a URL's user info."""
-    if ("@" in text and "://" in text) or "%3" in text:
+    if "@" in text and "://" in text:
         return True
     if ">" in text:
+        if "</" in text:
+            return True
         text = text.replace(">", "=")
     tails = policy.tails
     before = text.replace(":", "=").split("=")
@@ -248,13 +264,22 @@ def _may_hold_a_pair(text: str) -> bool:
 
 
 def _ends_with_a_name(text: str) -> bool:
-    word = text[-_LOOK_BACK_CHARS:].rstrip(_AFTER_A_NAME).rpartition(" ")[2]
-    return bool(policy.kind(word)) or squash(word).endswith(_HALF_NAMES)
+    words = text.rstrip(_AROUND_A_NAME)[-_LOOK_BACK_CHARS:].split()
+    word = words[-1] if words else ""
+    if not word.isalpha():
+        word = re.split(r"\\[nrt]|%[0-9A-Fa-f]{2}|[^\w.\-]", word)[-1]
+    return bool(policy.kind(word)) or word.lower().endswith(_HALF_NAMES)
+
+
+_long_word: Callable[[str], object] | None = None
 
 
 def _may_hold_a_prefixed_token(text: str) -> bool:
-    """Return whether `_` and many letters or digits follow each other, as in `ghp_...`: few words do."""
-    return re.search("_[A-Za-z0-9]{16}", text) is not None or "wsr_" in text
+    """Return whether many letters or digits follow a `_`, as in `ghp_...`: few words have so many."""
+    global _long_word
+    if _long_word is None:  # compiled when it is needed: an import should not pay for it
+        _long_word = re.compile("_[A-Za-z0-9]{16}").search
+    return _long_word(text) is not None or "wsr_" in text
 
 
 def _may_hold_a_hyphened_token(text: str) -> bool:
@@ -262,7 +287,7 @@ def _may_hold_a_hyphened_token(text: str) -> bool:
         "--" in text
         or "pat-" in text
         or ("k" in text and "sk-" in text)
-        or ("x" in text and "xox" in text)
+        or ("x" in text and ("xox" in text or "xapp-" in text))
         or ("y" in text and "pypi-" in text)
     )
 
@@ -293,9 +318,13 @@ _VALUES = frozenset(
     default defaultValue old new oldValue newValue old_value new_value before after
     """.split()
 )
+# A line's fields are looked at in the same way; what many lines carry for other reasons is not.
+_VALUES_OF_FIELDS = _VALUES - frozenset(
+    "values Values Content content text data input default".split()
+)
 
 
-def secret_members(fields: dict[str, object]) -> list[str]:
+def secret_members(fields: Mapping[str, object]) -> list[str]:
     """Return the names of members whose sibling names them as secret: `{"name": ..., "value": ...}`."""
     if _LABELS.isdisjoint(fields):
         return []
@@ -325,7 +354,7 @@ def secret_positions(values: Sequence[object]) -> list[int]:
     first = values[0] if values else None
     if len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None))):
         kind = _kind_of_name(first)
-        if kind and policy.hides(kind, values[1], ()):
+        if kind and first[:1] not in ("-", b"-") and policy.hides(kind, values[1], ()):  # type: ignore[index]
             return [1]
     return [
         position + 1
@@ -339,7 +368,7 @@ def secret_positions(values: Sequence[object]) -> list[int]:
 def _is_secret_option(option: str, value: object) -> bool:
     if option in ("-u", "--user", "--proxy-user"):  # curl's, wget's, HTTPie's: `ann:hunter2`
         return type(value) is str and ":" in value
-    is_option = type(value) is str and value[:1] == "-" and value[1:2].isalpha()
+    is_option = type(value) is str and value[:1] == "-" and value.lstrip("-")[:1].isalpha()
     return len(option) <= MAX_NAME_CHARS and policy.kind(option) == "secret" and not is_option
 
 

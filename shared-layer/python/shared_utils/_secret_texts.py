@@ -20,11 +20,11 @@ CENSORED = "[REDACTED]"
 
 def scrub(text: str, kind: Callable[[str], str]) -> str:
     """Return text without its secrets; `kind` says what a name means, as `Policy.kind` does."""
-    text = _PRIVATE_KEY.sub(rf"\1{CENSORED}", text)
+    text = _PRIVATE_KEY.sub(rf"\1{CENSORED}\2", text)
     if "://" in text:
         text = _USER_INFO.sub(_without_user_info, text)
     text = _without_named(text, kind)
-    text = _TOKEN.sub(CENSORED, text)
+    text = _TOKEN.sub(_without_token, text)
     return _SCHEME.sub(_without_credentials, text)
 
 
@@ -33,31 +33,35 @@ def scrub(text: str, kind: Callable[[str], str]) -> str:
 # A text may have been cut before the end of the key.
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----)"
-    r"(?:[^-]++|-(?!----END))*+(?:-----END [A-Z0-9 ]{0,40}-----)?"
+    r"(?:[^-]++|-(?!----END))*+(-----END [A-Z0-9 ]{0,40}-----)?"
 )
 
+# Prefixes that `_redaction.suspect` looks for, too: with a `_` and 16 letters or digits behind it, or
+# one by one.
 _TOKEN = re.compile(
-    r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}+\.[\w-]*+(?:\.[\w-]*+)*+"  # JWT and JWE
+    r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}+(?:\.[\w-]*+)*+"  # JWT and JWE, and base64 of JSON
     r"|(?<![A-Za-z0-9])(?:"
-    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"  # AWS access keys
-    r"|gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_\w{20,}+"
-    r"|gl(?:pat|oas|dt|rt|ptt|ft|soat|cbt|imt|agent)-[\w-]{16,}+"
-    r"|xox[a-z](?:\.xox[a-z])?-[\w-]{8,}+|xapp-[0-9]-[\w-]{8,}+"
-    r"|sk-[A-Za-z0-9_-]{16,}+|(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{8,}+|whsec_[\w+/=]{16,}+"
-    r"|(?:npm|hf|pnu|pul|lin_api|rubygems|rdme|sgp|tfp|sntry[su]|dckr_pat|figd|shp(?:at|ca|pa|ss)"
-    r"|do[opr]_v1|pscale_(?:tkn|oauth|pw)|shippo_(?:live|test)|sm_[aps]at)_[\w=.+/-]{16,}+"
-    r"|pypi-[\w-]{16,}+|AIza[\w-]{30,}+|SG\.[\w-]{8,}+\.[\w-]{8,}+|hv[sb]\.[\w-]{20,}+"
-    r"|dapi[a-f0-9]{32}|sq0(?:atp|csp)-[\w-]{16,}+|xkeysib-[\w-]{16,}+|PMAK-[a-f0-9-]{16,}+"
-    r"|A(?:GE-SECRET-KEY-1)[A-Z0-9]{20,}+"
-    # Our own refresh token: the prefix, the participant's id, a secret.
-    r"|wsr_[\w=+/-]{1,128}+(?:\.[\w-]*+)?"
+    r"A[KS]IA[A-Z0-9]{16}"  # AWS
+    r"|(?:gh[pousr]|github_pat|npm|hf|pnu|pul|lin_api|rubygems|rdme|sgp|tfp|sntry[su]|dckr_pat|figd"
+    r"|[sr]k_(?:live|test|prod)|do[opr]_v1|pscale_(?:tkn|oauth|pw)|shippo_(?:live|test)|sm_[aps]at"
+    r"|shp(?:at|ca|pa|ss))_[A-Za-z0-9]{16}[\w=.+/-]*+"
+    r"|glpat-[\w-]{16,}+|pypi-[\w-]{16,}+|xox[a-z](?:\.xox[a-z])?-[\w-]{8,}+|xapp-[0-9]-[\w-]{8,}+"
+    r"|sk-(?=[\w-]{0,64}[0-9])[\w-]{16,}+"  # OpenAI, Anthropic
+    r"|AIza[\w-]{30,}+|SG\.[\w-]{8,}+\.[\w-]{8,}+"  # Google, SendGrid
+    r"|wsr_[\w=+/-]{1,128}+(?:\.[\w-]*+)?"  # our refresh token: the participant's id, a secret
     r")",
     re.ASCII,
 )
 
+
+def _without_token(found: re.Match[str]) -> str:
+    token = found[0]
+    return token if token.startswith("eyJ") and "." not in token else CENSORED
+
+
 # `Bearer x` and `Basic x` without the header's name.
 _SCHEME = re.compile(
-    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|[Bb]asic|BASIC)((?:\s|\\[tnr]|%20|\+)++)([\w.~+/=-]++)",
+    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|Basic|BASIC)((?:\s|\\[tnr]|%20|\+)++)([\w.~+/=-]++)",
     re.ASCII,
 )
 # What stands after "bearer" in a sentence.
@@ -107,14 +111,13 @@ def _without_user_info(found: re.Match[str]) -> str:
 
 _NAME_AND_SEPARATOR = re.compile(
     r"""
-    (?<!\w)
     (?P<option> -- )?
     (?P<open> < )?
-    (?: [bBuU]? (?P<quote> \\{0,7}+["'] ) )?
+    (?: (?P<quote> \\{0,7}+["'] ) | (?<!\w) )
     (?P<name> \w[\w.\-\[\]]{0,127}+ )
     (?(quote) (?P=quote) \]? )
     (?:
-        (?(open) (?= [^<>]{0,64}+ > ) | (?!) )
+        (?(open) (?P<element> (?= (?: \s \w [\w:.\-]{0,63}+ = [^<>]{0,64}+ )? > ) ) | (?!) )
       | \s{0,4}+ (?P<separator> = > | := | ={1,3}+ | != | : | %3[DdAa] ) \s{0,4}+
       | (?(option) [ ]{1,4}+ (?! - ) | (?!) )
       | (?(quote) (?P<comma> \s?, \s? ) (?= [bBuU]? \\{0,7}["'] ) | (?!) )
@@ -128,12 +131,14 @@ _WHOLE_LINE = ("authorization", "cookie")
 _SCHEMES = frozenset(
     "basic bearer digest negotiate ntlm token apikey hmac signature aws4-hmac-sha256".split()
 )
+# No value at all.
+_NOTHING = frozenset(("none", "null", "true", "false", "nil", "undefined"))
 # What stands after `token: ` or `password: ` in a sentence, and is no secret.
-_NO_SECRET = frozenset(
+_IN_SENTENCES = frozenset(
     """
-    none null true false nil undefined must is was are be expired invalid missing required not too
-    wrong empty refused unknown expected should cannot has have may needs and or the a an no ok failed
-    unauthorized forbidden denied rejected accepted absent unset hidden redacted
+    must is was are be expired invalid missing required not too wrong empty refused unknown expected
+    should cannot has have may needs and or the a an no ok failed unauthorized forbidden denied
+    rejected accepted absent unset hidden redacted
     """.split()
 )
 # They are words of a sentence too: without quotes, and after a colon, a value of letters stays.
@@ -149,9 +154,13 @@ _WEAK_ENDINGS = (
     "otp",
 )
 
+# `File "app.py", line 3, in token: return 1`
+_FRAME = re.compile(r"line [0-9]+, in \Z")
 _UNQUOTED = re.compile(r"[^\s,;&\"'<>\\]*+")
-_REST_OF_LINE = re.compile(r"(?:[^\r\n\"'\\]++|\\(?![rn\"'\\]))*+")
+_REST_OF_LINE = re.compile(r"(?:[^\r\n\\]++|\\(?![rn]))*+")
+_QUOTE_BEFORE = re.compile(r"(\\*+)([\"'])\Z")
 _OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)([\"'])")
+_AFTER_A_TEXT = re.compile(r"\s*+(?:[,}\])]|\Z)")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 # Two words that are a secret's name together: the second, which stands before the colon.
 _SECOND_WORDS = frozenset("key keys code codes number no string phrase word security token".split())
@@ -166,6 +175,8 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
         if found.start() < taken:
             continue
         name = found["name"]
+        if not found["quote"]:
+            name = _without_escape(text, found.start(), name)
         meaning = kind(name) or _kind_of_two_words(text, found, kind)
         if not meaning:
             label, meaning = _by_label(text, found, kind, label)
@@ -177,6 +188,14 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
             parts += text[taken:start], shown
             taken = end
     return "".join((*parts, text[taken:])) if parts else text
+
+
+def _without_escape(text: str, start: int, name: str) -> str:
+    """Return a name without what ends an escape: `%3Ftoken` is `?token`, `\\ntoken` a new line's."""
+    before = text[start - 1 : start]
+    if before == "%":
+        return name[2:]
+    return name[1:] if before == "\\" and name[0] in "nrt" else name
 
 
 def _kind_of_two_words(text: str, found: re.Match[str], kind: Callable[[str], str]) -> str:
@@ -215,13 +234,15 @@ def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, 
     start = found.end()
     if text.startswith(CENSORED, start) or text.startswith(f'"{CENSORED}', start):
         return None
-    if found["open"] and not found["separator"]:
+    if found["element"] is not None:
         start = text.index(">", start) + 1
         end = text.find("<", start)
         return start, end if end >= 0 else len(text), CENSORED
     quote = _OPENING_QUOTE.match(text, start)
     if quote:
         start = quote.end()
+        if not found["quote"] and _AFTER_A_TEXT.match(text, start):
+            return None  # `"Password:", "ann"`: the quote ends a text, and begins none
         end = _closing_quote(text, start, quote[2], len(quote[1]))
         is_value = end > start and (not found["comma"] or _is_pair(text, found, end, len(quote[0])))
         return (start, end, CENSORED) if is_value else None
@@ -232,11 +253,14 @@ def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, 
     return _unquoted_value(text, found, meaning, start)
 
 
+_OPENING_BRACKET = re.compile(r"[\[(][bBuUrR]{0,2}\Z")
+
+
 def _is_pair(text: str, found: re.Match[str], end: int, quote_chars: int) -> bool:
-    """Return whether a name and a value with a comma between are all that a bracket holds."""
-    return text[found.start() - 1 : found.start()] in ("[", "(") and text[
-        end + quote_chars : end + quote_chars + 1
-    ] in ("]", ")", ",", "")
+    """Return whether a name and a value with a comma between are what a bracket begins with."""
+    start, after = found.start(), end + quote_chars
+    opened = _OPENING_BRACKET.search(text, max(start - 3, 0), start)
+    return opened is not None and text[after : after + 1] in ("]", ")", ",", "")
 
 
 def _closing_quote(text: str, start: int, quote: str, escapes: int) -> int:
@@ -281,19 +305,25 @@ def _unquoted_value(
     name = re.sub(r"[\W_]", "", found["name"]).lower()
     separator = found["separator"] or ""
     if separator == ":" and name.endswith(_WHOLE_LINE):
-        end = _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
+        around = _QUOTE_BEFORE.search(text, max(found.start() - 8, 0), found.start())
+        if around:
+            end = _closing_quote(text, start, around[2], len(around[1]))
+        else:
+            end = _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
         return (start, end, CENSORED) if end > start else None
     end = _UNQUOTED.match(text, start).end()  # type: ignore[union-attr]
     value = text[start:end].rstrip(")]}.!?:")
-    if not value or value.lower() in _NO_SECRET:
+    if not value or value.lower() in _NOTHING:
         return None
     is_prose = separator == ":" and value.isalpha()
+    if is_prose and _FRAME.search(text, max(found.start() - 24, 0), found.start()):
+        return None
     if meaning == "spoken" and (separator == ":" or value.replace(".", "").isdigit()):
         return None  # its end cannot be seen, or it is a number
     if value.lower() in _SCHEMES:
         gap = re.compile(r"[ ]*+").match(text, end).end()  # type: ignore[union-attr]
         after = _UNQUOTED.match(text, gap).end()  # type: ignore[union-attr]
         return (gap, after, CENSORED) if after > gap > end else None
-    if is_prose and name.endswith(_WEAK_ENDINGS):
+    if is_prose and (value.lower() in _IN_SENTENCES or name.endswith(_WEAK_ENDINGS)):
         return None
     return start, start + len(value), CENSORED
