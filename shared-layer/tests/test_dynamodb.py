@@ -181,6 +181,29 @@ def test_name_refused(name, shown):
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"timeout_seconds": "5"}, "timeout_seconds must be a number from 0.001 on, got str"),
+        ({"timeout_seconds": None}, "timeout_seconds must be a number from 0.001 on, got NoneType"),
+        ({"timeout_seconds": True}, "timeout_seconds must be a number from 0.001 on, got bool"),
+        ({"answer_seconds": 0}, "answer_seconds must be a number from 0.001 on, got 0"),
+        ({"max_sockets": 0}, "max_sockets must be a number from 1 on, got 0"),
+        ({"retries": -1}, "retries must be a number from 0 on, got -1"),
+        (
+            {"backoff_seconds": float("nan")},
+            "backoff_seconds must be a number from 0 on, got nan",
+        ),
+    ],
+)
+def test_setting_that_would_fail_later_is_refused_at_once(setting, message):
+    with pytest.raises(ApplicationError) as caught:
+        Table("Things", environ=ENVIRON, **setting)
+
+    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert caught.value.message == message
+
+
 def test_missing_region_is_a_configuration_error():
     with pytest.raises(ApplicationError) as caught:
         Table("Things", environ={})

@@ -111,6 +111,8 @@ def _encoded(name: str, value: Any, path: str) -> Any:
         return _expression(value, path)
     if not isinstance(value, (str, int)):  # True and False are ints
         raise AttributeRefused(f"must be text, a number or a bool, got {_type(value)}", path)
+    if isinstance(value, str):
+        _utf8(value, path)
     return value
 
 
@@ -125,9 +127,16 @@ def encode_sized_item(value: Any, path: str) -> dict[str, Any]:
 def _expression(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise AttributeRefused(f"must be an expression's text, got {_type(value)}", path)
-    if len(value.encode(errors="replace")) > _MAX_EXPRESSION_BYTES:
+    if len(_utf8(value, path)) > _MAX_EXPRESSION_BYTES:
         raise AttributeRefused(f"has over {_MAX_EXPRESSION_BYTES} bytes", path)
     return value
+
+
+def _utf8(text: str, path: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise AttributeRefused("has a lone surrogate, which is no character", path) from None
 
 
 def _names(value: Any, path: str) -> dict[str, str]:
@@ -136,6 +145,7 @@ def _names(value: Any, path: str) -> dict[str, str]:
     for alias, name in value.items():
         if not isinstance(alias, str) or not isinstance(name, str):
             raise AttributeRefused("must be a dict of texts", path)
+        _utf8(alias + name, path)
     return dict(value)
 
 

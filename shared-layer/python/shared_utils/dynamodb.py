@@ -78,6 +78,11 @@ class Table:
             shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
             raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
         self.name = name
+        _check_number("timeout_seconds", timeout_seconds, 0.001)
+        _check_number("answer_seconds", answer_seconds, 0.001)
+        _check_number("max_sockets", max_sockets, 1)
+        _check_number("retries", retries, 0)
+        _check_number("backoff_seconds", backoff_seconds, 0)
         world: dict[str, Any] = {}
         if not (
             ssl_context is None
@@ -224,6 +229,14 @@ class Table:
         return decoded(
             self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
         )
+
+
+def _check_number(name: str, value: Any, least: float) -> None:
+    """Refuse what would fail later, at a call or only at its first repetition."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not value >= least:  # NaN is not, either
+        shown = repr(value) if is_number else type(value).__name__
+        raise misconfigured(f"{name} must be a number from {least} on, got {shown}")
 
 
 def transact_write_items(
