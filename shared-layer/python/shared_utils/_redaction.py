@@ -13,6 +13,7 @@ from decimal import Decimal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     Censor = str | Callable[[object, str], object]
 
@@ -297,6 +298,7 @@ _LABELS = frozenset(
     name Name NAME key Key KEY header Header headerName header_name HeaderName field Field fieldName
     field_name FieldName param Param parameter Parameter parameterName ParameterName variable Variable
     var attribute Attribute attributeName AttributeName property Property option Option label Label
+    loc
     """.split()
 )
 _VALUES = frozenset(
@@ -324,8 +326,10 @@ def secret_members(fields: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _kind_of_name(name: object) -> str:
+def _kind_of_name(name: Any) -> str:
     """Return the kind of a name that is given as a value, `""` if it is none."""
+    if type(name) in (tuple, list) and name:
+        name = name[-1]  # pydantic's `loc`: where a value stands
     if type(name) is bytes:
         name = name[: MAX_NAME_CHARS + 1].decode("latin-1")
     if type(name) is not str or len(name) > MAX_NAME_CHARS or not name or " " in name.strip():
@@ -333,16 +337,17 @@ def _kind_of_name(name: object) -> str:
     return policy.kind(name)
 
 
-def secret_positions(values: Sequence[object]) -> list[int]:
+def secret_positions(values: Sequence[Any]) -> list[int]:
     """Return the positions of a list's items that another item names as secret.
 
     Pairs, `("password", x)`, also with a third item that is a flag; and what follows an option of a
     command, `["--password", x]`.
     """
-    first = values[0] if values else None
-    if len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None))):
+    first: Any = values[0] if values else ""
+    is_pair = len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None)))
+    if is_pair and type(first) in (str, bytes) and first[:1] not in ("-", b"-"):
         kind = _kind_of_name(first)
-        if kind and first[:1] not in ("-", b"-") and policy.hides(kind, values[1], ()):  # type: ignore[index]
+        if kind and policy.hides(kind, values[1], ()):
             return [1]
     return [
         position + 1
