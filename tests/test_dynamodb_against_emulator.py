@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
+import re
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -182,25 +187,75 @@ def test_transaction_with_the_environments_settings(emulator, name, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("call", "code", "catalogue"),
+    ("name_of_a_table", "key", "code", "catalogue"),
     [
         pytest.param(
-            lambda table: table.get_item(Key={"id": 7, "n": 1}),
-            *("ValidationException", ErrorCode.INTERNAL_SERVER_ERROR),
+            *(None, {"id": 7, "n": 1}, "ValidationException", ErrorCode.INTERNAL_SERVER_ERROR),
             id="our-defect",
         ),
         pytest.param(
-            lambda table: Table("None", environ=table._caller.endpoint.environ).scan(),
-            *("ResourceNotFoundException", ErrorCode.INTERNAL_CONFIGURATION_ERROR),
+            *("Nothing", {"id": "a", "n": 1}, "ResourceNotFoundException"),
+            ErrorCode.INTERNAL_CONFIGURATION_ERROR,
             id="no-table",
         ),
     ],
 )
-def test_refusal_has_its_code(table, call, code, catalogue):
-    with pytest.raises(DynamoDBError) as caught:
-        call(table)
+def test_refusal_has_its_code(emulator, name, name_of_a_table, key, code, catalogue):
+    table = Table(name_of_a_table or name, environ=emulator.variables)
 
+    with pytest.raises(DynamoDBError) as caught:
+        table.get_item(Key=key)
+
+    table.close_sockets()
     error = caught.value
     assert (error.response["Error"]["Code"], error.code) == (code, catalogue)
     assert (error.outcome_unknown, error.message) == (False, catalogue.sentence)
     assert error.request_id
+
+
+# --- the README -----------------------------------------------------------------------------------
+
+LAYER = Path(dynamodb.__file__).parents[2]
+
+
+def readme_block(kind):
+    text = (LAYER / "README.md").read_text()
+    [code] = re.findall(rf"^```python {kind}\n(.*?)^```$", text, re.M | re.S)
+    return code
+
+
+def run(emulator, folder, *command):
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**emulator.variables, "PYTHONPATH": str(LAYER / "python")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_example_of_the_readme_prints_what_its_comments_say(emulator, tmp_path):
+    code = readme_block("dynamodb")
+    emulator.client("dynamodb").create_table(
+        TableName="Rooms",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    printed = run(emulator, tmp_path, "-c", code)
+
+    assert printed.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.M)
+    assert len(printed.splitlines()) == 3
+
+
+def test_readmes_test_with_an_emulator_passes(emulator, tmp_path):
+    (tmp_path / "test_rooms.py").write_text(readme_block("emulator"))
+
+    assert "1 passed" in run(emulator, tmp_path, "-m", "pytest", "-q", "test_rooms.py")
+
+
+def test_readmes_fixture_with_motos_server_is_python():
+    """Moto is not installed here: its server was tried by hand."""
+    assert ast.parse(readme_block("moto")).body

@@ -9,7 +9,7 @@ from connections_server import ENVIRON, make_certificate
 from dynamodb_server import bodies, ok, operations, serve, table_of
 
 from shared_utils import dynamodb
-from shared_utils.dynamodb import AttributeRefused, Table, transact_write_items
+from shared_utils.dynamodb import AttributeRefused, DynamoDBError, Table, transact_write_items
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
 
@@ -150,6 +150,39 @@ def test_transaction_by_the_environments_settings(monkeypatch):
     assert bodies(server)[0]["TransactItems"] == [{"Delete": {"TableName": "Others", "Key": KEY}}]
 
 
+UNKNOWN_TYPE = {"vector": {"V": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("call", "said", "unknown"),
+    [
+        (lambda t: t.get_item(Key={"id": "a"}), {"Item": UNKNOWN_TYPE}, False),
+        (lambda t: t.get_item(Key={"id": "a"}), {"Item": 5}, False),
+        (lambda t: list(t.scan_all()), {"Items": [UNKNOWN_TYPE]}, False),
+        (lambda t: t.scan(), {"Items": None}, False),
+        (lambda t: t.batch_get([{"id": "a"}]), {"Responses": {"Things": [UNKNOWN_TYPE]}}, False),
+        (lambda t: t.put_item(Item={"id": "a"}), {"Attributes": UNKNOWN_TYPE}, True),
+        (
+            lambda t: t.transact_write_items(TransactItems=[{"Delete": {"Key": {"id": "a"}}}]),
+            {"ItemCollectionMetrics": {"Things": [{"ItemCollectionKey": UNKNOWN_TYPE}]}},
+            True,
+        ),
+    ],
+)
+def test_answer_that_cannot_be_read_is_no_refused_value(connect, call, said, unknown):
+    """What is not sent is a ValueError; here a write has been done."""
+    server = serve([ok(said)])
+
+    with pytest.raises(DynamoDBError) as caught:
+        call(connect(server))
+
+    server.close()
+    assert caught.value.response["Error"]["Code"] == "InvalidAnswer"
+    assert caught.value.code is ErrorCode.INTERNAL_DATABASE_ERROR
+    assert caught.value.outcome_unknown is unknown
+    assert "vector" not in f"{caught.value} {caught.value.__notes__}"
+
+
 # --- settings -------------------------------------------------------------------------------------
 
 
@@ -179,6 +212,29 @@ def test_name_refused(name, shown):
     assert caught.value.message == (
         f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}"
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"timeout_seconds": "5"}, "timeout_seconds must be a number from 0.001 on, got str"),
+        ({"timeout_seconds": None}, "timeout_seconds must be a number from 0.001 on, got NoneType"),
+        ({"timeout_seconds": True}, "timeout_seconds must be a number from 0.001 on, got bool"),
+        ({"answer_seconds": 0}, "answer_seconds must be a number from 0.001 on, got 0"),
+        ({"max_sockets": 0}, "max_sockets must be a number from 1 on, got 0"),
+        ({"retries": -1}, "retries must be a number from 0 on, got -1"),
+        (
+            {"backoff_seconds": float("nan")},
+            "backoff_seconds must be a number from 0 on, got nan",
+        ),
+    ],
+)
+def test_setting_that_would_fail_later_is_refused_at_once(setting, message):
+    with pytest.raises(ApplicationError) as caught:
+        Table("Things", environ=ENVIRON, **setting)
+
+    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert caught.value.message == message
 
 
 def test_missing_region_is_a_configuration_error():

@@ -313,8 +313,8 @@ def test_code_is_a_5xx_and_says_nothing_to_a_client(connect, code, catalogue):
     assert refused.code is catalogue
     assert 500 <= refused.code.status <= 599
     assert (refused.message, refused.details) == (catalogue.sentence, None)
-    notified = format_error_response(refused.code, refused.details)
-    assert "secret" not in str(notified)
+    response = format_error_response(refused.code, refused.details)
+    assert "secret" not in str(response)
 
 
 def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect):
@@ -372,6 +372,15 @@ def test_item_of_a_failed_condition(connect):
 def test_failed_condition_without_an_item(connect, content):
     with serve([error(CONDITION, **content)]) as server:
         assert failure(put_if_new, connect(server)).item is None
+
+
+def test_failed_condition_with_an_item_that_cannot_be_read(connect):
+    """Not a ValueError: that would be a value which was refused before it was sent."""
+    with serve([error(CONDITION, Item={"v": {"V": [1]}})]) as server:
+        failed = failure(put_if_new, connect(server))
+
+    assert failed.response["Error"]["Code"] == "InvalidAnswer"
+    assert failed.outcome_unknown
 
 
 def test_reasons_of_a_transaction(connect):

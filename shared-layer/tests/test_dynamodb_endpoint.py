@@ -151,3 +151,18 @@ def test_setting_that_cannot_be_used_is_refused_by_name(environ, message):
         place_and_region(None, None, environ)
 
     assert (caught.value.code, caught.value.message) == ("INTERNAL_CONFIGURATION_ERROR", message)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region", "message"),
+    [
+        (8000, "eu-west-1", "endpoint must be text, got int"),
+        (None, b"eu-west-1", "region must be text, got bytes"),
+    ],
+)
+def test_endpoint_and_region_are_text(endpoint, region, message):
+    with pytest.raises(ApplicationError) as caught:
+        place_and_region(endpoint, region, {})
+
+    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert caught.value.message == message

@@ -123,6 +123,23 @@ def test_value_that_is_refused_is_named_by_its_path(parameters, path):
     assert "nan" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ProjectionExpression", "a, \ud800"),
+        ("ExpressionAttributeNames", {"#a": "\ud800"}),
+        ("ExpressionAttributeNames", {"#\ud800": "a"}),
+        ("ReturnConsumedCapacity", "\ud800"),
+    ],
+)
+def test_text_without_meaning_is_refused(name, value):
+    """JSON could carry it, and whoever reads it may fail on it: again and again."""
+    with pytest.raises(AttributeRefused) as caught:
+        encode("GetItem", {"Key": {"id": "a"}, name: value})
+
+    assert str(caught.value) == f"{name} has a lone surrogate, which is no character"
+
+
 def test_item_of_400_kb_and_one_byte_more():
     """The name has 1 byte and 2 bytes, the key's value 1."""
     size = 400 * 1024
@@ -155,6 +172,22 @@ def test_answer_has_plain_values():
         "Count": 1,
         "ConsumedCapacity": {"TableName": "T", "CapacityUnits": 0.5},
         "ItemCollectionMetrics": {"ItemCollectionKey": {"id": "a"}},
+    }
+
+
+def test_transaction_has_the_metrics_of_several_tables():
+    answer = decoded(
+        {
+            "ItemCollectionMetrics": {
+                "T": [{"ItemCollectionKey": {"id": {"S": "a"}}, "SizeEstimateRangeGB": [0.0, 1.0]}]
+            }
+        }
+    )
+
+    assert answer == {
+        "ItemCollectionMetrics": {
+            "T": [{"ItemCollectionKey": {"id": "a"}, "SizeEstimateRangeGB": [0.0, 1.0]}]
+        }
     }
 
 

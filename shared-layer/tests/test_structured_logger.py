@@ -729,7 +729,7 @@ def test_logging_context_says_the_error_and_lets_it_pass(sl, log, monkeypatch):
 def test_a_line_is_written_with_members_at_its_root(sl, log):
     line = written(log.write_line, "INFO", "m", {"operation": "o", "a": 1}, None, ',"_aws":{}')
 
-    assert line == INFO + '"m","operation":"o","_aws":{},"context":{"a":1}}\n'
+    assert line == INFO + '"m","operation":"o","context":{"a":1},"_aws":{}}\n'
 
 
 def test_a_line_is_written_whatever_the_level(sl, log, configure):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from . import _json
-from ._attributes import AttributeRefused, decode_item, encode_key
-from ._dynamodb_calls import DynamoDBError
-from ._dynamodb_requests import encode, encode_sized_item
+from ._attributes import AttributeRefused, encode_key
+from ._dynamodb_calls import DynamoDBError, plain
+from ._dynamodb_requests import decode_items, encode, encode_sized_item
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def batch_get(
         request = {"RequestItems": {table: {"Keys": now, **options}}}
         answer = caller.call("BatchGetItem", request, time.seconds)
         found = _only(answer.get("Responses")) or []
-        items += map(decode_item, found)
+        items += plain("BatchGetItem", decode_items, found)
         again = (_only(answer.get("UnprocessedKeys")) or {}).get("Keys", [])
         left = later + again
         rounds = 0 if found else rounds + 1

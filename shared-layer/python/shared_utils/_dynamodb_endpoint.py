@@ -43,6 +43,9 @@ def place_and_region(
     endpoint: str | None, region: str | None, environ: Mapping[str, str]
 ) -> tuple[tuple[bool, str, int, str], str]:
     """Return TLS or not, host, port and path, and the region to sign for."""
+    for name, given in (("endpoint", endpoint), ("region", region)):
+        if not isinstance(given, (str, type(None))):
+            raise misconfigured(f"{name} must be text, got {type(given).__name__[:40]}")
     region = region or region_of(environ)
     if not region:
         raise misconfigured("AWS_REGION is not set")

@@ -21,10 +21,12 @@ from ._attributes import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 __all__ = [
     "READS",
+    "decode_items",
     "decoded",
     "encode",
     "encode_sized_item",
@@ -111,6 +113,8 @@ def _encoded(name: str, value: Any, path: str) -> Any:
         return _expression(value, path)
     if not isinstance(value, (str, int)):  # True and False are ints
         raise AttributeRefused(f"must be text, a number or a bool, got {_type(value)}", path)
+    if isinstance(value, str):
+        _utf8(value, path)
     return value
 
 
@@ -125,9 +129,16 @@ def encode_sized_item(value: Any, path: str) -> dict[str, Any]:
 def _expression(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise AttributeRefused(f"must be an expression's text, got {_type(value)}", path)
-    if len(value.encode(errors="replace")) > _MAX_EXPRESSION_BYTES:
+    if len(_utf8(value, path)) > _MAX_EXPRESSION_BYTES:
         raise AttributeRefused(f"has over {_MAX_EXPRESSION_BYTES} bytes", path)
     return value
+
+
+def _utf8(text: str, path: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise AttributeRefused("has a lone surrogate, which is no character", path) from None
 
 
 def _names(value: Any, path: str) -> dict[str, str]:
@@ -136,6 +147,7 @@ def _names(value: Any, path: str) -> dict[str, str]:
     for alias, name in value.items():
         if not isinstance(alias, str) or not isinstance(name, str):
             raise AttributeRefused("must be a dict of texts", path)
+        _utf8(alias + name, path)
     return dict(value)
 
 
@@ -149,11 +161,18 @@ def decoded(answer: dict[str, Any]) -> dict[str, Any]:
         if name in answer:
             answer[name] = decode_item(answer[name])
     if "Items" in answer:
-        answer["Items"] = [*map(decode_item, answer["Items"])]
+        answer["Items"] = decode_items(answer["Items"])
     metrics = answer.get("ItemCollectionMetrics", {})
-    if "ItemCollectionKey" in metrics:
-        metrics["ItemCollectionKey"] = decode_item(metrics["ItemCollectionKey"])
+    single = "ItemCollectionKey" in metrics
+    # A transaction has a list for each table.
+    for one in [metrics] if single else [one for several in metrics.values() for one in several]:
+        one["ItemCollectionKey"] = decode_item(one["ItemCollectionKey"])
     return answer
+
+
+def decode_items(items: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return items with plain values."""
+    return [*map(decode_item, items)]
 
 
 # --- transactions ------------------------------------------------------------------------------

@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 class Scope:
     """The fields that every line carries at the moment, and the invocation's buffer if it has one.
 
-    `outer` is what is back when it ends; `start_ns` says when it began, by the performance counter;
-    `bound` is what a line has made of the fields.
+    `outer` is what is back when it ends; `start_ns` says when it began, by the performance counter.
     """
 
-    __slots__ = ("bound", "buffer", "fields", "outer", "start_ns")
+    __slots__ = ("buffer", "fields", "outer", "start_ns")
 
     def __init__(
         self,
@@ -34,7 +33,6 @@ class Scope:
         self.buffer = buffer
         self.outer = outer
         self.start_ns = start_ns
-        self.bound: Any = None
 
 
 class DebugBuffer:

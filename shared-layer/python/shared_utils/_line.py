@@ -12,7 +12,6 @@ import time
 
 from . import _exceptions, _invocation, _redaction
 from ._cleaning import (
-    MAX_FIELD_CHARS,
     MAX_LINE_BYTES,
     MAX_NAME_CHARS,
     SHORT_CHARS,
@@ -82,45 +81,41 @@ def set_policy(policy: _redaction.Policy) -> None:
 # --- fields --------------------------------------------------------------------------------------
 
 
-class Bound:
-    """Fields that several lines carry, as a line takes them: made once, under the rules of the time.
+def head_of(component: object) -> str:
+    """Return the JSON text that a component's lines begin with."""
+    return f'"component":{_quoted(text(component, MAX_NAME_CHARS))},{_service}"message":'
 
-    `head` is the JSON text that a logger's lines begin with, `top_text` that of `top`'s members;
-    `off` are names that are bound to None: they take off what a scope further out has bound.
+
+class Bound:
+    """A logger's fields, as a line takes them: made once, under the rules of the time.
+
+    `head` is as `head_of` says, `top_text` the JSON text of `top`'s members; `off` are names that
+    are bound to None: they take off what the invocation has bound.
     """
 
     __slots__ = ("context", "head", "off", "rules", "top", "top_text")
 
-    def __init__(self, fields: Mapping[str, Any], component: object = "") -> None:
+    def __init__(self, fields: Mapping[str, Any], head: str = "") -> None:
         self.rules = _redaction.policy
-        self.head = f'"component":{_quoted(text(component, MAX_NAME_CHARS))},{_service}"message":'
+        self.head = head
         self.top: dict[str, Any] = {}
         self.context: dict[str, Any] = {}
-        given = {_TOP_LEVEL.get(name, name): value for name, value in fields.items()}
-        self.off = [name for name, value in given.items() if value is None]
-        for name in self.off:
-            del given[name]
+        given, self.off = _given(fields)
         texts: list[str] = []
         _put(given, self.top, self.context, texts)
-        if _redaction.suspect("\n".join(texts)):
+        if _may_hold_a_secret(texts):
             _scrub_texts(self.top)
             _scrub_texts(self.context)
         self.top_text = _members(self.top)
 
-    def without(self, names: list[str]) -> Bound:
-        """Return the same fields but these."""
-        fields = {**self.top, **self.context}
-        return Bound({name: value for name, value in fields.items() if name not in names})
 
-
-def _top_text(outer: Bound, bound: Bound, top: dict[str, Any]) -> str:
-    """Return the members at a line's top; a name that is further in takes the place of others."""
-    if not top and not (outer.top and bound.top):
-        return outer.top_text + bound.top_text
-    merged = {**outer.top, **bound.top, **top}
-    if len(merged) < len(outer.top) + len(bound.top) + len(top):
-        return _members(merged)
-    return outer.top_text + bound.top_text + _members(top)
+def _given(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the fields that have a value, and the names that None takes off, in any spelling."""
+    if _NONE not in map(type, fields.values()):
+        return fields, []
+    named = {_TOP_LEVEL.get(name, name): value for name, value in fields.items()}
+    off = [name for name, value in named.items() if value is None]
+    return {name: value for name, value in named.items() if value is not None}, off
 
 
 def _members(fields: dict[str, Any]) -> str:
@@ -182,9 +177,16 @@ def _place_of(name: str) -> str:
     return place
 
 
+_NONE = type(None)
 # What needs no look: other numbers may be too long, or, as NaN, none that JSON knows.
 _LEAST_INT, _MOST_INT = -(2**63), 2**63
 _LEAST, _MOST = -1e307, 1e307
+
+
+def _may_hold_a_secret(texts: list[str]) -> bool:
+    """Return whether one of several short texts is to be looked through."""
+    texts.append("")  # each ends with the separator: ids of connections end with a `=`
+    return _redaction.suspect(_redaction.SEPARATOR.join(texts))
 
 
 def _scrub_texts(fields: dict[str, Any]) -> None:
@@ -267,36 +269,53 @@ def line(
             or "stack_info" in fields
         ):
             error = _take_error(fields, message, args, error)
-        outer = _outer(bound)
         if type(message) is not str or len(message) > SHORT_CHARS:
             message = text(message)
-        top: dict[str, Any] = {}
-        context = {**outer.context, **bound.context}
-        texts = [message]
-        _put(fields, top, context, texts)
-        if _redaction.suspect("\n".join(texts)):
-            message = shorten(message)
-            _scrub_texts(top)
-            _scrub_texts(context)
-        if "opentelemetry.trace" in sys.modules:
-            _put_span(top)
-        top_text = _top_text(outer, bound, top)
-        shown = _joined(level, bound.head, message, top_text, error, root, context)
-        if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
-            ids = {**outer.top, **bound.top, **top}
-            shown = _fitted(shown, level, bound.head, message, ids, error, root, context)
-        return shown
+        return _rendered(level, bound, message, fields, error, root)
     except (Exception, SystemExit):  # that something was logged is not lost
         return _last_resort(level, root)
 
 
-def _outer(bound: Bound) -> Bound:
-    """Return the fields of this invocation or block, without those that a logger takes off."""
-    scope = _current_scope()
-    outer: Bound | None = scope.bound
-    if outer is None or outer.rules is not _redaction.policy:
-        outer = scope.bound = Bound(scope.fields)
-    return outer.without(bound.off) if bound.off else outer
+def _rendered(
+    level: str, bound: Bound, message: str, fields: dict[str, Any], error: object, root: str
+) -> str:
+    """Return one line of an invocation's fields, a logger's and a call's, the innermost last."""
+    top: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    texts = [message]
+    if shared := _current_scope().fields:
+        _put(_given(shared)[0], top, context, texts)
+        _cover(top, context, bound)
+    elif bound.context:
+        context.update(bound.context)
+    _put(fields, top, context, texts)
+    if _may_hold_a_secret(texts):
+        message = shorten(message)
+        _scrub_texts(top)
+        _scrub_texts(context)
+    if "opentelemetry.trace" in sys.modules:
+        _put_span(top)
+    is_apart = top.keys().isdisjoint(bound.top)
+    record = top if is_apart else {**bound.top, **top}
+    if error is not None:
+        record["error"] = _exceptions.describe(error)
+    if context:
+        record["context"] = context
+    head = f'{level}",{bound.head}'
+    bound_text = bound.top_text if is_apart else ""
+    shown = _joined(head, message, bound_text, record, root)
+    if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
+        shown = _fitted(shown, head, message, {**bound.top, **record}, error, root)
+    return shown
+
+
+def _cover(top: dict[str, Any], context: dict[str, Any], bound: Bound) -> None:
+    """Let a logger's fields take the place of an invocation's."""
+    for name in bound.off:
+        top.pop(name, None)
+        context.pop(name, None)
+    top.update(bound.top)
+    context.update(bound.context)
 
 
 def _last_resort(level: str, root: str) -> str:
@@ -306,54 +325,30 @@ def _last_resort(level: str, root: str) -> str:
     )
 
 
-def _joined(
-    level: str,
-    head: str,
-    message: str,
-    top_text: str,
-    error: Any,
-    root: str,
-    context: dict[str, Any],
-    frames: int = _exceptions.MAX_FRAMES,
-    chars: int = MAX_FIELD_CHARS,
-) -> str:
+def _joined(head: str, message: str, bound_text: str, record: dict[str, Any], root: str) -> str:
     """Return plain values as one line of JSON."""
-    if error is not None:
-        error = _exceptions.describe(error, frames, chars)
-        top_text += f',"error":{_readable(error)}'
-    if context:
-        root += f',"context":{_readable(context)}'
     moment = timestamp(clock())
     return in_one_line(
-        f'{{"timestamp":"{moment}","level":"{level}",{head}{_quoted(message)}{top_text}{root}}}\n'
+        f'{{"timestamp":"{moment}","level":"{head}{_quoted(message)}{bound_text}'
+        f"{_members(record)}{root}}}\n"
     )
 
 
 def _fitted(
-    shown: str,
-    level: str,
-    head: str,
-    message: str,
-    top: dict[str, Any],
-    error: Any,
-    root: str,
-    context: dict[str, Any],
+    shown: str, head: str, message: str, record: dict[str, Any], error: object, root: str
 ) -> str:
     """Return a line that fits: what is too long is cut, each part with room of its own."""
+    context = record.pop("context", {})
+    record.pop("error", None)
     for chars, room, frames in _NARROWER:
         if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
             break
-        shown = _joined(
-            level,
-            head,
-            shorten(message, chars),
-            _members(clean(top, None, Look(chars, room))),
-            error,
-            root,
-            clean(context, None, Look(chars, room)),
-            frames,
-            chars,
-        )
+        cut = clean(record, None, Look(chars, room))
+        if error is not None:
+            cut["error"] = _exceptions.describe(error, frames, chars)
+        if context:
+            cut["context"] = clean(context, None, Look(chars, room))
+        shown = _joined(head, shorten(message, chars), "", cut, root)
     return shown
 
 

@@ -206,6 +206,11 @@ _AFTER_A_NAME = f"{_AROUND_A_NAME}_-.0123456789"
 _HALF_NAMES = tuple("key keys code codes number no string phrase value values".split())
 
 
+# Stands between texts that are looked through together, and after the last.
+SEPARATOR = "\0"
+_LAST_EQUALS = f"={SEPARATOR}"
+
+
 def suspect(text: str) -> bool:
     """Return whether `text` may hold a secret: cheap, and rather once too often than once too seldom.
 
@@ -213,7 +218,14 @@ def suspect(text: str) -> bool:
     tenth of the time that a word or a regular expression takes, so that the rare ones come first.
     """
     return (
-        (("=" in text or ":" in text or ">" in text) and _may_hold_a_pair(text))
+        (
+            (
+                ":" in text
+                or ">" in text
+                or ("=" in text and text.count("=") > text.count(_LAST_EQUALS))
+            )
+            and _may_hold_a_pair(text)
+        )
         or ("_" in text and _may_hold_a_prefixed_token(text))
         or ("-" in text and _may_hold_a_hyphened_token(text))
         or "earer" in text

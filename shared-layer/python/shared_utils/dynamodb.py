@@ -12,12 +12,12 @@ import re
 import time
 from functools import lru_cache
 
-from ._attributes import AttributeRefused, decode_item
+from ._attributes import AttributeRefused
 from ._aws_endpoint import Endpoint, misconfigured
 from ._dynamodb_batches import BatchIncomplete, batch_get, batch_write
-from ._dynamodb_calls import Caller, ConditionFailed, DynamoDBError, TransactionCanceled
+from ._dynamodb_calls import Caller, ConditionFailed, DynamoDBError, TransactionCanceled, plain
 from ._dynamodb_endpoint import place_and_region
-from ._dynamodb_requests import decoded, encode, encode_transaction
+from ._dynamodb_requests import decode_items, decoded, encode, encode_transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ class Table:
             shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
             raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
         self.name = name
+        _check_number("timeout_seconds", timeout_seconds, 0.001)
+        _check_number("answer_seconds", answer_seconds, 0.001)
+        _check_number("max_sockets", max_sockets, 1)
+        _check_number("retries", retries, 0)
+        _check_number("backoff_seconds", backoff_seconds, 0)
         world: dict[str, Any] = {}
         if not (
             ssl_context is None
@@ -167,7 +172,7 @@ class Table:
         request = {"TableName": self.name, **request}
         while True:
             answer = self._caller.call(operation, request, timeout_seconds)
-            yield from map(decode_item, answer.get("Items", ()))
+            yield from plain(operation, decode_items, answer.get("Items", ()))
             if not answer.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -211,7 +216,8 @@ class Table:
         One without a `TableName` is for this table.
         """
         request = encode_transaction(parameters, self.name)
-        return decoded(self._caller.call("TransactWriteItems", request, timeout_seconds))
+        answer = self._caller.call("TransactWriteItems", request, timeout_seconds)
+        return plain("TransactWriteItems", decoded, answer)
 
     def _call(
         self,
@@ -221,9 +227,16 @@ class Table:
         idempotent: bool = False,
     ) -> dict[str, Any]:
         request = {"TableName": self.name, **encode(operation, parameters)}
-        return decoded(
-            self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
-        )
+        answer = self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
+        return plain(operation, decoded, answer)
+
+
+def _check_number(name: str, value: Any, least: float) -> None:
+    """Refuse what would fail later, at a call or only at its first repetition."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not value >= least:  # NaN is not, either
+        shown = repr(value) if is_number else type(value).__name__
+        raise misconfigured(f"{name} must be a number from {least} on, got {shown}")
 
 
 def transact_write_items(
@@ -245,7 +258,8 @@ def transact_write_items(
         backoff_seconds=_BACKOFF_SECONDS,
     )
     request = encode_transaction(parameters)
-    return decoded(caller.call("TransactWriteItems", request, timeout_seconds))
+    answer = caller.call("TransactWriteItems", request, timeout_seconds)
+    return plain("TransactWriteItems", decoded, answer)
 
 
 def _caller(

@@ -332,7 +332,7 @@ class StructuredLogger:
         """
         if level == "ERROR":
             flush_debug_lines()
-        _stdout.write(self._line(level, message, None, (), fields, error, root))
+        _write(self._line(level, message, None, (), fields, error, root))
 
     def log_websocket_message(self, direction: str, message_type: str, message_size: int) -> None:
         """Write that a message of `message_size` bytes came (`inbound`) or went (`outbound`)."""
@@ -373,7 +373,7 @@ class StructuredLogger:
         The environment's first line says once what is true of all, and is no line that may wait.
         """
         global _started
-        made = Bound(self._bound, self.component)
+        made = Bound(self._bound, _line.head_of(self.component))
         if not _started:
             if not self.is_enabled_for(level):
                 return made
