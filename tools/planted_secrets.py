@@ -323,6 +323,8 @@ SHOWN: list[tuple[str, str, str]] = [
     ("basic YW5uOmh1bnRlcjI=", "YW5u", "without the header's name only `Basic` and `BASIC` count: `basic` is a word"),
     (f"hvs.{_ALPHA}", _ALPHA, "a token of a service that is not in the table above; `Bearer`, a name or `redact` hides it"),
     ("-p hunter2Xq9", PLANTED, "an option of one letter says nothing: `-p` is a port, a path, a password"),
+    ("curl -u ann:hunter2Xq9", PLANTED, "the same; in a list of arguments, `-u` with a `:` behind it is hidden"),
+    ("contraseña=hunter2Xq9", PLANTED, "names are English; `redact` adds others, in texts too"),
     ("4111 1111 1111 1111", "4111", "numbers are not recognised by their digits: ids of orders look the same"),
     ("-----BEGIN CERTIFICATE-----", "CERTIFICATE", "certificates and public keys are public"),
     ("eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9", "base64 of JSON without a dot is no JWT"),
@@ -413,6 +415,8 @@ def document() -> str:
                  for name, make in STRUCTURES.items()]),
         "## Knowingly shown\n",
         *_table(("written", "why"), [(_cell(text), why) for text, _, why in SHOWN]),
+        "## Hidden, though it may be harmless\n",
+        _HARMLESS,
         "## Never touched\n",
         "A test compares each of these with what is written, byte for byte:\n",
         "".join(f"- {_cell(text)}\n" for text in ORDINARY),
@@ -434,6 +438,14 @@ same names in {structures} structures and six spellings, {spoken} names of what 
 recognised alone. None is seen but what stands under [knowingly shown](#knowingly-shown).
 
 `configure_lambda_logging(redact=[...], allow=[...])` adds names and takes some off, in texts too.
+"""
+
+
+_HARMLESS = """- A list or tuple of two that begins with a secret's name, `["password", "email"]`: it may be a name and its value.
+- `pwd` is a password, and a folder; `auth` a secret, and a method; `signature` a secret, and a function's.
+- `next_token`, `pageToken`: where the next page begins is often signed.
+- After a colon, one word that sentences seldom have there: `Unexpected token: identifier`.
+- A user in a URL without a password, `https://ann@example.com`: tokens stand there; `git` stays.
 """
 
 

@@ -71,6 +71,8 @@ def policy(monkeypatch):
         pytest.param("ghp_short", "ghp_short", id="too-short"),
         pytest.param("wsr_a=.b-c, d", "[REDACTED], d", id="our-refresh-token"),
         pytest.param('["Password:", "ann"]', '["Password:", "ann"]', id="quote-that-ends-a-text"),
+        pytest.param("1 validation error for A\nuser.password\n  Too short [type=a, input_value='x y', input_type=str]", "1 validation error for A\nuser.password\n  Too short [type=a, input_value='[REDACTED]', input_type=str]", id="pydantic"),
+        pytest.param("1 validation error for A\nuser\n  Too short [input_value='x']", "1 validation error for A\nuser\n  Too short [input_value='x']", id="pydantic-of-another-name"),
         pytest.param("tokens=512 tokens='a'", "tokens=512 tokens='[REDACTED]'", id="size-and-text"),
     ],
 )  # fmt: skip
@@ -216,6 +218,7 @@ assert (before, "shared_utils._secret_texts" in sys.modules) == (False, True)
         pytest.param(["id", "-u", "ann"], [], id="user-without-a-password"),
         pytest.param(["ssh", "-p", "22"], [], id="port"),
         pytest.param([object(), object()], [], id="objects"),
+        pytest.param([["user", "password"], "x"], [], id="list-first"),
     ],
 )
 def test_positions_that_another_item_names(values, positions):
@@ -234,8 +237,10 @@ def test_positions_that_another_item_names(values, positions):
         pytest.param({"name": "user", "value": "x"}, [], id="another-name"),
         pytest.param({"name": "password", "type": "x"}, [], id="no-value"),
         pytest.param({"value": "x", "password": "y"}, [], id="no-name"),
-        pytest.param({"name": ["password"], "value": "x"}, [], id="name-that-is-no-text"),
+        pytest.param({"name": {"password"}, "value": "x"}, [], id="name-that-is-no-text"),
         pytest.param({"name": "user", "key": "token", "value": "x"}, ["value"], id="two-names"),
+        pytest.param({"loc": ("body", "password"), "input": "x"}, ["input"], id="pydantic"),
+        pytest.param({"loc": (), "input": "x"}, [], id="pydantic-of-nothing"),
         pytest.param({}, [], id="empty"),
     ],
 )

@@ -129,7 +129,8 @@ SECRET_NAMES = [
     "clientSecret", "password", "Passwd", "passphrase", "Authorization", "proxy-authorization",
     "cookie", "Set-Cookie", "cookies", "apiKey", "x-api-key", "aws_access_key", "secretKey",
     "private_key", "credential", "credentials", "jwt", "id_jwt", "passwords", "secrets",
-    "password ", "'password'", "password:",
+    "password ", "'password'", "password:", "_secret_value", "tokenValue", "password2", "password[]",
+    "db_password_old", "PASS_WORD", "userPIN", "pin-code", "P_I_N", "X-Amz-Credential",
 ]  # fmt: skip
 SPOKEN_NAMES = [
     "audio", "audioData", "audio_data", "audioChunk", "audio_chunks", "audioBase64",
@@ -148,7 +149,7 @@ def test_a_text_under_this_name_is_never_seen(name):
 
 @pytest.mark.parametrize("name", [
     "tokenCount", "tokenizer", "keyboard", "bodyLength", "message", "user", "secretary", "audioFormat",
-    "passwordless", "ip",
+    "passwordless", "ip", "pinned", "userPins2Go", "oldValue2", "previous", "2",  "_", "",
 ])  # fmt: skip
 def test_a_text_under_this_name_is_seen(name):
     assert _cleaning.clean({name: "v"}) == {name: "v"}

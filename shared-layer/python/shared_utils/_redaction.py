@@ -12,7 +12,8 @@ from decimal import Decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     Censor = str | Callable[[object, str], object]
 
@@ -90,7 +91,7 @@ class Policy:
     """What must not be seen: names at any depth, dotted paths, and what stands in their place."""
 
     __slots__ = (
-        "_allowed", "_known", "_wildcards", "censor", "mask_ip", "on", "paths", "remove", "tails",
+        "_allowed", "_known", "_patterns", "_tails", "_wildcards", "censor", "mask_ip", "on", "paths", "remove",
     )  # fmt: skip
 
     def __init__(
@@ -112,7 +113,8 @@ class Policy:
         self._wildcards = [_glob(p[0]) for p in patterns if len(p) == 1]
         self.paths = [[_glob(segment) for segment in p] for p in patterns if len(p) > 1]
         self._known: dict[str, str] = {}
-        self.tails = _TAILS.union(*(_tails_of(p[0]) for p in patterns if len(p) == 1))
+        self._patterns = [p[0] for p in patterns if len(p) == 1]
+        self._tails: frozenset[str] = frozenset()
 
     def kind(self, name: str) -> str:
         """Return "secret", "spoken", "address" or "" for a field's name."""
@@ -145,6 +147,14 @@ class Policy:
         if squashed in _SPOKEN or squashed.endswith("tokens"):  # a number of tokens is no secret
             return "spoken"
         return "address" if self.mask_ip and squashed in _ADDRESSES else ""
+
+    def tails(self) -> frozenset[str]:
+        """Return what a hidden name may end with in a text: its last letters, or `*` for any."""
+        if (
+            not self._tails
+        ):  # made for the first text with a `=` or `:`: an import should not pay for it
+            self._tails = frozenset(_tails_of(self._patterns))
+        return self._tails
 
     def hides(self, kind: str, value: object, path: tuple[str, ...]) -> bool:
         """Return whether a value must not be seen. `None` and booleans tell nothing and stay."""
@@ -192,12 +202,7 @@ def mask_address(address: str) -> str:
 
 # --- texts ---------------------------------------------------------------------------------------
 
-# The last letters of every name that is hidden, as they stand before a `=` or `:`.
 _TAIL_CHARS = 3
-_TAILS = frozenset(
-    name[-_TAIL_CHARS:]
-    for name in (*_SECRET_ENDINGS, *_SECRET_WORDS, *_AFTER_A_SECRET, *_SPOKEN, "tokens")
-) | {"_no", "-no", " no", "pw", "_pw", "-pw", " pw"}
 _LOOK_BACK_CHARS = 64
 _AROUND_A_NAME = " \t\r\n\"'\\[])}"
 _AFTER_A_NAME = f"{_AROUND_A_NAME}_-.0123456789"
@@ -237,12 +242,17 @@ def suspect(text: str) -> bool:
     )
 
 
-def _tails_of(pattern: str) -> set[str]:
-    """Return what the names that fit a pattern end with, in a text of any spelling."""
-    if pattern.endswith("*"):
-        return {"*"}
-    name = pattern.rstrip("0123456789")
-    return {name[-_TAIL_CHARS:], *(f"{gap}{name[-n:]}" for gap in "_- " for n in (1, 2)), name[-2:]}
+def _tails_of(patterns: list[str]) -> Iterator[str]:
+    """Yield the last letters of names as they stand before a `=` or `:`, in any spelling."""
+    if any(pattern.endswith("*") for pattern in patterns):
+        yield "*"
+    known = (*_SECRET_ENDINGS, *_SECRET_WORDS, *_AFTER_A_SECRET, *_SPOKEN, "tokens")
+    for name in (*known, *patterns):
+        letters = name.rstrip("0123456789")
+        yield letters[-_TAIL_CHARS:]
+        if len(letters) < _TAIL_CHARS or name in patterns or name.endswith("no"):
+            yield letters[-2:]
+            yield from (f"{gap}{letters[-n:]}" for gap in "_- " for n in (1, 2))
 
 
 def _may_hold_a_pair(text: str) -> bool:
@@ -253,7 +263,7 @@ def _may_hold_a_pair(text: str) -> bool:
         if "</" in text:
             return True
         text = text.replace(">", "=")
-    tails = policy.tails
+    tails = policy.tails()
     before = text.replace(":", "=").split("=")
     del before[-1]
     for piece in before:
@@ -309,6 +319,7 @@ _LABELS = frozenset(
     name Name NAME key Key KEY header Header headerName header_name HeaderName field Field fieldName
     field_name FieldName param Param parameter Parameter parameterName ParameterName variable Variable
     var attribute Attribute attributeName AttributeName property Property option Option label Label
+    loc
     """.split()
 )
 _VALUES = frozenset(
@@ -336,8 +347,10 @@ def secret_members(fields: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _kind_of_name(name: object) -> str:
+def _kind_of_name(name: Any) -> str:
     """Return the kind of a name that is given as a value, `""` if it is none."""
+    if type(name) in (tuple, list) and name:
+        name = name[-1]  # pydantic's `loc`: where a value stands
     if type(name) is bytes:
         name = name[: MAX_NAME_CHARS + 1].decode("latin-1")
     if type(name) is not str or len(name) > MAX_NAME_CHARS or not name or " " in name.strip():
@@ -345,16 +358,17 @@ def _kind_of_name(name: object) -> str:
     return policy.kind(name)
 
 
-def secret_positions(values: Sequence[object]) -> list[int]:
+def secret_positions(values: Sequence[Any]) -> list[int]:
     """Return the positions of a list's items that another item names as secret.
 
     Pairs, `("password", x)`, also with a third item that is a flag; and what follows an option of a
     command, `["--password", x]`.
     """
-    first = values[0] if values else None
-    if len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None))):
+    first: Any = values[0] if values else ""
+    is_pair = len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None)))
+    if is_pair and type(first) in (str, bytes) and first[:1] not in ("-", b"-"):
         kind = _kind_of_name(first)
-        if kind and first[:1] not in ("-", b"-") and policy.hides(kind, values[1], ()):  # type: ignore[index]
+        if kind and policy.hides(kind, values[1], ()):
             return [1]
     return [
         position + 1

@@ -226,6 +226,9 @@ def _by_label(
         return (kind(given[1]) if given else ""), ""
     if name in _VALUES:
         return "", label
+    if name == "input_value":  # pydantic's errors name the field in the line before
+        lines = text[max(found.start() - 512, 0) : found.start()].splitlines()
+        return label, kind(lines[-2].strip()) if len(lines) > 1 else ""
     return label, ""
 
 
