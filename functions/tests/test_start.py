@@ -48,12 +48,16 @@ def test_function_that_cannot_start_writes_why(name):
     assert "settings.py" in line["error"]["stack"][-1]
 
 
+def fail_with_cause():
+    try:
+        raise OSError("no such host")
+    except OSError as cause:
+        raise KeyError("endpoint") from cause
+
+
 def test_causes_are_written_as_well():
     with capture_lines() as lines, pytest.raises(KeyError), starting("Audio"):
-        try:
-            raise OSError("no such host")
-        except OSError as cause:
-            raise KeyError("endpoint") from cause
+        fail_with_cause()
 
     assert lines[0]["component"] == "Audio"
     assert lines[0]["error"]["cause"]["message"] == "no such host"
