@@ -56,7 +56,7 @@ def batch_get(
     caller: Caller,
     table: str,
     keys: Iterable[Mapping[str, Any]],
-    parameters: Mapping[str, Any],
+    parameters: Mapping[str, object],
     timeout_seconds: float | None,
 ) -> list[dict[str, Any]]:
     """Return the items of all keys; raise `DynamoDBError` if there is no time for all."""
