@@ -23,7 +23,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Any
+    from typing import Any, Unpack
+
+    from ._dynamodb_requests import (
+        BatchGetItem,
+        DeleteItem,
+        GetItem,
+        PutItem,
+        Query,
+        Scan,
+        TransactWriteItems,
+        UpdateItem,
+    )
 
 __all__ = [
     "AttributeRefused",
@@ -118,41 +129,57 @@ class Table:
     # --- one item ------------------------------------------------------------------------------
 
     def get_item(
-        self, *, timeout_seconds: float | None = None, **parameters: Any
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[GetItem]
     ) -> dict[str, Any]:
         """Return a dict with the `Item` of a `Key`, without one if there is none."""
         return self._call("GetItem", parameters, timeout_seconds)
 
     def put_item(
-        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        idempotent: bool = False,
+        **parameters: Unpack[PutItem],
     ) -> dict[str, Any]:
         """Store an `Item` in place of the one with its key; raise `ConditionFailed`."""
         return self._call("PutItem", parameters, timeout_seconds, idempotent)
 
     def update_item(
-        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        idempotent: bool = False,
+        **parameters: Unpack[UpdateItem],
     ) -> dict[str, Any]:
         """Change the item of a `Key` by an `UpdateExpression`, or make it; raise `ConditionFailed`."""
         return self._call("UpdateItem", parameters, timeout_seconds, idempotent)
 
     def delete_item(
-        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        idempotent: bool = False,
+        **parameters: Unpack[DeleteItem],
     ) -> dict[str, Any]:
         """Delete the item of a `Key`, if there is one; raise `ConditionFailed`."""
         return self._call("DeleteItem", parameters, timeout_seconds, idempotent)
 
     # --- many items ----------------------------------------------------------------------------
 
-    def query(self, *, timeout_seconds: float | None = None, **parameters: Any) -> dict[str, Any]:
+    def query(
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Query]
+    ) -> dict[str, Any]:
         """Return one page of the items that a `KeyConditionExpression` finds."""
         return self._call("Query", parameters, timeout_seconds)
 
-    def scan(self, *, timeout_seconds: float | None = None, **parameters: Any) -> dict[str, Any]:
+    def scan(
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Scan]
+    ) -> dict[str, Any]:
         """Return one page of all items."""
         return self._call("Scan", parameters, timeout_seconds)
 
     def query_all(
-        self, *, timeout_seconds: float | None = None, **parameters: Any
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Query]
     ) -> Iterator[dict[str, Any]]:
         """Return the items of all pages, each read when its first item is asked for.
 
@@ -161,7 +188,7 @@ class Table:
         return self._pages("Query", encode("Query", parameters), timeout_seconds)
 
     def scan_all(
-        self, *, timeout_seconds: float | None = None, **parameters: Any
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Scan]
     ) -> Iterator[dict[str, Any]]:
         """Return the items of all pages of a scan, as `query_all` does."""
         return self._pages("Scan", encode("Scan", parameters), timeout_seconds)
@@ -182,7 +209,7 @@ class Table:
         keys: Iterable[Mapping[str, Any]],
         *,
         timeout_seconds: float | None = None,
-        **parameters: Any,
+        **parameters: Unpack[BatchGetItem],
     ) -> list[dict[str, Any]]:
         """Return the items of all these keys that there are, in no order.
 
@@ -209,7 +236,7 @@ class Table:
         self,
         *,
         timeout_seconds: float | None = None,
-        **parameters: Any,
+        **parameters: Unpack[TransactWriteItems],
     ) -> dict[str, Any]:
         """Do all `TransactItems` or none, as the function of this name does.
 
@@ -222,7 +249,7 @@ class Table:
     def _call(
         self,
         operation: str,
-        parameters: Mapping[str, Any],
+        parameters: Mapping[str, object],
         timeout_seconds: float | None,
         idempotent: bool = False,
     ) -> dict[str, Any]:
@@ -242,7 +269,7 @@ def _check_number(name: str, value: Any, least: float) -> None:
 def transact_write_items(
     *,
     timeout_seconds: float | None = None,
-    **parameters: Any,
+    **parameters: Unpack[TransactWriteItems],
 ) -> dict[str, Any]:
     """Do all `TransactItems`, on any tables, or none; raise `TransactionCanceled` with reasons.
 
