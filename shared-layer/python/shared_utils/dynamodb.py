@@ -56,6 +56,30 @@ _RETRIES = 10
 _BACKOFF_SECONDS = 0.05
 
 
+# The least that each setting may be.
+_LEAST = {
+    "timeout_seconds": 0.001,
+    "answer_seconds": 0.001,
+    "max_sockets": 1,
+    "retries": 0,
+    "backoff_seconds": 0,
+}
+# What tables have in common that share sockets.
+_USUAL = {
+    "ssl_context": None,
+    "environ": os.environ,
+    "clock": time.time,
+    "monotonic": time.monotonic,
+}
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and re.fullmatch(_TABLE_NAME, name):
+        return name
+    shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
+    raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
+
+
 class Table:
     """One table. Sockets are kept between calls, and shared by tables of the same settings.
 
@@ -85,38 +109,22 @@ class Table:
         `timeout_seconds` bounds a call, `answer_seconds` one attempt. Attempts are repeated up to
         `retries` times, after 0 to `backoff_seconds`, doubled each time, at most 1 s.
         """
-        if not isinstance(name, str) or not re.fullmatch(_TABLE_NAME, name):
-            shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
-            raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
-        self.name = name
-        _check_number("timeout_seconds", timeout_seconds, 0.001)
-        _check_number("answer_seconds", answer_seconds, 0.001)
-        _check_number("max_sockets", max_sockets, 1)
-        _check_number("retries", retries, 0)
-        _check_number("backoff_seconds", backoff_seconds, 0)
-        world: dict[str, Any] = {}
-        if not (
-            ssl_context is None
-            and environ is os.environ
-            and clock is time.time
-            and monotonic is time.monotonic
-        ):
-            world = {
-                "ssl_context": ssl_context,
-                "environ": environ,
-                "clock": clock,
-                "monotonic": monotonic,
-            }
-        make = _caller if world else _shared_caller
-        self._caller = make(
-            *place_and_region(endpoint, region, environ),
-            answer_seconds=answer_seconds,
-            max_sockets=max_sockets,
-            timeout_seconds=timeout_seconds,
-            retries=retries,
-            backoff_seconds=backoff_seconds,
-            **world,
-        )
+        self.name = _checked_name(name)
+        numbers: dict[str, Any] = {
+            "timeout_seconds": timeout_seconds,
+            "answer_seconds": answer_seconds,
+            "max_sockets": max_sockets,
+            "retries": retries,
+            "backoff_seconds": backoff_seconds,
+        }
+        for setting, least in _LEAST.items():
+            _check_number(setting, numbers[setting], least)
+        own = (ssl_context, environ, clock, monotonic)
+        is_usual = all(one is usual for one, usual in zip(own, _USUAL.values(), strict=True))
+        make = _shared_caller if is_usual else _caller
+        world = {} if is_usual else dict(zip(_USUAL, own, strict=True))
+        settings: Any = {**numbers, **world}
+        self._caller = make(*place_and_region(endpoint, region, environ), **settings)
 
     def prepare(self) -> None:
         """Load what the first call needs, certificates included; nothing is sent or opened."""
