@@ -41,6 +41,15 @@ TABLE = ROOT / "docs" / "mutations.md"
 
 # A module and the test files that are to notice, that of its own name first.
 MODULES: dict[str, tuple[str, ...]] = {
+    "_json": ("test_json.py",),
+    "_stdout": ("test_stdout.py", "test_line.py"),
+    "_invocation": ("test_structured_logger.py", "test_line.py"),
+    "_exceptions": ("test_structured_logger.py", "test_line.py"),
+    "_cleaning": ("test_cleaning.py", "test_structured_logger.py"),
+    "_redaction": ("test_redaction.py", "test_redaction_names.py", "test_planted_secrets.py"),
+    "_secret_texts": ("test_redaction.py", "test_planted_secrets.py"),
+    "_line": ("test_line.py", "test_structured_logger.py"),
+    "structured_logger": ("test_structured_logger.py", "test_line.py"),
     "_emf": ("test_metrics_emitter.py",),
     "metrics_emitter": ("test_metrics_emitter.py",),
 }
