@@ -41,7 +41,7 @@ TABLE = ROOT / "docs" / "mutations.md"
 
 # A module and the test files that are to notice, that of its own name first.
 MODULES: dict[str, tuple[str, ...]] = {
-    "_emf": ("test_metrics_emitter.py",),
+    "_emf": ("test_emf.py", "test_metrics_emitter.py"),
     "metrics_emitter": ("test_metrics_emitter.py",),
 }
 # What no test of this kind can notice: module, function, the branch's first line; and why.
