@@ -276,6 +276,7 @@ def unnoticed(branches: list[Branch], reached: dict[int, list[str]]) -> list[Bra
     for branch, status in _runs(branches, reached, only_reached=True):
         if status == 0:
             found.append(branch)
+            print(f"  looked at again: {branch.function}: {branch.line}", flush=True)
     # A process that a test starts reaches lines, too, of which nothing is known here.
     return [branch for branch, status in _runs(found, reached, only_reached=False) if status == 0]
 
