@@ -723,6 +723,203 @@ def test_dimensions_may_change_after_the_call(emitter, flushed):
     assert flushed()[0]["Kind"] == "a"
 
 
+@pytest.mark.parametrize("name", ["UserId", "ClientIp", "Session"])
+def test_an_id_stays_a_property_with_one_warning_and_the_metric_goes_out(
+    emitter, flushed, caplog, name
+):
+    emitter.emit_metric("A", 1, "Count", {name: "one"})
+    emitter.emit_metric("B", 2, "Count", {name: "two"})
+
+    (document,) = flushed()
+
+    assert (document["A"], document["B"], document[name]) == (1, 2, ["one", "two"])
+    assert directive(document)["Dimensions"] == [[]]
+    assert caplog.messages == [f"dimension '{name}' refused: an id or a secret is no dimension"]
+
+
+def test_values_that_are_equal_and_not_the_same_are_told_apart(emitter, flushed):
+    """True is 1 and 1.0, and no dimension's value."""
+    for value in (1, True, 1.0, Level.TWO, 2, 2.0):
+        emitter.emit_metric("A", 1, "Count", {"Kind": value})
+
+    documents = flushed()
+
+    sets = [directive(d)["Dimensions"] for d in documents]
+    assert sets == [[["Kind"], []], [[]], [["Kind"], []]]
+    assert [d["Kind"] for d in documents] == ["1", [True, 1.0, 2.0], "2"]
+
+
+# --- what is worked out once ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count how often a metric is judged, and a document laid out."""
+    counts = {"judged": 0, "laid out": 0}
+
+    def counting(name, function):
+        def count(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return count
+
+    judge = counting("judged", MetricsEmitter._take_dimensions)
+    monkeypatch.setattr(MetricsEmitter, "_take_dimensions", judge)
+    monkeypatch.setattr(module, "Layout", counting("laid out", module.Layout))
+    return counts
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e, n: e.emit_metric("A", n),
+        lambda e, n: e.emit_metric("A", n, "Count", {"Kind": "a"}, 1, seq=n),
+        lambda e, n: e.emit_metric("A", n, "Count", {"Kind": LegacyAction.PAUSE, "Stage": "b"}),
+        lambda e, n: e.emit_metric("A", n, "Count", {"UserId": "u", "Stage": "b"}),
+        lambda e, n: e.emit_message_latency("sendAudio", n),
+        lambda e, n: e.emit_audio_buffer_overflow(f"s-{n}"),
+        lambda e, n: e.emit_message_failure("sendAudio", ErrorCode.SESSION_NOT_FOUND),
+    ],
+)
+def test_each_metric_is_judged_once_and_each_document_laid_out_once(counted, written, emit):
+    emitter = MetricsEmitter()
+    before = counted["judged"]  # its own dimensions
+    for number in range(5):
+        emit(emitter, number)
+        emitter.flush()
+
+    assert len(written()) == 5
+    assert counted == {"judged": before + 1, "laid out": 1}
+
+
+def test_a_line_and_a_document_of_the_same_metrics_are_laid_out_apart(counted, emitter, written):
+    for _ in range(2):
+        emitter.emit_audio_buffer_overflow(SESSION)
+        emitter.flush()
+        emitter.emit_audio_buffer_overflow(SESSION)
+        assert "sessionId" not in emitter.take()[0]
+
+    assert counted["laid out"] == 2
+    assert [json.loads(line)["sessionId"] for line in written()] == [SESSION, SESSION]
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit_metric("A", 1, "Count", {"Kind": "a"}),
+        lambda e: e.emit_audio_buffer_overflow("a"),
+    ],
+)
+def test_another_policy_has_all_judged_again(counted, monkeypatch, emitter, emit):
+    emit(emitter)
+    before = counted["judged"]
+    monkeypatch.setattr(_redaction, "policy", _redaction.Policy(redact=("kind",)))
+    emit(emitter)
+    emit(emitter)
+
+    assert counted["judged"] == before + 1
+
+
+def test_another_policy_refuses_the_dimension_that_it_hides(emitter, flushed, monkeypatch):
+    emitter.emit_metric("A", 1, "Count", {"Kind": "a"})
+    before = flushed()
+    monkeypatch.setattr(_redaction, "policy", _redaction.Policy(redact=("kind",)))
+    emitter.emit_metric("A", 1, "Count", {"Kind": "a"})
+
+    assert before[0]["Kind"] == "a"
+    assert flushed()[0]["Kind"] == "[REDACTED]"
+
+
+def test_dimensions_made_from_data_do_not_fill_the_memory(emitter, written):
+    for number in range(3000):
+        emitter.emit_metric("A", number, "Count", {f"Kind{number}": number})
+        emitter.flush()
+
+    assert len(written()) == 3000
+    assert max(map(len, (emitter._judged, emitter._layouts, emitter._groups))) <= 1024
+    assert len(emitter._seen) <= 1024
+
+
+def test_what_is_forgotten_meanwhile_breaks_no_document(emitter, flushed):
+    """Two metrics of one name and set, each made anew, are two documents."""
+    emitter.emit_metric("A", 1)
+    emitter._forget()
+    emitter.emit_metric("A", 2)
+
+    assert [d["A"] for d in flushed()] == [1, 2]
+
+
+# --- objects with methods of their own -----------------------------------------------------------
+
+
+class Exiting:
+    """An object whose every method ends the process."""
+
+    def _exit(self, *_):
+        sys.exit("out")
+
+    __eq__ = __hash__ = __str__ = __repr__ = __len__ = __iter__ = __bool__ = __float__ = _exit
+    __index__ = items = values = _exit
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit_metric("A", Exiting()),
+        lambda e: e.emit_metric(Exiting(), 1),
+        lambda e: e.emit_metric("A", 1, dimensions=Exiting()),
+        lambda e: e.emit_message_latency("sendAudio", Exiting()),
+    ],
+    ids=["value", "name", "dimensions", "value-of-the-system"],
+)
+def test_an_object_that_exits_refuses_its_metric_alone(emitter, flushed, caplog, emit):
+    emit(emitter)
+    emitter.emit_metric("B", 1)
+
+    assert [declared(d) for d in flushed()] == [["B"]]
+    assert len(caplog.messages) == 1
+    assert "refused" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit_metric("A", 1, Exiting()),
+        lambda e: e.emit_metric("A", 1, resolution=Exiting()),
+        lambda e: e.emit_metric("A", 1, dimensions={"Kind": Exiting()}),
+        lambda e: e.emit_metric("A", 1, n=Exiting()),
+        lambda e: e.emit_message_latency(Exiting(), 1),
+    ],
+    ids=["unit", "resolution", "dimension", "property", "dimension-of-the-system"],
+)
+def test_an_object_that_exits_keeps_the_metric(emitter, flushed, emit):
+    emit(emitter)
+
+    (document,) = flushed()
+
+    assert document[declared(document)[0]] == 1
+
+
+def test_a_metric_whose_name_is_a_secret_is_refused(emitter, flushed):
+    emitter.emit_metric("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", 1)
+
+    assert flushed() == []
+
+
+@pytest.mark.parametrize("name", ["spanId", "droppedLines", "traceId"])
+def test_what_a_line_has_is_no_metric(emitter, flushed, name):
+    emitter.emit_metric(name, 1)
+
+    assert flushed() == []
+
+
+def test_what_the_writer_adds_to_a_line_is_no_property(emitter, flushed):
+    emitter.emit_metric("A", 1, droppedLines=5)
+
+    assert "droppedLines" not in flushed()[0]
+
+
 # --- properties ----------------------------------------------------------------------------------
 
 
@@ -977,6 +1174,14 @@ def test_take_of_one_metric_leaves_out_what_the_line_has(emitter):
     assert members.endswith('"A":1,"lang":"en-US"')
 
 
+def test_take_that_cannot_be_told_the_time_breaks_nothing(caplog):
+    emitter = MetricsEmitter(clock=lambda: 1 // 0)
+    emitter.emit_metric("A", 1)
+
+    assert emitter.take() == []
+    assert "metrics could not be written" in caplog.text
+
+
 def test_take_gives_one_text_a_dimension_set(emitter):
     emitter.emit_cold_start("audio")
     emitter.emit_message_latency("sendAudio", 3.5)
@@ -1034,6 +1239,36 @@ def test_invocation_of_a_coroutine_is_flushed_when_it_ends(emitter, written):
     asyncio.run(handler({}, None))
 
     assert declared(json.loads(written()[-1])) == ["A"]
+
+
+@pytest.mark.parametrize(
+    "block", [lambda e: e, lambda e: e.invocation("audio")], ids=["emitter", "invocation"]
+)
+def test_failure_waits_for_no_window(windowed, written, block):
+    windowed.emit_metric("A", 1)
+    with block(windowed):
+        pass
+    before = written()
+
+    with pytest.raises(KeyError), block(windowed):
+        raise KeyError("mine")
+
+    assert before == []
+    assert "A" in "".join(str(declared(json.loads(line))) for line in written())
+
+
+def test_one_decorator_wraps_several_functions(emitter, written):
+    counted = emitter.invocation("audio")
+    first, second = (
+        counted(lambda: emitter.emit_metric("A", 1)),
+        counted(lambda: emitter.emit_metric("B", 1)),
+    )
+
+    first()
+    second()
+
+    names = [declared(json.loads(line)) for line in written()]
+    assert names == [["ColdStarts"], ["A"], ["B"]]
 
 
 def test_level_of_the_emitters_own_lines_can_be_asked(emitter, monkeypatch):
@@ -1265,6 +1500,102 @@ def test_context_times_a_coroutine_until_it_ends(emitter, flushed, monkeypatch):
 
     (document,) = flushed()
     assert document["Latency"] == [5, 12]
+
+
+def test_context_may_be_entered_again_while_it_is(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+    context = MetricsContext(emitter, "Latency")
+
+    with context:
+        now_ns[0] += 1_000_000
+        with context:
+            now_ns[0] += 2_000_000
+    with context:
+        now_ns[0] += 4_000_000
+
+    assert flushed()[0]["Latency"] == [2, 3, 4]
+
+
+def test_recursive_function_is_timed_at_each_depth(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+
+    @MetricsContext(emitter, "Latency")
+    def descend(depth):
+        now_ns[0] += 1_000_000
+        if depth:
+            descend(depth - 1)
+
+    descend(2)
+
+    assert flushed()[0]["Latency"] == [1, 2, 3]
+
+
+def test_blocks_may_end_in_another_order(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+    first, second = MetricsContext(emitter, "First"), MetricsContext(emitter, "Second")
+
+    first.__enter__()
+    now_ns[0] += 1_000_000
+    second.__enter__()
+    now_ns[0] += 1_000_000
+    first.__exit__(None, None, None)
+    now_ns[0] += 1_000_000
+    second.__exit__(None, None, None)
+
+    (document,) = flushed()
+    assert (document["First"], document["Second"]) == (2, 2)
+
+
+def test_one_context_times_several_threads(emitter, flushed):
+    """Each thread's block is as long as it is, whatever the others do between."""
+    context = MetricsContext(emitter, "Latency")
+    both = threading.Barrier(2)
+
+    def work(_):
+        with context:
+            both.wait(10)
+        both.wait(10)
+
+    errors = in_threads(2, work)
+
+    assert errors == []
+    assert len(flushed()[0]["Latency"]) == 2
+
+
+def test_one_context_times_several_tasks(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+    context = MetricsContext(emitter, "Latency")
+
+    async def work(ns):
+        with context:
+            await asyncio.sleep(0)
+            now_ns[0] += ns
+
+    async def both():
+        await asyncio.gather(work(5_000_000), work(7_000_000))
+
+    asyncio.run(both())
+
+    assert flushed()[0]["Latency"] == [5, 12]
+
+
+def test_block_that_ends_in_another_thread_is_no_metric_and_no_error(emitter, flushed, caplog):
+    context = MetricsContext(emitter, "Latency")
+    context.__enter__()
+
+    errors = in_threads(1, lambda _: context.__exit__(None, None, None))
+
+    assert errors == []
+    assert flushed() == []
+    assert caplog.messages == [
+        "metric 'Latency' refused: its block began in another thread or task"
+    ]
+    context.__exit__(None, None, None)
+    assert declared(flushed()[0]) == ["Latency"]
 
 
 def generator():
