@@ -408,7 +408,6 @@ def test_deadline_of_a_call_ends_it(connect, direct, proxy, call, after):
     direct.put_item(Item=BEFORE)
     table = connect(answer_seconds=2)
     proxy.faults = [faulty.silence_after] * 9
-    begun = time.monotonic()
 
     with pytest.raises(DynamoDBError) as caught:
         call(table, timeout_seconds=0.2)
@@ -416,7 +415,6 @@ def test_deadline_of_a_call_ends_it(connect, direct, proxy, call, after):
     assert caught.value.outcome_unknown
     assert caught.value.response["Error"]["Code"] == "DeadlineExceeded"
     assert state(direct) == after
-    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])

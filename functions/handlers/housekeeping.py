@@ -29,7 +29,7 @@ from broadcast.upkeep import (
     why_over,
 )
 
-from ._common import BroadcastApp, count_failures
+from ._common import BroadcastApp, count_failures, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ RESERVE_SECONDS = 5.0
 # A task is mostly waiting for answers.
 WORKERS = 16
 
-app = BroadcastApp("Housekeeping")
+with starting("Housekeeping"):
+    app = BroadcastApp("Housekeeping")
+    connections = su.Connections()
+    next_url = client_url(os.environ["API_GATEWAY_ENDPOINT"])
 store, logger, metrics = app.store, app.handler.logger, app.metrics
-connections = su.Connections()
-next_url = client_url(os.environ["API_GATEWAY_ENDPOINT"])
 
 
 @su.invocation

@@ -161,6 +161,8 @@ UNKNOWN_TYPE = {"vector": {"V": [1, 2]}}
         (lambda t: list(t.scan_all()), {"Items": [UNKNOWN_TYPE]}, False),
         (lambda t: t.scan(), {"Items": None}, False),
         (lambda t: t.batch_get([{"id": "a"}]), {"Responses": {"Things": [UNKNOWN_TYPE]}}, False),
+        (lambda t: t.batch_get([{"id": "a"}]), {"UnprocessedKeys": {"Things": [1]}}, False),
+        (lambda t: t.batch_write(deletes=[{"id": "a"}]), {"UnprocessedItems": [1]}, True),
         (lambda t: t.put_item(Item={"id": "a"}), {"Attributes": UNKNOWN_TYPE}, True),
         (
             lambda t: t.transact_write_items(TransactItems=[{"Delete": {"Key": {"id": "a"}}}]),

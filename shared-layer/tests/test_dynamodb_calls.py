@@ -2,6 +2,7 @@
 
 import copy
 import socket
+import time
 
 import pytest
 from connections_server import CLOSE, RESET, SILENCE, Clock, answer
@@ -93,6 +94,12 @@ NOT_DONE = [
     *("TransactionConflictException", "TransactionInProgressException"),
     "ReplicatedWriteConflictException",
 ]
+
+
+def test_status_for_too_many_requests_is_enough(connect):
+    """From whatever stands before DynamoDB."""
+    with serve([answer(429, b"slow down")], [ok()]) as server:
+        assert put_if_new(connect(server)) == {}
 
 
 @pytest.mark.parametrize("call", [put, put_if_new, get, transact])
@@ -261,6 +268,25 @@ def test_timeout_of_the_table_counts_if_the_call_has_none(connect):
     assert code_of(late) == "DeadlineExceeded"
 
 
+def test_refused_signature_is_no_success_if_the_time_is_over_before_it_is_sent_anew(connect):
+    skipped = Clock(0.0)
+    skewed = whole(
+        400,
+        b'{"__type":"com.amazon.coral.service#InvalidSignatureException"}',
+        *("Date: Sun, 30 Aug 2015 12:46:00 GMT", "Connection: close"),
+    )
+
+    def ten_seconds_later():
+        skipped.now += 10
+
+    with serve([ten_seconds_later, skewed]) as server:
+        table = connect(server, clock=Clock(), monotonic=lambda: time.monotonic() + skipped.now)
+        refused = failure(put, table, timeout_seconds=5)
+
+    assert (code_of(refused), refused.outcome_unknown) == ("InvalidSignatureException", False)
+    assert len(server.requests) == 1
+
+
 def test_without_time_nothing_is_sent(connect):
     with serve() as server:
         late = failure(put, connect(server), timeout_seconds=0)
@@ -313,8 +339,7 @@ def test_code_is_a_5xx_and_says_nothing_to_a_client(connect, code, catalogue):
     assert refused.code is catalogue
     assert 500 <= refused.code.status <= 599
     assert (refused.message, refused.details) == (catalogue.sentence, None)
-    response = format_error_response(refused.code, refused.details)
-    assert "secret" not in str(response)
+    assert "secret" not in str(format_error_response(refused.code, refused.details))
 
 
 def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect):

@@ -1,9 +1,13 @@
 """Parameters of requests, and which requests may be sent twice."""
 
+import ast
+from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from shared_utils import _dynamodb_requests
 from shared_utils._attributes import AttributeRefused
 from shared_utils._dynamodb_requests import decoded, encode, encode_transaction, is_repeatable
 
@@ -189,6 +193,34 @@ def test_transaction_has_the_metrics_of_several_tables():
             "T": [{"ItemCollectionKey": {"id": "a"}, "SizeEstimateRangeGB": [0.0, 1.0]}]
         }
     }
+
+
+def declared_for_type_checkers():
+    """Return the names of the dicts that are declared for type checkers only."""
+    tree = ast.parse(Path(_dynamodb_requests.__file__).read_text())
+    [block] = [n for n in tree.body if isinstance(n, ast.If)]
+    namespace = {"__name__": __name__, "Mapping": Mapping}
+    code = "from __future__ import annotations\n" + ast.unparse(ast.Module(block.body, []))
+    exec(code, namespace)  # noqa: S102
+    return {
+        name: set(found.__annotations__)
+        for name, found in namespace.items()
+        if name[0] != "_" and hasattr(found, "__total__")
+    }
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem"),
+        "TransactWriteItems",
+    ],
+)
+def test_parameters_are_those_that_type_checkers_know(operation):
+    declared = declared_for_type_checkers()
+
+    assert declared[operation] == set(_dynamodb_requests._PARAMETERS[operation])
+    assert len(declared) == 8
 
 
 def test_answer_without_values_stays():

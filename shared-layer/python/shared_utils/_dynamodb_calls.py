@@ -34,7 +34,7 @@ _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 _NOT_DONE = {
     *("ProvisionedThroughputExceededException", "ThrottlingException", "Throttling"),
-    *("RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled"),
+    *("RequestLimitExceeded", "TooManyRequestsException", "RequestThrottled", "HTTP429"),
     *("RequestThrottledException", "TransactionConflictException"),
     *("TransactionInProgressException", "ReplicatedWriteConflictException"),
 }
@@ -226,7 +226,7 @@ class _Call:
         self._operation = operation
         self.repeatable = repeatable
         self._answer: dict[str, Any] = {}  # what the last attempt's body holds
-        self._code = ""  # the last attempt's error
+        self._code = "DeadlineExceeded"  # the last attempt's error, empty if there was none
         self._unknown = False  # whether an attempt may have written, and nobody said so
 
     def pause(self, job: Job) -> float | None:
@@ -273,12 +273,12 @@ class _Call:
 
     def result(self, job: Job) -> dict[str, Any]:
         """Return the answer, or raise what the attempts come to."""
-        if job.status == 0:  # nobody asked about an attempt that the deadline ended
-            self._read(job)
-            self._unknown = self._unknown or job.lost
         if not self._code:
             return self._answer
         from ._http1 import header
+
+        self._read(job)  # nobody asked about an attempt that the deadline ended
+        self._unknown = self._unknown or job.lost
 
         unknown = self._unknown and self._operation not in READS
         details: dict[str, Any] = {

@@ -21,8 +21,66 @@ from ._attributes import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Required, TypedDict
+
+    # What the methods of `Table` take, for editors and type checkers; `_PARAMETERS` has the same.
+
+    class _Operation(TypedDict, total=False):
+        ExpressionAttributeNames: Mapping[str, str] | None
+        ReturnConsumedCapacity: str | None
+
+    class GetItem(_Operation, total=False):
+        Key: Required[Mapping[str, Any]]
+        ConsistentRead: bool | None
+        ProjectionExpression: str | None
+
+    class _Write(_Operation, total=False):
+        ConditionExpression: str | None
+        ExpressionAttributeValues: Mapping[str, Any] | None
+        ReturnValues: str | None
+        ReturnItemCollectionMetrics: str | None
+        ReturnValuesOnConditionCheckFailure: str | None
+
+    class PutItem(_Write, total=False):
+        Item: Required[Mapping[str, Any]]
+
+    class UpdateItem(_Write, total=False):
+        Key: Required[Mapping[str, Any]]
+        UpdateExpression: str | None
+
+    class DeleteItem(_Write, total=False):
+        Key: Required[Mapping[str, Any]]
+
+    class _Page(_Operation, total=False):
+        IndexName: str | None
+        Select: str | None
+        Limit: int | None
+        ConsistentRead: bool | None
+        ExclusiveStartKey: Mapping[str, Any] | None
+        ExpressionAttributeValues: Mapping[str, Any] | None
+        ProjectionExpression: str | None
+        FilterExpression: str | None
+
+    class Query(_Page, total=False):
+        KeyConditionExpression: Required[str]
+        ScanIndexForward: bool | None
+
+    class Scan(_Page, total=False):
+        TotalSegments: int | None
+        Segment: int | None
+
+    class BatchGetItem(TypedDict, total=False):
+        ConsistentRead: bool | None
+        ProjectionExpression: str | None
+        ExpressionAttributeNames: Mapping[str, str] | None
+
+    class TransactWriteItems(TypedDict, total=False):
+        TransactItems: Required[Sequence[Mapping[str, Mapping[str, Any]]]]
+        ClientRequestToken: str | None
+        ReturnConsumedCapacity: str | None
+        ReturnItemCollectionMetrics: str | None
+
 
 __all__ = [
     "READS",

@@ -295,8 +295,8 @@ def _rendered(
         _scrub_texts(context)
     if "opentelemetry.trace" in sys.modules:
         _put_span(top)
-    is_apart = top.keys().isdisjoint(bound.top)
-    record = top if is_apart else {**bound.top, **top}
+    is_apart = not shared and top.keys().isdisjoint(bound.top)
+    record = top if is_apart or shared else {**bound.top, **top}
     if error is not None:
         record["error"] = _exceptions.describe(error)
     if context:

@@ -23,7 +23,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Any
+    from typing import Any, Unpack
+
+    from ._dynamodb_requests import (
+        BatchGetItem,
+        DeleteItem,
+        GetItem,
+        PutItem,
+        Query,
+        Scan,
+        TransactWriteItems,
+        UpdateItem,
+    )
 
 __all__ = [
     "AttributeRefused",
@@ -43,6 +54,30 @@ _ANSWER_SECONDS = 2.0
 _MAX_SOCKETS = 64
 _RETRIES = 10
 _BACKOFF_SECONDS = 0.05
+
+
+# The least that each setting may be.
+_LEAST = {
+    "timeout_seconds": 0.001,
+    "answer_seconds": 0.001,
+    "max_sockets": 1,
+    "retries": 0,
+    "backoff_seconds": 0,
+}
+# What tables have in common that share sockets.
+_USUAL = {
+    "ssl_context": None,
+    "environ": os.environ,
+    "clock": time.time,
+    "monotonic": time.monotonic,
+}
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and re.fullmatch(_TABLE_NAME, name):
+        return name
+    shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
+    raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
 
 
 class Table:
@@ -74,38 +109,22 @@ class Table:
         `timeout_seconds` bounds a call, `answer_seconds` one attempt. Attempts are repeated up to
         `retries` times, after 0 to `backoff_seconds`, doubled each time, at most 1 s.
         """
-        if not isinstance(name, str) or not re.fullmatch(_TABLE_NAME, name):
-            shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
-            raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
-        self.name = name
-        _check_number("timeout_seconds", timeout_seconds, 0.001)
-        _check_number("answer_seconds", answer_seconds, 0.001)
-        _check_number("max_sockets", max_sockets, 1)
-        _check_number("retries", retries, 0)
-        _check_number("backoff_seconds", backoff_seconds, 0)
-        world: dict[str, Any] = {}
-        if not (
-            ssl_context is None
-            and environ is os.environ
-            and clock is time.time
-            and monotonic is time.monotonic
-        ):
-            world = {
-                "ssl_context": ssl_context,
-                "environ": environ,
-                "clock": clock,
-                "monotonic": monotonic,
-            }
-        make = _caller if world else _shared_caller
-        self._caller = make(
-            *place_and_region(endpoint, region, environ),
-            answer_seconds=answer_seconds,
-            max_sockets=max_sockets,
-            timeout_seconds=timeout_seconds,
-            retries=retries,
-            backoff_seconds=backoff_seconds,
-            **world,
-        )
+        self.name = _checked_name(name)
+        numbers: dict[str, Any] = {
+            "timeout_seconds": timeout_seconds,
+            "answer_seconds": answer_seconds,
+            "max_sockets": max_sockets,
+            "retries": retries,
+            "backoff_seconds": backoff_seconds,
+        }
+        for setting, least in _LEAST.items():
+            _check_number(setting, numbers[setting], least)
+        own = (ssl_context, environ, clock, monotonic)
+        is_usual = all(one is usual for one, usual in zip(own, _USUAL.values(), strict=True))
+        make = _shared_caller if is_usual else _caller
+        world = {} if is_usual else dict(zip(_USUAL, own, strict=True))
+        settings: Any = {**numbers, **world}
+        self._caller = make(*place_and_region(endpoint, region, environ), **settings)
 
     def prepare(self) -> None:
         """Load what the first call needs, certificates included; nothing is sent or opened."""
@@ -118,41 +137,57 @@ class Table:
     # --- one item ------------------------------------------------------------------------------
 
     def get_item(
-        self, *, timeout_seconds: float | None = None, **parameters: Any
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[GetItem]
     ) -> dict[str, Any]:
         """Return a dict with the `Item` of a `Key`, without one if there is none."""
         return self._call("GetItem", parameters, timeout_seconds)
 
     def put_item(
-        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        idempotent: bool = False,
+        **parameters: Unpack[PutItem],
     ) -> dict[str, Any]:
         """Store an `Item` in place of the one with its key; raise `ConditionFailed`."""
         return self._call("PutItem", parameters, timeout_seconds, idempotent)
 
     def update_item(
-        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        idempotent: bool = False,
+        **parameters: Unpack[UpdateItem],
     ) -> dict[str, Any]:
         """Change the item of a `Key` by an `UpdateExpression`, or make it; raise `ConditionFailed`."""
         return self._call("UpdateItem", parameters, timeout_seconds, idempotent)
 
     def delete_item(
-        self, *, timeout_seconds: float | None = None, idempotent: bool = False, **parameters: Any
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        idempotent: bool = False,
+        **parameters: Unpack[DeleteItem],
     ) -> dict[str, Any]:
         """Delete the item of a `Key`, if there is one; raise `ConditionFailed`."""
         return self._call("DeleteItem", parameters, timeout_seconds, idempotent)
 
     # --- many items ----------------------------------------------------------------------------
 
-    def query(self, *, timeout_seconds: float | None = None, **parameters: Any) -> dict[str, Any]:
+    def query(
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Query]
+    ) -> dict[str, Any]:
         """Return one page of the items that a `KeyConditionExpression` finds."""
         return self._call("Query", parameters, timeout_seconds)
 
-    def scan(self, *, timeout_seconds: float | None = None, **parameters: Any) -> dict[str, Any]:
+    def scan(
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Scan]
+    ) -> dict[str, Any]:
         """Return one page of all items."""
         return self._call("Scan", parameters, timeout_seconds)
 
     def query_all(
-        self, *, timeout_seconds: float | None = None, **parameters: Any
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Query]
     ) -> Iterator[dict[str, Any]]:
         """Return the items of all pages, each read when its first item is asked for.
 
@@ -161,7 +196,7 @@ class Table:
         return self._pages("Query", encode("Query", parameters), timeout_seconds)
 
     def scan_all(
-        self, *, timeout_seconds: float | None = None, **parameters: Any
+        self, *, timeout_seconds: float | None = None, **parameters: Unpack[Scan]
     ) -> Iterator[dict[str, Any]]:
         """Return the items of all pages of a scan, as `query_all` does."""
         return self._pages("Scan", encode("Scan", parameters), timeout_seconds)
@@ -182,7 +217,7 @@ class Table:
         keys: Iterable[Mapping[str, Any]],
         *,
         timeout_seconds: float | None = None,
-        **parameters: Any,
+        **parameters: Unpack[BatchGetItem],
     ) -> list[dict[str, Any]]:
         """Return the items of all these keys that there are, in no order.
 
@@ -209,7 +244,7 @@ class Table:
         self,
         *,
         timeout_seconds: float | None = None,
-        **parameters: Any,
+        **parameters: Unpack[TransactWriteItems],
     ) -> dict[str, Any]:
         """Do all `TransactItems` or none, as the function of this name does.
 
@@ -222,7 +257,7 @@ class Table:
     def _call(
         self,
         operation: str,
-        parameters: Mapping[str, Any],
+        parameters: Mapping[str, object],
         timeout_seconds: float | None,
         idempotent: bool = False,
     ) -> dict[str, Any]:
@@ -242,7 +277,7 @@ def _check_number(name: str, value: Any, least: float) -> None:
 def transact_write_items(
     *,
     timeout_seconds: float | None = None,
-    **parameters: Any,
+    **parameters: Unpack[TransactWriteItems],
 ) -> dict[str, Any]:
     """Do all `TransactItems`, on any tables, or none; raise `TransactionCanceled` with reasons.
 
