@@ -435,7 +435,7 @@ def log_value(log: StructuredLogger, make: Callable[[str, str], object]) -> None
 
 _HEAD = """# What log lines hide
 
-<!-- Made by `make docs` from tools/planted_secrets.py, and tried by shared-layer/tests/test_planted_secrets.py. -->
+<!-- Made by tools/generate.py from tools/planted_secrets.py; shared-layer/tests/test_planted_secrets.py tries it. -->
 
 A test plants a secret {tried:,} times: {names} names in {shapes} shapes of text in {carriers} places of a line, the
 same names in {structures} structures and six spellings, {spoken} names of what people say, {tokens} secrets that are
