@@ -323,6 +323,7 @@ SHOWN: list[tuple[str, str, str]] = [
     ("basic YW5uOmh1bnRlcjI=", "YW5u", "without the header's name only `Basic` and `BASIC` count: `basic` is a word"),
     (f"hvs.{_ALPHA}", _ALPHA, "a token of a service that is not in the table above; `Bearer`, a name or `redact` hides it"),
     ("-p hunter2Xq9", PLANTED, "an option of one letter says nothing: `-p` is a port, a path, a password"),
+    ('File "a.py", line 1, in f: password=hunter2Xq9', PLANTED, "a frame shows code: only literals in it may be secrets, and they are hidden"),
     ("curl -u ann:hunter2Xq9", PLANTED, "the same; in a list of arguments, `-u` with a `:` behind it is hidden"),
     ("contraseña=hunter2Xq9", PLANTED, "names are English; `redact` adds others, in texts too"),
     ("4111 1111 1111 1111", "4111", "numbers are not recognised by their digits: ids of orders look the same"),
@@ -344,6 +345,9 @@ ORDINARY = [
     *("ann@example.com", "arn:aws:lambda:eu-west-1:123456789012:function:audio", "QUJDREVGR0g="),
     *("C:\\Users\\ann\\file.txt", "/opt/python/shared_utils/records.py", "127.0.0.1:8080", "::1"),
     'File "app.py", line 3, in token: return parse(password)',
+    'File "app.py", line 3, in f: login(user, password=password, token=get_token())',
+    'File "app.py", line 9, in sign: def sign(token: str, secret: bytes) -> str:',
+    'File "app.py", line 9, in get: headers = {"Authorization": f"Bearer {token}"}',
     'File "/opt/auth/bearer.py", line 12, in <module>: import secrets',
     *("bearer of bad news", "the bearer", "Bearer token expired", "Bearer authentication is required"),
     *("the basic plan", "Basic authentication failed", "Basic Latin", "basic: 3 months"),
@@ -431,7 +435,7 @@ def log_value(log: StructuredLogger, make: Callable[[str, str], object]) -> None
 
 _HEAD = """# What log lines hide
 
-<!-- Made by `make docs` from tools/planted_secrets.py, and tried by shared-layer/tests/test_planted_secrets.py. -->
+<!-- Made by tools/generate.py from tools/planted_secrets.py; shared-layer/tests/test_planted_secrets.py tries it. -->
 
 A test plants a secret {tried:,} times: {names} names in {shapes} shapes of text in {carriers} places of a line, the
 same names in {structures} structures and six spellings, {spoken} names of what people say, {tokens} secrets that are

@@ -647,7 +647,7 @@ def test_a_secret_is_never_a_dimension(emitter, flushed):
     (document,) = flushed()
 
     assert document["apiToken"] == "[REDACTED]"
-    assert document["Kind"] == "Bearer[REDACTED]"
+    assert document["Kind"] == "Bearer [REDACTED]"
 
 
 @pytest.mark.parametrize(("dimensions", "taken"), [(29, 29), (30, 30), (31, 30)])

@@ -106,6 +106,17 @@ def test_no_field_of_a_secret_name_is_seen(log, name):
     assert json.loads(line)["context"] == {name: "[REDACTED]", "a": 1}
 
 
+@pytest.mark.parametrize("name", SECRET_SPELLINGS)
+def test_no_field_that_another_one_names_is_seen(log, name):
+    changed = written(lambda: log.info("m", field=name, old=PLANTED, new=1, at=2))
+    bound = written(lambda: log.bind(name=name, value=PLANTED).info("m"))
+
+    assert json.loads(changed)["context"] == {
+        "field": name, "old": "[REDACTED]", "new": "[REDACTED]", "at": 2
+    }  # fmt: skip
+    assert json.loads(bound)["context"] == {"name": name, "value": "[REDACTED]"}
+
+
 @pytest.mark.parametrize(("text", "part", "reason"), SHOWN, ids=[text for text, _, _ in SHOWN])
 def test_what_is_known_to_be_shown_is_shown(log, text, part, reason):
     """Who makes it hidden takes the row out of the table."""

@@ -73,6 +73,13 @@ def policy(monkeypatch):
         pytest.param('["Password:", "ann"]', '["Password:", "ann"]', id="quote-that-ends-a-text"),
         pytest.param("1 validation error for A\nuser.password\n  Too short [type=a, input_value='x y', input_type=str]", "1 validation error for A\nuser.password\n  Too short [type=a, input_value='[REDACTED]', input_type=str]", id="pydantic"),
         pytest.param("1 validation error for A\nuser\n  Too short [input_value='x']", "1 validation error for A\nuser\n  Too short [input_value='x']", id="pydantic-of-another-name"),
+        pytest.param("pass phrase: a b c\nd", "pass phrase: [REDACTED]\nd", id="many-words"),
+        pytest.param("social security: 5", "social security: [REDACTED]", id="two-words-more"),
+        pytest.param("password=a\\b", "password=[REDACTED]", id="backslash-inside"),
+        pytest.param("tokens: [] token: {}", "tokens: [] token: {}", id="empty"),
+        pytest.param("token\\nhost: b", "token\\nhost: b", id="another-line"),
+        pytest.param('File "a.py", line 9, in f: g(password="x")', 'File "a.py", line 9, in f: g(password="[REDACTED]")', id="literal-in-code"),
+        pytest.param('Traceback:\n  File "a.py", line 9, in f\n    g(password=word)\nE: password=x', 'Traceback:\n  File "a.py", line 9, in f\n    g(password=word)\nE: password=[REDACTED]', id="traceback"),
         pytest.param("tokens=512 tokens='a'", "tokens=512 tokens='[REDACTED]'", id="size-and-text"),
     ],
 )  # fmt: skip
@@ -128,6 +135,18 @@ def test_ordinary_texts_are_not_even_suspected(text):
     assert not suspect(text)
 
 
+def test_words_that_need_another_are_suspected():
+    words = _secret_texts._SECOND_WORDS | _secret_texts._VALUES
+
+    assert [word for word in words if not word.endswith(_redaction._HALF_NAMES)] == []
+
+
+def test_an_address_that_is_masked_as_a_field_is_no_secret_in_a_text(policy):
+    policy(mask_ip=True)
+
+    assert scrub("ip=10.1.2.3 token=k") == "ip=10.1.2.3 token=[REDACTED]"
+
+
 def test_names_that_are_set_are_hidden_in_texts_too(policy):
     policy(redact=["nick", "room2", "user_id", "city*"], allow=["token"])
 
@@ -150,6 +169,7 @@ HOSTILE = [
     *['{"name": "password", ' * 3, '"value": ' * 7, "token: \\n" * 8, "key: " * 13, "a key: " * 9],
     *["%3D" * 22, "a%3D" * 16, "ghp_" * 16, "ghp_a" * 13, "xoxb-" * 13, "sk-" * 22, "SG." * 22],
     *["_" * 64, "-" * 64, "/" * 64, "1" * 64, "pin" * 21, "x=1&" * 16, "a[b]" * 16, "é=" * 32],
+    *['File "a.py", line 1, in token=\n' * 2, 'File "' * 10, 'File "a", line 1 token=' * 3],
 ]  # fmt: skip
 
 

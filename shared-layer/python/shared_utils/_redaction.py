@@ -207,7 +207,9 @@ _LOOK_BACK_CHARS = 64
 _AROUND_A_NAME = " \t\r\n\"'\\[])}"
 _AFTER_A_NAME = f"{_AROUND_A_NAME}_-.0123456789"
 # They say something only with what stands before or beside them: `API key`, `name` and `value`.
-_HALF_NAMES = tuple("key keys code codes number no string phrase value values".split())
+_HALF_NAMES = tuple(
+    "key keys code codes number no string phrase word security token value values val content".split()
+)
 
 
 # Stands between texts that are looked through together, and after the last.

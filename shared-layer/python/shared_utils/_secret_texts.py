@@ -126,7 +126,7 @@ _NAME_AND_SEPARATOR = re.compile(
     re.VERBOSE,
 )
 # Their values are many words, up to the end of the line.
-_WHOLE_LINE = ("authorization", "cookie")
+_WHOLE_LINE = ("authorization", "cookie", "phrase", "mnemonic")
 # Of an unquoted value only one word is hidden, and these words begin it with another one.
 _SCHEMES = frozenset(
     "basic bearer digest negotiate ntlm token apikey hmac signature aws4-hmac-sha256".split()
@@ -142,21 +142,8 @@ _IN_SENTENCES = frozenset(
     """.split()
 )
 # They are words of a sentence too: without quotes, and after a colon, a value of letters stays.
-_WEAK_ENDINGS = (
-    "auth",
-    "pin",
-    "pass",
-    "bearer",
-    "signature",
-    "credentials",
-    "sig",
-    "mfa",
-    "otp",
-)
-
-# `File "app.py", line 3, in token: return 1`
-_FRAME = re.compile(r"line [0-9]+, in \Z")
-_UNQUOTED = re.compile(r"[^\s,;&\"'<>\\]*+")
+_WEAK_ENDINGS = tuple("auth pin pass bearer signature credentials sig mfa otp".split())
+_UNQUOTED = re.compile(r"(?:[^\s,;&\"'<>\\]|\\(?![nrtu\"'\\]))*+")
 _REST_OF_LINE = re.compile(r"(?:[^\r\n\\]++|\\(?![rn]))*+")
 _QUOTE_BEFORE = re.compile(r"(\\*+)([\"'])\Z")
 _OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)([\"'])")
@@ -166,8 +153,16 @@ _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 _SECOND_WORDS = frozenset("key keys code codes number no string phrase word security token".split())
 
 
+_FRAME = re.compile(r'File "[^"\n]{1,256}+", line [0-9]++(?:, in [^\n]*+(?:\n    [^\n]*+)?)?')
+
+
 def _without_named(text: str, kind: Callable[[str], str]) -> str:
-    """Return text without the values that stand behind secret names."""
+    """Return text without the values that stand behind secret names.
+
+    In a frame of a stack, which shows a line of code, only what is quoted may be a secret.
+    """
+    frames = [frame.span() for frame in _FRAME.finditer(text)] if 'File "' in text else []
+    frames.reverse()  # the next one is the last
     parts: list[str] = []
     taken = 0  # up to here, text is in `parts`
     label = ""  # the kind of the name that a member called `name` has given
@@ -180,9 +175,12 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
         meaning = kind(name) or _kind_of_two_words(text, found, kind)
         if not meaning:
             label, meaning = _by_label(text, found, kind, label)
-        if not meaning:
+        if meaning not in ("secret", "spoken"):
             continue
-        value = _value_of(text, found, meaning)
+        while frames and frames[-1][1] <= found.start():
+            frames.pop()
+        is_code = bool(frames) and frames[-1][0] <= found.start()
+        value = _value_of(text, found, meaning, is_code)
         if value is not None:
             start, end, shown = value
             parts += text[taken:start], shown
@@ -232,7 +230,9 @@ def _by_label(
     return label, ""
 
 
-def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, str] | None:
+def _value_of(
+    text: str, found: re.Match[str], meaning: str, is_code: bool
+) -> tuple[int, int, str] | None:
     """Return where a value begins and ends, and what is shown for it; `None` if it stays."""
     start = found.end()
     if text.startswith(CENSORED, start) or text.startswith(f'"{CENSORED}', start):
@@ -249,8 +249,12 @@ def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, 
         end = _closing_quote(text, start, quote[2], len(quote[1]))
         is_value = end > start and (not found["comma"] or _is_pair(text, found, end, len(quote[0])))
         return (start, end, CENSORED) if is_value else None
+    if is_code:
+        return None
     if text[start : start + 1] in _BRACKETS:
         end = _closing_bracket(text, start)
+        if end == start + 2:
+            return None
         around = found["quote"] or ""
         return start, end, f"{around}{CENSORED}{around}"
     return _unquoted_value(text, found, meaning, start)
@@ -306,27 +310,28 @@ def _unquoted_value(
     text: str, found: re.Match[str], meaning: str, start: int
 ) -> tuple[int, int, str] | None:
     name = re.sub(r"[\W_]", "", found["name"]).lower()
-    separator = found["separator"] or ""
-    if separator == ":" and name.endswith(_WHOLE_LINE):
-        around = _QUOTE_BEFORE.search(text, max(found.start() - 8, 0), found.start())
-        if around:
-            end = _closing_quote(text, start, around[2], len(around[1]))
-        else:
-            end = _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
-        return (start, end, CENSORED) if end > start else None
+    after_colon = found["separator"] == ":"
     end = _UNQUOTED.match(text, start).end()  # type: ignore[union-attr]
     value = text[start:end].rstrip(")]}.!?:")
-    if not value or value.lower() in _NOTHING:
+    word = value.lower()
+    if not value or word in _NOTHING:
         return None
-    is_prose = separator == ":" and value.isalpha()
-    if is_prose and _FRAME.search(text, max(found.start() - 24, 0), found.start()):
+    if after_colon and name.endswith(_WHOLE_LINE):
+        return start, _end_of_line(text, found, start), CENSORED
+    if after_colon and value.isalpha() and (word in _IN_SENTENCES or name.endswith(_WEAK_ENDINGS)):
         return None
-    if meaning == "spoken" and (separator == ":" or value.replace(".", "").isdigit()):
+    if meaning == "spoken" and (after_colon or value.replace(".", "").isdigit()):
         return None  # its end cannot be seen, or it is a number
-    if value.lower() in _SCHEMES:
-        gap = re.compile(r"[ ]*+").match(text, end).end()  # type: ignore[union-attr]
+    if word in _SCHEMES:
+        gap = end + len(text[end : end + 8]) - len(text[end : end + 8].lstrip(" "))
         after = _UNQUOTED.match(text, gap).end()  # type: ignore[union-attr]
         return (gap, after, CENSORED) if after > gap > end else None
-    if is_prose and (value.lower() in _IN_SENTENCES or name.endswith(_WEAK_ENDINGS)):
-        return None
     return start, start + len(value), CENSORED
+
+
+def _end_of_line(text: str, found: re.Match[str], start: int) -> int:
+    """Return where a line ends, or the quoted text that begins with the name."""
+    around = _QUOTE_BEFORE.search(text, max(found.start() - 8, 0), found.start())
+    if around:
+        return _closing_quote(text, start, around[2], len(around[1]))
+    return _REST_OF_LINE.match(text, start).end()  # type: ignore[union-attr]
