@@ -25,6 +25,7 @@ SCHEMA = {
         {"AttributeName": "id", "AttributeType": "S"},
         {"AttributeName": "at", "AttributeType": "N"},
         {"AttributeName": "team", "AttributeType": "S"},
+        {"AttributeName": "n", "AttributeType": "N"},
     ],
     "GlobalSecondaryIndexes": [
         {
@@ -34,6 +35,16 @@ SCHEMA = {
                 {"AttributeName": "at", "KeyType": "RANGE"},
             ],
             "Projection": {"ProjectionType": "ALL"},
+        }
+    ],
+    "LocalSecondaryIndexes": [
+        {
+            "IndexName": "by-n",
+            "KeySchema": [
+                {"AttributeName": "id", "KeyType": "HASH"},
+                {"AttributeName": "n", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
         }
     ],
     "BillingMode": "PAY_PER_REQUEST",
@@ -49,7 +60,7 @@ NUMBERS = st.sampled_from([0, 1, -2, 5, Decimal("0.1"), 10**37, Decimal("1E-130"
 WORDS = st.sampled_from(["", "a", "ab", "é"])
 # What expressions below speak of; an attribute is there or not, and may be of another type.
 TYPED = {
-    "n": NUMBERS | WORDS,
+    "n": NUMBERS,
     "s": WORDS,
     "l": st.lists(NUMBERS | WORDS, max_size=3),
     "m": st.dictionaries(st.sampled_from("ab"), NUMBERS | WORDS, max_size=2),
@@ -134,6 +145,7 @@ KEY_CONDITIONS = [
     (None, "id = :id AND #at BETWEEN :at AND :to"),
     ("by-team", "team = :team"),
     ("by-team", "team = :team AND #at <= :at"),
+    ("by-n", "id = :id AND #n >= :n"),
 ]
 WRONG_KEY_CONDITIONS = [
     (None, "#at = :at"),
@@ -188,13 +200,16 @@ def options(**choices):
     )
 
 
+METRICS = {"ReturnItemCollectionMetrics": ["SIZE", "NONE"]}
 CAPACITY = ["NONE", "TOTAL", "INDEXES"]
 ON_FAILURE = ["ALL_OLD", "ALL_OLD", "NONE"]
 
 
 @st.composite
 def puts(draw):
-    arguments = draw(options(ReturnValues=["ALL_OLD", "NONE"], ReturnConsumedCapacity=CAPACITY))
+    arguments = draw(
+        options(ReturnValues=["ALL_OLD", "NONE"], ReturnConsumedCapacity=CAPACITY, **METRICS)
+    )
     return "put_item", {**arguments, "Item": draw(items()), **draw(conditions())}
 
 
@@ -220,6 +235,7 @@ def updates(draw):
         options(
             ReturnValues=["NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"],
             ReturnConsumedCapacity=CAPACITY,
+            **METRICS,
         )
     )
     update = None if draw(RARELY) else draw(mostly(UPDATES, WRONG_UPDATES))
@@ -229,7 +245,9 @@ def updates(draw):
 
 @st.composite
 def deletes(draw):
-    arguments = draw(options(ReturnValues=["ALL_OLD", "NONE"], ReturnConsumedCapacity=CAPACITY))
+    arguments = draw(
+        options(ReturnValues=["ALL_OLD", "NONE"], ReturnConsumedCapacity=CAPACITY, **METRICS)
+    )
     return "delete_item", {**arguments, "Key": draw(keys()), **draw(conditions())}
 
 
@@ -316,7 +334,7 @@ def transactions(draw):
     )
     return "transact_write_items", {
         "TransactItems": actions,
-        **draw(options(ReturnConsumedCapacity=CAPACITY)),
+        **draw(options(ReturnConsumedCapacity=CAPACITY, **METRICS)),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from decimal import Decimal
+from decimal import Decimal, Rounded
 from pathlib import Path
 
 import pytest
@@ -83,3 +83,31 @@ def test_condition_objects_are_refused(condition):
 )
 def test_wrapped_bytes_are_sent(value, typed):
     assert encode_value(value, ":v") == typed
+
+
+# --- what docs/dynamodb.md says of boto3 ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.1, memoryview(b"a")])
+def test_boto3_refuses_what_is_sent_here(value):
+    with pytest.raises(TypeError):
+        TypeSerializer().serialize(value)
+
+    assert encode_value(value, ":v")
+
+
+@pytest.mark.parametrize("value", [{True}, set()])
+def test_boto3_sends_what_is_refused_here(value):
+    assert TypeSerializer().serialize(value)
+
+    with pytest.raises(AttributeRefused):
+        encode_value(value, ":v")
+
+
+def test_boto3_neither_sends_nor_reads_a_number_of_many_zeros():
+    with pytest.raises(Rounded):
+        TypeSerializer().serialize(10**40)
+    with pytest.raises(Rounded):
+        TypeDeserializer().deserialize({"N": f"1{'0' * 40}"})
+
+    assert decode_item({"n": {"N": f"1{'0' * 40}"}}) == {"n": 10**40}

@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 
 from wslocal import Emulator
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "dynamodb.md"
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "dynamodb.md"
 KEY = {"id": {"S": "a"}}
 
 
@@ -105,7 +106,8 @@ def number_in_set(client):
 
 GUIDE = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
 API = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference"
-SCRIPTED = "a server with scripts, `shared-layer/tests/test_dynamodb.py`"
+SCRIPTED = "a server with scripts, `shared-layer/tests/test_dynamodb_calls.py`"
+SCRIPTED_BATCHES = "a server with scripts, `shared-layer/tests/test_dynamodb_batches.py`"
 # What DynamoDB does, its source, what the emulator does, what shows it instead, the proof.
 ROWS = [
     (
@@ -154,7 +156,7 @@ ROWS = [
         "BatchGetItem returns at most 16 MB, and the other keys as unprocessed",
         f"{API}/API_BatchGetItem.html",
         "returns all",
-        SCRIPTED,
+        SCRIPTED_BATCHES,
         large_batch,
     ),
     (
@@ -172,7 +174,14 @@ ROWS = [
         number_in_set,
     ),
     (
-        "Throttling, and items of a batch that come back unprocessed",
+        "Items of a batch come back unprocessed",
+        f"{API}/API_BatchWriteItem.html",
+        "never",
+        SCRIPTED_BATCHES,
+        None,
+    ),
+    (
+        "Throttling",
         f"{GUIDE}/Programming.Errors.html",
         "never",
         SCRIPTED,
@@ -217,3 +226,6 @@ def test_document_has_the_rows():
     rows = re.findall(r"^\| .*https.*\|$", DOCUMENT.read_text(), re.MULTILINE)
 
     assert rows == rendered
+    assert [
+        path for path in re.findall(r"`(\S+\.py)`", "".join(rows)) if not (ROOT / path).exists()
+    ] == []

@@ -9,7 +9,7 @@ from connections_server import ENVIRON, make_certificate
 from dynamodb_server import bodies, ok, operations, serve, table_of
 
 from shared_utils import dynamodb
-from shared_utils.dynamodb import AttributeRefused, Table, transact_write_items
+from shared_utils.dynamodb import AttributeRefused, DynamoDBError, Table, transact_write_items
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
 
@@ -148,6 +148,41 @@ def test_transaction_by_the_environments_settings(monkeypatch):
 
         Table("Others").close_sockets()
     assert bodies(server)[0]["TransactItems"] == [{"Delete": {"TableName": "Others", "Key": KEY}}]
+
+
+UNKNOWN_TYPE = {"vector": {"V": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("call", "said", "unknown"),
+    [
+        (lambda t: t.get_item(Key={"id": "a"}), {"Item": UNKNOWN_TYPE}, False),
+        (lambda t: t.get_item(Key={"id": "a"}), {"Item": 5}, False),
+        (lambda t: list(t.scan_all()), {"Items": [UNKNOWN_TYPE]}, False),
+        (lambda t: t.scan(), {"Items": None}, False),
+        (lambda t: t.batch_get([{"id": "a"}]), {"Responses": {"Things": [UNKNOWN_TYPE]}}, False),
+        (lambda t: t.batch_get([{"id": "a"}]), {"UnprocessedKeys": {"Things": [1]}}, False),
+        (lambda t: t.batch_write(deletes=[{"id": "a"}]), {"UnprocessedItems": [1]}, True),
+        (lambda t: t.put_item(Item={"id": "a"}), {"Attributes": UNKNOWN_TYPE}, True),
+        (
+            lambda t: t.transact_write_items(TransactItems=[{"Delete": {"Key": {"id": "a"}}}]),
+            {"ItemCollectionMetrics": {"Things": [{"ItemCollectionKey": UNKNOWN_TYPE}]}},
+            True,
+        ),
+    ],
+)
+def test_answer_that_cannot_be_read_is_no_refused_value(connect, call, said, unknown):
+    """What is not sent is a ValueError; here a write has been done."""
+    server = serve([ok(said)])
+
+    with pytest.raises(DynamoDBError) as caught:
+        call(connect(server))
+
+    server.close()
+    assert caught.value.response["Error"]["Code"] == "InvalidAnswer"
+    assert caught.value.code is ErrorCode.INTERNAL_DATABASE_ERROR
+    assert caught.value.outcome_unknown is unknown
+    assert "vector" not in f"{caught.value} {caught.value.__notes__}"
 
 
 # --- settings -------------------------------------------------------------------------------------

@@ -417,6 +417,15 @@ def test_failed_condition_without_an_item(connect, content):
         assert failure(put_if_new, connect(server)).item is None
 
 
+def test_failed_condition_with_an_item_that_cannot_be_read(connect):
+    """Not a ValueError: that would be a value which was refused before it was sent."""
+    with serve([error(CONDITION, Item={"v": {"V": [1]}})]) as server:
+        failed = failure(put_if_new, connect(server))
+
+    assert failed.response["Error"]["Code"] == "InvalidAnswer"
+    assert failed.outcome_unknown
+
+
 def test_reasons_of_a_transaction(connect):
     reasons = [
         {"Code": "None"},

@@ -179,6 +179,22 @@ def test_answer_has_plain_values():
     }
 
 
+def test_transaction_has_the_metrics_of_several_tables():
+    answer = decoded(
+        {
+            "ItemCollectionMetrics": {
+                "T": [{"ItemCollectionKey": {"id": {"S": "a"}}, "SizeEstimateRangeGB": [0.0, 1.0]}]
+            }
+        }
+    )
+
+    assert answer == {
+        "ItemCollectionMetrics": {
+            "T": [{"ItemCollectionKey": {"id": "a"}, "SizeEstimateRangeGB": [0.0, 1.0]}]
+        }
+    }
+
+
 def declared_for_type_checkers():
     """Return the names of the dicts that are declared for type checkers only."""
     tree = ast.parse(Path(_dynamodb_requests.__file__).read_text())

@@ -6,11 +6,12 @@ Nothing is lost without a word: what was not read or written by then is an error
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from . import _wire
-from ._attributes import AttributeRefused, decode_item, encode_key
-from ._dynamodb_calls import DynamoDBError
-from ._dynamodb_requests import encode, encode_sized_item
+from ._attributes import AttributeRefused, encode_key
+from ._dynamodb_calls import DynamoDBError, plain
+from ._dynamodb_requests import decode_items, encode, encode_sized_item
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,14 +72,19 @@ def batch_get(
         now, later = left[:_MAX_KEYS], left[_MAX_KEYS:]
         request = {"RequestItems": {table: {"Keys": now, **options}}}
         answer = caller.call("BatchGetItem", request, time.seconds)
-        found = _only(answer.get("Responses")) or []
-        items += map(decode_item, found)
-        again = (_only(answer.get("UnprocessedKeys")) or {}).get("Keys", [])
+        found, again = plain("BatchGetItem", _found_and_left, answer)
+        items += found
         left = later + again
         rounds = 0 if found else rounds + 1
         if again and not time.pause(rounds):
             raise DynamoDBError("BatchGetItem", "UnprocessedKeys", f"{len(left)} keys are not read")
     return items
+
+
+def _found_and_left(answer: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Return an answer's items as plain values, and the keys that were not read."""
+    found = decode_items(_only(answer.get("Responses")) or [])
+    return found, (_only(answer.get("UnprocessedKeys")) or {}).get("Keys", [])
 
 
 def _only(by_table: Any) -> Any:
@@ -114,9 +120,9 @@ def batch_write(
         request = {"RequestItems": {table: [entry for _, _, entry in now]}}
         try:
             answer = caller.call("BatchWriteItem", request, time.seconds)
+            again = plain("BatchWriteItem", partial(_not_done, now), answer)
         except DynamoDBError as error:
             raise _incomplete(left, error) from error
-        again = _not_done(now, _only(answer.get("UnprocessedItems")) or [])
         left = again + left[len(now) :]
         rounds = rounds + 1 if len(again) == len(now) else 0
         if again and not time.pause(rounds):
@@ -140,8 +146,9 @@ def _number_that_fits(writes: list[Write]) -> int:
     return number
 
 
-def _not_done(sent: list[Write], unprocessed: list[Any]) -> list[Write]:
+def _not_done(sent: list[Write], answer: Mapping[str, Any]) -> list[Write]:
     """Return the writes that DynamoDB gave back; all, if one of those is not known again."""
+    unprocessed = _only(answer.get("UnprocessedItems"))
     if not unprocessed:
         return []
     import json

@@ -17,13 +17,15 @@ from .error_codes import ApplicationError, ErrorCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypeVar
 
     from ._aws_endpoint import Endpoint
     from ._signed_http import Client, Job
 
-__all__ = ["Caller", "ConditionFailed", "DynamoDBError", "TransactionCanceled"]
+    Decoded = TypeVar("Decoded")
+
+__all__ = ["Caller", "ConditionFailed", "DynamoDBError", "TransactionCanceled", "plain"]
 
 _MAX_PAUSE_SECONDS = 1.0
 # The largest answer is BatchGetItem's 16 MB of items; in JSON they may take several times that.
@@ -286,12 +288,10 @@ class _Call:
             "outcome_unknown": unknown,
         }
         if self._code == _CONDITION and not unknown:
-            raise ConditionFailed(self._operation, _item_of(self._answer), **details)
+            item = plain(self._operation, _item_of, self._answer)
+            raise ConditionFailed(self._operation, item, **details)
         if self._code == _CANCELED and not unknown:
-            reasons = [
-                {**reason, **({"Item": _item_of(reason)} if reason.get("Item") else {})}
-                for reason in _reasons(self._answer)
-            ]
+            reasons = plain(self._operation, _plain_reasons, self._answer)
             raise TransactionCanceled(self._operation, reasons, **details)
         raise DynamoDBError(self._operation, self._code, **details)
 
@@ -317,6 +317,23 @@ def _has_its_checksum(job: Job) -> bool:
 def _reasons(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = answer.get("CancellationReasons")
     return [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+
+
+def _plain_reasons(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {**reason, "Item": _item_of(reason)} if reason.get("Item") else reason
+        for reason in _reasons(answer)
+    ]
+
+
+def plain(operation: str, decode: Callable[[Any], Decoded], answer: object) -> Decoded:
+    """Return `decode(answer)`, and no error that would look like a value refused before it was sent."""
+    try:
+        return decode(answer)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DynamoDBError(
+            *(operation, "InvalidAnswer"), outcome_unknown=operation not in READS
+        ) from error
 
 
 def _item_of(answer: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from ._attributes import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Required, TypedDict
 
     # What the methods of `Table` take, for editors and type checkers; `_PARAMETERS` has the same.
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "READS",
+    "decode_items",
     "decoded",
     "encode",
     "encode_sized_item",
@@ -218,11 +219,18 @@ def decoded(answer: dict[str, Any]) -> dict[str, Any]:
         if name in answer:
             answer[name] = decode_item(answer[name])
     if "Items" in answer:
-        answer["Items"] = [*map(decode_item, answer["Items"])]
+        answer["Items"] = decode_items(answer["Items"])
     metrics = answer.get("ItemCollectionMetrics", {})
-    if "ItemCollectionKey" in metrics:
-        metrics["ItemCollectionKey"] = decode_item(metrics["ItemCollectionKey"])
+    single = "ItemCollectionKey" in metrics
+    # A transaction has a list for each table.
+    for one in [metrics] if single else [one for several in metrics.values() for one in several]:
+        one["ItemCollectionKey"] = decode_item(one["ItemCollectionKey"])
     return answer
+
+
+def decode_items(items: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return items with plain values."""
+    return [*map(decode_item, items)]
 
 
 # --- transactions ------------------------------------------------------------------------------

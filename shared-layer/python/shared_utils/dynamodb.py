@@ -12,12 +12,12 @@ import re
 import time
 from functools import lru_cache
 
-from ._attributes import AttributeRefused, decode_item
+from ._attributes import AttributeRefused
 from ._aws_endpoint import Endpoint, misconfigured
 from ._dynamodb_batches import BatchIncomplete, batch_get, batch_write
-from ._dynamodb_calls import Caller, ConditionFailed, DynamoDBError, TransactionCanceled
+from ._dynamodb_calls import Caller, ConditionFailed, DynamoDBError, TransactionCanceled, plain
 from ._dynamodb_endpoint import place_and_region
-from ._dynamodb_requests import decoded, encode, encode_transaction
+from ._dynamodb_requests import decode_items, decoded, encode, encode_transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Table:
         request = {"TableName": self.name, **request}
         while True:
             answer = self._caller.call(operation, request, timeout_seconds)
-            yield from map(decode_item, answer.get("Items", ()))
+            yield from plain(operation, decode_items, answer.get("Items", ()))
             if not answer.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -243,7 +243,8 @@ class Table:
         One without a `TableName` is for this table.
         """
         request = encode_transaction(parameters, self.name)
-        return decoded(self._caller.call("TransactWriteItems", request, timeout_seconds))
+        answer = self._caller.call("TransactWriteItems", request, timeout_seconds)
+        return plain("TransactWriteItems", decoded, answer)
 
     def _call(
         self,
@@ -253,9 +254,8 @@ class Table:
         idempotent: bool = False,
     ) -> dict[str, Any]:
         request = {"TableName": self.name, **encode(operation, parameters)}
-        return decoded(
-            self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
-        )
+        answer = self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
+        return plain(operation, decoded, answer)
 
 
 def _check_number(name: str, value: Any, least: float) -> None:
@@ -285,7 +285,8 @@ def transact_write_items(
         backoff_seconds=_BACKOFF_SECONDS,
     )
     request = encode_transaction(parameters)
-    return decoded(caller.call("TransactWriteItems", request, timeout_seconds))
+    answer = caller.call("TransactWriteItems", request, timeout_seconds)
+    return plain("TransactWriteItems", decoded, answer)
 
 
 def _caller(
