@@ -1098,6 +1098,14 @@ def test_certificates_that_are_no_file_are_a_configuration_error():
     assert caught.value.message == "AWS_CA_BUNDLE is not a file of certificates"
 
 
+def test_preparation_opens_nothing():
+    client = client_of(1)
+
+    client.prepare()
+
+    assert client.pool == []
+
+
 def test_context_of_ones_own_is_used():
     context = object()
     place = (True, "localhost", 1, "/")
