@@ -6,6 +6,13 @@ Sentences of errors are not compared: ours keep what may quote an item out of th
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, Rounded
 
 import boto3
@@ -21,6 +28,11 @@ from wslocal import Emulator
 
 # The emulator and botocore say so; we, before anything is sent.
 REFUSED = "ValidationException"
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "root",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_REGION": "us-east-1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +285,95 @@ def test_batch_reads_more_keys_than_a_request_holds(pair, many):
     keys = [{"id": "many", "at": n} for n in range(140)]
 
     assert by_key(pair[1].table.batch_get(keys)) == many
+
+
+# --- one table, many users ------------------------------------------------------------------------
+
+
+def puts_and_gets(table, name):
+    """Write and read 20 items, and return how many came back as they were."""
+    written = [{"id": name, "at": n, "v": f"{name}-{n}"} for n in range(20)]
+    right = 0
+    for item in written:
+        table.put_item(Item=item)
+        key = {"id": name, "at": item["at"]}
+        right += table.get_item(Key=key, ConsistentRead=True)["Item"] == item
+    return right
+
+
+def test_threads_share_a_table(pair):
+    emptied(pair)
+    names = [f"thread-{n}" for n in range(8)]
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        right = list(threads.map(puts_and_gets, itertools.repeat(pair[1].table), names))
+
+    assert right == [20] * len(names)
+    assert len(pair[1].items()) == 160
+    assert len(pair[1].table._caller.client.pool) <= len(names)
+
+
+def test_forks_share_a_table(pair):
+    """Sockets that are kept are the parent's; a child that read its answers would mix them up."""
+    table = pair[1].table
+    emptied(pair)
+    puts_and_gets(table, "parent")
+
+    children = []
+    for n in range(3):
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(puts_and_gets(table, f"child-{n}"))
+            finally:  # whatever happens, this copy of pytest must not go on
+                os._exit(255)
+        children.append(child)
+    right = puts_and_gets(table, "parent")
+
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [20] * 3
+    assert right == 20
+    assert len(pair[1].items()) == 80
+
+
+def test_event_loop_calls_a_table_from_threads(pair):
+    emptied(pair)
+
+    async def both():
+        calls = [asyncio.to_thread(puts_and_gets, pair[1].table, name) for name in "xyz"]
+        return await asyncio.gather(*calls)
+
+    assert asyncio.run(both()) == [20, 20, 20]
+
+
+def test_signal_in_the_middle_of_a_call_leaves_no_socket(pair):
+    """The signal comes once the request is there, and nobody answers it."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    ends = []
+
+    def interrupt():
+        with silent, silent.accept()[0] as accepted:
+            accepted.recv(65536)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            while accepted.recv(65536):
+                pass
+            ends.append("closed by the caller")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    table = ours.Table("ours", endpoint=endpoint, environ=KEYS, timeout_seconds=60)
+    before = signal.signal(signal.SIGUSR1, stop)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        table.put_item(Item={"id": "a", "at": 1})
+    thread.join()
+    signal.signal(signal.SIGUSR1, before)
+
+    assert ends == ["closed by the caller"]
+    assert table._caller.client.pool == []
+    assert puts_and_gets(pair[1].table, "after") == 20
 
 
 # --- generated ------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ class Table:
 
     def prepare(self) -> None:
         """Load what the first call needs, certificates included; nothing is sent or opened."""
-        self._caller.client.tls_context()
+        self._caller.client.prepare()
 
     def close_sockets(self) -> None:
         """Close the sockets that are kept; the next call opens new ones."""
