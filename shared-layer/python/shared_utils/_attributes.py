@@ -343,17 +343,20 @@ def decode_value(typed: Typed) -> Any:
     return decode_item({"value": typed})["value"]
 
 
-def _plain(typed: Typed) -> Any:
-    [(kind, value)] = typed.items()
-    return _DECODERS[kind](value)
-
-
 def _plain_attributes(item: Mapping[str, Typed]) -> dict[str, Any]:
-    return {name: _plain(typed) for name, typed in item.items()}
+    plain = {}
+    for name, typed in item.items():
+        [kind] = typed
+        plain[name] = _DECODERS[kind](typed[kind])
+    return plain
 
 
 def _plain_list(values: Iterable[Typed]) -> list[Any]:
-    return [_plain(typed) for typed in values]
+    plain = []
+    for typed in values:
+        [kind] = typed
+        plain.append(_DECODERS[kind](typed[kind]))
+    return plain
 
 
 def _plain_binary(value: str) -> bytes:
