@@ -17,7 +17,7 @@ from io import IOBase
 from types import FunctionType, MethodType, ModuleType
 
 from . import _redaction
-from ._json import encode, is_readable, without_surrogates
+from ._json import encode, is_readable, plain_number, without_surrogates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +51,19 @@ _MISSING = object()
 
 
 class Look:
-    """What one look at values may show: so many characters a text, and room for so many in all."""
+    """What one look at values may show: so many characters a text, and room for so many in all.
 
-    __slots__ = ("chars", "room", "rules")
+    With `decimals`, a Decimal that neither `int` nor `float` holds stays one, for `_json`; without,
+    it is text with all its digits, which every encoder takes.
+    """
 
-    def __init__(self, chars: int = 0, room: int = 2 * MAX_LINE_BYTES) -> None:
+    __slots__ = ("chars", "decimals", "room", "rules")
+
+    def __init__(
+        self, chars: int = 0, room: int = 2 * MAX_LINE_BYTES, decimals: bool = False
+    ) -> None:
         """Start a look: `chars` is 0 for what the rules say."""
+        self.decimals = decimals
         self.rules = _redaction.policy
         self.chars = chars or (MAX_FIELD_CHARS if self.rules.on else MAX_LINE_BYTES)
         self.room = room
@@ -207,8 +214,14 @@ def _float(value: float, _: object, __: object) -> object:
 
 
 def _decimal(value: Decimal, _: object, look: Look) -> object:
+    number = plain_number(value) if is_readable(value) else value
+    if type(number) is int:
+        return _int(number, None, look)
+    if type(number) is float:
+        return number
     digits = Decimal.__str__(value)
-    return value if is_readable(value) and len(digits) <= look.chars else _text(digits, look)
+    is_kept = look.decimals and is_readable(value) and len(digits) <= look.chars
+    return value if is_kept else shorten(digits, look.chars, _OPEN)
 
 
 def _number_by_protocol(value: Any, path: tuple[str, ...], look: Look) -> object:

@@ -35,6 +35,14 @@ def is_readable(value: Decimal) -> bool:
     return value.is_finite() and (not value or value.adjusted() <= _MAX_EXPONENT)
 
 
+def plain_number(value: Decimal) -> int | float | Decimal:
+    """Return the `int` or `float` that has all of a readable Decimal's digits, else itself."""
+    if value == value.to_integral_value():
+        return int(value)
+    number = float(value)
+    return number if Decimal(repr(number)) == value else value
+
+
 def _default(value: object) -> object:
     """Return what stands for a value that is not JSON's own: a Decimal's number, with all digits."""
     global _marks_used
@@ -42,10 +50,8 @@ def _default(value: object) -> object:
         raise TypeError(f"{type(value).__name__} is not JSON serializable")
     if not is_readable(value):
         raise ValueError("neither NaN nor a number beyond a double's range is JSON")
-    if value == value.to_integral_value():
-        return int(value)
-    number = float(value)
-    if Decimal(repr(number)) == value:
+    number = plain_number(value)
+    if number is not value:
         return number
     _marks_used = True
     return f"{_MARK}{value}"

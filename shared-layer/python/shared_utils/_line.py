@@ -143,7 +143,7 @@ def _put(
                 place = _place_of(name)
                 if _redaction.policy.removes(name, value):
                     continue
-            look = look or Look()
+            look = look or Look(decimals=True)
             value = clean(value, name, look)  # noqa: PLW2901 - what is put below
         if place == "":
             context[name] = value
@@ -343,11 +343,11 @@ def _fitted(
     for chars, room, frames in _NARROWER:
         if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
             break
-        cut = clean(record, None, Look(chars, room))
+        cut = clean(record, None, Look(chars, room, True))
         if error is not None:
             cut["error"] = _exceptions.describe(error, frames, chars)
         if context:
-            cut["context"] = clean(context, None, Look(chars, room))
+            cut["context"] = clean(context, None, Look(chars, room, True))
         shown = _joined(head, shorten(message, chars), "", cut, root)
     return shown
 
