@@ -194,6 +194,19 @@ def test_lost_answer_to_a_batch_is_repeated(connect):
     assert len(server.requests) == 2
 
 
+def test_pauses_grow_while_nothing_is_done(connect, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    monkeypatch.setattr("os.urandom", lambda number: b"\x80" + b"\0" * (number - 1))
+    both = [left_out(put_of("0"), put_of("1"))]
+    with serve(both, both, [left_out(put_of("1"))], [ok()]) as server:
+        connect(server, backoff_seconds=0.1).batch_write(puts=numbered(2))
+    with serve([found(left=["a"])], [found("b", left=["a"])], [found("a")]) as server:
+        connect(server, backoff_seconds=0.1).batch_get(items("a", "b"))
+
+    assert pauses == [0.1, 0.2, 0.05, 0.1, 0.05]
+
+
 def failure(table, **options):
     with pytest.raises(BatchIncomplete) as caught:
         table.batch_write(**options)

@@ -155,9 +155,27 @@ def test_read_without_an_answer_has_no_outcome_to_know(connect, steps, code):
 
 
 @pytest.mark.parametrize(("call", "unknown"), [(put, True), (get, False)])
-def test_outcome_stays_unknown_whatever_comes_after_a_lost_answer(connect, call, unknown):
-    with serve([RESET], [error("ValidationException")]) as server:
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([RESET], id="reset"),
+        pytest.param([error("InternalServerError", 500)], id="500"),
+        pytest.param([answer(200, b"{}", "x-amz-crc32: 1")], id="checksum"),
+    ],
+)
+def test_outcome_stays_unknown_whatever_comes_after_a_lost_answer(connect, steps, call, unknown):
+    with serve(steps, [error("ValidationException")]) as server:
         assert failure(call, connect(server)).outcome_unknown == unknown
+
+
+def test_kept_socket_that_fails_with_a_write_is_no_reason_to_send_it_twice(connect):
+    with serve([ok()], [RESET], [ok()]) as server:
+        table = connect(server)
+        put(table)
+        lost = failure(put_if_new, table)
+
+    assert lost.outcome_unknown
+    assert len(server.requests) == 2
 
 
 def test_write_that_its_caller_calls_idempotent_is_repeated(connect):

@@ -74,6 +74,14 @@ class Client:
 
             self.would_block = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
+    def prepare(self) -> None:
+        """Load what the first call needs, certificates included; nothing is opened or sent."""
+        import hashlib  # noqa: F401 - to have it loaded
+        import selectors  # noqa: F401
+        import socket  # noqa: F401
+
+        self.tls_context()
+
     def now(self) -> float:
         """Return AWS's time in seconds since the epoch, as far as it is known."""
         return self.endpoint.clock() + self.clock_offset

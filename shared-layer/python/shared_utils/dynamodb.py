@@ -49,11 +49,23 @@ __all__ = [
 # What a table's name looks like, or an ARN of one:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = r"[A-Za-z0-9_.-]{3,255}|arn:[\x21-\x7e]{1,1000}"
-_TIMEOUT_SECONDS = 5.0
-_ANSWER_SECONDS = 2.0
-_MAX_SOCKETS = 64
-_RETRIES = 10
-_BACKOFF_SECONDS = 0.05
+# As in the signature of `Table`.
+_USUAL_NUMBERS: dict[str, Any] = {
+    "timeout_seconds": 5.0,
+    "answer_seconds": 2.0,
+    "max_sockets": 64,
+    "retries": 10,
+    "backoff_seconds": 0.05,
+}
+_LEAST = {
+    "timeout_seconds": 0.001,
+    "answer_seconds": 0.001,
+    "max_sockets": 1,
+    "retries": 0,
+    "backoff_seconds": 0,
+}
+# SSL context, environment, clock, monotonic clock: with others, a table shares no sockets.
+_USUAL_WORLD = (None, os.environ, time.time, time.monotonic)
 
 
 class Table:
@@ -69,11 +81,11 @@ class Table:
         *,
         endpoint: str | None = None,
         region: str | None = None,
-        timeout_seconds: float = _TIMEOUT_SECONDS,
-        answer_seconds: float = _ANSWER_SECONDS,
-        max_sockets: int = _MAX_SOCKETS,
-        retries: int = _RETRIES,
-        backoff_seconds: float = _BACKOFF_SECONDS,
+        timeout_seconds: float = 5.0,
+        answer_seconds: float = 2.0,
+        max_sockets: int = 64,
+        retries: int = 10,
+        backoff_seconds: float = 0.05,
         ssl_context: ssl.SSLContext | None = None,
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.time,
@@ -89,38 +101,25 @@ class Table:
             shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
             raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
         self.name = name
-        _check_number("timeout_seconds", timeout_seconds, 0.001)
-        _check_number("answer_seconds", answer_seconds, 0.001)
-        _check_number("max_sockets", max_sockets, 1)
-        _check_number("retries", retries, 0)
-        _check_number("backoff_seconds", backoff_seconds, 0)
-        world: dict[str, Any] = {}
-        if not (
-            ssl_context is None
-            and environ is os.environ
-            and clock is time.time
-            and monotonic is time.monotonic
-        ):
-            world = {
-                "ssl_context": ssl_context,
-                "environ": environ,
-                "clock": clock,
-                "monotonic": monotonic,
-            }
-        make = _caller if world else _shared_caller
-        self._caller = make(
-            *place_and_region(endpoint, region, environ),
-            answer_seconds=answer_seconds,
-            max_sockets=max_sockets,
-            timeout_seconds=timeout_seconds,
-            retries=retries,
-            backoff_seconds=backoff_seconds,
-            **world,
-        )
+        numbers: dict[str, Any] = {
+            "timeout_seconds": timeout_seconds,
+            "answer_seconds": answer_seconds,
+            "max_sockets": max_sockets,
+            "retries": retries,
+            "backoff_seconds": backoff_seconds,
+        }
+        for setting, value in numbers.items():
+            _check_number(setting, value, _LEAST[setting])
+        where = place_and_region(endpoint, region, environ)
+        world = (ssl_context, environ, clock, monotonic)
+        if all(given is usual for given, usual in zip(world, _USUAL_WORLD, strict=True)):
+            self._caller = _shared_caller(*where, **numbers)
+        else:
+            self._caller = _caller(*where, **numbers, world=world)
 
     def prepare(self) -> None:
         """Load what the first call needs, certificates included; nothing is sent or opened."""
-        self._caller.client.tls_context()
+        self._caller.client.prepare()
 
     def close_sockets(self) -> None:
         """Close the sockets that are kept; the next call opens new ones."""
@@ -276,14 +275,7 @@ def transact_write_items(
     They are up to 100 actions as boto3's client takes them, with plain values. A call has one
     `ClientRequestToken`, so its attempts count once. Settings are the environment's.
     """
-    caller = _shared_caller(
-        *place_and_region(None, None, os.environ),
-        answer_seconds=_ANSWER_SECONDS,
-        max_sockets=_MAX_SOCKETS,
-        timeout_seconds=_TIMEOUT_SECONDS,
-        retries=_RETRIES,
-        backoff_seconds=_BACKOFF_SECONDS,
-    )
+    caller = _shared_caller(*place_and_region(None, None, os.environ), **_USUAL_NUMBERS)
     request = encode_transaction(parameters)
     answer = caller.call("TransactWriteItems", request, timeout_seconds)
     return plain("TransactWriteItems", decoded, answer)
@@ -294,11 +286,22 @@ def _caller(
     region: str,
     *,
     timeout_seconds: float,
+    answer_seconds: float,
+    max_sockets: int,
     retries: int,
     backoff_seconds: float,
-    **settings: Any,
+    world: tuple[Any, ...] = _USUAL_WORLD,
 ) -> Caller:
-    endpoint = Endpoint(place, region, "dynamodb", **settings)
+    ssl_context, environ, clock, monotonic = world
+    endpoint = Endpoint(
+        *(place, region, "dynamodb"),
+        answer_seconds=answer_seconds,
+        max_sockets=max_sockets,
+        ssl_context=ssl_context,
+        environ=environ,
+        clock=clock,
+        monotonic=monotonic,
+    )
     return Caller(endpoint, timeout_seconds, retries, backoff_seconds)
 
 
