@@ -125,6 +125,10 @@ UPDATES = [
     "SET #odd = :any",
     "SET s = team",
     "SET team = :team",
+    "set #odd = :any , #m = :any",
+    "SET #m.#a = :n, n = :o",
+    "SET m.b = :s",
+    "SET m = :any, #n = :n",
     "REMOVE s, l[0], m.a",
     "ADD n :n",
     "ADD ns :ns, ss :ss",
@@ -361,14 +365,32 @@ def _check(draw):
     return {"ConditionCheck": {"TableName": TABLE, "Key": draw(KEYS), **given}}
 
 
-OPERATION = st.sampled_from(
+@st.composite
+def bare_updates(draw):
+    given = {"UpdateExpression": draw(st.sampled_from(UPDATES))}
+    if draw(st.integers(1, 4)) == 4:
+        given["ConditionExpression"] = draw(st.sampled_from(CONDITIONS))
+    return "update_item", {"Key": draw(KEYS), **draw(expressions(given))}
+
+
+def sequences(operations, least, most):
+    """Return a strategy for some items first, so that there is something to find, then operations."""
+    puts_first = st.lists(
+        items().map(lambda item: ("put_item", {"Item": item})), min_size=3, max_size=6
+    )
+    operation = st.sampled_from(operations).flatmap(lambda make: make())
+    rest = st.lists(operation, min_size=least, max_size=most)
+    return st.tuples(puts_first, rest).map(lambda parts: [*parts[0], *parts[1]])
+
+
+OPERATIONS = sequences(
     [
         *(puts, updates, updates, updates, deletes, transactions, transactions, batch_writes),
         *(gets, queries, queries, scans, batch_gets),
-    ]
-).flatmap(lambda operation: operation())
-# Some items first, so that there is something to find.
-OPERATIONS = st.tuples(
-    st.lists(items().map(lambda item: ("put_item", {"Item": item})), min_size=3, max_size=6),
-    st.lists(OPERATION, min_size=8, max_size=14),
-).map(lambda parts: [*parts[0], *parts[1]])
+    ],
+    least=8,
+    most=14,
+)
+WRITES = sequences(
+    [*[bare_updates] * 5, puts, puts, deletes, transactions, batch_writes], least=15, most=25
+)

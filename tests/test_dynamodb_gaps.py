@@ -104,6 +104,14 @@ def number_in_set(client):
         )
 
 
+def token(client):
+    action = {"Put": {"TableName": "one", "Item": {**KEY, "n": {"N": "1.50"}}}}
+    client.transact_write_items(TransactItems=[action], ClientRequestToken="token")
+
+    with pytest.raises(ClientError, match="IdempotentParameterMismatch"):
+        client.transact_write_items(TransactItems=[action], ClientRequestToken="token")
+
+
 GUIDE = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
 API = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference"
 SCRIPTED = "a server with scripts, `shared-layer/tests/test_dynamodb_calls.py`"
@@ -172,6 +180,13 @@ ROWS = [
         "compares texts: to add `1.00` to a set with `1` is refused",
         "nothing of ours: the member is sent as it is",
         number_in_set,
+    ),
+    (
+        "A transaction sent again with its token is answered as the first time",
+        f"{API}/API_TransactWriteItems.html",
+        "refuses it if it writes a number in another way, `1.50` as `1.5`",
+        "the comparison with numbers that the emulator leaves as they are",
+        token,
     ),
     (
         "Items of a batch come back unprocessed",

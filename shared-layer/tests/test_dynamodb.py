@@ -9,6 +9,7 @@ from connections_server import ENVIRON, make_certificate
 from dynamodb_server import bodies, ok, operations, serve, table_of
 
 from shared_utils import dynamodb
+from shared_utils._dynamodb_calls import Caller
 from shared_utils.dynamodb import AttributeRefused, DynamoDBError, Table, transact_write_items
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
@@ -265,6 +266,15 @@ def test_tables_of_the_same_settings_share_their_sockets(environment):
     assert Table("One")._caller is Table("Two")._caller
     assert Table("One")._caller is not Table("Two", timeout_seconds=1)._caller
     assert Table("One")._caller is not Table("Two", region="eu-north-1")._caller
+
+
+def test_transaction_without_a_table_shares_the_tables_sockets(environment, monkeypatch):
+    called = []
+    monkeypatch.setattr(Caller, "call", lambda self, *_: called.append(self) or {})
+
+    transact_write_items(TransactItems=[{"Delete": {"TableName": "Things", "Key": {"id": "a"}}}])
+
+    assert called == [Table("Things")._caller]
 
 
 @pytest.mark.parametrize(

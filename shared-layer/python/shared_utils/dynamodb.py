@@ -49,14 +49,14 @@ __all__ = [
 # What a table's name looks like, or an ARN of one:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE_NAME = r"[A-Za-z0-9_.-]{3,255}|arn:[\x21-\x7e]{1,1000}"
-_TIMEOUT_SECONDS = 5.0
-_ANSWER_SECONDS = 2.0
-_MAX_SOCKETS = 64
-_RETRIES = 10
-_BACKOFF_SECONDS = 0.05
-
-
-# The least that each setting may be.
+# As in the signature of `Table`.
+_USUAL_NUMBERS: dict[str, Any] = {
+    "timeout_seconds": 5.0,
+    "answer_seconds": 2.0,
+    "max_sockets": 64,
+    "retries": 10,
+    "backoff_seconds": 0.05,
+}
 _LEAST = {
     "timeout_seconds": 0.001,
     "answer_seconds": 0.001,
@@ -64,20 +64,8 @@ _LEAST = {
     "retries": 0,
     "backoff_seconds": 0,
 }
-# What tables have in common that share sockets.
-_USUAL = {
-    "ssl_context": None,
-    "environ": os.environ,
-    "clock": time.time,
-    "monotonic": time.monotonic,
-}
-
-
-def _checked_name(name: object) -> str:
-    if isinstance(name, str) and re.fullmatch(_TABLE_NAME, name):
-        return name
-    shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
-    raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
+# SSL context, environment, clock, monotonic clock: with others, a table shares no sockets.
+_USUAL_WORLD = (None, os.environ, time.time, time.monotonic)
 
 
 class Table:
@@ -93,11 +81,11 @@ class Table:
         *,
         endpoint: str | None = None,
         region: str | None = None,
-        timeout_seconds: float = _TIMEOUT_SECONDS,
-        answer_seconds: float = _ANSWER_SECONDS,
-        max_sockets: int = _MAX_SOCKETS,
-        retries: int = _RETRIES,
-        backoff_seconds: float = _BACKOFF_SECONDS,
+        timeout_seconds: float = 5.0,
+        answer_seconds: float = 2.0,
+        max_sockets: int = 64,
+        retries: int = 10,
+        backoff_seconds: float = 0.05,
         ssl_context: ssl.SSLContext | None = None,
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.time,
@@ -109,7 +97,10 @@ class Table:
         `timeout_seconds` bounds a call, `answer_seconds` one attempt. Attempts are repeated up to
         `retries` times, after 0 to `backoff_seconds`, doubled each time, at most 1 s.
         """
-        self.name = _checked_name(name)
+        if not isinstance(name, str) or not re.fullmatch(_TABLE_NAME, name):
+            shown = ascii(name[:40]) if isinstance(name, str) else type(name).__name__
+            raise misconfigured(f"A table's name has 3 to 255 of A-Z a-z 0-9 _ . -, got {shown}")
+        self.name = name
         numbers: dict[str, Any] = {
             "timeout_seconds": timeout_seconds,
             "answer_seconds": answer_seconds,
@@ -117,14 +108,14 @@ class Table:
             "retries": retries,
             "backoff_seconds": backoff_seconds,
         }
-        for setting, least in _LEAST.items():
-            _check_number(setting, numbers[setting], least)
-        own = (ssl_context, environ, clock, monotonic)
-        is_usual = all(one is usual for one, usual in zip(own, _USUAL.values(), strict=True))
-        make = _shared_caller if is_usual else _caller
-        world = {} if is_usual else dict(zip(_USUAL, own, strict=True))
-        settings: Any = {**numbers, **world}
-        self._caller = make(*place_and_region(endpoint, region, environ), **settings)
+        for setting, value in numbers.items():
+            _check_number(setting, value, _LEAST[setting])
+        where = place_and_region(endpoint, region, environ)
+        world = (ssl_context, environ, clock, monotonic)
+        if all(given is usual for given, usual in zip(world, _USUAL_WORLD, strict=True)):
+            self._caller = _shared_caller(*where, **numbers)
+        else:
+            self._caller = _caller(*where, **numbers, world=world)
 
     def prepare(self) -> None:
         """Load what the first call needs, certificates included; nothing is sent or opened."""
@@ -284,14 +275,7 @@ def transact_write_items(
     They are up to 100 actions as boto3's client takes them, with plain values. A call has one
     `ClientRequestToken`, so its attempts count once. Settings are the environment's.
     """
-    caller = _shared_caller(
-        *place_and_region(None, None, os.environ),
-        answer_seconds=_ANSWER_SECONDS,
-        max_sockets=_MAX_SOCKETS,
-        timeout_seconds=_TIMEOUT_SECONDS,
-        retries=_RETRIES,
-        backoff_seconds=_BACKOFF_SECONDS,
-    )
+    caller = _shared_caller(*place_and_region(None, None, os.environ), **_USUAL_NUMBERS)
     request = encode_transaction(parameters)
     answer = caller.call("TransactWriteItems", request, timeout_seconds)
     return plain("TransactWriteItems", decoded, answer)
@@ -302,11 +286,22 @@ def _caller(
     region: str,
     *,
     timeout_seconds: float,
+    answer_seconds: float,
+    max_sockets: int,
     retries: int,
     backoff_seconds: float,
-    **settings: Any,
+    world: tuple[Any, ...] = _USUAL_WORLD,
 ) -> Caller:
-    endpoint = Endpoint(place, region, "dynamodb", **settings)
+    ssl_context, environ, clock, monotonic = world
+    endpoint = Endpoint(
+        *(place, region, "dynamodb"),
+        answer_seconds=answer_seconds,
+        max_sockets=max_sockets,
+        ssl_context=ssl_context,
+        environ=environ,
+        clock=clock,
+        monotonic=monotonic,
+    )
     return Caller(endpoint, timeout_seconds, retries, backoff_seconds)
 
 
