@@ -490,11 +490,13 @@ def test_keyword_wins_over_the_environment(monkeypatch):
     assert MetricsEmitter(enabled=True).enabled is True
 
 
-def test_switched_off_later_writes_nothing_that_waited(emitter, flushed):
+def test_switched_off_later_writes_nothing_that_waited(emitter, flushed, caplog):
     emitter.emit_metric("A", 1)
     emitter.enabled = False
 
     assert flushed() == []
+    assert emitter.take() == []
+    assert caplog.messages == []
 
 
 def loaded_anew():
@@ -1730,6 +1732,7 @@ def assert_emf(line):
     """Fail unless the line satisfies every limit of the EMF specification and of the CloudWatch API."""
     assert len(line.encode()) < 256 * 1024
     document = json.loads(line, object_pairs_hook=unique, parse_constant=refuse_constant)
+    json.dumps(document, ensure_ascii=False).encode()  # no half of a surrogate pair
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["timestamp"])
     assert document["level"] == "INFO"
     assert type(document["_aws"]["Timestamp"]) is int
@@ -1760,7 +1763,7 @@ def assert_emf(line):
 
 
 # Made for each example: hypothesis shows what it draws from, and these cannot be shown.
-HOSTILE = st.sampled_from([Hostile, HostileMapping, object]).map(lambda kind: kind()) | st.sampled_from(
+HOSTILE = st.sampled_from([Hostile, HostileMapping, Exiting, object]).map(lambda kind: kind()) | st.sampled_from(
     [HostileText("x"), Colour.RED, Action.PAUSE, Level.TWO, Hostile, math.nan, 10**4000, LIMIT, LIMIT + 1,
      Decimal("sNaN"), "\ud800", "\u00e9" * 2000, "x" * 70_000, b"\xff" * 100]
 )  # fmt: skip

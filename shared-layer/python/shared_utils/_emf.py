@@ -12,7 +12,7 @@ import re
 from enum import Enum
 
 from . import _cleaning, _redaction
-from ._json import encode, readable
+from ._json import encode, in_one_line, readable
 from ._json import quote_readable as quote
 
 TYPE_CHECKING = False
@@ -154,7 +154,8 @@ class Group:
         """Return the group's metric of this kind, a new one if there is room, None if not."""
         metric = self.metrics.get(name)
         if metric is None and len(self.metrics) < MAX_METRICS:
-            metric = self.metrics[name] = Metric(self, name, unit, resolution)
+            # Whoever is first: another thread may be here, too.
+            metric = self.metrics.setdefault(name, Metric(self, name, unit, resolution))
         is_this = metric is not None and (metric.unit, metric.resolution) == (unit, resolution)
         return metric if is_this else None
 
@@ -241,7 +242,7 @@ class Document:
                 form = _form([*self.values, *shown])
                 plain = [readable(value) for value in shown.values()]
             texts = plain
-        return layout.head + form % (*numbers, *texts)
+        return in_one_line(layout.head + form % (*numbers, *texts))
 
 
 def _form(names: Iterable[str]) -> str:

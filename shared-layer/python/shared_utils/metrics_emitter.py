@@ -16,7 +16,7 @@ from enum import Enum
 
 from . import _cleaning, _emf, _invocation, _redaction, _stdout
 from ._emf import UNITS, Document, Group, Layout, Metric
-from ._json import in_one_line, timestamp
+from ._json import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -328,10 +328,8 @@ class MetricsEmitter:
     def _write(self, text: str) -> None:
         now = self._clock()
         _stdout.write(
-            in_one_line(
-                f'{{"timestamp":"{timestamp(now)}","level":"{_level}",'
-                f'"_aws":{{"Timestamp":{now // 1_000_000}{text}}}\n'
-            )
+            f'{{"timestamp":"{timestamp(now)}","level":"{_level}",'
+            f'"_aws":{{"Timestamp":{now // 1_000_000}{text}}}\n'
         )
 
     def flush(self) -> None:
