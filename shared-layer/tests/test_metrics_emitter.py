@@ -739,7 +739,7 @@ def test_an_id_stays_a_property_with_one_warning_and_the_metric_goes_out(
     assert caplog.messages == [f"dimension '{name}' refused: an id or a secret is no dimension"]
 
 
-def test_values_that_are_equal_and_not_the_same_are_told_apart(emitter, flushed):
+def test_values_that_are_equal_and_not_the_same_are_kept_apart(emitter, flushed):
     """True is 1 and 1.0, and no dimension's value."""
     for value in (1, True, 1.0, Level.TWO, 2, 2.0):
         emitter.emit_metric("A", 1, "Count", {"Kind": value})
@@ -1176,7 +1176,7 @@ def test_take_of_one_metric_leaves_out_what_the_line_has(emitter):
     assert members.endswith('"A":1,"lang":"en-US"')
 
 
-def test_take_that_cannot_be_told_the_time_breaks_nothing(caplog):
+def test_take_without_a_clock_breaks_nothing(caplog):
     emitter = MetricsEmitter(clock=lambda: 1 // 0)
     emitter.emit_metric("A", 1)
 
