@@ -261,7 +261,7 @@ def test_several_values_and_single_ones_stand_in_one_document():
     ("given", "shown"),
     [
         ("a", "a"), (5, 5), (0.5, 0.5), (True, True), (2**60, 2**60), (math.nan, "nan"), ("é", "é"), ("x" * 97, None),
-        ([1], [1]), (Level.TWO, 2), (f"Bearer {JWT}", "Bearer[REDACTED]"), (Decimal("0.1"), 0.1),
+        ([1], [1]), (Level.TWO, 2), (f"Bearer {JWT}", "Bearer [REDACTED]"), (Decimal("0.1"), 0.1),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip

@@ -993,15 +993,15 @@ def test_another_policy_holds_from_then_on(emitter, flushed, monkeypatch):
     assert flushed()[0]["nick"] == "[REDACTED]"
 
 
-def test_all_properties_of_a_line_stay_below_16_kb(emitter, written):
+def test_all_properties_of_a_line_stay_below_16_kb(emitter, flushed, written):
+    """What is too long is cut until it fits, and nothing is left out."""
     emitter.emit_metric("A", 1, **{f"p{number:02}": "a b" * 300 for number in range(40)})
 
     emitter.flush()
     (line,) = written()
 
-    assert 15_000 < len(line) < 16_384 + 300
-    assert '"p16":' in line
-    assert '"p39":' not in line
+    assert len(line) < 16_384
+    assert all(f'"p{number:02}":"a ba b' in line for number in range(40))
 
 
 @pytest.mark.parametrize("name", ["A", "Kind", "_aws", "timestamp", "level"])

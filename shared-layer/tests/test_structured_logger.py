@@ -55,6 +55,9 @@ def load(**environ):
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if is_ours(name)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", {**CLEAN_ENVIRONMENT, **environ})
+        patch.setattr(
+            sys, "path", [PYTHON_PATH, *sys.path]
+        )  # a copy of the package stays that copy
         module = importlib.import_module("shared_utils.structured_logger")
     for name in list(filter(is_ours, sys.modules)):
         del sys.modules[name]
