@@ -319,15 +319,17 @@ def _is_special(name: str) -> bool:
 def _plain_texts(properties: dict[str, Any]) -> list[str] | None:
     """Return the JSON texts of values if each is short and none can hide a secret, else None."""
     texts: list[str] = []
+    looked_through: list[str] = []
     for value in properties.values():
         kind = type(value)
         if kind is str and len(value) <= _cleaning.SHORT_CHARS:
             texts.append(quote(value))
+            looked_through.append(value)
         elif kind is bool or ((kind is int or kind is float) and -_MAX_SAFE < value < _MAX_SAFE):
             texts.append(readable(value))
         else:
             return None
-    return None if _redaction.suspect("".join(texts)) else texts
+    return None if _redaction.one_is_suspect(looked_through) else texts
 
 
 def _fitted(shown: dict[str, Any]) -> dict[str, Any]:

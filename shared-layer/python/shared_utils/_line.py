@@ -55,6 +55,7 @@ _TOP_NAMES = frozenset(_TOP_LEVEL.values())
 
 clock = time.time_ns
 _current_scope = _invocation.scope.get
+_one_is_suspect = _redaction.one_is_suspect
 _service = ""
 
 
@@ -103,7 +104,7 @@ class Bound:
         given, self.off = _given(fields)
         texts: list[str] = []
         _put(given, self.top, self.context, texts)
-        if _may_hold_a_secret(texts):
+        if _one_is_suspect(texts):
             _scrub_texts(self.top)
             _scrub_texts(self.context)
         self.top_text = _members(self.top)
@@ -181,12 +182,6 @@ _NONE = type(None)
 # What needs no look: other numbers may be too long, or, as NaN, none that JSON knows.
 _LEAST_INT, _MOST_INT = -(2**63), 2**63
 _LEAST, _MOST = -1e307, 1e307
-
-
-def _may_hold_a_secret(texts: list[str]) -> bool:
-    """Return whether one of several short texts is to be looked through."""
-    texts.append("")  # each ends with the separator: ids of connections end with a `=`
-    return _redaction.suspect(_redaction.SEPARATOR.join(texts))
 
 
 def _scrub_texts(fields: dict[str, Any]) -> None:
@@ -289,7 +284,7 @@ def _rendered(
     elif bound.context:
         context.update(bound.context)
     _put(fields, top, context, texts)
-    if _may_hold_a_secret(texts):
+    if _one_is_suspect(texts):
         message = shorten(message)
         _scrub_texts(top)
         _scrub_texts(context)
@@ -305,7 +300,7 @@ def _rendered(
     bound_text = bound.top_text if is_apart else ""
     shown = _joined(head, message, bound_text, record, root)
     if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
-        shown = _fitted(shown, head, message, {**bound.top, **record}, error, root)
+        return _fitted(in_one_line(shown), head, message, {**bound.top, **record}, error, root)
     return shown
 
 
@@ -327,10 +322,11 @@ def _last_resort(level: str, root: str) -> str:
 
 def _joined(head: str, message: str, bound_text: str, record: dict[str, Any], root: str) -> str:
     """Return plain values as one line of JSON."""
-    moment = timestamp(clock())
-    return in_one_line(
-        f'{{"timestamp":"{moment}","level":"{head}{_quoted(message)}{bound_text}'
-        f"{_members(record)}{root}}}\n"
+    members = _readable(record)[1:-1] if record else ""
+    comma = "," if members else ""
+    return (
+        f'{{"timestamp":"{timestamp(clock())}","level":"{head}{_quoted(message)}{bound_text}'
+        f"{comma}{members}{root}}}\n"
     )
 
 
@@ -348,7 +344,7 @@ def _fitted(
             cut["error"] = _exceptions.describe(error, frames, chars)
         if context:
             cut["context"] = clean(context, None, Look(chars, room, True))
-        shown = _joined(head, shorten(message, chars), "", cut, root)
+        shown = in_one_line(_joined(head, shorten(message, chars), "", cut, root))
     return shown
 
 

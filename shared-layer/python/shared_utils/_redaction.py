@@ -212,9 +212,14 @@ _HALF_NAMES = tuple(
 )
 
 
-# Stands between texts that are looked through together, and after the last.
-SEPARATOR = "\0"
-_LAST_EQUALS = f"={SEPARATOR}"
+# Stands behind each of several texts that are looked through together. A `=` before it is padding.
+_END = "\0"
+_LAST_EQUALS = f"={_END}"
+
+
+def one_is_suspect(texts: list[str]) -> bool:
+    """Return whether one of several short texts may hold a secret: one look for all of them."""
+    return suspect(f"{_END.join(texts)}{_END}")
 
 
 def suspect(text: str) -> bool:

@@ -63,12 +63,9 @@ def _report_of(lost: int) -> str:
 
 def _write(stream: Any, descriptor: int, line: str) -> None:
     if descriptor < 0:
-        return _write_text(stream, line)
-    data = line.encode()
-    sent = 0 if _unfinished else _send_part(descriptor, data)
-    if sent < len(data):
-        _send_rest(descriptor, data, sent)
-    return None
+        _write_text(stream, line)
+    else:
+        _send(descriptor, line.encode())
 
 
 def _write_text(stream: Any, line: str) -> None:
@@ -91,24 +88,27 @@ def _descriptor_of(stream: object) -> int:
     return -1
 
 
-def _send_part(descriptor: int, data: bytes) -> int:
-    """Write as much as there is room for, and wait for room if there is none."""
+def _send(descriptor: int, data: bytes) -> None:
+    """Write all of `data`, and wait for a pipe that is full."""
+    if _unfinished:
+        return _send_rest(descriptor, b"\n" + data, 0)
     try:
-        return os.write(descriptor, data)
+        sent = os.write(descriptor, data)
     except BlockingIOError:
-        import select
-
-        if not select.select([], [descriptor], [], _FULL_PIPE_SECONDS)[1]:
-            raise
-        return 0
+        sent = 0
+    if sent < len(data):
+        _send_rest(descriptor, data, sent)
+    return None
 
 
 def _send_rest(descriptor: int, data: bytes, sent: int) -> None:
-    """Write what is left of a line, and remember one that is given up in its midst."""
+    """Write what is left of a line, as there is room, and remember one that is given up."""
     global _unfinished
-    if _unfinished:  # the rest of that line never comes: this one stands alone
-        data = b"\n" + data
     while sent < len(data):
-        _unfinished = _unfinished or sent > 0
-        sent += _send_part(descriptor, data[sent:])
+        _unfinished = _unfinished or sent > 0  # it never ends: the next line has to stand alone
+        import select
+
+        if not select.select([], [descriptor], [], _FULL_PIPE_SECONDS)[1]:
+            raise BlockingIOError
+        sent += os.write(descriptor, data[sent:])
     _unfinished = False
