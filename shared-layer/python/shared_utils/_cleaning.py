@@ -21,7 +21,7 @@ from ._json import encode, is_readable, plain_number, without_surrogates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from typing import Any
 
     from ._redaction import Policy
@@ -384,7 +384,7 @@ def _name(key: object, look: Look) -> str:
     return shown if isinstance(shown, str) else json_text(shown)
 
 
-def another(name: str, taken: dict[str, object]) -> str:
+def another(name: str, taken: Container[str]) -> str:
     """Return a name that is not taken: two keys may become one text, and both are kept."""
     number, free = 1, name
     while free in taken:

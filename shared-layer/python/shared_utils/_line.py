@@ -65,21 +65,23 @@ def set_service(name: str) -> None:
     _service = f'"service":{_quoted(text(name, MAX_NAME_CHARS))},'
 
 
-# --- names ---------------------------------------------------------------------------------------
+# --- fields --------------------------------------------------------------------------------------
 
-
-# Where a field of this name stands, as `_place_of` says, if nothing under it has to be hidden.
-_open: dict[str, str] = {}
+# By name, if nothing under it has to be hidden: where a field stands, as `_place_of` says, and the JSON
+# text before its value.
+_open: dict[str, tuple[str, str]] = {}
 _MAX_KEPT_NAMES = 1024  # names made from data must not fill the memory
+_UNKNOWN = "", ""
+_NONE = type(None)
+# What needs no look: other numbers may be too long, or, as NaN, none that JSON knows.
+_LEAST_INT, _MOST_INT = -(2**63), 2**63
+_LEAST, _MOST = -1e307, 1e307
 
 
 def set_policy(policy: _redaction.Policy) -> None:
-    """Let other rules say what is hidden, also in what loggers and scopes have bound."""
+    """Let other rules say what is hidden, also in what loggers have bound."""
     _redaction.policy = policy
     _open.clear()
-
-
-# --- fields --------------------------------------------------------------------------------------
 
 
 def head_of(component: object) -> str:
@@ -88,26 +90,24 @@ def head_of(component: object) -> str:
 
 
 class Bound:
-    """A logger's fields, as a line takes them: made once, under the rules of the time.
+    """A logger's fields, and their JSON text by name: made once, under the rules of the time.
 
-    `head` is as `head_of` says, `top_text` the JSON text of `top`'s members; `off` are names that
-    are bound to None: they take off what the invocation has bound.
+    `head` is as `head_of` says; `off` are names that are bound to None: they take off what the
+    invocation has bound.
     """
 
-    __slots__ = ("context", "head", "off", "rules", "top", "top_text")
+    __slots__ = ("context", "fields", "head", "off", "rules", "top")
 
     def __init__(self, fields: Mapping[str, Any], head: str = "") -> None:
         self.rules = _redaction.policy
         self.head = head
-        self.top: dict[str, Any] = {}
-        self.context: dict[str, Any] = {}
-        given, self.off = _given(fields)
+        self.fields, self.off = _given(fields)
+        self.top: dict[str, str] = {}
+        self.context: dict[str, str] = {}
         texts: list[str] = []
-        _put(given, self.top, self.context, texts)
+        _put(self.fields, self.top, self.context, texts)
         if _one_is_suspect(texts):
-            _scrub_texts(self.top)
-            _scrub_texts(self.context)
-        self.top_text = _members(self.top)
+            _put(self.fields, self.top, self.context, texts, Look(decimals=True))
 
 
 def _given(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
@@ -119,75 +119,85 @@ def _given(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     return {name: value for name, value in named.items() if value is not None}, off
 
 
-def _members(fields: dict[str, Any]) -> str:
-    """Return plain fields as the members of an object that has others before them."""
-    return f",{_readable(fields)[1:-1]}" if fields else ""
-
-
 def _put(
-    fields: Mapping[str, Any], top: dict[str, Any], context: dict[str, Any], texts: list[str]
+    fields: Mapping[str, Any],
+    top: dict[str, str],
+    context: dict[str, str],
+    texts: list[str],
+    look: Look | None = None,
 ) -> None:
-    """Put each field where it stands in a line, and texts that were taken as they are in `texts`."""
-    look: Look | None = None
+    """Put each field's JSON text (`,"a":1`) where it stands in a line.
+
+    Short texts are taken as they are and added to `texts`, for one look through all of them; with a
+    `look`, each is looked at.
+    """
+    closer = look
     for name, value in fields.items():
-        place = _open.get(name)
+        place, key = _open.get(name, _UNKNOWN)
         kind = type(value)
-        if kind is str and place is not None and len(value) <= SHORT_CHARS:
+        if not key:
+            closer = closer or Look(decimals=True)
+            _put_looked_at(name, value, top, context, closer)
+            continue
+        if kind is str and look is None and len(value) <= SHORT_CHARS:
             texts.append(value)
-        elif place is None or not (
-            (kind is int and _LEAST_INT <= value <= _MOST_INT)
-            or (kind is float and _LEAST < value < _MOST)
-            or kind is bool
-            or value is None
-        ):
-            if place is None:
-                place = _place_of(name)
-                if _redaction.policy.removes(name, value):
-                    continue
-            look = look or Look(decimals=True)
-            value = clean(value, name, look)  # noqa: PLW2901 - what is put below
-        if place == "":
-            context[name] = value
-        elif place in _TOP_NAMES:
-            if value is not None and value != "":
-                top[place] = value
+            shown = key + _quoted(value)
+        elif kind is int and _LEAST_INT <= value <= _MOST_INT:
+            shown = f"{key}{value}"
+        elif kind is float and _LEAST < value < _MOST:
+            shown = f"{key}{value!r}"
+        elif kind is bool or value is None:
+            shown = key + _WORDS[value]
         else:
-            context[another(place, context)] = value
-    if look is not None and len(fields) > 1:
+            closer = closer or Look(decimals=True)
+            shown = key + _readable(clean(value, name, closer))
+        if not place:
+            context[name] = shown
+        elif value is not None and shown[-3:] != ':""':
+            top[place] = shown
+    if closer is not None and len(fields) > 1:
         _hide_named(fields, context)
 
 
-def _hide_named(fields: Mapping[str, Any], context: dict[str, Any]) -> None:
+_WORDS = {True: "true", False: "false", None: "null"}
+
+
+def _put_looked_at(
+    name: str, value: object, top: dict[str, str], context: dict[str, str], look: Look
+) -> None:
+    """Put a field whose name is new, hides something, or is shown in another way."""
+    if _redaction.policy.removes(name, value):
+        return
+    shown = clean(value, name, look)
+    place, key = _place_of(name)
+    if place not in _TOP_NAMES:
+        if place:
+            place = another(place, context)
+            key = f",{_quoted(place)}:"
+        context[place or name] = key + _readable(shown)
+    elif shown is not None and shown != "":
+        top[place] = key + _readable(shown)
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """Return where a field stands and its JSON key: "" under its own name, else as it is shown."""
+    place = _TOP_LEVEL.get(name) or shorten(name, MAX_NAME_CHARS)
+    is_itself = place == name and name not in _TOP_LEVEL
+    found = "" if is_itself else place, f",{_quoted(place)}:"
+    if (is_itself or name in _TOP_LEVEL) and not _redaction.policy.needs(name):
+        if len(_open) >= _MAX_KEPT_NAMES:
+            _open.clear()
+        _open[name] = found
+    return found
+
+
+def _hide_named(fields: Mapping[str, Any], context: dict[str, str]) -> None:
     """Hide fields that another one names as secret: `field="password", new="x"`."""
     policy = _redaction.policy
     for name in _redaction.secret_members(fields):
         if name in context and policy.needs(name):
-            context[name] = text(policy.replacement(fields[name], (name,)))
-
-
-def _place_of(name: str) -> str:
-    """Return where a field stands: "" under its own name, else its name at the top, or as shown."""
-    place = _TOP_LEVEL.get(name) or shorten(name, MAX_NAME_CHARS)
-    if place == name and name not in _TOP_LEVEL:
-        place = ""
-    if len(name) <= MAX_NAME_CHARS and not _redaction.policy.needs(name):
-        if len(_open) >= _MAX_KEPT_NAMES:
-            _open.clear()
-        if place == "" or name in _TOP_LEVEL:
-            _open[name] = place
-    return place
-
-
-_NONE = type(None)
-# What needs no look: other numbers may be too long, or, as NaN, none that JSON knows.
-_LEAST_INT, _MOST_INT = -(2**63), 2**63
-_LEAST, _MOST = -1e307, 1e307
-
-
-def _scrub_texts(fields: dict[str, Any]) -> None:
-    for name, value in fields.items():
-        if type(value) is str:
-            fields[name] = shorten(value)
+            hidden = text(policy.replacement(fields[name], (name,)))
+            context[name] = f",{_quoted(name)}:{_quoted(hidden)}"
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -208,7 +218,7 @@ def _take_error(
     if _exceptions.is_exception(operation := fields.get("operation")):
         del fields["operation"]
         others.insert(0, operation)
-    if given is None:
+    if given is None and (others or type(message) is not str):
         given = next((one for one in (*others, message) if _exceptions.is_exception(one)), None)
         others = [one for one in others if one is not given]
     if others:
@@ -275,42 +285,46 @@ def _rendered(
     level: str, bound: Bound, message: str, fields: dict[str, Any], error: object, root: str
 ) -> str:
     """Return one line of an invocation's fields, a logger's and a call's, the innermost last."""
-    top: dict[str, Any] = {}
-    context: dict[str, Any] = {}
+    shared = _current_scope().fields
     texts = [message]
-    if shared := _current_scope().fields:
-        _put(_given(shared)[0], top, context, texts)
-        _cover(top, context, bound)
-    elif bound.context:
-        context.update(bound.context)
-    _put(fields, top, context, texts)
-    if _one_is_suspect(texts):
+    top, context = _placed(shared, bound, fields, texts)
+    if bound.rules.on and _one_is_suspect(texts):
         message = shorten(message)
-        _scrub_texts(top)
-        _scrub_texts(context)
+        top, context = _placed(shared, bound, fields, texts, Look(decimals=True))
     if "opentelemetry.trace" in sys.modules:
         _put_span(top)
-    is_apart = not shared and top.keys().isdisjoint(bound.top)
-    record = top if is_apart or shared else {**bound.top, **top}
+    members = "".join(top.values())
     if error is not None:
-        record["error"] = _exceptions.describe(error)
+        members += f',"error":{_readable(_exceptions.describe(error))}'
     if context:
-        record["context"] = context
+        members += f',"context":{{{"".join(context.values())[1:]}}}'
     head = f'{level}",{bound.head}'
-    bound_text = bound.top_text if is_apart else ""
-    shown = _joined(head, message, bound_text, record, root)
+    shown = _joined(head, message, members, root)
     if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
-        return _fitted(in_one_line(shown), head, message, {**bound.top, **record}, error, root)
+        record = {**_given(shared)[0], **bound.fields, **fields}
+        return _fitted(in_one_line(shown), head, message, record, error, root)
     return shown
 
 
-def _cover(top: dict[str, Any], context: dict[str, Any], bound: Bound) -> None:
-    """Let a logger's fields take the place of an invocation's."""
-    for name in bound.off:
-        top.pop(name, None)
-        context.pop(name, None)
+def _placed(
+    shared: dict[str, Any],
+    bound: Bound,
+    fields: dict[str, Any],
+    texts: list[str],
+    look: Look | None = None,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the JSON texts at a line's top and of its context, by name."""
+    top: dict[str, str] = {}
+    context: dict[str, str] = {}
+    if shared:
+        _put(_given(shared)[0], top, context, texts, look)
+        for name in bound.off:
+            top.pop(name, None)
+            context.pop(name, None)
     top.update(bound.top)
     context.update(bound.context)
+    _put(fields, top, context, texts, look)
+    return top, context
 
 
 def _last_resort(level: str, root: str) -> str:
@@ -320,41 +334,36 @@ def _last_resort(level: str, root: str) -> str:
     )
 
 
-def _joined(head: str, message: str, bound_text: str, record: dict[str, Any], root: str) -> str:
-    """Return plain values as one line of JSON."""
-    members = _readable(record)[1:-1] if record else ""
-    comma = "," if members else ""
-    return (
-        f'{{"timestamp":"{timestamp(clock())}","level":"{head}{_quoted(message)}{bound_text}'
-        f"{comma}{members}{root}}}\n"
-    )
+def _joined(head: str, message: str, members: str, root: str) -> str:
+    moment = timestamp(clock())
+    return f'{{"timestamp":"{moment}","level":"{head}{_quoted(message)}{members}{root}}}\n'
 
 
 def _fitted(
-    shown: str, head: str, message: str, record: dict[str, Any], error: object, root: str
+    shown: str, head: str, message: str, fields: dict[str, Any], error: object, root: str
 ) -> str:
     """Return a line that fits: what is too long is cut, each part with room of its own."""
-    context = record.pop("context", {})
-    record.pop("error", None)
+    top = {_TOP_LEVEL[name]: fields.pop(name) for name in list(fields) if name in _TOP_LEVEL}
     for chars, room, frames in _NARROWER:
         if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
             break
-        cut = clean(record, None, Look(chars, room, True))
+        record = clean(top, "", Look(chars, room, True))
         if error is not None:
-            cut["error"] = _exceptions.describe(error, frames, chars)
-        if context:
-            cut["context"] = clean(context, None, Look(chars, room, True))
-        shown = in_one_line(_joined(head, shorten(message, chars), "", cut, root))
+            record["error"] = _exceptions.describe(error, frames, chars)
+        if fields:
+            record["context"] = clean(fields, "", Look(chars, room, True))
+        members = f",{_readable(record)[1:-1]}" if record else ""
+        shown = in_one_line(_joined(head, shorten(message, chars), members, root))
     return shown
 
 
-def _put_span(top: dict[str, Any]) -> None:
+def _put_span(top: dict[str, str]) -> None:
     """Put the ids of OpenTelemetry's active span on a line, as that library writes them."""
     try:
         trace = sys.modules["opentelemetry.trace"]
         span = trace.get_current_span().get_span_context()
         if span.is_valid:
-            top["traceId"] = f"{span.trace_id:032x}"
-            top["spanId"] = f"{span.span_id:016x}"
+            top["traceId"] = f',"traceId":"{span.trace_id:032x}"'
+            top["spanId"] = f',"spanId":"{span.span_id:016x}"'
     except Exception:  # another library's methods, or its import that is under way
         pass
