@@ -182,8 +182,8 @@ def test_command_finds_what_it_looks_for(built, code):
     assert re.search(rf"shared_utils|^{sys.implementation.cache_tag}$", run.stdout)
 
 
-def test_list_of_the_biggest_files_begins_with_the_biggest(built):
-    [code] = [p.values[0] for p in blocks("sh", "") if "sort -rnk4" in p.values[0]]
+def test_list_of_the_biggest_files_ends_with_the_biggest(built):
+    [code] = [p.values[0] for p in blocks("sh", "") if "sort -nk4" in p.values[0]]
     environ = {"PATH": f"{built / 'bin'}:{os.environ['PATH']}"}
 
     listed = subprocess.run(
@@ -192,7 +192,7 @@ def test_list_of_the_biggest_files_begins_with_the_biggest(built):
 
     with zipfile.ZipFile(built / "shared-layer.zip") as archive:
         biggest = max(archive.infolist(), key=lambda entry: entry.file_size)
-    assert listed.stdout.split()[0] == biggest.filename
+    assert listed.stdout.splitlines()[-1].split()[0] == biggest.filename
 
 
 def test_layers_tests_run_as_the_readme_says():

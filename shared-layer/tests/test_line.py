@@ -86,6 +86,31 @@ def test_what_a_logger_binds_is_made_once(monkeypatch):
     assert of_bound_fields == [{"sessionId": "s", "a": 1}]
 
 
+def test_a_text_is_looked_through_once(log, monkeypatch):
+    lines_of(lambda: log.info("said often", language="en", n=0))
+    looked_through = counted(monkeypatch, _redaction, "suspect")
+    _redaction.harmless.clear()
+
+    for number in range(5):
+        lines_of(lambda number=number: log.info("said often", language="en", n=number))
+    _line.set_policy(_redaction.policy)
+    lines_of(lambda: log.info("said often"))
+
+    assert looked_through == [("said often\0en\0",), ("said often\0",)]
+
+
+def test_a_text_that_holds_a_secret_is_looked_at_each_time(log):
+    lines = [line_of(lambda: log.info("m", a="password=hunter2Xq9")) for _ in range(3)]
+
+    assert [line["context"]["a"] for line in lines] == ["password=[REDACTED]"] * 3
+
+
+def test_texts_made_from_data_do_not_fill_the_memory(log):
+    lines_of(lambda: [log.info(f"text {number}") for number in range(3000)])
+
+    assert len(_redaction.harmless) <= 1025
+
+
 def test_a_frame_is_read_once(log, monkeypatch):
     _exceptions._frames.clear()
     read = counted(monkeypatch, _exceptions.linecache, "getline")

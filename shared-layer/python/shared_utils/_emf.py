@@ -172,6 +172,9 @@ class Metric:
         self.resolution = resolution
 
 
+_STR = frozenset((str,))
+
+
 class _Several(list["Any"]):
     """Values of one property that differ."""
 
@@ -209,6 +212,9 @@ class Document:
     def put_beside(self, given: Mapping[str, object]) -> None:
         """Add properties: two sessions in one document are both searchable."""
         properties = self.properties
+        if not properties and _STR.issuperset(map(type, (*given, *given.values()))):
+            self.properties = {**given}  # ids, as most often
+            return
         for given_name, content in given.items():
             if content is None:
                 continue
@@ -237,7 +243,7 @@ class Document:
                 shown = {name: shown[name] for name in layout.names}
             plain = _plain_texts(shown) if layout.are_open else None
             if plain is None:
-                shown = _fitted(_cleaning.clean(shown))
+                shown = _fitted(shown)
                 shown = {name: shown[name] for name in shown if name not in layout.taken}
                 form = _form([*self.values, *shown])
                 plain = [readable(value) for value in shown.values()]
@@ -319,23 +325,25 @@ def _is_special(name: str) -> bool:
 def _plain_texts(properties: dict[str, Any]) -> list[str] | None:
     """Return the JSON texts of values if each is short and none can hide a secret, else None."""
     texts: list[str] = []
-    looked_through: list[str] = []
+    new: list[str] = []
     for value in properties.values():
         kind = type(value)
         if kind is str and len(value) <= _cleaning.SHORT_CHARS:
             texts.append(quote(value))
-            looked_through.append(value)
+            if value not in _redaction.harmless:
+                new.append(value)
         elif kind is bool or ((kind is int or kind is float) and -_MAX_SAFE < value < _MAX_SAFE):
             texts.append(readable(value))
         else:
             return None
-    return None if _redaction.one_is_suspect(looked_through) else texts
+    return texts if not new or _redaction.hold_no_secret(new) else None
 
 
-def _fitted(shown: dict[str, Any]) -> dict[str, Any]:
-    """Return properties of which the text fits a line: what is too long is cut."""
+def _fitted(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return properties as plain values of which the text fits a line: what is too long is cut."""
+    shown: dict[str, Any] = _cleaning.clean(properties)
     for chars, room in _NARROWER:
         if len(readable(shown).encode()) <= _cleaning.MAX_LINE_BYTES:
             break
-        shown = _cleaning.clean(shown, None, _cleaning.Look(chars, room))
+        shown = _cleaning.clean(properties, look=_cleaning.Look(chars, room))
     return shown

@@ -55,7 +55,7 @@ _TOP_NAMES = frozenset(_TOP_LEVEL.values())
 
 clock = time.time_ns
 _current_scope = _invocation.scope.get
-_one_is_suspect = _redaction.one_is_suspect
+_harmless = _redaction.harmless
 _service = ""
 
 
@@ -70,7 +70,7 @@ def set_service(name: str) -> None:
 # By name, if nothing under it has to be hidden: where a field stands, as `_place_of` says, and the JSON
 # text before its value.
 _open: dict[str, tuple[str, str]] = {}
-_MAX_KEPT_NAMES = 1024  # names made from data must not fill the memory
+_MAX_KEPT = 1024  # names made from data must not fill the memory
 _UNKNOWN = "", ""
 _NONE = type(None)
 # What needs no look: other numbers may be too long, or, as NaN, none that JSON knows.
@@ -80,7 +80,7 @@ _LEAST, _MOST = -1e307, 1e307
 
 def set_policy(policy: _redaction.Policy) -> None:
     """Let other rules say what is hidden, also in what loggers have bound."""
-    _redaction.policy = policy
+    _redaction.set_policy(policy)
     _open.clear()
 
 
@@ -106,7 +106,7 @@ class Bound:
         self.context: dict[str, str] = {}
         texts: list[str] = []
         _put(self.fields, self.top, self.context, texts)
-        if _one_is_suspect(texts):
+        if texts and not _redaction.hold_no_secret(texts):
             _put(self.fields, self.top, self.context, texts, Look(decimals=True))
 
 
@@ -128,8 +128,8 @@ def _put(
 ) -> None:
     """Put each field's JSON text (`,"a":1`) where it stands in a line.
 
-    Short texts are taken as they are and added to `texts`, for one look through all of them; with a
-    `look`, each is looked at.
+    Short texts are taken as they are and, if they are new, added to `texts`, for one look through all
+    of them; with a `look`, each is looked at.
     """
     closer = look
     for name, value in fields.items():
@@ -140,7 +140,8 @@ def _put(
             _put_looked_at(name, value, top, context, closer)
             continue
         if kind is str and look is None and len(value) <= SHORT_CHARS:
-            texts.append(value)
+            if value not in _harmless:
+                texts.append(value)
             shown = key + _quoted(value)
         elif kind is int and _LEAST_INT <= value <= _MOST_INT:
             shown = f"{key}{value}"
@@ -185,7 +186,7 @@ def _place_of(name: str) -> tuple[str, str]:
     is_itself = place == name and name not in _TOP_LEVEL
     found = "" if is_itself else place, f",{_quoted(place)}:"
     if (is_itself or name in _TOP_LEVEL) and not _redaction.policy.needs(name):
-        if len(_open) >= _MAX_KEPT_NAMES:
+        if len(_open) >= _MAX_KEPT:
             _open.clear()
         _open[name] = found
     return found
@@ -286,9 +287,9 @@ def _rendered(
 ) -> str:
     """Return one line of an invocation's fields, a logger's and a call's, the innermost last."""
     shared = _current_scope().fields
-    texts = [message]
+    texts = [] if message in _harmless else [message]
     top, context = _placed(shared, bound, fields, texts)
-    if bound.rules.on and _one_is_suspect(texts):
+    if texts and not _redaction.hold_no_secret(texts):
         message = shorten(message)
         top, context = _placed(shared, bound, fields, texts, Look(decimals=True))
     if "opentelemetry.trace" in sys.modules:

@@ -217,9 +217,21 @@ _END = "\0"
 _LAST_EQUALS = f"={_END}"
 
 
-def one_is_suspect(texts: list[str]) -> bool:
-    """Return whether one of several short texts may hold a secret: one look for all of them."""
-    return suspect(f"{_END.join(texts)}{_END}")
+# Short texts that were looked through and hold no secret: most of what is logged is said often.
+harmless: set[str] = set()
+_MAX_HARMLESS = 1024  # texts made from data must not fill the memory
+
+
+def hold_no_secret(texts: list[str]) -> bool:
+    """Return whether short texts may be shown as they are: one look for all, which is remembered."""
+    if not policy.on:
+        return True
+    if suspect(f"{_END.join(texts)}{_END}"):
+        return False
+    if len(harmless) >= _MAX_HARMLESS:
+        harmless.clear()
+    harmless.update(texts)
+    return True
 
 
 def suspect(text: str) -> bool:
@@ -394,3 +406,10 @@ def _is_secret_option(option: str, value: object) -> bool:
 
 
 policy = Policy()
+
+
+def set_policy(rules: Policy) -> None:
+    """Let other rules say what is hidden."""
+    global policy
+    policy = rules
+    harmless.clear()

@@ -313,7 +313,9 @@ class MetricsEmitter:
                     continue
                 is_summed = self._window_ns > 0 and metric.unit == "Count"
                 document = not_full.get(metric.group)
-                if document is None or not document.put(metric.name, number, is_summed):
+                if document is not None and metric.name not in document.values:
+                    document.values[metric.name] = number
+                elif document is None or not document.put(metric.name, number, is_summed):
                     document = not_full[metric.group] = Document(metric.group)
                     document.put(metric.name, number, is_summed)
                     documents.append(document)
