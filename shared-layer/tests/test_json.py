@@ -112,6 +112,13 @@ def test_a_line_is_readable_and_one_line(value, expected):
     assert _json.in_one_line(_json.readable(value)) == expected
 
 
+def test_text_without_surrogates_is_joined_where_it_can_be():
+    assert (
+        _json.without_surrogates("a\ud800 \udc00\ud83d\ude00\u2028é")
+        == "a\ufffd \ufffd\U0001f600\u2028é"
+    )
+
+
 @given(st.text(st.characters(codec=None)))
 def test_any_text_is_one_line_of_utf_8(text):
     line = _json.in_one_line(_json.readable(text))

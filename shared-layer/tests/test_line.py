@@ -160,6 +160,23 @@ def test_a_huge_text_is_looked_at_in_part(log, monkeypatch, size):
     assert sum(looked_at) < 8 * _line.MAX_LINE_BYTES
 
 
+def test_a_line_that_is_cut_has_the_fields_of_one_that_is_not(log):
+    """What is bound to None stays off, and the innermost id wins."""
+    bound = log.bind(sessionId=None, connection_id="c", huge="x y" * 9000)
+    huge = {f"f{n}": "x y" * 400 for n in range(20)}
+
+    def call():
+        with logging_context(sessionId="s", requestId="r", operation="outer"):
+            bound.info("m", "inner", correlation_id="", **huge)
+
+    line = line_of(call)
+
+    assert [name for name in line if name != "context"] == [
+        "timestamp", "level", "component", "message", "requestId", "operation", "connectionId"]  # fmt: skip
+    assert (line["operation"], line["connectionId"]) == ("inner", "c")
+    assert line["context"]["f19"].endswith("...[1200 chars]")
+
+
 # --- errors among the arguments
 
 

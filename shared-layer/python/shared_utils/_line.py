@@ -154,7 +154,7 @@ def _put(
             shown = key + _readable(clean(value, name, closer))
         if not place:
             context[name] = shown
-        elif value is not None and shown[-3:] != ':""':
+        elif not _is_nothing(value):
             top[place] = shown
     if closer is not None and len(fields) > 1:
         _hide_named(fields, context)
@@ -302,9 +302,15 @@ def _rendered(
     head = f'{level}",{bound.head}'
     shown = _joined(head, message, members, root)
     if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
-        record = {**_given(shared)[0], **bound.fields, **fields}
-        return _fitted(in_one_line(shown), head, message, record, error, root)
+        all_fields = {**_uncovered(shared, bound), **bound.fields, **fields}
+        return _fitted(in_one_line(shown), head, message, all_fields, error, root)
     return shown
+
+
+def _uncovered(shared: dict[str, Any], bound: Bound) -> dict[str, Any]:
+    """Return an invocation's fields without those that a logger takes off."""
+    given = _given(shared)[0]
+    return {n: value for n, value in given.items() if _TOP_LEVEL.get(n, n) not in bound.off}
 
 
 def _placed(
@@ -344,7 +350,8 @@ def _fitted(
     shown: str, head: str, message: str, fields: dict[str, Any], error: object, root: str
 ) -> str:
     """Return a line that fits: what is too long is cut, each part with room of its own."""
-    top = {_TOP_LEVEL[name]: fields.pop(name) for name in list(fields) if name in _TOP_LEVEL}
+    ids = {_TOP_LEVEL[name]: fields.pop(name) for name in list(fields) if name in _TOP_LEVEL}
+    top = {name: value for name, value in ids.items() if not _is_nothing(value)}
     for chars, room, frames in _NARROWER:
         if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
             break
@@ -356,6 +363,10 @@ def _fitted(
         members = f",{_readable(record)[1:-1]}" if record else ""
         shown = in_one_line(_joined(head, shorten(message, chars), members, root))
     return shown
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (type(value) is str and not value)
 
 
 def _put_span(top: dict[str, str]) -> None:
