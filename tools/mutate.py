@@ -43,7 +43,7 @@ TABLE = ROOT / "docs" / "mutations.md"
 MODULES: dict[str, tuple[str, ...]] = {
     "_json": ("test_json.py",),
     "_stdout": ("test_stdout.py", "test_line.py"),
-    "_invocation": ("test_structured_logger.py", "test_line.py"),
+    "_invocation": ("test_invocation.py", "test_structured_logger.py", "test_line.py"),
     "_exceptions": ("test_structured_logger.py", "test_line.py"),
     "_cleaning": ("test_cleaning.py", "test_structured_logger.py"),
     "_redaction": ("test_redaction.py", "test_redaction_names.py", "test_planted_secrets.py"),
