@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
+import types
 from decimal import Decimal
 from pathlib import Path
 
@@ -392,7 +393,46 @@ def test_two_names_are_never_one(pairs):
     lines_of(lambda: StructuredLogger("C").info("m", **fields, nested=fields, pairs=[fields]))
 
 
+# --- a name and its value in two fields
+
+
+def test_a_field_that_another_one_names_as_secret_is_hidden(log):
+    changed = line_of(lambda: log.info("Changed", field="password", old="hunter2", new="hunter3"))
+    ordinary = line_of(lambda: log.info("Changed", field="volume", old=1, new=2))
+
+    assert changed["context"] == {"field": "password", "old": "[REDACTED]", "new": "[REDACTED]"}
+    assert ordinary["context"] == {"field": "volume", "old": 1, "new": 2}
+
+
 # --- beside others
+
+
+class Span:
+    """A span of OpenTelemetry, as far as a line asks it."""
+
+    def __init__(self, is_valid):
+        self.is_valid = is_valid
+        self.trace_id, self.span_id = 0xABC, 0xDEF
+
+    def get_span_context(self):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("current_span", "ids"),
+    [
+        pytest.param(lambda: Span(True), {"traceId": f"{'0' * 29}abc", "spanId": f"{'0' * 13}def"}, id="active"),
+        pytest.param(lambda: Span(False), {}, id="none"),
+        pytest.param(lambda: 1 / 0, {}, id="broken"),
+    ],
+)  # fmt: skip
+def test_a_line_has_the_ids_of_the_active_span(log, monkeypatch, current_span, ids):
+    module = types.SimpleNamespace(get_current_span=current_span)
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", module)
+
+    line = line_of(lambda: log.info("m"))
+
+    assert {name: line[name] for name in ("traceId", "spanId") if name in line} == ids
 
 
 def test_outside_of_lambda_other_handlers_stay(caplog, monkeypatch):

@@ -360,7 +360,8 @@ def _fitted(
             record["error"] = _exceptions.describe(error, frames, chars)
         if fields:
             record["context"] = clean(fields, "", Look(chars, room, True))
-        members = f",{_readable(record)[1:-1]}" if record else ""
+        # There is something to cut: a message alone is never too long.
+        members = f",{_readable(record)[1:-1]}"
         shown = in_one_line(_joined(head, shorten(message, chars), members, root))
     return shown
 
