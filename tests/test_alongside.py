@@ -269,6 +269,17 @@ def test_numbers_of_numpy_are_numbers_in_a_line():
         "whole": 5, "part": 0.5, "yes": True, "double": 1.5, "long": 2.5, "nan": "nan"}  # fmt: skip
 
 
+def test_dates_of_numpy_are_text():
+    context = context_of(
+        moment=numpy.datetime64("2026-01-31T12:00"),
+        span=numpy.timedelta64(90, "s"),
+        raw=numpy.void(b"ab"),
+    )
+
+    assert (context["moment"], context["span"]) == ("2026-01-31T12:00", "90 seconds")
+    assert "unreadable" not in context["raw"]
+
+
 def test_samples_in_an_array_are_a_size():
     samples = context_of(chunk=numpy.zeros(1600, dtype="int16"))["chunk"]
 

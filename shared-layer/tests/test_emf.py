@@ -119,7 +119,7 @@ def test_what_is_no_finite_number_is_refused(value):
         "id", "ID", "UserId", "UserID", "userId", "user_id", "USER_ID", "user-id", "user.id", "user id", "UserIDs",
         "UserIds", "userid", "roomsessionid", "UserId2", "Uuid", "RequestUUID", "FunctionArn", "Email", "client_mail",
         "Phone", "ClientIp", "ClientIP", "IPAddress", "Address", "User", "UserName.Username", "Customer", "Person",
-        "Session", "WebSocketConnection", "LastRequest",
+        "Session", "WebSocketConnection", "LastRequest", "userName", "user_name", "Users", "Emails", "connections",
     ],
 )  # fmt: skip
 def test_a_name_whose_last_word_is_an_id_or_a_person_is_no_dimension(name):

@@ -200,6 +200,68 @@ def test_the_first_of_several_exceptions_is_the_error(log):
     assert line["context"] == {"args": ["KeyError: 'two'"], "reason": "OSError: three"}
 
 
+def test_the_first_exception_is_the_error_also_of_an_errors_own_argument(log):
+    line = line_of(lambda: log.error("m", ValueError("1"), KeyError("2")))  # noqa: PLE1205
+
+    assert line["error"]["message"] == "1"
+    assert line["context"]["args"] == ["KeyError: '2'"]
+
+
+class Asking:
+    """Something that may not be asked whether it is true."""
+
+    def __bool__(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("name", ["exc_info", "stack_info"])
+def test_what_may_not_be_asked_costs_no_line(log, name):
+    assert line_of(lambda: log.info("m", **{name: Asking()}))["message"] == "m"
+
+
+def test_a_record_whose_text_exits_is_a_line(log):
+    class Exits:
+        def __str__(self):
+            raise SystemExit
+
+    record = logging.makeLogRecord({"msg": Exits(), "levelno": logging.ERROR})
+
+    assert (
+        "unreadable"
+        in line_of(lambda: structured_logger._library_handler().emit(record))["message"]
+    )
+
+
+def test_notes_beyond_what_a_line_holds_are_counted(log):
+    error = ValueError("x")
+    for _ in range(100):
+        error.add_note("n " * 500)
+
+    notes = line_of(lambda: log.error("m", error=error))["error"]["notes"]
+
+    assert len(notes) > 2
+    assert notes[-1] == f"... {100 - len(notes) + 1} more"
+
+
+@pytest.mark.parametrize(
+    ("settings", "hidden"),
+    [
+        pytest.param({"redact": "nick"}, {"nick": "[REDACTED]", "n": 1}, id="one-name"),
+        pytest.param({"redact": ["nick", 5]}, {"nick": "[REDACTED]", "n": 1}, id="no-name"),
+        pytest.param({"redact": 5}, {"nick": "x", "n": 1}, id="no-names"),
+    ],
+)
+def test_names_to_hide_are_taken_as_they_were_meant(log, monkeypatch, settings, hidden):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [*root.handlers])
+    lines_of(lambda: configure_lambda_logging(**settings))
+
+    line = line_of(lambda: log.info("m", nick="x", n=1))
+    _line.set_policy(_redaction.Policy())
+
+    assert line["context"] == hidden
+
+
 def test_stack_info_is_the_callers_stack(log):
     line = line_of(lambda: log.info("m", stack_info=True))
 

@@ -168,6 +168,46 @@ def test_a_line_that_is_given_up_in_its_midst_spoils_no_other(monkeypatch):
         assert pipe.readline() == b'{"n":2}\n'
 
 
+@pytest.mark.parametrize("options", [(), ("-u",)], ids=["buffered", "unbuffered"])
+def test_a_full_pipe_behind_pythons_own_stdout_cuts_no_line(options):
+    """A stream does not say how much of a line such a pipe took: ours is written past it."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    process = subprocess.Popen(
+        [sys.executable, *options, "-c", FLOOD],
+        stdout=writing, stderr=subprocess.PIPE, text=True,
+        env={"PYTHONPATH": str(Path(_stdout.__file__).parents[1])},
+    )  # fmt: skip
+    os.close(writing)
+    with os.fdopen(reading, "rb") as source:
+        process.stderr.readline()  # it has written more than there is room for
+        text = source.read()
+    process.communicate()
+
+    lines = [json.loads(line) for line in text.splitlines() if line]
+    lost = sum(
+        line["context"]["lines"] for line in lines if line["message"] == "Lines were dropped"
+    )
+    written = [line["context"]["n"] for line in lines if line["message"] == "m"]
+    assert lost > 0
+    assert written == sorted(written)
+    assert lost + len(written) == 2001
+    assert written[-1] == 2000
+
+
+FLOOD = """
+import os, sys
+from shared_utils import _stdout, get_structured_logger
+_stdout._FULL_PIPE_SECONDS = 0
+log = get_structured_logger("C")
+for n in range(2000):
+    log.info("m", n=n, text="x y" * 30)
+print("full", file=sys.stderr, flush=True)
+_stdout._FULL_PIPE_SECONDS = 10
+log.info("m", n=2000)
+"""
+
+
 class Latin(io.TextIOWrapper):
     """A stream of another encoding than UTF-8."""
 

@@ -1716,27 +1716,24 @@ def test_task_that_is_left_by_a_failure_is_cancelled(handler):
     assert summary["error"]["message"] == "False"
 
 
-def test_task_that_fails_is_logged_with_the_ids(handler, capfd):
-    async def work():
-        raise ValueError("in the background")
+def test_tasks_that_fail_are_logged_each_with_the_ids(handler, capfd):
+    async def work(error):
+        raise error
 
     @handler.route("say")
     async def say(_request):
-        asyncio.create_task(work())  # noqa: RUF006
+        for error in (ValueError("one"), KeyError("two")):
+            asyncio.create_task(work(error))  # noqa: RUF006
         await asyncio.sleep(0)
         return {"type": "said"}
 
-    result, (warning, summary, *more) = handle(handler, message_event({"action": "say"}))
+    result, (*warnings, summary) = handle(handler, message_event({"action": "say"}))
 
     assert result == {"statusCode": 200}
-    assert (warning["level"], warning["message"]) == (
-        "WARN",
-        "Tasks failed and nobody awaited them",
-    )
-    assert warning["context"] == {"tasks": 1}
-    assert warning["error"]["message"] == "in the background"
-    assert (warning["connectionId"], warning["requestId"]) == (ID, summary["requestId"])
-    assert [line["level"] for line in more] == []
+    assert {w["message"] for w in warnings} == {"A task failed and nobody awaited it"}
+    assert sorted(w["error"]["type"] for w in warnings) == ["KeyError", "ValueError"]
+    assert [(w["level"], w["context"]) for w in warnings] == [("WARN", {"tasks": 2})] * 2
+    assert {(w["connectionId"], w["requestId"]) for w in warnings} == {(ID, summary["requestId"])}
     assert capfd.readouterr().err == ""
 
 

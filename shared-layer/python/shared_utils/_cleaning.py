@@ -138,7 +138,10 @@ def _plain(value: Any, path: tuple[str, ...], look: Look) -> Any:
         if isinstance(value, kinds):
             return rule(value, path, look)
     for of_another_kind in (_number_by_protocol, _text_by_meaning, _bytes_by_protocol, _fields):
-        shown = of_another_kind(value, path, look)
+        try:
+            shown = of_another_kind(value, path, look)
+        except (TypeError, ValueError, OverflowError):  # it has the method, and no such meaning
+            continue
         if shown is not _MISSING:
             return shown
     return _text(repr(value), look)
@@ -270,6 +273,8 @@ def _text_by_meaning(value: Any, _: object, look: Look) -> object:
     kind = type(value)
     if hasattr(kind, "isoformat"):  # a date, a time, also of another library
         return _text(str(value.isoformat()), look)
+    if hasattr(kind, "item") and type(value.item()).__module__ in _MODULES_OF_TEXT:
+        return _text(str(value), look)  # numpy's dates and spans of time
     if hasattr(kind, "__fspath__"):
         return _text(str(value), look)
     if any(base.__module__ in _MODULES_OF_TEXT for base in kind.__mro__):

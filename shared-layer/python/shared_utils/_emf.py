@@ -108,9 +108,14 @@ _RUN_TOGETHER = (
 
 def _is_of_one(name: str) -> bool:
     """Return whether a dimension's values would be ids or people: `UserId`, `client_ip`, `Session`."""
-    words: list[str] = _WORD.findall(name)
-    last = words[-1].lower() if words else ""
-    return last in _OF_ONE or last.endswith(_RUN_TOGETHER)
+    words = [word.lower() for word in _WORD.findall(name)]
+    last = words[-1] if words else ""
+    return (
+        last in _OF_ONE
+        or last.removesuffix("s") in _OF_ONE
+        or last.endswith(_RUN_TOGETHER)
+        or words[-2:] == ["user", "name"]
+    )
 
 
 def dimension_text(value: object) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 50
 _MAX_CAUSES = 5
+_NOTES_ROOM = 8  # so many long ones; the others are counted
 _MAX_MEMBERS = 10  # of a group, and of groups in groups together
 
 
@@ -47,7 +48,7 @@ def _described(
     seen = (*seen, error)
     try:
         if notes := getattr(error, "__notes__", None):
-            described["notes"] = clean(notes, look=Look(chars))
+            described["notes"] = clean(notes, look=Look(chars, _NOTES_ROOM * chars))
         cause = _cause(error)
         if isinstance(cause, BaseException) and not any(cause is one for one in seen):
             described["cause"] = _described(cause, frames, chars, seen)

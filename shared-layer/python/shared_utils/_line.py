@@ -213,12 +213,14 @@ def _take_error(
     """
     given = fields.pop("error", None) if error is None else error
     caught = _caught(fields.pop("exc_info", None))
-    if stack := fields.pop("stack_info", None):
-        fields["stack"] = _exceptions.current_stack() if stack is True else str(stack).splitlines()
+    if _is_asked_for(stack := fields.pop("stack_info", None)):
+        fields["stack"] = _exceptions.current_stack() if stack is True else text(stack).splitlines()
     others = list(args)
     if _exceptions.is_exception(operation := fields.get("operation")):
         del fields["operation"]
-        others.insert(0, operation)
+        if given is not None:
+            others.insert(0, given)
+        given = operation
     if given is None and (others or type(message) is not str):
         given = next((one for one in (*others, message) if _exceptions.is_exception(one)), None)
         others = [one for one in others if one is not given]
@@ -233,11 +235,16 @@ def _take_error(
 
 
 def _caught(exc_info: Any) -> BaseException | None:
-    if not exc_info:
+    if not _is_asked_for(exc_info):
         return None
     if type(exc_info) is tuple and len(exc_info) == 3:
         exc_info = exc_info[1]
     return exc_info if _exceptions.is_exception(exc_info) else sys.exc_info()[1]
+
+
+def _is_asked_for(setting: object) -> bool:
+    """Return whether `exc_info` or `stack_info` is set, without asking a foreign object."""
+    return setting is not None and not (type(setting) in (bool, int) and not setting)
 
 
 def _set_code(fields: dict[str, Any], error: object) -> None:

@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import time
+from io import TextIOWrapper
 
 from ._json import quote, timestamp
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 # Reentrant: a signal handler, a finalizer or the stream itself may log while a line is written.
 _lock = threading.RLock()
-_direct: tuple[object, int] = (None, -1)
+# stdout, its descriptor (-1: it is written to as a stream), and whether it has a buffer of its own.
+_direct: tuple[Any, int, bool] = (None, -1, False)
 dropped = 0
 _unfinished = False  # whether the last line was given up in its midst
 
@@ -42,13 +44,12 @@ def write(line: str) -> None:
     global dropped, _direct
     try:
         with _lock:
-            stream, descriptor = _direct
-            if sys.stdout is not stream:
-                stream, descriptor = _direct = (sys.stdout, _descriptor_of(sys.stdout))
+            if sys.stdout is not _direct[0]:
+                _direct = (sys.stdout, *_descriptor_of(sys.stdout))
             if lost := dropped:
-                _write(stream, descriptor, _report_of(lost))
+                _write(_report_of(lost), *_direct)
                 dropped -= lost
-            _write(stream, descriptor, line)
+            _write(line, *_direct)
     except (Exception, SystemExit):  # stdout is closed, full or gone, or somebody's own class
         dropped += 1
 
@@ -61,10 +62,12 @@ def _report_of(lost: int) -> str:
     )
 
 
-def _write(stream: Any, descriptor: int, line: str) -> None:
+def _write(line: str, stream: Any, descriptor: int, is_buffered: bool) -> None:
     if descriptor < 0:
         _write_text(stream, line)
     else:
+        if is_buffered:
+            stream.flush()  # what was printed before comes first
         _send(descriptor, line.encode())
 
 
@@ -76,16 +79,20 @@ def _write_text(stream: Any, line: str) -> None:
     stream.flush()
 
 
-def _descriptor_of(stream: object) -> int:
-    """Return the descriptor behind the runtime's unbuffered stdout, -1 for any other stream.
+def _descriptor_of(stream: Any) -> tuple[int, bool]:
+    """Return the descriptor to write to, -1 for a stream of somebody's own, and if it has a buffer.
 
-    The runtime client flushes after every `write` to it, so nothing waits in a buffer
-    that a direct write would overtake.
+    Streams do not say how much of a line a pipe took that is full and does not block. The runtime
+    client's stdout flushes after every `write`, so that nothing waits in a buffer.
     """
     if type(stream).__name__ == "Unbuffered" and getattr(stream, "stream", 0) is sys.__stdout__:
-        descriptor: int = stream.fileno()  # type: ignore[attr-defined]
-        return descriptor
-    return -1
+        return stream.fileno(), False
+    if type(stream) is TextIOWrapper and stream.encoding.lower() in ("utf-8", "utf8"):
+        try:
+            return stream.fileno(), True
+        except (OSError, ValueError):  # it writes to no file
+            pass
+    return -1, False
 
 
 def _send(descriptor: int, data: bytes) -> None:

@@ -505,8 +505,8 @@ def _environment() -> dict[str, object]:
 def configure_lambda_logging(
     level: str | None = None,
     *,
-    redact: Iterable[str] = (),
-    allow: Iterable[str] = (),
+    redact: Iterable[str] | str = (),
+    allow: Iterable[str] | str = (),
     censor: Censor = CENSORED,
     remove: bool = False,
     mask_ip: bool = False,
@@ -529,7 +529,8 @@ def configure_lambda_logging(
     if type(buffer_debug_bytes) is not int or buffer_debug_bytes < 0:
         _warn_once(f"buffer_debug_bytes wants bytes, got {text(buffer_debug_bytes, 40)}")
         buffer_debug_bytes = 0
-    _line.set_policy(Policy(redact, allow, censor, remove, mask_ip, protect))
+    named, open_names = _names("redact", redact), _names("allow", allow)
+    _line.set_policy(Policy(named, open_names, censor, remove, mask_ip, protect))
     _invocation.buffer_bytes = buffer_debug_bytes
     _set_level(_level if level is None else _level_name(level))
     root = logging.getLogger()
@@ -544,6 +545,17 @@ def configure_lambda_logging(
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
         if logging.getLogger(chatty).level == logging.NOTSET:
             logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _names(setting: str, given: object) -> list[str]:
+    """Return names as they were meant: one text is one name, and what is no text is none."""
+    try:
+        names = [given] if isinstance(given, str) else [*given]  # type: ignore[misc]
+    except Exception:
+        names = [given]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        _warn_once(f"{setting} wants names, got {text(wrong[0], 40)}")
+    return [name for name in names if isinstance(name, str)]
 
 
 def _on_lambda() -> bool:
@@ -562,7 +574,7 @@ def _library_handler() -> logging.Handler:
         def emit(self, record: logging.LogRecord) -> None:
             try:
                 message = record.getMessage()
-            except Exception:  # arguments that do not fit the format
+            except (Exception, SystemExit):  # arguments that do not fit, or say so themselves
                 message = f"{text(record.msg)} {text(record.args)}"
             level = next(
                 (n for n, rank in reversed(_LEVELS.items()) if record.levelno >= rank), "TRACE"

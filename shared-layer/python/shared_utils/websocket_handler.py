@@ -413,8 +413,9 @@ class WebSocketHandler(Routes):
         tasks, failed = await self._event_loop.cancel_tasks(seconds)
         if tasks:
             self._warn("Tasks were left behind and cancelled", failed, tasks=tasks)
-        if errors := self._event_loop.failed_tasks():
-            self._warn("Tasks failed and nobody awaited them", errors[0], tasks=len(errors))
+        failures = self._event_loop.failed_tasks()
+        for failure in failures:
+            self._warn("A task failed and nobody awaited it", failure, tasks=len(failures))
         return self._finish(request)
 
     def _begin(self, request: Request[Any]) -> None:
