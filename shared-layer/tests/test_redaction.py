@@ -169,6 +169,9 @@ HOSTILE = [
     *['{"name": "password", ' * 3, '"value": ' * 7, "token: \\n" * 8, "key: " * 13, "a key: " * 9],
     *["%3D" * 22, "a%3D" * 16, "ghp_" * 16, "ghp_a" * 13, "xoxb-" * 13, "sk-" * 22, "SG." * 22],
     *["_" * 64, "-" * 64, "/" * 64, "1" * 64, "pin" * 21, "x=1&" * 16, "a[b]" * 16, "é=" * 32],
+    *["password=a(" * 6, "password=<a " * 6, '("password", {' * 5, "['--password', '" * 4, "%22password%22:" * 4],
+    *['"value":"' * 7, 'value="a" name="password" ' * 2, "arn:aws:secretsmanager:::secret:" * 2, "//" * 32],
+    *["password=a'" * 6, "password=''" * 6, "%3A%2F%2Fa%3A%40" * 4, "netloc=a:" * 7, "123456789:AA" * 5],
     *['File "a.py", line 1, in token=\n' * 2, 'File "' * 10, 'File "a", line 1 token=' * 3],
 ]  # fmt: skip
 

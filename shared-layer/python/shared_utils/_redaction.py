@@ -269,6 +269,8 @@ def _tails_of(patterns: list[str]) -> Iterator[str]:
     """Yield the last letters of names as they stand before a `=` or `:`, in any spelling."""
     if any(pattern.endswith("*") for pattern in patterns):
         yield "*"
+    for end in ("rd", "en", "et", "ey"):  # `password_b64`, `tokenB64`: the digits are left out
+        yield from (f"{end}b", f"{end[1]}_b", f"{end[1]}-b", f"{end[1]} b")
     known = (*_SECRET_ENDINGS, *_SECRET_WORDS, *_AFTER_A_SECRET, *_SPOKEN, "tokens")
     for name in (*known, *patterns):
         letters = name.rstrip("0123456789")
@@ -282,7 +284,7 @@ def _may_hold_a_pair(text: str) -> bool:
     """Return whether a name that is hidden stands before a `=`, `:` or `>`, or in a URL's user info."""
     if "@" in text and ("//" in text or "netloc" in text or "authority" in text):
         return True
-    if ":AA" in text:  # a token of a Telegram bot
+    if "AA" in text and ":AA" in text:  # a token of a Telegram bot
         return True
     if ">" in text:
         if "</" in text:
@@ -325,13 +327,12 @@ def _may_hold_a_prefixed_token(text: str) -> bool:
 def _may_hold_a_hyphened_token(text: str) -> bool:
     return (
         "--" in text
-        or "pat-" in text
+        or ("t-" in text and ("pat-" in text or "gldt-" in text))
         or ("k" in text and "sk-" in text)
         or ("x" in text and ("xox" in text or "xapp-" in text))
         or ("y" in text and "pypi-" in text)
         or ("q" in text and "sq0" in text)
         or ("K" in text and ("RAK-" in text or "KEY-1" in text))
-        or "gldt-" in text
     )
 
 

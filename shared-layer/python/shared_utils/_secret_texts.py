@@ -142,7 +142,7 @@ def _without_user_info(found: re.Match[str]) -> str:
 _NAME_AND_SEPARATOR = re.compile(
     r"""
     (?P<option> -- )?
-    (?P<open> < )?
+    (?P<open> (?<!=) < )?
     (?: (?P<quote> \\{0,7}+["'] | %2[27] ) (?P<dashes> -- (?=\w) )? | (?<!\w) )
     (?P<name> \w[\w.\-\[\]]{0,127}+ ) (?: %5[Bb] \w{0,32}+ %5[Dd] ){0,4}+
     (?(quote) (?P=quote) \]? )
@@ -179,7 +179,7 @@ _UNQUOTED = re.compile(
 )
 _REST_OF_LINE = re.compile(r"(?:[^\r\n\\]++|\\(?![rn]))*+")
 _QUOTE_BEFORE = re.compile(r"(\\*+)([\"'])\Z")
-_OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)([\"'])")
+_OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)(\"{3}|'{3}|[\"'])")
 _AFTER_A_TEXT = re.compile(r"\s*+(?:[,}\])]|\Z)")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 # Two words that are a secret's name together: the second, which stands before the colon.
@@ -199,6 +199,7 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
     arns.reverse()  # the next one is the last
     parts: list[str] = []
     taken = 0  # up to here, text is in `parts`
+    value_before: re.Match[str] | None = None  # a member called `value`, its name not yet seen
     label = ""  # the kind of the name that a member called `name` has given
     for found in _NAME_AND_SEPARATOR.finditer(text):
         if found.start() < taken:
@@ -209,6 +210,14 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
         meaning = kind(name) or _kind_of_two_words(text, found, kind)
         if not meaning:
             label, meaning = _by_label(text, found, kind, label)
+            if name.lower() in _VALUES and not label:
+                value_before = found
+            elif label == "secret" and name.lower() in _LABELS and value_before:
+                value = _value_before(text, value_before, found.start())
+                if value and value[0] >= taken:
+                    parts += text[taken : value[0]], CENSORED
+                    taken, label = value[1], ""
+                value_before = None
         if meaning not in ("secret", "spoken"):
             continue
         if _within(arns, found.start()):
@@ -236,11 +245,12 @@ _ARN = re.compile(
     r"arn:[a-z-]{1,16}:secretsmanager:[a-z0-9-]{0,32}:[0-9*]{0,16}:secret:[\w/+.:@*-]*+", re.ASCII
 )
 _LITERAL = re.compile(
-    r"""[bBuUrRfF]{0,2}(?P<quote>\"{3}|'{3}|["'])(?P<content>(?:\\.|(?!(?P=quote))[^\n\\])*+)"""
+    r"[bBuUrRfF]{0,2}(?P<quote>\"{3}|'{3}|[\"'])(?P<content>(?:\\.|(?!(?P=quote))[^\n\\])*+)"
+    r"(?:(?P=quote))?"
 )
 # What a literal consists of that values are put into, or that is put before one.
 _OF_TEMPLATES = re.compile(
-    r"\{[^{}]*+\}|%\(\w+\)s|%[-+ 0-9.]{0,8}+[a-z]|[Bb]earer|Basic|[Tt]oken|\W++|_"
+    r"\{[^{}]*+\}|%\(\w+\)s|%[-+ 0-9.]{0,8}+[a-z]|[Bb]earer|Basic|[Tt]oken|[^\w%{]|_"
 )
 
 
@@ -291,6 +301,20 @@ _LABELS = frozenset(
     ("name", "key", "header", "field", "param", "parameter", "variable", "headername")
 )
 _VALUES = frozenset(("value", "val", "content", "headervalue"))
+_MAX_CHARS_TO_A_NAME = 1024
+_SIMPLE_VALUE = re.compile(r"(\\*+[\"'])((?:(?!\1).)*+)\1|[^\s,;&\"'<>{}\[\]\\]++", re.DOTALL)
+
+
+def _value_before(text: str, found: re.Match[str], name_at: int) -> tuple[int, int] | None:
+    """Return where a value stands before its name: `{"value": "x", "name": "password"}`."""
+    if name_at - found.end() > _MAX_CHARS_TO_A_NAME:
+        return None
+    value = _SIMPLE_VALUE.match(text, found.end(), name_at)
+    if value is None or any(mark in text[value.end() : name_at] for mark in "{}<>"):
+        return None
+    return value.span(2) if value[1] else value.span()
+
+
 _QUOTED_NAME = re.compile(r"[bBuUrR]{0,2}\\*+[\"']([\w.\-]{1,128}+)\\*+[\"']")
 
 
@@ -331,6 +355,9 @@ def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, 
         return None
     if found["comma"] and not _opens(text, found.start()):
         return None
+    place = _PLACE_OF_A_VALUE.match(text, start)
+    if place and (place[1] is None or _redaction.policy.kind(place[1]) == "secret"):
+        return None
     end = _end_of_nested(text, start)
     if end == start + 2 and text[start] in _BRACKETS:
         return None
@@ -361,8 +388,10 @@ def _quoted_value(
 
 
 _OPTION = re.compile("--?[A-Za-z]")
+_UNTIL_A_SPACE = re.compile(r"[^\s,;&\"')\]}]*+")  # `<b>value</b>`
 _CALL = re.compile(r"[A-Za-z_][\w.]{0,127}+(?=\()")
-_PLACE_OF_A_VALUE = re.compile(r"<[\w .-]{1,40}>(?![\w<])|\$\{\w+\}(?!\S)")
+# `password=${PASSWORD}` and `password=<password>` say where a value would stand.
+_PLACE_OF_A_VALUE = re.compile(r"\$\{\w{1,64}+\}(?![^\s,;&\"'<>)\]}])|<([\w.-]{1,64}+)>(?![\w<])")
 
 
 def _end_of_nested(text: str, start: int) -> int:
@@ -373,7 +402,8 @@ def _end_of_nested(text: str, start: int) -> int:
     if call:
         return _closing_bracket(text, call.end())
     if text[start : start + 1] == "<" and text[start + 1 : start + 2].isalpha():
-        return _closing_bracket(text, start, _ANGLE_OR_QUOTE)
+        end = _closing_bracket(text, start, _ANGLE_OR_QUOTE)
+        return _UNTIL_A_SPACE.match(text, end).end()  # type: ignore[union-attr]
     return start
 
 
@@ -431,11 +461,37 @@ def _closing_bracket(text: str, start: int, marks: re.Pattern[str] = _BRACKET_OR
     return len(text)
 
 
+# Names that are words of sentences too, where one short word in lower case follows a colon.
+_OFTEN_IN_SENTENCES = tuple("token jwt cookie cookies csrf code".split())
+_WORD_ALONE = re.compile(r"[a-z]{3,12}+(?=[,;.!)>]?(?:\s|\Z))")
+_TEST_OR_WORD = re.compile(r"(?:OAuth2|test_[a-z_]{1,64}+)(?=[,;.!)>]?(?:\s|\Z))")
+_SMALL_NUMBER = re.compile(r"[0-9]{1,2}+(?![^\s,;.!)&>])(?!\.[0-9])")
+
+
+def _is_of_a_sentence(text: str, name: str, start: int, after_colon: bool) -> bool:
+    """Return whether a small number or a word of a sentence stands behind a name that is a word."""
+    weak = name.endswith(_WEAK_ENDINGS)
+    if weak and _SMALL_NUMBER.match(text, start):
+        return True
+    if not after_colon or text[start - 1 : start] != " ":
+        return False
+    if name.endswith("cookie"):  # its value is all of the line
+        word = _WORD_ALONE.match(text, start)
+        return word is not None and text[word.end() : word.end() + 1] in ("", "\r", "\n", ">")
+    if name == "password" and text.startswith("field required", start):
+        return True
+    return (weak and _TEST_OR_WORD.match(text, start) is not None) or (
+        name.endswith(_OFTEN_IN_SENTENCES) and _WORD_ALONE.match(text, start) is not None
+    )
+
+
 def _unquoted_value(
     text: str, found: re.Match[str], meaning: str, start: int
 ) -> tuple[int, int, str] | None:
     name = re.sub(r"[\W_]", "", found["name"]).lower()
     after_colon = found["separator"] == ":"
+    if not found["quote"] and _is_of_a_sentence(text, name, start, after_colon):
+        return None
     end = _UNQUOTED.match(text, start).end()  # type: ignore[union-attr]
     value = text[start:end].rstrip(")]}.!?:")
     word = value.lower()
