@@ -192,7 +192,7 @@ _FRAME = re.compile(r'File "[^"\n]{1,256}+", line [0-9]++(?:, in [^\n]*+(?:\n   
 def _without_named(text: str, kind: Callable[[str], str]) -> str:
     """Return text without the values that stand behind secret names.
 
-    In a frame of a stack, which shows a line of code, only what is quoted may be a secret.
+    In a frame of a stack, which shows a line of code, only a literal may be a secret.
     """
     frames = _frames(text)
     arns = [arn.span() for arn in _ARN.finditer(text)] if ":secret:" in text else []
@@ -213,10 +213,10 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
             if name.lower() in _VALUES and not label:
                 value_before = found
             elif label == "secret" and name.lower() in _LABELS and value_before:
-                value = _value_before(text, value_before, found.start())
-                if value and value[0] >= taken:
-                    parts += text[taken : value[0]], CENSORED
-                    taken, label = value[1], ""
+                before = _value_before(text, value_before, found.start())
+                if before and before[0] >= taken:
+                    parts += text[taken : before[0]], CENSORED
+                    taken, label = before[1], ""
                 value_before = None
         if meaning not in ("secret", "spoken"):
             continue
@@ -302,17 +302,24 @@ _LABELS = frozenset(
 )
 _VALUES = frozenset(("value", "val", "content", "headervalue"))
 _MAX_CHARS_TO_A_NAME = 1024
-_SIMPLE_VALUE = re.compile(r"(\\*+[\"'])((?:(?!\1).)*+)\1|[^\s,;&\"'<>{}\[\]\\]++", re.DOTALL)
+_BARE_VALUE = re.compile(r"[^\s,;&\"'<>{}\[\]\\]++")
 
 
 def _value_before(text: str, found: re.Match[str], name_at: int) -> tuple[int, int] | None:
     """Return where a value stands before its name: `{"value": "x", "name": "password"}`."""
     if name_at - found.end() > _MAX_CHARS_TO_A_NAME:
         return None
-    value = _SIMPLE_VALUE.match(text, found.end(), name_at)
-    if value is None or any(mark in text[value.end() : name_at] for mark in "{}<>"):
+    start = found.end()
+    before = text[start:name_at]
+    value = _OPENING_QUOTE.match(before) or _BARE_VALUE.match(before)
+    if value is None:
         return None
-    return value.span(2) if value[1] else value.span()
+    is_quoted = value.re is _OPENING_QUOTE
+    first = value.end() if is_quoted else 0
+    end = _closing_quote(before, first, value[2], len(value[1])) if is_quoted else value.end()
+    if end <= first or any(mark in before[end:] for mark in "{}<>"):
+        return None
+    return start + first, start + end
 
 
 _QUOTED_NAME = re.compile(r"[bBuUrR]{0,2}\\*+[\"']([\w.\-]{1,128}+)\\*+[\"']")
