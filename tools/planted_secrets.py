@@ -44,7 +44,9 @@ SECRET_NAMES = [
     *("auth code", "recovery codes", "code verifier", "ssn", "social security number", "card number"),
     *("credit card", "card no", "cvv", "cvc", "connection string", "conn str", "mnemonic"),
     *("seed phrase", "client assertion", "sig", "token value", "password text", "db password old"),
-    *("secret plain", "token 2", "password 1", "api key header", "auth header", "secret value"),
+    *("private key pem", "otp code", "secret binary", "secret answer", "secret key base"),
+    *("password bytes", "password b64", "token base64", "token json", "oauth verifier", "psk"),
+    *("PHPSESSID", "JSESSIONID", "tokenvalue", "secret plain", "token 2", "password 1", "api key header", "auth header", "secret value"),
 ]  # fmt: skip
 SPOKEN_NAMES = [
     *("audio", "audio data", "audio chunk", "pcm", "samples", "body", "raw body", "transcript"),
@@ -115,6 +117,17 @@ SHAPES: dict[str, Callable[[str, str], str]] = {
     "variable of a shell": lambda name, value: f"export {name}='{value}'",
     "XML": lambda name, value: f"<a><{name}>{value}</{name}></a>",
     "XML, name and value apart": lambda name, value: f'<add key="{name}" value="{value}" />',
+    "arguments of a command": lambda name, value: repr(["run", f"--{name}", value, "--verbose"]),
+    "arguments as JSON": lambda name, value: json.dumps(["run", f"--{name}", value, "-v"]),
+    "an object in an object": lambda name, value: f"Account(user='ann', {name}=Secret('{value}'), age=3)",
+    "an object in a dict": lambda name, value: f"{{'{name}': <Secret {value}>, 'age': 3}}",
+    "a list in a pair": lambda name, value: repr([(name, [value])]),
+    "a quote inside": lambda name, value: f"with {name}=a'{value} at 12:30:00",
+    "SQL, with a doubled quote": lambda name, value: f"set {name}='it''s {value}', age=3",
+    "query, with brackets": lambda name, value: f"https://example.com/?{name}%5B%5D={value}&c=2",
+    "query, with JSON": lambda name, value: f"/?a=%7B%22{name}%22%3A%22{value}%22%7D&c=2",
+    "value first, JSON": lambda name, value: json.dumps([{"value": value, "name": name}]),
+    "value first, XML": lambda name, value: f'<input value="{value}" name="{name}" />',
     "YAML": lambda name, value: f"user: ann\n{name}: {value}\nage: 3",
 }  # fmt: skip
 # What people say has no end that could be seen, but for a quote or a bracket.
@@ -176,6 +189,20 @@ TOKENS: dict[str, tuple[str, str]] = {
     "SendGrid": (f"SG.{_ALPHA[:22]}.{_ALPHA[:43]}", _ALPHA[:22]),
     "Hugging Face": (f"hf_{_ALPHA[:34]}", _ALPHA[:34]),
     "DigitalOcean": (f"dop_v1_{_HEX}", _HEX),
+    "Stripe's web hook": (f"whsec_{_ALPHA[:32]}", _ALPHA[:32]),
+    "Google, OAuth": (f"ya29.a0{_ALPHA}", _ALPHA),
+    "Groq": (f"gsk_{_ALPHA}", _ALPHA),
+    "Replicate": (f"r8_{_ALPHA[:37]}", _ALPHA[:37]),
+    "Square": (f"sq0atp-{_ALPHA[:22]}", _ALPHA[:22]),
+    "age": (f"AGE-SECRET-KEY-1{_ALPHA.upper()}", _ALPHA.upper()),
+    "GitLab, to deploy": (f"gldt-{_ALPHA[:20]}", _ALPHA[:20]),
+    "Atlassian": (f"ATATT3xFf{_ALPHA}", _ALPHA),
+    "New Relic": (f"NRAK-{_ALPHA.upper()[:27]}", _ALPHA.upper()[:27]),
+    "Databricks": (f"dapi{_HEX[:32]}", _HEX[:32]),
+    "a bot of Telegram": (f"https://api.telegram.org/bot123456789:AA{_ALPHA[:33]}/me", _ALPHA[:33]),
+    "user info without a scheme": (f"//ann:{PLANTED}@example.com/a", PLANTED),
+    "user info, encoded": (f"/?to=https%3A%2F%2Fann%3A{PLANTED}%40example.com", PLANTED),
+    "user info, taken apart": (f"SplitResult(scheme='ftp', netloc='ann:{PLANTED}@h')", PLANTED),
     "Shopify": (f"shpat_{_HEX[:32]}", _HEX[:32]),
 }  # fmt: skip
 
@@ -301,6 +328,10 @@ STRUCTURES: dict[str, Callable[[str, str], object]] = {
     "Key and Value": lambda name, value: {"Key": name, "Value": value},
     "header and value": lambda name, value: {"header": name, "value": value},
     "field and value": lambda name, value: {"field": name, "value": value},
+    "k and v": lambda name, value: {"k": name, "v": value},
+    "attributeName and attributeValue": lambda name, value: {
+        "attributeName": name, "attributeValue": value},
+    "a changed attribute": lambda name, value: {"attribute": name, "from": value, "to": value},
     "a changed field": lambda name, value: {"field": name, "old": "x", "new": value},
     "arguments of a command": lambda name, value: ["run", f"--{name}", value, "--verbose"],
     "arguments with =": lambda name, value: ["run", f"--{name}={value}", "--verbose"],
@@ -323,7 +354,17 @@ SHOWN: list[tuple[str, str, str]] = [
     ("basic YW5uOmh1bnRlcjI=", "YW5u", "without the header's name only `Basic` and `BASIC` count: `basic` is a word"),
     (f"hvs.{_ALPHA}", _ALPHA, "a token of a service that is not in the table above; `Bearer`, a name or `redact` hides it"),
     ("-p hunter2Xq9", PLANTED, "an option of one letter says nothing: `-p` is a port, a path, a password"),
-    ('File "a.py", line 1, in f: password=hunter2Xq9', PLANTED, "a frame shows code: only literals in it may be secrets, and they are hidden"),
+    ('File "a.py", line 1, in f: password=hunter2Xq9', PLANTED, "a frame shows code: only a literal right behind a secret's name is hidden"),
+    ('File "a.py", line 1, in f: auth = (user, "hunter2Xq9")', PLANTED, "the same: of this literal the name says nothing"),
+    ("password: |\n  hunter2Xq9", PLANTED, "the same: a block of YAML begins in the next line"),
+    ('name="password"\r\n\r\nhunter2Xq9', PLANTED, "form data: a part's name and its value are lines apart"),
+    ("CREATE USER ann IDENTIFIED BY 'hunter2Xq9'", PLANTED, "`IDENTIFIED BY` is no name"),
+    ("`password`: `hunter2Xq9`", PLANTED, "between a name and its `=` or `:` only quotes, brackets and spaces may stand: no backticks, no stars of Markdown"),
+    ("\x1b[1mpassword\x1b[0m: hunter2Xq9", PLANTED, "the same: no colours of a terminal"),
+    ('{"k":"password","v":"hunter2Xq9"}', PLANTED, "in a text, only `name`, `key`, `value` and the like are names of a pair; in a dict, `k` and `v` are, too"),
+    ("%257B%2522password%2522%253A%2522hunter2Xq9%2522%257D", PLANTED, "a text is decoded never: only one percent-encoding is known"),
+    ("token: hunterxq", "hunterxq", "`token`, `jwt`, `cookie`, `csrf`, `code` are words of sentences: after a colon and a space, 3 to 12 lower-case letters stay"),
+    ("pin=42", "42", "a number of one or two digits is no PIN, signature or one-time password: it is a count"),
     ("curl -u ann:hunter2Xq9", PLANTED, "the same; in a list of arguments, `-u` with a `:` behind it is hidden"),
     ("contraseña=hunter2Xq9", PLANTED, "names are English; `redact` adds others, in texts too"),
     ("4111 1111 1111 1111", "4111", "numbers are not recognised by their digits: ids of orders look the same"),
@@ -349,6 +390,16 @@ ORDINARY = [
     'File "app.py", line 9, in sign: def sign(token: str, secret: bytes) -> str:',
     'File "app.py", line 9, in get: headers = {"Authorization": f"Bearer {token}"}',
     'File "/opt/auth/bearer.py", line 12, in <module>: import secrets',
+    'File "app.py", line 9, in f: raise ValueError("password=" + text) from None',
+    'File "app.py", line 9, in f: headers["Authorization"] = "Bearer " + token',
+    'File "app.py", line 9, in f: url = f"https://{user}:{password}@{host}/"',
+    'File "app.py", line 9, in f: token = "%s.%s" % (head, tail)',
+    'secretArn="arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-AbCdEf"',
+    "Cannot read arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-AbCdEf: denied",
+    *("token_type=Bearer expires_in=3600", "password: field required", "jwt: malformed", "auth: OAuth2"),
+    *("csrf token: mismatch", "verification code: sent", "Cookie: accepted", "PASS: test_a"),
+    *("pass: 3, fail: 1", "pin=5", "sig=15", "token: str", "password=<password>", "token=${TOKEN}"),
+    *('headers=["Authorization","Content-Type"]', 'fields=["token","id"]'),
     *("bearer of bad news", "the bearer", "Bearer token expired", "Bearer authentication is required"),
     *("the basic plan", "Basic authentication failed", "Basic Latin", "basic: 3 months"),
     *("token expired", "token: expired", "Token expired: sign in again", "Unexpected end of token"),
@@ -445,10 +496,13 @@ recognised alone. None is seen but what stands under [knowingly shown](#knowingl
 """
 
 
-_HARMLESS = """- A list or tuple of two that begins with a secret's name, `["password", "email"]`: it may be a name and its value.
+_HARMLESS = """- A list or tuple of two that begins with a secret's name, `["password", "colour"]`: it may be a name and its value;
+  but a few names of fields and headers (`id`, `name`, `email`, `user`, `Content-Type`) stay behind it.
+- A value that begins like a call, `password=a(b`, up to the bracket that closes it, or to the text's end.
 - `pwd` is a password, and a folder; `auth` a secret, and a method; `signature` a secret, and a function's.
 - `next_token`, `pageToken`: where the next page begins is often signed.
-- After a colon, one word that sentences seldom have there: `Unexpected token: identifier`.
+- After a colon, one word that sentences seldom have there: `password: mismatch`, `secret: rotated`.
+- `${PASSWORD}` and `<password>` stay: they say where a value would stand; `<colour>` behind `password=` is hidden.
 - A user in a URL without a password, `https://ann@example.com`: tokens stand there; `git` stays.
 """
 

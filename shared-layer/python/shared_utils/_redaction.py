@@ -36,17 +36,18 @@ _SECRET_ENDINGS = tuple(
     smscode onetimecode recoverycode recoverycodes backupcode backupcodes codeverifier
     cardnumber creditcard creditcardnumber cardno cvv cvv2 cvc socialsecurity socialsecuritynumber
     connectionstring connstr connstring mnemonic seedphrase recoveryphrase clientassertion
-    samlresponse samlassertion
+    samlresponse samlassertion otpcode oauthverifier sessid jsessionid tokenvalue secretvalue
+    passwordvalue
     """.split()
 )
 # Too short to be an end of any word (`spin`, `compass`): they are a name's last word, or all of it.
-_SECRET_WORDS = frozenset("pin ssn mfa pass sig csrf xsrf totp pw".split())
+_SECRET_WORDS = frozenset("pin ssn mfa pass sig csrf xsrf totp pw psk".split())
 # What is put behind a secret's name, and leaves it one: `tokenValue`, `db_password_old`.
 _AFTER_A_SECRET = frozenset(
     """
     value values text string str raw plain plaintext old new current previous prev next last confirm
-    confirmation confirmed repeat again copy backup tmp temp header hint base64 b64 encoded env var
-    param arg input
+    confirmation confirmed repeat again copy backup tmp temp header hint base b encoded env var
+    param arg input pem binary bytes json answer
     """.split()
 )
 # Whole names: what people say, and what carries it. A number is a size, not audio.
@@ -253,10 +254,13 @@ def suspect(text: str) -> bool:
         or ("-" in text and _may_hold_a_hyphened_token(text))
         or "earer" in text
         or ("B" in text and ("Basic" in text or "BASIC" in text or "BEARER" in text))
-        or ("%" in text and ("%3D" in text or "%3d" in text or "%3A" in text or "%3a" in text))
+        or ("%" in text and _may_hold_an_encoded_pair(text))
         or ("J" in text and "eyJ" in text)
         or ("I" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text))
         or ("G" in text and "SG." in text)
+        or ("3" in text and "ATATT3" in text)
+        or ("9" in text and "ya29." in text)
+        or "dapi" in text
         or (("[" in text or "(" in text) and ("'," in text or '",' in text))
     )
 
@@ -265,6 +269,8 @@ def _tails_of(patterns: list[str]) -> Iterator[str]:
     """Yield the last letters of names as they stand before a `=` or `:`, in any spelling."""
     if any(pattern.endswith("*") for pattern in patterns):
         yield "*"
+    for end in ("rd", "en", "et", "ey"):  # `password_b64`, `tokenB64`: the digits are left out
+        yield from (f"{end}b", f"{end[1]}_b", f"{end[1]}-b", f"{end[1]} b")
     known = (*_SECRET_ENDINGS, *_SECRET_WORDS, *_AFTER_A_SECRET, *_SPOKEN, "tokens")
     for name in (*known, *patterns):
         letters = name.rstrip("0123456789")
@@ -276,7 +282,9 @@ def _tails_of(patterns: list[str]) -> Iterator[str]:
 
 def _may_hold_a_pair(text: str) -> bool:
     """Return whether a name that is hidden stands before a `=`, `:` or `>`, or in a URL's user info."""
-    if "@" in text and "://" in text:
+    if "@" in text and ("//" in text or "netloc" in text or "authority" in text):
+        return True
+    if "AA" in text and ":AA" in text:  # a token of a Telegram bot
         return True
     if ">" in text:
         if "</" in text:
@@ -300,6 +308,11 @@ def _ends_with_a_name(text: str) -> bool:
     return bool(policy.kind(word)) or word.lower().endswith(_HALF_NAMES)
 
 
+def _may_hold_an_encoded_pair(text: str) -> bool:
+    lower = text.lower()
+    return "%3d" in lower or "%3a" in lower or "%5d" in lower
+
+
 _long_word: Callable[[str], object] | None = None
 
 
@@ -314,10 +327,12 @@ def _may_hold_a_prefixed_token(text: str) -> bool:
 def _may_hold_a_hyphened_token(text: str) -> bool:
     return (
         "--" in text
-        or "pat-" in text
+        or ("t-" in text and ("pat-" in text or "gldt-" in text))
         or ("k" in text and "sk-" in text)
         or ("x" in text and ("xox" in text or "xapp-" in text))
         or ("y" in text and "pypi-" in text)
+        or ("q" in text and "sq0" in text)
+        or ("K" in text and ("RAK-" in text or "KEY-1" in text))
     )
 
 
@@ -338,7 +353,7 @@ _LABELS = frozenset(
     name Name NAME key Key KEY header Header headerName header_name HeaderName field Field fieldName
     field_name FieldName param Param parameter Parameter parameterName ParameterName variable Variable
     var attribute Attribute attributeName AttributeName property Property option Option label Label
-    loc
+    loc k K
     """.split()
 )
 _VALUES = frozenset(
@@ -346,11 +361,12 @@ _VALUES = frozenset(
     value Value VALUE values Values val Val content Content headerValue header_value HeaderValue
     fieldValue field_value stringValue StringValue parameterValue ParameterValue text data input
     default defaultValue old new oldValue newValue old_value new_value before after
+    attributeValue AttributeValue attribute_value propertyValue v V from to
     """.split()
 )
 # A line's fields are looked at in the same way; what many lines carry for other reasons is not.
 _VALUES_OF_FIELDS = _VALUES - frozenset(
-    "values Values Content content text data input default".split()
+    "values Values Content content text data input default v V from to".split()
 )
 
 
@@ -387,7 +403,7 @@ def secret_positions(values: Sequence[Any]) -> list[int]:
     is_pair = len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None)))
     if is_pair and type(first) in (str, bytes) and first[:1] not in ("-", b"-"):
         kind = _kind_of_name(first)
-        if kind and policy.hides(kind, values[1], ()):
+        if kind and policy.hides(kind, values[1], ()) and not is_plain_name(values[1]):
             return [1]
     return [
         position + 1
@@ -396,6 +412,21 @@ def secret_positions(values: Sequence[Any]) -> list[int]:
         and option[:1] == "-"
         and _is_secret_option(option, values[position + 1])
     ]
+
+
+# With a secret's name before them they are two names: `["Authorization", "Content-Type"]`.
+_PLAIN_NAMES = frozenset(
+    """
+    accept acceptencoding acceptlanguage cachecontrol connection contentlength contenttype created
+    createdat date email etag expires host id language name origin referer role type updatedat user
+    useragent userid username
+    """.split()
+)
+
+
+def is_plain_name(value: object) -> bool:
+    """Return whether a value beside a secret's name is another field's or header's name."""
+    return type(value) is str and len(value) < 20 and squash(value) in _PLAIN_NAMES
 
 
 def _is_secret_option(option: str, value: object) -> bool:
