@@ -65,7 +65,7 @@ _LEAST = {
     "backoff_seconds": 0,
 }
 # SSL context, environment, clock, monotonic clock: with others, a table shares no sockets.
-_USUAL_WORLD = (None, os.environ, time.time, time.monotonic)
+_USUAL_WORLD = (None, None, time.time, time.monotonic)
 
 
 class Table:
@@ -87,7 +87,7 @@ class Table:
         retries: int = 10,
         backoff_seconds: float = 0.05,
         ssl_context: ssl.SSLContext | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -110,7 +110,9 @@ class Table:
         }
         for setting, value in numbers.items():
             _check_number(setting, value, _LEAST[setting])
-        where = place_and_region(endpoint, region, environ)
+        if environ is os.environ:
+            environ = None
+        where = place_and_region(endpoint, region, os.environ if environ is None else environ)
         world = (ssl_context, environ, clock, monotonic)
         if all(given is usual for given, usual in zip(world, _USUAL_WORLD, strict=True)):
             self._caller = _shared_caller(*where, **numbers)
