@@ -468,6 +468,16 @@ def test_credentials_come_from_botocore_if_the_environment_has_none(connect, bot
     assert sys.modules["botocore.session"].Session.made == 1
 
 
+@pytest.mark.parametrize(("seconds", "came"), [("1", "'1'"), (True, "bool"), ([1], "list")])
+def test_time_that_is_no_number(seconds, came):
+    sender = Connections("http://localhost:1/s", environ=ENVIRON)
+
+    error = refusal_of(lambda: sender.send("a", "x", timeout_seconds=seconds))
+
+    assert error.code is ErrorCode.VALIDATION_INVALID_PARAMETER
+    assert error.message == f"timeoutSeconds must be a number, got {came}"
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [("None", ""), ("1 / 0", ", their provider failed with ZeroDivisionError")],

@@ -26,15 +26,16 @@ class AnswerReader:
     `max_body_bytes` counts what a body has on the wire.
     """
 
+    _searched = 0  # up to where an empty line was looked for in vain
+    _status = _num_head_bytes = _num_chunk_bytes = 0
+    _head = b""
+    _keep = _chunked = False
+    _length = -1  # unknown
+
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
         self._data = bytearray()  # what is not understood yet
-        self._searched = 0  # up to where an empty line was looked for in vain
-        self._status = self._num_head_bytes = self._num_chunk_bytes = 0
-        self._head = b""
         self._body = bytearray()
-        self._keep = self._chunked = False
-        self._length = -1  # unknown
 
     def feed(self, more: bytes) -> Answer | None:
         """Return the answer if `more` completes it; `more` is empty at the connection's end.
@@ -50,9 +51,10 @@ class AnswerReader:
         return None
 
     def _read_head(self) -> bool:
+        head = b""
         while self._status < 200:  # 100 Continue and 103 Early Hints come before the answer
             end = self._empty_line(0)
-            if not b"http/1.".startswith(self._data[:7].lower()):
+            if end < 0 and not b"http/1.".startswith(self._data[:7].lower()):
                 raise ValueError("the answer is not HTTP/1")
             if self._num_head_bytes + (len(self._data) if end < 0 else end) > MAX_HEAD_BYTES:
                 raise ConnectionError(_TOO_LONG)

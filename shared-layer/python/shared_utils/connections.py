@@ -270,6 +270,8 @@ class Connections:
         if client is None:  # two threads that begin get the same one
             client = self.__dict__.setdefault("_client", Client(self._endpoint))
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise _invalid("timeoutSeconds", "a number", timeout)
         run = Run(client, SignedRequest(method, body), names, timeout, self._pause)
         run.run()
         outcomes = {name: _outcome(job) for name, job in run.jobs.items()}
