@@ -20,7 +20,7 @@ def ok(content: object = None, *headers: str) -> bytes:
 def error(code: str, status: int = 400, **content: object) -> bytes:
     """Return a refusal; its message quotes the item, as some of DynamoDB's do."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
-    message = "Not taken: the value secret"
+    message = "One or more parameter values were invalid: the value secret"
     return whole(status, json.dumps({"__type": kind, "message": message, **content}).encode())
 
 

@@ -468,15 +468,28 @@ def test_credentials_come_from_botocore_if_the_environment_has_none(connect, bot
     assert sys.modules["botocore.session"].Session.made == 1
 
 
-@pytest.mark.parametrize("found", ["None", "1 / 0"])
-def test_credentials_nowhere_are_a_configuration_error(botocore, found):
+@pytest.mark.parametrize(("seconds", "came"), [("1", "'1'"), (True, "bool"), ([1], "list")])
+def test_time_that_is_no_number(seconds, came):
+    sender = Connections("http://localhost:1/s", environ=ENVIRON)
+
+    error = refusal_of(lambda: sender.send("a", "x", timeout_seconds=seconds))
+
+    assert error.code is ErrorCode.VALIDATION_INVALID_PARAMETER
+    assert error.message == f"timeoutSeconds must be a number, got {came}"
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [("None", ""), ("1 / 0", ", their provider failed with ZeroDivisionError")],
+)
+def test_credentials_nowhere_are_a_configuration_error(botocore, found, why):
     botocore(found)
     sender = Connections("http://localhost:1/s", environ={"AWS_REGION": "eu-west-1"})
 
     error = refusal_of(sender.send, "a", "x")
 
     assert error.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
-    assert error.message == "No AWS credentials: set AWS_ACCESS_KEY_ID or a role"
+    assert error.message == f"No AWS credentials{why}: set AWS_ACCESS_KEY_ID or a role"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 import shared_utils
-from shared_utils import _annotations, _cleaning, records, testing, validators
+from shared_utils import (
+    _annotations,
+    _cleaning,
+    _dynamodb_batches,
+    _dynamodb_calls,
+    dynamodb,
+    records,
+    testing,
+    validators,
+)
 
 LAYER = Path(__file__).parent.parent
 PACKAGE = LAYER / "python" / "shared_utils"
@@ -250,6 +259,10 @@ FACTS = [
     f"a client's message has {shared_utils.ClientMessage.max_bytes:,} bytes unless",
     f"most {records.MAX_DEPTH} levels deep and holds at most {records.MAX_VALUES:,} values",
     f"without `max_length` holds {records.MAX_ITEMS:,} items",
+    *(f"| `{name}` | {value:g} |" for name, value in dynamodb._USUAL_NUMBERS.items()),
+    f"doubled each time, at most {_dynamodb_calls._MAX_PAUSE_SECONDS:g} s",
+    f"{_dynamodb_batches._MAX_WRITES} a request, each done",
+    f"within a request of {_dynamodb_batches._MAX_WRITES} DynamoDB refuses them",
 ]
 # What is nobody's constant: examples, and facts with a source of their own beside them.
 GIVEN = [

@@ -112,6 +112,32 @@ def test_wrong_parameter_of_all_pages_is_refused_at_once(connect, method):
         getattr(connect(server), method)(Limits=3)
 
 
+@pytest.mark.parametrize("method", ["query_all", "scan_all"])
+def test_number_of_items_has_no_items(connect, method):
+    with serve() as server, pytest.raises(TypeError) as caught:
+        getattr(connect(server), method)(Select="COUNT")
+
+    operation = method.partition("_")[0]
+    assert str(caught.value) == (
+        f"{operation.title()}: Select=COUNT has no items: add up {operation}'s pages' Count"
+    )
+    assert server.accepted == 0
+
+
+def test_pages_that_do_not_go_on_are_an_error(connect):
+    with serve([page("a", last="a")]) as server:
+        found = connect(server).scan_all()
+        first = next(found)
+        with pytest.raises(DynamoDBError) as caught:
+            list(found)
+
+    assert first == {"id": "a"}
+    assert caught.value.response["Error"] == {
+        "Code": "InvalidAnswer", "Message": "LastEvaluatedKey is the key that the page began after"
+    }  # fmt: skip
+    assert len(server.requests) == 2
+
+
 def test_batches_on_the_table(connect):
     answer = {"Responses": {"Things": [KEY]}}
     with serve([ok(answer)], [ok()]) as server:

@@ -178,6 +178,27 @@ def test_writes_that_are_left_out_are_sent_again(connect):
     assert bodies(server)[1] == {"RequestItems": {"Things": [put_of("1"), put_of("0")]}}
 
 
+def test_writes_that_are_left_out_are_done_before_the_next_ones(connect):
+    """Else a later write of the same item could come first, and the earlier one would win."""
+    first = {"PutRequest": {"Item": {**typed("0"), "v": {"S": "first"}}}}
+    puts = [{"id": "0", "v": "first"}, *numbered(26)[1:], {"id": "0", "v": "last"}]
+    with serve([left_out(first)], [left_out(first)], [left_out()]) as server:
+        connect(server).batch_write(puts=puts)
+
+    sent = [body["RequestItems"]["Things"] for body in bodies(server)]
+    assert [len(writes) for writes in sent] == [25, 1, 1, 2]
+    assert sent[1:3] == [[first], [first]]
+    assert sent[3] == [put_of("25"), {"PutRequest": {"Item": {**typed("0"), "v": {"S": "last"}}}}]
+
+
+def test_writes_left_out_and_those_that_wait_are_both_listed(connect):
+    with serve([left_out(put_of("1"))], [error("ValidationException")]) as server:
+        incomplete = failure(connect(server), puts=numbered(27))
+
+    assert incomplete.puts == [1, 25, 26]
+    assert len(bodies(server)[1]["RequestItems"]["Things"]) == 1
+
+
 def test_writes_are_all_sent_again_if_one_that_is_left_out_is_not_known(connect):
     """DynamoDB may write a number, or a set, in another way."""
     other = {"PutRequest": {"Item": {"id": {"S": "0"}, "n": {"N": "1.0"}}}}

@@ -12,8 +12,10 @@ from shared_utils._dynamodb_calls import ConditionFailed, DynamoDBError, Transac
 from shared_utils.error_codes import ApplicationError, ErrorCode, format_error_response
 
 ITEM = {"id": "a", "secret": "value"}
+ITEM_KEY = {"id": "a"}
 CONDITION = "ConditionalCheckFailedException"
 CANCELED = "TransactionCanceledException"
+INVALID = "One or more parameter values were invalid"
 
 
 @pytest.fixture
@@ -367,10 +369,10 @@ def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect):
     assert refused.operation == "PutItem"
     assert refused.request_id == "REQUEST1"
     assert refused.response == {
-        "Error": {"Code": "ValidationException", "Message": "Not taken"},
+        "Error": {"Code": "ValidationException", "Message": INVALID},
         "ResponseMetadata": {"RequestId": "REQUEST1", "HTTPStatusCode": 400},
     }
-    assert refused.__notes__ == ["PutItem: ValidationException (Not taken), request REQUEST1"]
+    assert refused.__notes__ == [f"PutItem: ValidationException ({INVALID}), request REQUEST1"]
     assert "secret" not in repr(vars(refused)) + repr(refused)
 
 
@@ -388,15 +390,40 @@ def test_note_says_that_the_outcome_is_unknown(connect):
     ("message", "shown"),
     [
         ("The conditional request failed", "The conditional request failed"),
-        ("The value 'x' is wrong", "The value"),
-        ('Syntax error; token: "x"', "Syntax error; token"),
-        ("Got {S=x}", "Got"),
-        ("x" * 500, "x" * 160),
+        (
+            'Invalid UpdateExpression: Syntax error; token: "secret", near: "x"',
+            "Invalid UpdateExpression: Syntax error",
+        ),
+        ("Invalid FilterExpression: Got secret", "Invalid FilterExpression"),
+        (
+            f"{INVALID}: Type mismatch for key secret expected: S actual: N",
+            f"{INVALID}: Type mismatch for key",
+        ),
+        (
+            "Query condition missed key schema element: secret",
+            "Query condition missed key schema element",
+        ),
+        (
+            "Cannot do operations on a non-existent table",
+            "Cannot do operations on a non-existent table",
+        ),
+        (
+            "1 validation error detected: Value 'secret' at 'x' failed",
+            "1 validation error detected",
+        ),
+        (
+            "The security token included in the request is expired",
+            "The security token included in the request is expired",
+        ),
+        ("Item secret is bad", ""),
+        ("Cannot convert secret to a number", ""),
+        ("Duplicate key (secret) in batch", ""),
+        ("secret: The conditional request failed", ""),
         ({"a": 1}, ""),
         (None, ""),
     ],
 )
-def test_message_ends_where_it_may_quote(connect, message, shown):
+def test_message_is_what_is_known_to_be_a_fixed_text(connect, message, shown):
     with serve([error("ValidationException", message=message)]) as server:
         refused = failure(put, connect(server))
 
@@ -470,6 +497,47 @@ def test_remaining_time_is_that_of_the_call_else_of_the_table(connect):
     assert (of_call.seconds, of_table.seconds) == (0.5, 3.5)
     clock.now = 2.5
     assert of_call.seconds == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "came"), [("1", "str"), (True, "bool"), ([1], "list")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(get, id="get"),
+        pytest.param(lambda table, **options: table.batch_get([ITEM_KEY], **options), id="batch"),
+    ],
+)
+def test_time_that_is_no_number(connect, call, seconds, came):
+    with serve() as server, pytest.raises(TypeError) as caught:
+        call(connect(server), timeout_seconds=seconds)
+
+    assert str(caught.value) == f"timeout_seconds must be a number of seconds, got {came}"
+    assert server.accepted == 0
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param([b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000], id="head"),
+        pytest.param([b"HTTP/1.1 100 Continue\r\n\r\n" * 3000], id="interim"),
+        pytest.param([b"HTTP/1.1 200 OK\r\ncontent-length: 134217729\r\n\r\n"], id="body"),
+    ],
+)
+def test_answer_that_is_too_long_is_no_answer(connect, endless):
+    with serve([*endless, SILENCE]) as server:
+        lost = failure(put_if_new, connect(server, answer_seconds=5.0))
+
+    assert lost.response["Error"]["Message"] == "ConnectionError: the answer is too long"
+    assert (code_of(lost), lost.outcome_unknown) == ("ConnectionError", True)
+
+
+def test_batch_may_have_a_larger_answer_than_an_item(connect, monkeypatch):
+    monkeypatch.setattr("shared_utils._dynamodb_calls._MAX_ANSWER_BYTES", 10)
+    with serve([ok({"Responses": {}})]) as server:
+        table = connect(server, retries=0)
+
+        assert table.batch_get([ITEM_KEY]) == []
+        assert code_of(failure(get, table)) == "ConnectionError"
 
 
 def test_pause_between_rounds_is_not_begun_if_it_ends_after_the_deadline(connect, monkeypatch):

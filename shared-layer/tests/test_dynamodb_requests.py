@@ -296,6 +296,21 @@ def test_transaction_refused(actions, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [("Update", "UpdateExpression"), ("ConditionCheck", "ConditionExpression")],
+)
+def test_action_without_its_expression(kind, missing):
+    action = {kind: {"TableName": "T", "Key": {"id": "a"}, missing: None}}
+
+    with pytest.raises(TypeError) as caught:
+        encode_transaction({"TransactItems": [action]})
+
+    assert (
+        str(caught.value) == f"{kind}: the parameter TransactItems[0].{kind}.{missing} is missing"
+    )
+
+
 def test_transaction_with_an_unknown_parameter():
     with pytest.raises(
         TypeError, match=r"Put: the parameter TransactItems\[0\].Put.Itm is unknown"

@@ -7,7 +7,7 @@ import pytest
 from connections_server import ENVIRON, Server, answer
 
 from shared_utils.connections import Connections
-from shared_utils.dynamodb import DynamoDBError
+from shared_utils.dynamodb import DynamoDBError, Table
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.groups import GROUPS_TABLE, Groups
 from shared_utils.testing import FakeConnections
@@ -239,25 +239,31 @@ def failing_to_take_out(table, code):
     table.before = fail
 
 
-def test_outage_after_the_posts_does_not_hide_what_came_of_them(groups, table):
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ThrottlingException",
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "ResourceNotFoundException",
+        "ValidationException",
+    ],
+)
+def test_failure_after_the_posts_is_logged_and_does_not_hide_what_came_of_them(
+    groups, table, caplog, code
+):
     """Else the client would try again, and all would get the message twice."""
     groups.join("blue", "ada=", 60)
-    failing_to_take_out(table, "ThrottlingException")
+    failing_to_take_out(table, code)
 
     result = groups.broadcast("blue", {"type": "news"}, FakeConnections({"ada=": "gone"}))
 
     assert result.gone == ["ada="]
     assert list(groups.members("blue")) == ["ada="]
-
-
-def test_missing_right_to_take_out_is_an_error(groups, table):
-    groups.join("blue", "ada=", 60)
-    failing_to_take_out(table, "AccessDeniedException")
-
-    with pytest.raises(DynamoDBError) as caught:
-        groups.broadcast("blue", {"type": "news"}, FakeConnections({"ada=": "gone"}))
-
-    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("shared_utils.groups", "ERROR")
+    assert record.getMessage() == "1 gone connections are not taken out of their group"
+    assert record.exc_info[1].response["Error"]["Code"] == code
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -358,6 +364,36 @@ def test_info_refused(groups, table, info):
         groups.join("blue", "ada=", info=info)
 
     assert (caught.value.details, table.requests) == ({"field": "info"}, [])
+
+
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        ({"a": float("nan")}, "info.a is NaN or infinite, which is no number for DynamoDB"),
+        ({"a": {1, "b"}}, "info.a must be a set of text, of numbers or of bytes, got int, str"),
+        ({1: 2}, "info[int] is a name that must be text, got int"),
+        ({"a": "x" * 410_000}, "info has over 409600 bytes"),
+    ],
+)
+def test_info_that_dynamodb_cannot_store(info, message):
+    with Server({"": [[answer(200, b"{}")]]}) as server:
+        groups = Groups(Table("Rooms", endpoint=f"http://localhost:{server.port}", environ=ENVIRON))
+        with pytest.raises(ApplicationError) as caught:
+            groups.join("blue", "ada=", info=info)
+        groups._table.close_sockets()
+
+    assert caught.value.code is ErrorCode.VALIDATION_INVALID_PARAMETER
+    assert (caught.value.message, caught.value.details) == (message, {"field": "info"})
+
+
+@pytest.mark.parametrize("table", [5, None, b"Rooms"])
+def test_what_is_no_table_is_refused_at_once(table):
+    with pytest.raises(ApplicationError) as caught:
+        Groups(table)
+
+    came = type(table).__name__
+    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert caught.value.message == f"Groups takes a table's name or a Table, got {came}"
 
 
 def test_one_connection_to_exclude_is_not_its_letters(groups, table):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared_utils._http1 import date_of, header, parse
+from shared_utils._http1 import MAX_HEAD_BYTES, AnswerReader, date_of, header
 
 OK = b"HTTP/1.1 200 Reason\r\nContent-Length: 0\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + b'{"a":1}'
@@ -12,6 +12,18 @@ CHUNKED = (
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     b'3;name=value\r\n{"a\r\n04\r\n":1}\r\n0\r\nTrailer: x\r\n\r\n'
 )
+
+
+CLOSED = "closed before the answer was complete"
+TOO_LONG = "the answer is too long"
+CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def read(pieces, ended=False, max_body_bytes=1000):
+    """Return the answer as soon as it is complete, None if it is not."""
+    reader = AnswerReader(max_body_bytes)
+    answers = (reader.feed(piece) for piece in [*pieces, *([b""] if ended else [])])
+    return next((answer for answer in answers if answer), None)
 
 
 def head_of(data):
@@ -52,23 +64,35 @@ def head_of(data):
 )
 def test_answer(data, ended, answer):
     """Status, head, body, and whether the socket may be kept."""
-    assert parse(bytearray(data), ended) == answer
+    assert read([data], ended) == answer
+
+
+@pytest.mark.parametrize("data", [OK, PLAIN, CHUNKED, b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED])
+def test_answer_is_the_same_in_pieces_of_any_length(data):
+    whole = read([data])
+
+    for length in range(1, len(data)):
+        assert read(data[n : n + length] for n in range(0, len(data), length)) == whole
 
 
 @pytest.mark.parametrize(
-    ("data", "least"),
+    "data",
     [
-        pytest.param(b"", 1, id="nothing"),
-        pytest.param(b"HTT", 4, id="half-a-name"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n", 18, id="half-a-head"),
-        pytest.param(PLAIN[:-7], len(PLAIN), id="no-body-yet"),
-        pytest.param(PLAIN[:-1], len(PLAIN), id="half-a-body"),
-        pytest.param(CHUNKED[:-1], len(CHUNKED), id="half-a-trailer"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\nx", 21, id="until-the-end"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"HTT", id="half-a-name"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", id="half-a-head"),
+        pytest.param(PLAIN[:-7], id="no-body-yet"),
+        pytest.param(PLAIN[:-1], id="half-a-body"),
+        pytest.param(CHUNKED[:-1], id="half-a-trailer"),
     ],
 )
-def test_number_of_bytes_that_an_incomplete_answer_has_at_least(data, least):
-    assert parse(data, False) == least
+def test_connection_that_ends_too_early(data):
+    with pytest.raises(ConnectionError, match=CLOSED):
+        read([data] if data else [], ended=True)
+
+
+def test_body_without_a_length_is_incomplete_until_the_end():
+    assert read([b"HTTP/1.1 200 OK\r\n\r\nx"]) is None
 
 
 @pytest.mark.parametrize(
@@ -99,23 +123,103 @@ def test_number_of_bytes_that_an_incomplete_answer_has_at_least(data, least):
 )
 def test_what_is_no_answer(data, problem):
     with pytest.raises(ValueError, match=problem):
-        parse(data, False)
+        read([data])
 
 
 @given(data=st.binary(max_size=60), ended=st.booleans(), prefix=st.sampled_from([b"", CHUNKED, OK]))
 @example(data=b"HTTP/1.1 999 \r\n\r\n", ended=False, prefix=b"")
 def test_no_bytes_make_the_parser_fail_in_another_way(data, ended, prefix):
     try:
-        found = parse(prefix[: len(data)] + data, ended)
-    except ValueError:
-        found = 0
+        found = read([prefix[: len(data)] + data], ended)
+    except (ValueError, ConnectionError):
+        found = None
 
-    assert isinstance(found, int) or 200 <= found[0] <= 999
+    assert found is None or 200 <= found[0] <= 999
 
 
 @given(length=st.integers(0, len(CHUNKED) - 1))
 def test_answer_is_incomplete_up_to_its_last_byte(length):
-    assert isinstance(parse(CHUNKED[:length], False), int)
+    assert read([CHUNKED[:length]] if length else []) is None
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + b"x" * 10, id="length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 10, id="until-the-end"),
+        pytest.param(CHUNKED_HEAD + b"7\r\nxxxxxxx\r\n0\r\n\r\n", id="chunk"),
+    ],
+)
+def test_body_of_the_largest_size(data):
+    assert read([data], ended=True, max_body_bytes=10)[2] in (b"x" * 10, b"x" * 7)
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 1000, id="header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100, id="headers"),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="interim"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", b"y" * 100, id="until-the-end"),
+        pytest.param(CHUNKED_HEAD, b"1\r\nx\r\n" * 10, id="chunks"),
+        pytest.param(CHUNKED_HEAD + b"fffffff\r\n", b"y", id="large-chunk"),
+        pytest.param(CHUNKED_HEAD + b"0\r\n", b"X: y\r\n" * 100, id="trailers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", b"y", id="length"),
+    ],
+)
+def test_answer_that_does_not_end_is_too_long(begin, again):
+    pieces = [begin or again, *[again] * (2 * MAX_HEAD_BYTES // len(again))]
+
+    with pytest.raises(ConnectionError, match=TOO_LONG):
+        read(pieces)
+
+
+def test_size_of_a_chunk_that_does_not_end():
+    with pytest.raises(ValueError, match="chunk without a valid size"):
+        read([CHUNKED_HEAD, *[b"1;" + b"x" * 100] * 20])
+
+
+def test_heads_of_the_largest_size_and_one_byte_more():
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+    head = b"HTTP/1.1 204 No Content\r\nX: ".ljust(MAX_HEAD_BYTES - len(interim), b"x")
+
+    assert read([interim, head, b"\r\n\r\n"])[0] == 204
+    with pytest.raises(ConnectionError, match=TOO_LONG):
+        read([interim, head + b"x"])
+
+
+class CountingBytes(bytearray):
+    """Counts the bytes that are looked through for a text."""
+
+    looked = 0
+
+    def find(self, text, start=0, end=None):
+        found = super().find(text, start, len(self) if end is None else end)
+        CountingBytes.looked += (len(self) if found < 0 else found) - start
+        return found
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 10, id="header"),
+        pytest.param(CHUNKED_HEAD, b"1\r\nx\r\n", id="chunks"),
+        pytest.param(CHUNKED_HEAD + b"0\r\n", b"X: yyyyy\r\n", id="trailers"),
+    ],
+)
+def test_no_byte_is_looked_at_again_and_again(begin, again, monkeypatch):
+    monkeypatch.setattr(CountingBytes, "looked", 0)
+    reader = AnswerReader(1_000_000)
+    reader._data = CountingBytes()
+
+    reader.feed(begin)
+    for _ in range(5000):
+        reader.feed(again)
+
+    assert CountingBytes.looked < 10 * 5000 * len(again)
 
 
 # --- headers --------------------------------------------------------------------------------------

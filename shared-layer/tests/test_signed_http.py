@@ -306,6 +306,16 @@ BROKEN_ANSWERS = [
         "ConnectionError: the answer is too long",
         id="only-interim",
     ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\n\r\n" + b"y" * 70_000],
+        "ConnectionError: the answer is too long",
+        id="long-body-without-length",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\ny\r\n" * 20_000],
+        "ConnectionError: the answer is too long",
+        id="endless-chunks",
+    ),
 ]
 
 
@@ -959,6 +969,41 @@ def test_large_answer_is_read_whole(call):
     assert job.body == body
 
 
+class Endless:
+    """A socket from which bytes come whenever they are asked for; each takes a second of the clock."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.asked = 0
+
+    def recv(self, number):
+        self.asked += 1
+        assert self.asked < 100
+        self.clock.now += 1
+        return b"y" * number
+
+
+@pytest.mark.parametrize(("expires", "asked"), [(5.0, 5), (100.0, 8)])
+def test_server_that_never_stops_ends_with_the_attempts_time_or_the_calls(expires, asked):
+    clock = Clock(0.0)
+    client = client_of(1, monotonic=clock)
+    request = SignedRequest("POST", max_answer_bytes=100_000_000)
+    run = Run(client, request, ["a"], 8.0, lambda job: None)
+    run.selector.close()
+    reader = _signed_http.AnswerReader(request.max_answer_bytes)
+    reader.feed(b"HTTP/1.1 200 OK\r\n\r\n")
+    lane = _signed_http._Lane(run.jobs["a"])
+    lane.sock, lane.expires = Endless(clock), expires
+
+    if expires < 8.0:
+        with pytest.raises(TimeoutError):
+            run._receive(lane, reader)
+    else:
+        assert run._receive(lane, reader) is None
+
+    assert lane.sock.asked == asked
+
+
 # --- clock and credentials ------------------------------------------------------------------------
 
 # Ten minutes after the client's clock.
@@ -1089,7 +1134,11 @@ def test_credentials_of_a_profile_come_from_botocore_which_is_asked_to_look_once
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        ({}, "No AWS credentials: set AWS_ACCESS_KEY_ID or a role"),
+        (
+            {},
+            "No AWS credentials, and botocore, which would look elsewhere, is not installed:"
+            " set AWS_ACCESS_KEY_ID or a role",
+        ),
         (
             {**ENVIRON, "AWS_SESSION_TOKEN": "a\r\nb: c"},
             "The AWS credentials hold line breaks or control characters",
@@ -1103,6 +1152,39 @@ def test_credentials_that_cannot_be_used(call, monkeypatch, environ, message):
 
     assert (caught.value.code, caught.value.message) == ("INTERNAL_CONFIGURATION_ERROR", message)
     assert server.accepted == 0
+
+
+class CredentialsProcessEnded(Exception):  # noqa: N818
+    """As botocore has such ones."""
+
+
+class BrokenProvider:
+    def get_frozen_credentials(self):
+        raise CredentialsProcessEnded("a secret")
+
+
+@pytest.mark.parametrize(
+    ("provider", "message"),
+    [
+        (None, "No AWS credentials: set AWS_ACCESS_KEY_ID or a role"),
+        (
+            BrokenProvider(),
+            "No AWS credentials, their provider failed with CredentialsProcessEnded:"
+            " set AWS_ACCESS_KEY_ID or a role",
+        ),
+    ],
+)
+def test_provider_that_finds_nothing_or_fails(monkeypatch, provider, message):
+    module = type(sys)("botocore.session")
+    module.get_session = lambda: module
+    module.get_credentials = lambda: provider
+    monkeypatch.setitem(sys.modules, "botocore", type(sys)("botocore"))
+    monkeypatch.setitem(sys.modules, "botocore.session", module)
+
+    with pytest.raises(ApplicationError) as caught:
+        client_of(1, {}).credentials()
+
+    assert (caught.value.code, caught.value.message) == ("INTERNAL_CONFIGURATION_ERROR", message)
 
 
 def test_certificates_that_are_no_file_are_a_configuration_error():

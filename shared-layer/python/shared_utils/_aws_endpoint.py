@@ -58,7 +58,8 @@ class Endpoint:
     """One service at one place. Nothing changes it after it was made.
 
     `path` is what every request's path begins with, with its last slash. `answer_seconds` bounds one
-    attempt, `max_sockets` what is open or kept at a time.
+    attempt. `max_sockets` bounds what one call opens, and what is kept between calls; calls of several
+    threads have as many each. `environ` is the process's if it is None.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Endpoint:
         answer_seconds: float = 2.0,
         max_sockets: int = 64,
         ssl_context: ssl.SSLContext | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Check that the way there is direct; `place` is as `split_url` returns it."""
+        # As a default value, `help` would print it, with its secrets.
+        environ = os.environ if environ is None else environ
         self.tls, self.host, self.port, self.path = place
         if self.tls and not re.fullmatch(THIS_MACHINE, self.host):
             _refuse_proxy(self.host, environ)

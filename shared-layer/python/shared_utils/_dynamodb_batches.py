@@ -111,18 +111,24 @@ def batch_write(
     deletes: Iterable[Mapping[str, Any]],
     timeout_seconds: float | None,
 ) -> None:
-    """Do all writes; raise `BatchIncomplete` with those that are not done."""
+    """Do all writes; raise `BatchIncomplete` with those that are not done.
+
+    Each request's writes are done before the next ones are sent: two writes of one item in different
+    requests come in the order given. Two in one request are refused by DynamoDB.
+    """
     left = list(_encoded_writes(puts, deletes))
     time = caller.remaining(timeout_seconds)
+    again: list[Write] = []
     rounds = 0
     while left:
-        now = left[: _number_that_fits(left)]
+        now = again or left[: _number_that_fits(left)]
         request = {"RequestItems": {table: [entry for _, _, entry in now]}}
         try:
             answer = caller.call("BatchWriteItem", request, time.seconds)
             again = plain("BatchWriteItem", partial(_not_done, now), answer)
         except DynamoDBError as error:
             raise _incomplete(left, error) from error
+        # `left` begins with what was sent.
         left = again + left[len(now) :]
         rounds = rounds + 1 if len(again) == len(now) else 0
         if again and not time.pause(rounds):

@@ -131,6 +131,9 @@ _PARAMETERS = {
     }.items()
 }
 _OPTIONAL = {"Scan", "BatchGetItem"}  # none of theirs must be there
+# Beside the first one. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Update.html
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ConditionCheck.html
+_ALSO_REQUIRED = {"Update": "UpdateExpression", "ConditionCheck": "ConditionExpression"}
 _LEGACY = {
     *("AttributesToGet", "AttributeUpdates", "Expected", "ConditionalOperator"),
     *("KeyConditions", "QueryFilter", "ScanFilter"),
@@ -151,8 +154,10 @@ def encode(operation: str, parameters: Mapping[str, object], what: str = "") -> 
             raise TypeError(f"{operation}: the parameter {what}{name[:60]!s} {hint}")
         if value is not None:
             request[name] = _encoded(name, value, what + name)
-    if operation not in _OPTIONAL and known[0] not in request:
-        raise TypeError(f"{operation}: the parameter {what}{known[0]} is missing")
+    if operation not in _OPTIONAL:
+        for name in (known[0], _ALSO_REQUIRED.get(operation, known[0])):
+            if name not in request:
+                raise TypeError(f"{operation}: the parameter {what}{name} is missing")
     return request
 
 

@@ -1,7 +1,8 @@
 """Signed requests to an AWS API over non-blocking sockets, in one loop for each call.
 
 Whatever a server does, `Run.run` ends by its deadline with something said of each request; no
-socket of it stays open but those that the client keeps. Who calls decides what is repeated.
+socket of it stays open but those that the client keeps. Outside the deadline are the name lookup,
+and credentials that botocore's providers look for. Who calls decides what is repeated.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 from ._aws_endpoint import misconfigured
-from ._http1 import date_of, header, parse
+from ._http1 import AnswerReader, date_of, header
 from ._sigv4 import Signer, quote
 
 TYPE_CHECKING = False
@@ -110,16 +111,26 @@ class Client:
         return key, secret, token
 
     def _foreign_credentials(self) -> Credentials:
-        """Return what botocore finds and keeps fresh: a container's (SnapStart), a profile's."""
+        """Return what botocore finds and keeps fresh: a container's (SnapStart), a profile's.
+
+        Its providers take their own time, which no deadline of a call bounds.
+        """
         from importlib import import_module
 
+        wanted = "set AWS_ACCESS_KEY_ID or a role"
         try:
             if self._provider is None:
                 self._provider = import_module("botocore.session").get_session().get_credentials()
-            found = self._provider.get_frozen_credentials()
-            return found.access_key, found.secret_key, found.token
-        except Exception as error:  # botocore's many kinds; no botocore; None for "not found"
-            raise misconfigured("No AWS credentials: set AWS_ACCESS_KEY_ID or a role") from error
+            found = self._provider and self._provider.get_frozen_credentials()
+        except ImportError as error:
+            why = "botocore, which would look elsewhere, is not installed"
+            raise misconfigured(f"No AWS credentials, and {why}: {wanted}") from error
+        except Exception as error:  # botocore's many kinds
+            why = f"their provider failed with {type(error).__name__[:60]}"
+            raise misconfigured(f"No AWS credentials, {why}: {wanted}") from error
+        if not found:
+            raise misconfigured(f"No AWS credentials: {wanted}")
+        return found.access_key, found.secret_key, found.token
 
     def other_credentials(self, refused: Credentials) -> bool:
         """Look for credentials again, and return whether they are others than the refused ones."""
@@ -198,6 +209,7 @@ class SignedRequest:
 
     `headers` are signed, too; names in lower case. A `repeatable` request may reach the server
     twice. It is sent again at once, on a new socket, if a kept one fails before a byte came back.
+    `max_answer_bytes` bounds an answer's body; heads have `_http1.MAX_HEAD_BYTES`.
     """
 
     def __init__(
@@ -445,7 +457,7 @@ class Run:
         out = memoryview(self._bytes_of(job))
         lane.expires = self.now + self.endpoint.answer_seconds
         lane.heard = lane.sent = False
-        data, least = bytearray(), 0
+        reader = AnswerReader(self.request.max_answer_bytes)
         writable = True
         while True:
             try:
@@ -457,31 +469,32 @@ class Run:
             except OSError:  # what it answered before it closed may wait to be read
                 writable = False
             yield _READ | _WRITE if out and writable else _READ
-            found = self._receive(lane, data, least)
-            if not isinstance(found, int):
-                self._judge(job, found)
-                return found[3] and not out
-            least = found
+            if answer := self._receive(lane, reader):
+                self._judge(job, answer)
+                return answer[3] and not out
 
-    def _receive(self, lane: _Lane, data: bytearray, least: int) -> Answer | int:
-        """Read what is there; return the answer, or how many bytes it has at least."""
+    def _receive(self, lane: _Lane, reader: AnswerReader) -> Answer | None:
+        """Read what is there; return the answer if that completes it.
+
+        A server that never stops would keep the loop here, so the clock is read after each piece.
+        """
         try:
             while True:
                 more = lane.sock.recv(65536)
                 lane.heard = lane.heard or more != b""
-                data += more
-                if more and len(data) < least:
-                    continue
-                found = parse(data, not more)
-                if not isinstance(found, int):
-                    return found
-                least = found
-                if not more:
-                    raise ConnectionError("closed before the answer was complete")
-                if least > self.request.max_answer_bytes:
-                    raise ConnectionError("the answer is too long")
+                if answer := reader.feed(more):
+                    return answer
+                self.now = self.endpoint.monotonic()
+                if self.now >= self.deadline:
+                    return None
+                if self.now >= lane.expires:
+                    raise self._late()
         except self.client.would_block:
-            return least
+            pass
+        return None
+
+    def _late(self) -> TimeoutError:
+        return TimeoutError(f"no answer in {self.endpoint.answer_seconds:g} s")
 
     def _bytes_of(self, job: Job) -> bytes:
         if self.now >= self.sign_again:
@@ -573,8 +586,7 @@ class Run:
         self.next_check = self.now + self.pace
         for lane in list(self.lanes):
             if lane.expires <= self.now:
-                late = TimeoutError(f"no answer in {self.endpoint.answer_seconds:g} s")
-                self._resume(lane, late)
+                self._resume(lane, self._late())
             else:
                 self.next_check = min(self.next_check, lane.expires)
 

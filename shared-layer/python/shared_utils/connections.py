@@ -2,7 +2,8 @@
 
 What a gateway, a network or a client does is an `Outcome`, never an exception. What raises is an
 `ApplicationError`: a message that cannot be sent, or a wrong setting, which it names. No call
-outlasts its `timeout_seconds`, apart from the name lookup, which the system bounds.
+outlasts its `timeout_seconds`, apart from the name lookup, which the system bounds, and credentials
+that are not in the environment, which botocore's providers bound.
 """
 
 from __future__ import annotations
@@ -120,12 +121,12 @@ class BroadcastResult:
 # --- where to ----------------------------------------------------------------------------------
 
 
-def endpoint_of(event: object, environ: Mapping[str, str] = os.environ) -> str:
+def endpoint_of(event: object, environ: Mapping[str, str] | None = None) -> str:
     """Return API_GATEWAY_ENDPOINT, else the event's domain with its stage, which custom domains drop.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
     """
-    if endpoint := environ.get("API_GATEWAY_ENDPOINT"):
+    if endpoint := (os.environ if environ is None else environ).get("API_GATEWAY_ENDPOINT"):
         return endpoint
     context = event.get("requestContext") if isinstance(event, dict) else None
     domain = context.get("domainName") if isinstance(context, dict) else None
@@ -167,16 +168,18 @@ class Connections:
         retries: int = 3,
         backoff_seconds: float = 0.05,
         ssl_context: ssl.SSLContext | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Check the settings; nothing is opened.
 
         `endpoint` defaults to API_GATEWAY_ENDPOINT. `timeout_seconds` bounds a whole call,
-        `answer_seconds` one attempt at one connection. 429 and 5xx are repeated up to `retries`
+        `answer_seconds` one attempt at one connection, `max_sockets` what a call opens and what is
+        kept between calls. 429 and 5xx are repeated up to `retries`
         times, after `backoff_seconds`, doubled each time, at most 1 s, and up to half less.
         """
+        environ = os.environ if environ is None else environ
         place = split_url(str(endpoint or endpoint_of(None, environ)), _WANTED)
         tls, host, port, path = place
         # The console shows the address with this ending, so that is what people copy.
@@ -267,6 +270,8 @@ class Connections:
         if client is None:  # two threads that begin get the same one
             client = self.__dict__.setdefault("_client", Client(self._endpoint))
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise _invalid("timeoutSeconds", "a number", timeout)
         run = Run(client, SignedRequest(method, body), names, timeout, self._pause)
         run.run()
         outcomes = {name: _outcome(job) for name, job in run.jobs.items()}

@@ -2,7 +2,8 @@
 
 Numbers come back as `Decimal`, binary as `bytes`. What fails raises `DynamoDBError`, which says
 whether a write may have been done all the same. No call outlasts its `timeout_seconds`, apart from
-the name lookup, which the system bounds.
+the name lookup, which the system bounds, and credentials that are not in the environment, which
+botocore's providers bound.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ _LEAST = {
     "backoff_seconds": 0,
 }
 # SSL context, environment, clock, monotonic clock: with others, a table shares no sockets.
-_USUAL_WORLD = (None, os.environ, time.time, time.monotonic)
+_USUAL_WORLD = (None, None, time.time, time.monotonic)
 
 
 class Table:
@@ -87,14 +88,15 @@ class Table:
         retries: int = 10,
         backoff_seconds: float = 0.05,
         ssl_context: ssl.SSLContext | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Check the settings; nothing is opened.
 
         `endpoint` defaults to AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, then the region's own.
-        `timeout_seconds` bounds a call, `answer_seconds` one attempt. Attempts are repeated up to
+        `timeout_seconds` bounds a call, `answer_seconds` one attempt, `max_sockets` what is kept
+        between calls: each call that runs has one. Attempts are repeated up to
         `retries` times, after 0 to `backoff_seconds`, doubled each time, at most 1 s.
         """
         if not isinstance(name, str) or not re.fullmatch(_TABLE_NAME, name):
@@ -110,7 +112,9 @@ class Table:
         }
         for setting, value in numbers.items():
             _check_number(setting, value, _LEAST[setting])
-        where = place_and_region(endpoint, region, environ)
+        if environ is os.environ:
+            environ = None
+        where = place_and_region(endpoint, region, os.environ if environ is None else environ)
         world = (ssl_context, environ, clock, monotonic)
         if all(given is usual for given, usual in zip(world, _USUAL_WORLD, strict=True)):
             self._caller = _shared_caller(*where, **numbers)
@@ -184,13 +188,13 @@ class Table:
 
         `timeout_seconds` bounds each page; `Limit` is how many items a page may look at.
         """
-        return self._pages("Query", encode("Query", parameters), timeout_seconds)
+        return self._pages("Query", _request_of_items("Query", parameters), timeout_seconds)
 
     def scan_all(
         self, *, timeout_seconds: float | None = None, **parameters: Unpack[Scan]
     ) -> Iterator[dict[str, Any]]:
         """Return the items of all pages of a scan, as `query_all` does."""
-        return self._pages("Scan", encode("Scan", parameters), timeout_seconds)
+        return self._pages("Scan", _request_of_items("Scan", parameters), timeout_seconds)
 
     def _pages(
         self, operation: str, request: dict[str, Any], timeout_seconds: float | None
@@ -199,9 +203,13 @@ class Table:
         while True:
             answer = self._caller.call(operation, request, timeout_seconds)
             yield from plain(operation, decode_items, answer.get("Items", ()))
-            if not answer.get("LastEvaluatedKey"):
+            last = answer.get("LastEvaluatedKey")
+            if not last:
                 return
-            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            if last == request.get("ExclusiveStartKey"):
+                message = "LastEvaluatedKey is the key that the page began after"
+                raise DynamoDBError(operation, "InvalidAnswer", message)
+            request["ExclusiveStartKey"] = last
 
     def batch_get(
         self,
@@ -213,7 +221,8 @@ class Table:
         """Return the items of all these keys that there are, in no order.
 
         Keys may be any number; a request has 100. Parameters are those of a table in boto3's
-        BatchGetItem. What DynamoDB leaves out is asked for again; raise if the time is over by then.
+        BatchGetItem. A key given twice is read once. What DynamoDB leaves out is asked for again; raise
+        if the time is over by then.
         """
         return batch_get(self._caller, self.name, keys, parameters, timeout_seconds)
 
@@ -224,9 +233,11 @@ class Table:
         deletes: Iterable[Mapping[str, Any]] = (),
         timeout_seconds: float | None = None,
     ) -> None:
-        """Store items and delete keys: each write by itself, in no common order.
+        """Store items and delete keys, each write by itself: puts, then deletes, as they are given.
 
-        They may be any number; a request has 25. What DynamoDB leaves out is sent again. Raise
+        They may be any number; a request has 25, and is done before the next one is sent. So of two
+        writes of one item the later one counts, unless both are in one request, which DynamoDB refuses.
+        What DynamoDB leaves out is sent again. Raise
         `BatchIncomplete` if not all is done in time: it lists what is not, or may not be.
         """
         batch_write(self._caller, self.name, puts, deletes, timeout_seconds)
@@ -255,6 +266,14 @@ class Table:
         request = {"TableName": self.name, **encode(operation, parameters)}
         answer = self._caller.call(operation, request, timeout_seconds, idempotent=idempotent)
         return plain(operation, decoded, answer)
+
+
+def _request_of_items(operation: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+    """Return what each page is asked with, but the key to begin after."""
+    if parameters.get("Select") == "COUNT":
+        method = operation.lower()
+        raise TypeError(f"{operation}: Select=COUNT has no items: add up {method}'s pages' Count")
+    return encode(operation, parameters)
 
 
 def _check_number(name: str, value: Any, least: float) -> None:

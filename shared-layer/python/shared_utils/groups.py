@@ -16,8 +16,8 @@ import time
 from collections.abc import Mapping
 
 from .connections import Connections, _checked, _invalid
-from .dynamodb import DynamoDBError, Table
-from .error_codes import ErrorCode
+from .dynamodb import AttributeRefused, Table
+from .error_codes import ApplicationError, ErrorCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class Groups:
 
     def __init__(self, table: Table | str, *, clock: Callable[[], float] = time.time) -> None:
         """Open nothing. A name's settings are read by the first call; a `Table` can be prepared."""
+        if not isinstance(table, str) and not hasattr(table, "batch_write"):
+            raise ApplicationError(
+                ErrorCode.INTERNAL_CONFIGURATION_ERROR,
+                f"Groups takes a table's name or a Table, got {type(table).__name__[:40]}",
+            )
         self._named = table
         self._clock = clock
 
@@ -88,7 +93,7 @@ class Groups:
     ) -> None:
         """Make a connection a member for at least `ttl_seconds` (1 to 86,400), from now.
 
-        `info` is what `members` says of it, such as a name. Whoever is in the group already gets the
+        `info` is what `members` says of it, such as a name: a dict of what DynamoDB stores. Whoever is in the group already gets the
         new time and the new `info`. In `$connect` it is too early: until that has answered, each post
         is a 410, which a broadcast takes for the end.
         """
@@ -103,7 +108,15 @@ class Groups:
         for_leaving = {"pk": f"connection#{connection_id}", "sk": group}
         self._table.put_item(Item={**for_leaving, "expiresAt": now + _MAX_TTL_SECONDS})
         member = {**_member_key(group, connection_id), "info": dict(info or {})}
-        self._table.put_item(Item={**member, "expiresAt": now + ttl_seconds})
+        try:
+            self._table.put_item(Item={**member, "expiresAt": now + ttl_seconds})
+        except AttributeRefused as refused:  # all else in the item is checked before
+            path = refused.path.removeprefix("Item.")
+            raise ApplicationError(
+                ErrorCode.VALIDATION_INVALID_PARAMETER,
+                f"{path if path.startswith('info') else 'info'} {refused.problem}",
+                {"field": "info"},
+            ) from refused
 
     def leave(self, connection_id: str, group: str | None = None) -> None:
         """Take a connection out of a group, or out of all; fine if it is in none."""
@@ -138,8 +151,9 @@ class Groups:
         """Send to all members but `exclude`, and take those who are gone out of the group.
 
         `sender` is the handler's `Request`, which leaves time for the reply, or a `Connections`; by
-        default that of API_GATEWAY_ENDPOINT. If DynamoDB fails after the posts, the result is returned
-        all the same: the next broadcast finds gone who could not be taken out.
+        default that of API_GATEWAY_ENDPOINT. If DynamoDB fails or refuses after the posts, for
+        whatever reason, the result is returned all the same, and the error is logged by the standard
+        `logging`: the next broadcast finds gone who could not be taken out.
         """
         if isinstance(exclude, str):
             raise _invalid("exclude", "several connection ids", exclude)
@@ -150,9 +164,15 @@ class Groups:
         result = sender.broadcast(to, message)
         try:
             self._table.batch_write(deletes=[_member_key(group, name) for name in result.gone])
-        except DynamoDBError as error:
-            if error.code is not ErrorCode.INTERNAL_DATABASE_ERROR:
-                raise
+        except ApplicationError as error:
+            # A raised error would make callers post again.
+            import logging
+
+            logging.getLogger(__name__).error(
+                "%d gone connections are not taken out of their group",
+                len(result.gone),
+                exc_info=error,
+            )
         return result
 
     def _items(self, partition: str, **parameters: Any) -> Iterable[dict[str, Any]]:
