@@ -55,7 +55,11 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 # What no test of this kind can notice: module, function, the branch's first line; and why.
 UNNOTICED: dict[tuple[str, str, str], str] = {
-    ("_stdout", "_send_rest", "raise BlockingIOError"): "another exception there has the same result",
+    (
+        "_stdout",
+        "_send_rest",
+        "raise BlockingIOError",
+    ): "another exception there has the same result",
 }
 
 PLANTED = 'raise AssertionError("planted")'
