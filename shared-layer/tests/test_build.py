@@ -460,10 +460,10 @@ def noise(num_bytes):
     return random.Random(0).randbytes(num_bytes).hex()  # noqa: S311 - not a secret
 
 
-# What it has, 409,000 bytes (DynamoDB's client is a sixth of it), and a tenth of room: it rings when
+# What it has, 429,000 bytes (DynamoDB's client is a sixth of it), and a tenth of room: it rings when
 # something large was added unnoticed. Then look at what the build prints, and raise it if each file is
 # worth its bytes.
-MAX_ZIP_BYTES = 450_000
+MAX_ZIP_BYTES = 472_000
 
 
 def test_zip_for_one_python_is_within_its_budget(built):
