@@ -1,9 +1,12 @@
 """Writes the measured numbers into the README: `python benchmarks/_table.py PYTHON [PYTHON]`.
 
-Each PYTHON has the peers (`make bench` makes two such environments and names them). Every benchmark
-is run RUNS times, five unless the variable says otherwise, each Python on a core of its own. What is quoted of a ratio is its least
-favourable median, with the range of the medians beside it. Everything after the `measured` mark of
-the README is replaced. `--zip layer.zip` is passed on.
+Each PYTHON has the peers (`make bench` makes such environments and names them). Every benchmark is
+run RUNS times, five unless the variable says otherwise, each Python on a core of its own. What is
+quoted of a ratio is its least favourable median, with the range of the medians beside it. The part
+of the README after its `measured` mark is replaced. `--zip layer.zip` is passed on.
+
+With `--alone` it is the other part: benchmarks that have servers and want all of the machine, one
+Python after the other. Each Python is a column there; AWS's new SDK wants 3.12.
 """
 
 from __future__ import annotations
@@ -30,10 +33,14 @@ QUESTIONS = (
     "audio_message",
     "zip_size",
 )
+ALONE = ("handler_cold_start", "cold_start_parts", "dynamodb")
 MARK = "<!-- measured: what follows is written by _table.py -->\n"
+MARK_ALONE = "<!-- measured alone: what follows is written by _table.py --alone -->\n"
 
 
-def measure(python: str, question: str, options: list[str], core: int) -> dict[str, Any]:
+def measure(
+    python: str, question: str, options: list[str], core: int | None = None
+) -> dict[str, Any]:
     """Run a benchmark RUNS times, and return its last report with the worst of each ratio in it."""
     reports = [_run(python, question, options, core) for _ in range(RUNS)]
     for rows in zip(*(report["budgets"] for report in reports), strict=True):
@@ -50,11 +57,12 @@ def _keep_the_worst(rows: tuple[dict[str, Any], ...]) -> None:
         rows[-1]["met"] = all(row["met"] for row in rows)
 
 
-def _run(python: str, question: str, options: list[str], core: int) -> dict[str, Any]:
-    """Run a benchmark on a core of its own: the Pythons are measured beside each other."""
-    command = ["taskset", "-c", str(core), python, str(HERE / f"{question}.py"), "--json", *options]
+def _run(python: str, question: str, options: list[str], core: int | None) -> dict[str, Any]:
+    """Run a benchmark, on a core of its own if one is named."""
+    command = [python, str(HERE / f"{question}.py"), "--json", *options]
+    pinned = command if core is None else ["taskset", "-c", str(core), *command]
     report: dict[str, Any] = json.loads(
-        subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        subprocess.run(pinned, check=True, stdout=subprocess.PIPE).stdout
     )
     return report
 
@@ -73,13 +81,13 @@ def table_rows(reports: list[dict[str, Any]]) -> list[str]:
     rows = []
     for tables in zip(*(report["tables"] for report in reports), strict=True):
         medians = [{row["contender"]: row["median"] for row in table["rows"]} for table in tables]
-        for name in medians[0]:
-            values = " | ".join(f"{median[name]:.2f}" for median in medians)
+        for name in dict.fromkeys(name for median in medians for name in median):
+            values = " | ".join(f"{m[name]:.2f}" if name in m else "-" for m in medians)
             rows.append(f"| {tables[0]['question']} | {name} | {tables[0]['unit']} | {values} |")
     return rows
 
 
-def text(runs: dict[str, list[dict[str, Any]]]) -> str:
+def text(title: str, how: str, runs: dict[str, list[dict[str, Any]]]) -> str:
     first = next(iter(runs.values()))
     columns = [report["machine"].partition(" (")[0] for report in first]
     rules = " | ---" * len(columns)
@@ -87,10 +95,10 @@ def text(runs: dict[str, list[dict[str, Any]]]) -> str:
     notes = [note for reports in runs.values() for note in reports[0]["notes"]]
     machines = [f"- {report['machine']}" for report in first]
     blocks = [
-        "## Measured",
-        "\n".join(machines) + f"\n- {first[0]['peers']}",
-        f"Budgets are what the first may cost at most of the second. Of {RUNS} runs on an idle machine, each Python"
-        " on a core of its own, the least favourable median is quoted, with the range of the medians.",
+        f"## {title}",
+        "\n".join(machines) + f"\n- {first[-1]['peers']}",
+        f"Budgets are what the first may cost at most of the second. Of {RUNS} runs on an idle machine, {how},"
+        " the least favourable median is quoted, with the range of the medians.",
         f"| what | budget | {heads} |\n| --- | ---{rules} |\n"
         + "\n".join(row for reports in runs.values() for row in budget_rows(reports)),
         "Medians of all contenders, of the last run:",
@@ -98,14 +106,11 @@ def text(runs: dict[str, list[dict[str, Any]]]) -> str:
         + "\n".join(row for reports in runs.values() for row in table_rows(reports)),
         "\n".join(f"- {note}" for note in notes),
     ]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def main(arguments: list[str]) -> None:
-    at = arguments.index("--zip") if "--zip" in arguments else len(arguments)
-    pythons, options = arguments[:at], arguments[at:]
-    if not pythons:
-        sys.exit(__doc__)
+def beside_each_other(pythons: list[str], options: list[str]) -> str:
+    """Measure what needs one core only."""
     runs = {}
     for question in QUESTIONS:
         with ThreadPoolExecutor(len(pythons)) as pool:
@@ -114,8 +119,31 @@ def main(arguments: list[str]) -> None:
                 for core, python in enumerate(pythons)
             ]
         runs[question] = [job.result() for job in jobs]
+    return text("Measured", "each Python on a core of its own", runs)
+
+
+def one_by_one(pythons: list[str], options: list[str]) -> str:
+    """Measure what needs the whole machine."""
+    runs = {q: [measure(python, q, options) for python in pythons] for q in ALONE}
+    return text("Measured, cold starts and DynamoDB", "one Python after the other", runs)
+
+
+def main(arguments: list[str]) -> None:
+    alone = "--alone" in arguments
+    arguments = [argument for argument in arguments if argument != "--alone"]
+    at = arguments.index("--zip") if "--zip" in arguments else len(arguments)
+    pythons, options = arguments[:at], arguments[at:]
+    if not pythons:
+        sys.exit(__doc__)
+    measured = (one_by_one if alone else beside_each_other)(pythons, options)
     readme = HERE / "README.md"
-    readme.write_text(readme.read_text().partition(MARK)[0] + MARK + "\n" + text(runs))
+    before, _, after = readme.read_text().partition(MARK)
+    parallel, _, rest = after.partition(MARK_ALONE)
+    if alone:
+        rest = f"\n{measured}"
+    else:
+        parallel = f"\n{measured}"
+    readme.write_text(f"{before}{MARK}{parallel.rstrip()}\n\n{MARK_ALONE}{rest}")
 
 
 if __name__ == "__main__":

@@ -9,30 +9,26 @@ broadcast needs 63 more connections, and then come five warm ones. CPU is that o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import random
 import shutil
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from _fresh import SITE, unpacked_layer
 from _harness import LAMBDA_ENVIRONMENT, Budget, Options, Report, Samples, fail, parse_options
+from _server import cpus, make_certificate, pin, running, serve
 
 SERVICE_SECONDS = 0.005
 OURS, THREADS, ONE_BY_ONE = "shared_utils", "boto3, 64 threads", "boto3, one by one"
 # A message with 100 ms of audio.
 MESSAGE_BYTES = 4400
-# What clients load on Linux when nobody says otherwise; it costs each of them the same.
-SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 WALL_BUDGET_MS, CPU_BUDGET_US = 70.0, 40.0
 
 # A contender's process: (name, path, endpoint, connections, repeats, answer file).
@@ -124,58 +120,7 @@ class Gateway(asyncio.Protocol):
             loop.call_later(SERVICE_SECONDS, self.transport.write, self.answer)
 
 
-async def serve(certificate: str | None) -> None:
-    context = None
-    if certificate:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Gateway, "127.0.0.1", 0, ssl=context, backlog=256)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-@contextlib.contextmanager
-def gateway(certificate: Path | None, cpu: int) -> Iterator[str]:
-    """Yield the endpoint of a server on its own CPU."""
-    command = [sys.executable, __file__, "--serve", *([str(certificate)] if certificate else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            pin(server.pid, cpu)
-            assert server.stdout
-            port = int(server.stdout.readline())
-            yield f"http{'s' if certificate else ''}://localhost:{port}/prod"
-        finally:
-            server.terminate()
-
-
-def make_certificate(folder: Path) -> Path:
-    """Make a key and certificate for localhost, and `bundle.pem` to trust it with the system's."""
-    made, key, both = folder / "made.pem", folder / "key.pem", folder / "server.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    command += " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    command += " -addext keyUsage=critical,digitalSignature,keyCertSign"
-    files = ["-keyout", str(key), "-out", str(made)]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True)
-    both.write_bytes(key.read_bytes() + made.read_bytes())
-    system = SYSTEM_CERTIFICATES.read_bytes() if SYSTEM_CERTIFICATES.exists() else b""
-    (folder / "bundle.pem").write_bytes(system + made.read_bytes())
-    return both
-
-
 # --- the contenders ------------------------------------------------------------------------------
-
-
-def pin(process: int, cpu: int) -> None:
-    """Keep a process on one CPU, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(process, {cpu})
-
-
-def cpus() -> tuple[int, int]:
-    """Return a CPU for the contender and another one, if there is, for the server."""
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-    return usable[0], usable[-1]
 
 
 def run_once(name: str, layer: Path, endpoint: str, bundle: Path, options: Options) -> Costs:
@@ -248,14 +193,14 @@ def main() -> None:
         else:
             report.notes.append("openssl: not installed, TLS left out")
         for transport, certificate in transports.items():
-            with gateway(certificate, cpus()[1]) as endpoint:
-                costs = compare(names, layer, endpoint, folder / "bundle.pem", options)
+            with running(__file__, certificate) as server:
+                costs = compare(names, layer, f"{server}/prod", folder / "bundle.pem", options)
             judge(report, transport, costs)
     report.print()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(next(iter(sys.argv[2:]), None)))
+        asyncio.run(serve(Gateway, next(iter(sys.argv[2:]), None)))
     else:
         main()

@@ -33,8 +33,7 @@ class FunctionSpec:
     routes: tuple[str, ...]
     tables: Mapping[str, tuple[str, ...]]
     connections: tuple[str, ...] = ("POST", "DELETE")
-    # Lambda gives CPU by memory, one whole vCPU at 1,769 MB, and a cold start is CPU: with less than
-    # this the SDK alone takes a second and more.
+    # Lambda gives CPU by memory, one whole vCPU at 1,769 MB, and a first answer is CPU.
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
     memory_mb: int = 512
     # The gateway waits no longer, so a function that still works then works for nobody.

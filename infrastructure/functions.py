@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -11,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infrastructure.archives import build_functions
 from infrastructure.function_specs import FUNCTION_SPECS
 from infrastructure.layer import runtime
 from infrastructure.names import acknowledge, function_name, logs_kept, metrics_namespace
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from infrastructure.tables import Tables
 
 __all__ = ["Functions"]
-
-_FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
 
 
 class Functions(Construct):
@@ -50,12 +48,7 @@ class Functions(Construct):
             "API_GATEWAY_ENDPOINT": api.callback_url,
             **{name: value for name, value in settings.limits.items() if value},
         }
-        # What a function runs, and nothing that only tests or this machine need.
-        self._code = lambda_.Code.from_asset(
-            str(_FUNCTIONS),
-            exclude=["/*", "!/handlers", "!/broadcast", "__pycache__", "*.pyc"],
-            ignore_mode=cdk.IgnoreMode.GIT,
-        )
+        self._code = lambda_.Code.from_asset(str(build_functions(settings.python)))
         self.by_module = {spec.module: self._create(spec) for spec in FUNCTION_SPECS}
 
     def _create(self, spec: FunctionSpec) -> lambda_.Function:

@@ -7,25 +7,21 @@ lambda_.Function(self, "MyFunction", ..., layers=[layer.version])
 from __future__ import annotations
 
 import ast
-import atexit
-import functools
-import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from infrastructure.settings import PYTHONS, SettingsError
+from infrastructure.archives import build_layer
+from infrastructure.settings import PYTHONS
 
-__all__ = ["SharedUtilsLayer", "build_layer"]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-_LAYER = Path(__file__).resolve().parent.parent / "shared-layer"
+__all__ = ["SharedUtilsLayer"]
 
 
 class SharedUtilsLayer(Construct):
@@ -84,24 +80,6 @@ def runtime(python: str) -> lambda_.Runtime:
     return lambda_.Runtime(
         f"python{python}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
     )
-
-
-@functools.cache
-def build_layer(pythons: tuple[str, ...]) -> Path:
-    """Build the layer's zip with bytecode for these versions; once in a process."""
-    folder = Path(tempfile.mkdtemp(prefix="shared-layer-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    archive = folder / "shared-layer.zip"
-    run = subprocess.run(
-        [_LAYER / "build.sh", "--python", ",".join(pythons), "--output", archive],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        ours = f"-c python=3.{sys.version_info.minor} would use the Python that runs this"
-        raise SettingsError(f"{run.stderr.strip()}; {ours}")
-    return archive
 
 
 def describe(archive: Path) -> tuple[str, str]:

@@ -1,14 +1,13 @@
 """The system's template as the CDK app makes it, and the zips of layer and functions as they are now.
 
 Making the template takes many seconds and its inputs seldom change, so it is kept under a digest
-of them. The code is not among them: zips are made here, of the sources, in a moment.
+of them. The code is not among them: zips are made here, of the sources as they are, in a moment.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import json
 import os
 import shutil
@@ -28,10 +27,9 @@ __all__ = [
     "Assembly",
     "AssemblyError",
     "Template",
+    "build_functions",
     "build_layer",
-    "packed",
     "synthesize",
-    "zip_code",
 ]
 
 Template = dict[str, Any]
@@ -48,8 +46,6 @@ from shared_utils.metrics_emitter import METRICS
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 print(json.dumps([sorted(CLIENT_MESSAGES), sorted(METRICS.items())], default=str))
 """
-# The earliest date a zip can hold.
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class AssemblyError(Exception):
@@ -58,7 +54,7 @@ class AssemblyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A stack: its template, and the files and folders that it refers to by S3 key."""
+    """A stack: its template, and the zips that it refers to by S3 key."""
 
     stack: str
     template: Template
@@ -67,15 +63,19 @@ class Assembly:
     @property
     def layer_keys(self) -> set[str]:
         """Which assets are the layer's zip."""
-        return {key for key, path in self.assets.items() if path.is_file() and _is_layer(path)}
+        return {
+            key
+            for key, path in self.assets.items()
+            if "python/shared_utils/__init__.py" in _names_in(path)
+        }
 
     @property
     def code_keys(self) -> dict[str, list[str]]:
-        """Which assets are the functions' folder, with the packages in it."""
+        """Which assets are the functions' zip, with the packages in it."""
         return {
-            key: sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+            key: sorted({name.partition("/")[0] for name in names})
             for key, path in self.assets.items()
-            if (path / "handlers").is_dir()
+            if "handlers/__init__.py" in (names := _names_in(path))
         }
 
 
@@ -109,33 +109,24 @@ def read_assembly(folder: Path) -> Assembly:
 
 def build_layer() -> bytes:
     """Return the layer's zip, with bytecode for the Python that runs functions here."""
-    with tempfile.TemporaryDirectory(prefix="layer-") as folder:
-        archive = Path(folder) / "shared-layer.zip"
-        version = f"3.{sys.version_info.minor}"
-        build = [str(ROOT / "shared-layer" / "build.sh"), "--python", version]
+    return _build("the layer")
+
+
+def build_functions(packages: Iterable[str]) -> bytes:
+    """Return a zip of these packages of `functions/`, with bytecode as the layer has it."""
+    return _build("the functions", "--function", *(ROOT / "functions" / name for name in packages))
+
+
+def _build(what: str, *arguments: str | Path) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="archive-") as folder:
+        archive = Path(folder) / "archive.zip"
+        build = [str(ROOT / "shared-layer" / "build.sh"), "--python", f"3.{sys.version_info.minor}"]
         run = subprocess.run(
-            [*build, "--output", str(archive)], check=False, capture_output=True, text=True
+            [*build, *arguments, "--output", archive], check=False, capture_output=True, text=True
         )
         if run.returncode:
-            raise AssemblyError(f"the layer cannot be built: {_last_line(run.stderr)}")
+            raise AssemblyError(f"{what} cannot be built: {_last_line(run.stderr)}")
         return archive.read_bytes()
-
-
-def zip_code(folder: Path, packages: Iterable[str]) -> bytes:
-    """Return a zip of these packages, without bytecode; the same files give the same bytes."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(path for name in packages for path in (folder / name).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_EPOCH)
-                entry.external_attr = 0o100644 << 16
-                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return content.getvalue()
-
-
-def packed(path: Path) -> bytes:
-    """Return an asset as it is uploaded: a file as it is, a folder as a zip."""
-    return path.read_bytes() if path.is_file() else zip_code(path, ["."])
 
 
 def _digest_of_inputs() -> str:
@@ -189,11 +180,11 @@ def _forget_old_assemblies() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_layer(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
+def _names_in(path: Path) -> list[str]:
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return []
     with zipfile.ZipFile(path) as archive:
-        return "python/shared_utils/__init__.py" in archive.namelist()
+        return archive.namelist()
 
 
 def _last_line(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wslocal import Emulator, LocalApi
 
-from .assembly import ROOT, Assembly, build_layer, packed, synthesize, zip_code
+from .assembly import ROOT, Assembly, build_functions, build_layer, synthesize
 from .deploy import Deployer, localize, uploads
 from .scheduler import DeployedSchedule, read_schedules, run_schedules, scheduled_event
 
@@ -137,10 +137,10 @@ class System:
         return result
 
     def _deploy(self) -> None:
-        archives = {key: packed(path) for key, path in self.assembly.assets.items()}
+        archives = {key: path.read_bytes() for key, path in self.assembly.assets.items()}
         archives |= dict.fromkeys(self.assembly.layer_keys, self._built_layer())
         for key, packages in self.assembly.code_keys.items():
-            archives[key] = zip_code(ROOT / "functions", packages)
+            archives[key] = build_functions(packages)
         keys, files = uploads(archives)
         template = self._edit(localize(self.assembly.template, keys, self._settings))
         self.outputs = self._deployer.deploy(template, files)

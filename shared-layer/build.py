@@ -1,8 +1,9 @@
-"""Builds the layer's zip: the sources, and bytecode that needs no check at run time.
+"""Builds the layer's zip, or a function's: the sources, and bytecode that needs no check at run time.
 
 The same sources and the same interpreters (and zlib) give the same bytes, in any directory
-and on any day. `/opt` is read-only on Lambda: without bytecode in the zip every cold start
-would compile, and with dated bytecode a changed file date would make it stale.
+and on any day. `/opt` and `/var/task` are read-only on Lambda: without bytecode in the zip every
+cold start would compile, and with dated bytecode a changed file date would make it stale. A Python
+that the zip has no bytecode for compiles the sources, which are always in it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "python/shared_utils"
+# Where Lambda unpacks layers, and a function's own code.
+LAYER_ROOT, FUNCTION_ROOT = "/opt", "/var/task"
 DEFAULT_PYTHON = "3.11"
 
 # A deployment package with its layers, unzipped; a zip that holds one layer is refused far below it:
@@ -35,25 +38,23 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def main(arguments: list[str]) -> None:
     """Build the zip that the command line asks for, and report on it."""
-    parser = argparse.ArgumentParser(prog="build.sh", description="Build the layer's zip.")
-    parser.add_argument(
-        "--python", default=DEFAULT_PYTHON, help="versions to compile for: 3.11,3.13"
-    )
-    parser.add_argument("--output", type=Path, default=HERE / "shared-layer.zip")
-    parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
-    parser.add_argument("--compile", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = parse(arguments)
     if options.compile:
-        compile_tree(options.compile)
+        compile_tree(*options.compile)
         return
     versions = sorted(set(options.python.split(",")), key=lambda version: version.split("."))
     interpreters = {version: find_interpreter(version) for version in versions}
     with tempfile.TemporaryDirectory() as temporary:
         stage = Path(temporary)
-        digest = copy_sources(stage / PACKAGE)
-        install_requirements(stage / "python", interpreters[versions[0]])
+        if options.function:
+            digest = copy_function(options.function, stage)
+            compiled, root = stage, FUNCTION_ROOT
+        else:
+            digest = copy_sources(stage / PACKAGE)
+            install_requirements(stage / "python", interpreters[versions[0]])
+            compiled, root = stage / PACKAGE, f"{LAYER_ROOT}/{PACKAGE}"
         for interpreter in interpreters.values():
-            compile_with(interpreter, stage / PACKAGE)
+            compile_with(interpreter, compiled, root)
         check_size(stage)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         partial = options.output.with_suffix(".partial")
@@ -63,6 +64,30 @@ def main(arguments: list[str]) -> None:
         with zipfile.ZipFile(options.output) as archive:
             archive.extractall(options.unpack)
     report(options.output, digest, versions)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(prog="build.sh", description="Build the layer's zip.")
+    parser.add_argument(
+        "--python", default=DEFAULT_PYTHON, help="versions to compile for: 3.11,3.13"
+    )
+    parser.add_argument(
+        "--function",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="make a function's zip instead, with these packages and files at its root",
+    )
+    parser.add_argument("--output", type=Path, help="the zip's path")
+    parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
+    parser.add_argument("--compile", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.output is None:
+        if options.function:
+            parser.error("--function needs --output, too")
+        options.output = HERE / "shared-layer.zip"
+    return options
 
 
 def find_interpreter(version: str) -> str:
@@ -96,18 +121,38 @@ def copy_sources(package: Path) -> str:
     # What operating systems and editors leave begins with a dot: ._x.py, .#x.py
     modules = sorted(path for path in folder.glob("*.py") if path.name[0] != ".")
     sources = [*modules, folder / "__init__.pyi", folder / "py.typed"]
+    digest = copy_files({source.name: source for source in sources}, package)
+    init = package / "__init__.py"
+    init.write_bytes(stamped(init.read_bytes(), digest))
+    return digest
+
+
+def copy_function(paths: list[Path], target: Path) -> str:
+    """Copy packages and single files, each to the root; return the digest of all of them."""
+    files = {}
+    for path in paths:
+        found = [path] if path.is_file() else sorted(path.rglob("*"))
+        if not found:
+            raise SystemExit(f"build.sh: {path} is no file, and no folder with files in it")
+        for file in found:
+            name = file.relative_to(path.parent)
+            unwanted = any(part == "__pycache__" or part[0] == "." for part in name.parts)
+            if not unwanted and not file.is_dir():
+                files[name.as_posix()] = file
+    return copy_files(files, target)
+
+
+def copy_files(files: dict[str, Path], target: Path) -> str:
+    """Copy files to their names below `target`; return the digest of names and contents."""
     digest = hashlib.sha256()
-    for source in sources:
+    for name, source in files.items():
         if not source.is_file():
             raise SystemExit(f"build.sh: {source} is no file, or a link that leads nowhere")
         content = source.read_bytes()
-        digest.update(f"{source.name} {len(content)}\n".encode() + content)
-    package.mkdir(parents=True)
-    for source in sources:
-        content = source.read_bytes()
-        if source.name == "__init__.py":
-            content = stamped(content, digest.hexdigest()[:16])
-        (package / source.name).write_bytes(content)
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(content)
     return digest.hexdigest()[:16]
 
 
@@ -144,31 +189,32 @@ def install_requirements(target: Path, interpreter: str) -> None:
             print(f"  requirement {part.name}: {size:,} bytes unzipped")
 
 
-def compile_with(interpreter: str, package: Path) -> None:
-    """Run this file with another Python, to compile the package beside its sources."""
+def compile_with(interpreter: str, folder: Path, root: str) -> None:
+    """Run this file with another Python, to compile a folder that will be `root` on Lambda."""
     # Without columns, a fifth smaller: a stack trace names lines.
     command = [interpreter, "-s", "-P", "-X", "no_debug_ranges", __file__]
     # Marshalled sets must not depend on the process's hash seed.
     environ = {**os.environ, "PYTHONHASHSEED": "0"}
-    if subprocess.run([*command, "--compile", package], check=False, env=environ).returncode:
+    run = [*command, "--compile", folder, root]
+    if subprocess.run(run, check=False, env=environ).returncode:
         raise SystemExit(1)  # it has said why
 
 
-def compile_tree(package: Path) -> None:
+def compile_tree(folder: str, root: str) -> None:
     """Write unchecked bytecode (PEP 552) of this interpreter's version for every source."""
-    cache = package / "__pycache__"
-    cache.mkdir(exist_ok=True)
-    for source in sorted(package.glob("*.py")):
+    for source in sorted(Path(folder).rglob("*.py")):
+        name = source.relative_to(folder).as_posix()
         content = source.read_bytes()
-        path = f"/opt/{PACKAGE}/{source.name}"
         try:
-            code = compile(content, path, "exec", dont_inherit=True, optimize=1)
+            code = compile(content, f"{root}/{name}", "exec", dont_inherit=True, optimize=1)
         except (SyntaxError, ValueError) as error:
-            raise SystemExit(f"build.sh: {source.name} does not compile: {error}") from error
+            raise SystemExit(f"build.sh: {name} does not compile: {error}") from error
         # Read back, so that what marshal writes does not depend on what shares a constant.
         data = marshal.dumps(marshal.loads(marshal.dumps(code)))  # noqa: S302 - our own bytes
         unchecked_hash = (1).to_bytes(4, "little")
         header = importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(content)
+        cache = source.parent / "__pycache__"
+        cache.mkdir(exist_ok=True)
         (cache / f"{source.stem}.{sys.implementation.cache_tag}.pyc").write_bytes(header + data)
 
 
@@ -185,7 +231,7 @@ def write_zip(stage: Path, path: Path) -> None:
 
 
 def check_size(stage: Path) -> None:
-    """Exit if the layer takes more of Lambda's 250 MB than its users can spare."""
+    """Exit if the zip takes more of Lambda's 250 MB than its users can spare."""
     unzipped = sum(file.stat().st_size for file in stage.rglob("*") if file.is_file())
     if unzipped > MAX_UNZIPPED_BYTES:
         raise SystemExit(

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds shared-layer.zip beside this file. Usage: ./build.sh [--python 3.11,3.13]
+# Or a function's zip: ./build.sh --function my_package app.py --output function.zip
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 

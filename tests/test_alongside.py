@@ -14,8 +14,10 @@ import threading
 import uuid
 from pathlib import Path
 
+import attrs
 import fastapi
 import mangum
+import numpy
 import pydantic
 import pydantic.alias_generators
 import pytest
@@ -218,6 +220,85 @@ def test_span_of_an_async_route_is_not_seen_by_the_next_event(handler, tracer):
     handle(handler, message_event(SAY))
 
     assert seen == [trace.INVALID_SPAN, trace.INVALID_SPAN]
+
+
+def test_lines_carry_the_active_span(handler, tracer, monkeypatch):
+    """As OpenTelemetry writes ids; without a span, X-Ray's trace stays."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=1")
+    log = get_structured_logger("Chat")
+
+    @handler.route("say")
+    def say(_request):
+        log.info("before")
+        with tracer.start_as_current_span("inside") as span:
+            log.info("inside")
+            return_ids.append(span.get_span_context())
+
+    return_ids = []
+    _, lines = handle(handler, message_event(SAY))
+    before, inside, summary = lines
+
+    (span,) = return_ids
+    assert before["traceId"] == "1-5759e988-bd862e3fe1be46a994272793"
+    assert inside["traceId"] == format(span.trace_id, "032x")
+    assert inside["spanId"] == format(span.span_id, "016x")
+    assert "spanId" not in summary
+    assert summary["traceId"] == before["traceId"]
+
+
+# --- values of libraries in a line ----------------------------------------------------------------
+
+
+def context_of(**fields):
+    with capture_lines() as lines:
+        get_structured_logger("Case").info("x", **fields)
+    return {name: value for name, value in lines[0]["context"].items() if name != "environment"}
+
+
+def test_numbers_of_numpy_are_numbers_in_a_line():
+    context = context_of(
+        whole=numpy.int64(5),
+        part=numpy.float32(0.5),
+        yes=numpy.bool_(True),
+        double=numpy.float64(1.5),
+        long=numpy.longdouble(2.5),
+        nan=numpy.float32("nan"),
+    )
+
+    assert context == {
+        "whole": 5, "part": 0.5, "yes": True, "double": 1.5, "long": 2.5, "nan": "nan"}  # fmt: skip
+
+
+def test_dates_of_numpy_are_text():
+    context = context_of(
+        moment=numpy.datetime64("2026-01-31T12:00"),
+        span=numpy.timedelta64(90, "s"),
+        raw=numpy.void(b"ab"),
+    )
+
+    assert (context["moment"], context["span"]) == ("2026-01-31T12:00", "90 seconds")
+    assert "unreadable" not in context["raw"]
+
+
+def test_samples_in_an_array_are_a_size():
+    samples = context_of(chunk=numpy.zeros(1600, dtype="int16"))["chunk"]
+
+    assert samples.startswith("<ndarray 3200 bytes sha256:")
+
+
+def test_models_of_libraries_are_shown_by_their_fields():
+    attrs_account = attrs.make_class("Account", ["user", "password"])
+    model = pydantic.create_model("Account", user=(str, ...), password=(str, ...))
+    hidden = {"user": "ann", "password": "[REDACTED]"}
+
+    context = context_of(
+        attrs=attrs_account("ann", "hunter2"),
+        pydantic=model(user="ann", password="hunter2"),
+        secret=pydantic.SecretStr("hunter2"),
+    )
+
+    assert (context["attrs"], context["pydantic"]) == (hidden, hidden)
+    assert "hunter2" not in str(context)
 
 
 # --- pydantic -------------------------------------------------------------------------------------

@@ -24,8 +24,11 @@ def run(name: str, *options: str) -> "subprocess.CompletedProcess[str]":
         "audio_message.py",
         "bytecode.py",
         "cold_import.py",
+        "cold_start_parts.py",
         "control_message.py",
+        "dynamodb.py",
         "first_message.py",
+        "handler_cold_start.py",
         "log_line.py",
         "metrics.py",
     ],
@@ -42,6 +45,7 @@ def test_benchmark_measures_ours_and_names_the_peers_it_lacks(name):
         "shared_utils logger",
         "shared_utils modules",
         "as shipped",
+        "the layer's modules",
     }
     assert all(row["median"] > 0 for row in rows)
     assert report["quick"] is True

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared_utils._signed_http import Run, _Job
+from shared_utils._signed_http import Client, Job, Run, SignedRequest
 from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError, ErrorCode, error_code_of
 
@@ -86,8 +86,9 @@ def test_signature_is_the_one_of_botocore(
     sender = Connections(endpoint, region=region, environ=environ, clock=NOW.timestamp)
     body = body if method == "POST" else b""
 
-    run = Run(sender, method, [connection_id], body, 1.0)
-    head, _, sent_body = run._request(_Job(connection_id)).partition(b"\r\n\r\n")
+    client = Client(sender._endpoint)
+    run = Run(client, SignedRequest(method, body), [connection_id], 1.0, lambda job: None)
+    head, _, sent_body = run._bytes_of(Job(connection_id)).partition(b"\r\n\r\n")
     run.selector.close()
 
     start, *lines = head.decode().split("\r\n")

@@ -3,11 +3,10 @@
 import asyncio
 import copy
 import zipfile
-from io import BytesIO
 
 import pytest
 
-from local.assembly import Assembly, packed, zip_code
+from local.assembly import Assembly
 from local.deploy import BUCKET, localize, uploads
 from local.scheduler import (
     DeployedSchedule,
@@ -78,46 +77,21 @@ def test_upload_key_changes_with_the_content_alone():
     assert files == {keys["a"]: b"one", keys["b"]: b"two"}
 
 
-@pytest.fixture
-def sources(tmp_path):
-    """Return a folder as `functions/` is, with what must not be deployed."""
-    for path in ("handlers/audio.py", "broadcast/rules.py", "tests/test_audio.py"):
-        (tmp_path / path).parent.mkdir()
-        (tmp_path / path).write_text(path)
-    (tmp_path / "handlers" / "__pycache__").mkdir()
-    (tmp_path / "handlers" / "__pycache__" / "audio.cpython-311.pyc").touch()
-    return tmp_path
+def test_zips_are_reported_apart_by_what_is_in_them(tmp_path):
+    contents = {
+        "layer": ["python/shared_utils/__init__.py"],
+        "functions": ["handlers/__init__.py", "handlers/audio.py", "broadcast/store.py"],
+        "other": ["index.html"],
+    }
+    for name, files in contents.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for file in files:
+                archive.writestr(file, "")
+    (tmp_path / "text").write_text("no zip")
+    assembly = Assembly("Stack", {}, {name: tmp_path / name for name in [*contents, "text"]})
 
-
-def test_code_holds_the_packages_that_the_app_deploys(sources):
-    archive = zipfile.ZipFile(BytesIO(zip_code(sources, ["handlers", "broadcast"])))
-
-    assert archive.namelist() == ["broadcast/rules.py", "handlers/audio.py"]
-    assert archive.read("handlers/audio.py") == b"handlers/audio.py"
-
-
-def test_same_code_gives_the_same_bytes(sources):
-    before = zip_code(sources, ["handlers"])
-    (sources / "handlers" / "audio.py").touch()
-
-    assert zip_code(sources, ["handlers"]) == before
-
-
-def test_assets_are_reported_apart_by_what_is_in_them(sources, tmp_path):
-    layer, other = tmp_path / "layer.zip", tmp_path / "other.zip"
-    for path, name in ((layer, "python/shared_utils/__init__.py"), (other, "index.html")):
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(name, "")
-    readme = tmp_path / "readme.txt"
-    readme.write_text("text")
-    assembly = Assembly(
-        "Stack", {}, {"l": layer, "o": other, "r": readme, "c": sources, "t": sources / "tests"}
-    )
-
-    assert assembly.layer_keys == {"l"}
-    assert assembly.code_keys == {"c": ["broadcast", "handlers", "tests"]}
-    assert packed(readme) == b"text"
-    assert zipfile.ZipFile(BytesIO(packed(sources / "tests"))).namelist() == ["test_audio.py"]
+    assert assembly.layer_keys == {"layer"}
+    assert assembly.code_keys == {"functions": ["broadcast", "handlers"]}
 
 
 @pytest.mark.parametrize(

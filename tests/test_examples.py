@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from shared_utils import GROUPS_TABLE
+from wslocal import Emulator
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 HANDLERS = {"chat": "chat.py", "quiz": "quiz.py", "http": "order_api.py"}
@@ -22,13 +25,13 @@ MAX_README_LINES = 10
 slow = pytest.mark.slow
 
 
-def run(*command, cwd):
+def run(*command, cwd, **variables):
     """Return how a command ended, without the settings of this test run."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHON"))}
     return subprocess.run(
         [*map(str, command)],
         cwd=cwd,
-        env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -36,9 +39,9 @@ def run(*command, cwd):
     )
 
 
-def succeed(*command, cwd):
+def succeed(*command, cwd, **variables):
     """Return what a command prints that must succeed."""
-    done = run(*command, cwd=cwd)
+    done = run(*command, cwd=cwd, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -148,6 +151,57 @@ def test_examples_own_tests_pass_as_its_readme_says(python, copies, example):
     printed = succeed(python, "-m", "pytest", "-W", "error", cwd=copies / example)
 
     assert re.search(r"\b[0-9]+ passed in ", printed)
+
+
+PLAY = """
+import json, sys
+from shared_utils.testing import FakeConnections, FakeContext, disconnect_event, message_event
+
+sys.path[:0] = ["chat", "quiz", "http"]
+import chat, order_api, quiz
+
+posts = chat.handler.connections = quiz.handler.connections = FakeConnections()
+
+def send(module, sender, **message):
+    assert module.handler(message_event(message, sender), FakeContext()) == {"statusCode": 200}
+    return posts.sent[-1][1]
+
+for name in ("ada", "grace"):
+    send(chat, name, action="joinRoom", roomId="blue", name=name)
+posts.outcomes["grace"] = "gone"
+send(chat, "ada", action="sendChat", roomId="blue", text="Hello")
+members = [*chat.rooms.members("blue")]
+chat.handler(disconnect_event("ada"), FakeContext())
+
+quiz_id = send(quiz, "host", action="createQuiz")["quizId"]
+send(quiz, "ada", action="joinQuiz", quizId=quiz_id, name="Ada")
+send(quiz, "host", action="askQuestion", quizId=quiz_id, text="?", choices=["1", "2"], correct=1)
+answer = send(quiz, "ada", action="answerQuestion", quizId=quiz_id, choice=1)
+
+order_api.orders.add({"orderId": "1", "quantity": 2})
+quantity = int(order_api.orders.get("1")["quantity"])
+found = [members, [*chat.rooms.members("blue")], answer["isCorrect"], quantity]
+print(json.dumps([found, "botocore" in sys.modules]))
+"""
+
+
+@slow
+def test_examples_reach_dynamodb_without_boto3(python, copies):
+    with Emulator() as emulator:
+        client = emulator.client("dynamodb")
+        declared = {name: GROUPS_TABLE[name] for name in ("KeySchema", "AttributeDefinitions")}
+        for table in ("Rooms", "Quizzes"):
+            client.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **declared)
+        client.create_table(
+            TableName="Orders",
+            KeySchema=[{"AttributeName": "orderId", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "orderId", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+        printed = succeed(python, "-W", "error", "-c", PLAY, cwd=copies, **emulator.variables)
+
+    assert json.loads(printed.splitlines()[-1]) == [[["ada"], [], True, 2], False]
 
 
 @slow

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from shared_utils import Groups, Table
 from shared_utils.testing import message_event
 from wslocal import ACCOUNT, REGION, Emulator, LambdaHost, LocalApi, LoopThread
 from wslocal.tests.gateway_system import create_api, create_function, create_role, zip_of
@@ -323,7 +324,15 @@ def test_what_no_route_takes_is_an_error(chat, text):
         assert alan.receive()["code"].startswith("VALIDATION_INVALID_")
 
 
-def test_member_who_went_without_a_word_is_removed(chat, emulator, tables):
+@pytest.fixture
+def rooms(emulator, tables):
+    """Return the groups that the chat keeps."""
+    table = Table(tables["chat"], environ=emulator.variables)
+    yield Groups(table)
+    table.close_sockets()
+
+
+def test_member_who_is_gone_is_in_the_room_no_more(chat, rooms):
     with client(chat) as ada:
         ada.ask("joinRoom", roomId="red", name="Ada")
         with client(chat) as grace:
@@ -331,12 +340,18 @@ def test_member_who_went_without_a_word_is_removed(chat, emulator, tables):
             ada.receive()
         ada.ask("sendChat", roomId="red", text="Are you there?")
 
-    found = emulator.client("dynamodb").query(
-        TableName=tables["chat"],
-        KeyConditionExpression="roomId = :room",
-        ExpressionAttributeValues={":room": {"S": "red"}},
-    )
-    assert [item["name"]["S"] for item in found["Items"]] == ["Ada"]
+        assert list(rooms.members("red").values()) == [{"name": "Ada"}]
+
+
+def test_member_who_disconnects_leaves_all_rooms(chat, rooms):
+    """The gateway calls `$disconnect` after the socket is closed, so this asks until it has."""
+    with client(chat) as ada:
+        ada.ask("joinRoom", roomId="green", name="Ada")
+        ada.ask("joinRoom", roomId="yellow", name="Ada")
+        joined = [len(rooms.members(room)) for room in ("green", "yellow")]
+
+    assert joined == [1, 1]
+    assert any(not rooms.members("green") and not rooms.members("yellow") for _ in range(1000))
 
 
 def test_quiz_plays_a_round(quiz):

@@ -24,6 +24,7 @@ WRONG = {
     18: "int",
     26: "volumLevel",
     34: "Middleware",
+    45: "ConditionExpresion",
 }
 USE = """\
 from shared_utils import ErrorCode, SetVolume, StructuredLogger, format_error_response
@@ -68,6 +69,10 @@ def no_room(error: KeyError, request: Request[Any]) -> dict[str, str]:
 @handler.on_failure
 def report(error: BaseException, request: Request[Any]) -> None:
     print(error, request.connection_id)
+table = shared_utils.Table("Things")
+found: dict[str, Any] = table.get_item(Key={"id": "a"}, ConsistentRead=True, timeout_seconds=0.2)
+table.put_item(Item={"id": "a"}, ConditionExpresion="x")
+table.transact_write_items(TransactItems=[{"Put": {"Item": {"id": "a"}}}])
 """
 EVERY_NAME = "from shared_utils import (\n" + "".join(
     f"    {name} as {name},\n" for name in shared_utils.__all__

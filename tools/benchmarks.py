@@ -8,14 +8,22 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from environments import ROOT, Python, ensure, probe
+from environments import ROOT, Python, ensure, find_pythons, probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Debian's build is 15 to 30 % faster per operation than one without profile-guided optimisation,
 # so a ratio has to hold on both.
 SYSTEM_PYTHON = "/usr/bin/python3.11"
-# They measure the whole local system, which is in .venv/dev alone, and have no peers.
-OF_THE_SYSTEM = {"handler_cold_start", "local_load"}
+# It measures the whole local system, which is in .venv/dev alone, and has no peers.
+OF_THE_SYSTEM = {"local_load"}
+# They need the emulator, which is in .venv/dev.
+WITH_EMULATOR = {"dynamodb", "handler_cold_start"}
+# They are also measured on the newest Python: a peer wants 3.12.
+ON_NEWEST = {"dynamodb"}
 
 
 def main() -> int:
@@ -23,8 +31,8 @@ def main() -> int:
     scripts = pick(sys.argv[1:])
     failed = [
         f"{script.stem} on {python.version}"
-        for python, interpreter in environments()
-        for script in scripts
+        for python, interpreter, measured in environments(scripts)
+        for script in measured
         if run(script, python, interpreter) != 0
     ]
     print(f"\nfailed: {', '.join(failed)}" if failed else "\nall benchmarks ended well")
@@ -44,15 +52,21 @@ def pick(names: list[str]) -> list[Path]:
     return [found[name] for name in names or found]
 
 
-def environments() -> list[tuple[Python, str]]:
-    """Return each Python to measure on, with the interpreter that has the peers."""
-    here, system = probe(sys.executable), probe(SYSTEM_PYTHON)
+def environments(scripts: list[Path]) -> Iterator[tuple[Python, str, list[Path]]]:
+    """Yield each Python to measure on, the interpreter that has the peers, and what runs there."""
+    here = probe(sys.executable)
     if here is None:
         sys.exit(f"{sys.executable} cannot make virtual environments: install its venv package")
-    made = [(here, ensure(f"bench-{here.version}", here, lock="bench"))]
-    if system and system.version != here.version:
-        made.append((system, ensure(f"bench-{system.version}", system, lock="bench")))
-    return made
+    if any(script.stem in WITH_EMULATOR for script in scripts):
+        ensure("dev", here)
+    plan = [(here, scripts), (probe(SYSTEM_PYTHON), scripts)]
+    found = find_pythons()
+    plan.append((found[max(found)], [script for script in scripts if script.stem in ON_NEWEST]))
+    made = set()
+    for python, measured in plan:
+        if python and measured and python.version not in made:
+            made.add(python.version)
+            yield python, ensure(f"bench-{python.version}", python, lock="bench"), measured
 
 
 def run(script: Path, python: Python, interpreter: str) -> int:

@@ -30,7 +30,10 @@ FOLDERS = {
     "local": ("local",),
     "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
-    "tools": ("tools", "audio_protocol", "documents", "environments", "page_protocol", "run_tests"),
+    "tools": (
+        *("tools", "audio_protocol", "documents", "environments", "page_protocol"),
+        *("planted_secrets", "run_tests"),
+    ),
     "benchmarks": ("stacks",),
     "examples": (
         "chat",

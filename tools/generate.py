@@ -1,9 +1,10 @@
 """Writes the files in git that are derived from the layer's declared names; `--check` only compares.
 
 These are the package's table of names, loaded on first use, its stub for type checkers, the
-protocol's references for people and its facts and types for the page, and the picture and tables of
-docs/architecture.md, docs/scale.md and the READMEs. `--docs FOLDER` writes the protocol's other documents,
-which are not in git: AsyncAPI document, JSON Schemas, examples, TypeScript types.
+protocol's references for people and its facts and types for the page, what log lines hide
+(docs/redaction.md), and the picture and tables of docs/architecture.md, docs/scale.md and the READMEs.
+`--docs FOLDER` writes the protocol's other documents, which are not in git: AsyncAPI document, JSON
+Schemas, examples, TypeScript types.
 """
 
 from __future__ import annotations
@@ -62,11 +63,13 @@ def wanted_files() -> dict[Path, str]:
     from audio_protocol import documents as protocol
     from documents import documents
     from page_protocol import page_files
+    from planted_secrets import document as redaction
 
     references = {name: text for name, text in protocol().items() if name.endswith(".md")}
     return {
         package: package_with_table(package.read_text(), names),
         PACKAGE / "__init__.pyi": stub(names),
+        ROOT / "docs/redaction.md": redaction(),
         **documents(),
         **{ROOT / "docs/protocol" / name: text for name, text in references.items()},
         **{ROOT / "web/protocol" / name: text for name, text in page_files().items()},

@@ -6,37 +6,52 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from shared_utils.testing import CapturedLines, FakeConnections, FakeContext, message_event
+from shared_utils import Request
+from shared_utils.testing import (
+    CapturedLines,
+    FakeConnections,
+    FakeContext,
+    disconnect_event,
+    message_event,
+)
 
 import chat
 
-NamesByRoom = dict[str, dict[str, str]]
+Members = dict[str, dict[str, Any]]
 Send = Callable[..., dict[str, Any]]
 
 
 class RoomsInMemory:
-    """What `Rooms` is to the chat, in a dictionary."""
+    """What `Groups` is to the chat, in a dictionary."""
 
-    def __init__(self, rooms: NamesByRoom) -> None:
+    def __init__(self, rooms: dict[str, Members]) -> None:
         self._rooms = rooms
 
-    def members(self, room_id: str) -> dict[str, str]:
-        """Return the members' names by connection id."""
-        return dict(self._rooms.get(room_id, {}))
+    def members(self, group: str) -> Members:
+        """Return each member's info by connection id."""
+        return dict(self._rooms.get(group, {}))
 
-    def add(self, room_id: str, connection_id: str, name: str) -> None:
-        """Add a member, or change its name."""
-        self._rooms.setdefault(room_id, {})[connection_id] = name
+    def join(self, group: str, connection_id: str, *, info: dict[str, Any]) -> None:
+        """Add a member, or change its info."""
+        self._rooms.setdefault(group, {})[connection_id] = info
 
-    def remove(self, room_id: str, connection_id: str) -> None:
-        """Remove a member, if it is one."""
-        self._rooms.get(room_id, {}).pop(connection_id, None)
+    def leave(self, connection_id: str, group: str | None = None) -> None:
+        """Remove a member of a room, or of all."""
+        for one in [group] if group else self._rooms:
+            self._rooms.get(one, {}).pop(connection_id, None)
+
+    def broadcast(
+        self, group: str, message: object, sender: Request[Any], *, exclude: list[str]
+    ) -> None:
+        """Send to the members but `exclude`, and remove who is gone."""
+        for gone in sender.broadcast(self.members(group).keys() - {*exclude}, message).gone:
+            self.leave(gone, group)
 
 
 @pytest.fixture
-def rooms(monkeypatch: pytest.MonkeyPatch) -> NamesByRoom:
+def rooms(monkeypatch: pytest.MonkeyPatch) -> dict[str, Members]:
     """Return the rooms of the chat; Ada and Grace are in the blue one."""
-    rooms = {"blue": {"ada=": "Ada", "grace=": "Grace"}}
+    rooms = {"blue": {"ada=": {"name": "Ada"}, "grace=": {"name": "Grace"}}}
     monkeypatch.setattr(chat, "rooms", RoomsInMemory(rooms))
     return rooms
 
@@ -59,32 +74,42 @@ def send(
 
 
 def test_who_joins_is_in_the_room(
-    rooms: NamesByRoom, send: Send, connections: FakeConnections
+    rooms: dict[str, Members], send: Send, connections: FakeConnections
 ) -> None:
     result = send("alan=", "joinRoom", roomId="blue", name="Alan", requestId="client-1")
 
     reply = connections.sent[-1][1]
     assert result == {"statusCode": 200}
-    assert rooms["blue"]["alan="] == "Alan"
+    assert rooms["blue"]["alan="] == {"name": "Alan"}
     assert {name for name, _ in connections.sent} == {"ada=", "grace=", "alan="}
     assert reply["requestId"] == "client-1"
     assert reply["members"][-1] == {"connectionId": "alan=", "name": "Alan"}
 
 
 def test_who_leaves_is_not_in_the_room(
-    rooms: NamesByRoom, send: Send, connections: FakeConnections
+    rooms: dict[str, Members], send: Send, connections: FakeConnections
 ) -> None:
     send("grace=", "leaveRoom", roomId="blue")
 
-    assert rooms["blue"] == {"ada=": "Ada"}
+    assert list(rooms["blue"]) == ["ada="]
     assert [(name, message["type"]) for name, message in connections.sent] == [
         ("ada=", "room"),
         ("grace=", "room"),
     ]
 
 
+def test_who_disconnects_is_in_no_room(
+    rooms: dict[str, Members], lambda_context: FakeContext, log_lines: CapturedLines
+) -> None:
+    rooms["red"] = {"grace=": {"name": "Grace"}}
+
+    chat.handler(disconnect_event("grace="), lambda_context)
+
+    assert {room: list(members) for room, members in rooms.items()} == {"blue": ["ada="], "red": []}
+
+
 def test_message_reaches_the_others_and_is_the_reply(
-    rooms: NamesByRoom, send: Send, connections: FakeConnections
+    rooms: dict[str, Members], send: Send, connections: FakeConnections
 ) -> None:
     send("ada=", "sendChat", roomId="blue", text="Hello", mentions=["Grace"], requestId="client-2")
 
@@ -96,19 +121,19 @@ def test_message_reaches_the_others_and_is_the_reply(
 
 
 def test_member_whose_connection_is_gone_is_removed(
-    rooms: NamesByRoom, send: Send, monkeypatch: pytest.MonkeyPatch
+    rooms: dict[str, Members], send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat.handler, "connections", FakeConnections({"grace=": "gone"}))
 
     send("ada=", "sendChat", roomId="blue", text="Hello")
 
-    assert rooms["blue"] == {"ada=": "Ada"}
+    assert list(rooms["blue"]) == ["ada="]
 
 
 def test_room_that_is_full_is_refused(
-    rooms: NamesByRoom, send: Send, connections: FakeConnections
+    rooms: dict[str, Members], send: Send, connections: FakeConnections
 ) -> None:
-    rooms["full"] = {f"member-{number}=": "Somebody" for number in range(chat.MAX_MEMBERS)}
+    rooms["full"] = {f"{n}=": {"name": "Somebody"} for n in range(chat.MAX_MEMBERS)}
 
     assert send("ada=", "joinRoom", roomId="full", name="Ada") == {"statusCode": 409}
     assert connections.sent[0][1]["code"] == "ROOM_FULL"
@@ -126,7 +151,7 @@ def test_room_that_is_full_is_refused(
     ],
 )
 def test_what_cannot_be_done_is_refused(
-    rooms: NamesByRoom,
+    rooms: dict[str, Members],
     send: Send,
     connections: FakeConnections,
     log_lines: CapturedLines,
@@ -140,7 +165,7 @@ def test_what_cannot_be_done_is_refused(
 
 
 def test_those_who_join_are_counted(
-    rooms: NamesByRoom, send: Send, log_lines: CapturedLines
+    rooms: dict[str, Members], send: Send, log_lines: CapturedLines
 ) -> None:
     send("alan=", "joinRoom", roomId="blue", name="Alan")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from shared_utils import ApplicationError, ErrorCodeBase, get_table_name
+from shared_utils import ApplicationError, ErrorCodeBase, Table, get_table_name
 
 
 class OrderCode(ErrorCodeBase):
@@ -18,10 +18,8 @@ class Orders:
     """All orders."""
 
     @cached_property
-    def _table(self) -> Any:
-        import boto3  # type: ignore  # its types are in boto3-stubs
-
-        return boto3.resource("dynamodb").Table(get_table_name("ORDERS_TABLE_NAME", "Orders"))
+    def _table(self) -> Table:
+        return Table(get_table_name("ORDERS_TABLE_NAME", "Orders"))
 
     def add(self, order: dict[str, Any]) -> None:
         """Keep an order."""

@@ -61,20 +61,20 @@ async def join_quiz(request: Request[messages.JoinQuiz]) -> ServerMessage:
 
 @handler.route(messages.AskQuestion, role="host")
 async def ask_question(request: Request[messages.AskQuestion]) -> ServerMessage:
-    """Send the host's question to all players, and remove those who are gone."""
+    """Send the host's question to all players."""
     asked = request.message
-    quiz = await to_thread(quizzes.ask, asked.quizId, asked.correct)
+    await to_thread(quizzes.ask, asked.quizId, asked.correct)
     question = messages.QuestionMessage(quizId=asked.quizId, text=asked.text, choices=asked.choices)
-    result = await to_thread(request.broadcast, quiz.players, question)
-    await to_thread(quizzes.remove_players, asked.quizId, result.gone)
+    await to_thread(quizzes.send, asked.quizId, question, request, [request.connection_id])
     return question
 
 
 @handler.route(messages.AnswerQuestion, role="player")
 async def answer_question(request: Request[messages.AnswerQuestion]) -> ServerMessage:
-    """Count a player's answer; the last one of a question brings the scores to all."""
+    """Count a player's answer; the last one of those who are connected brings the scores to all."""
     choice = request.message.choice
     quiz = await to_thread(quizzes.count_answer, request.caller, request.connection_id, choice)
-    if quiz.is_answered:
-        await to_thread(request.broadcast, quiz.everybody, quiz.scores())
+    connected = await to_thread(quizzes.connected, quiz.quiz_id)
+    if quiz.is_answered_by(connected):
+        await to_thread(quizzes.send, quiz.quiz_id, quiz.scores_of(connected), request)
     return messages.AnswerCheckedMessage(quizId=quiz.quiz_id, isCorrect=quiz.is_correct(choice))

@@ -1,12 +1,13 @@
-"""The quizzes in DynamoDB: a table with the key `quizId`, an item for each quiz."""
+"""The quizzes in DynamoDB: an item for each in the table that says who is connected to it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Container, Iterable
 from functools import cached_property
 from typing import Any
 
-from shared_utils import get_table_name
+from shared_utils import ConditionFailed, Groups, Request, ServerMessage, Table, get_table_name
 
 from quiz_messages import Score, ScoresMessage
 
@@ -52,41 +53,41 @@ class Quiz:
         """Return whether a choice is right."""
         return choice == self.correct
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether all players have answered the last question."""
-        return all(player["answered"] == self.question for player in self.players.values())
+    def is_answered_by(self, connected: Container[str]) -> bool:
+        """Return whether all players who are connected have answered the last question."""
+        return all(one["answered"] == self.question for one in self._players(connected))
 
-    @property
-    def everybody(self) -> list[str]:
-        """The connection ids of host and players."""
-        return [self.host_id, *self.players]
-
-    def scores(self) -> ScoresMessage:
-        """Return the players' points, the best first."""
-        players = sorted(self.players.values(), key=lambda player: -player["points"])
+    def scores_of(self, connected: Container[str]) -> ScoresMessage:
+        """Return the points of the players who are connected, the best first."""
+        players = sorted(self._players(connected), key=lambda player: -player["points"])
         scores = [Score(name=player["name"], points=player["points"]) for player in players]
         return ScoresMessage(quizId=self.quiz_id, scores=scores)
+
+    def _players(self, connected: Container[str]) -> list[dict[str, Any]]:
+        return [player for key, player in self.players.items() if key in connected]
 
 
 class Quizzes:
     """All quizzes; each change is one conditional write, so that none is lost."""
 
-    @cached_property
-    def _table(self) -> Any:
-        import boto3  # type: ignore  # its types are in boto3-stubs
+    def __init__(self) -> None:
+        self._table_name = get_table_name("QUIZZES_TABLE_NAME", "Quizzes")
+        self._groups = Groups(self._table_name)
 
-        return boto3.resource("dynamodb").Table(get_table_name("QUIZZES_TABLE_NAME", "Quizzes"))
+    @cached_property
+    def _table(self) -> Table:
+        return Table(self._table_name)
 
     def create(self, quiz_id: str, host_id: str) -> None:
         """Add a quiz without players."""
         expires_at = int(time.time()) + CONNECTION_SECONDS
         item = {"quizId": quiz_id, "hostId": host_id, "expiresAt": expires_at, "players": {}}
-        self._table.put_item(Item={**item, "question": 0, "correct": 0})
+        self._table.put_item(Item={**_key(quiz_id), **item, "question": 0, "correct": 0})
+        self._groups.join(quiz_id, host_id, CONNECTION_SECONDS)
 
     def get(self, quiz_id: str) -> Quiz:
         """Return a quiz."""
-        answer = self._table.get_item(Key={"quizId": quiz_id}, ConsistentRead=True)
+        answer = self._table.get_item(Key=_key(quiz_id), ConsistentRead=True)
         if "Item" not in answer:
             raise QuizNotFoundError
         return Quiz(answer["Item"])
@@ -94,7 +95,7 @@ class Quizzes:
     def add_player(self, quiz_id: str, connection_id: str, name: str) -> Quiz:
         """Add a player, if it is none yet."""
         player = {"name": name, "points": 0, "answered": 0}
-        return self._update(
+        quiz = self._update(
             quiz_id,
             QuizNotFoundError,
             UpdateExpression="SET players.#id = if_not_exists(players.#id, :player)",
@@ -102,18 +103,22 @@ class Quizzes:
             ExpressionAttributeNames={"#id": connection_id},
             ExpressionAttributeValues={":player": player},
         )
+        self._groups.join(quiz_id, connection_id, CONNECTION_SECONDS)
+        return quiz
 
-    def remove_players(self, quiz_id: str, connection_ids: list[str]) -> None:
-        """Remove players."""
-        names = {f"#{place}": one for place, one in enumerate(connection_ids)}
-        if names:
-            self._update(
-                quiz_id,
-                QuizNotFoundError,
-                UpdateExpression="REMOVE " + ", ".join(f"players.{name}" for name in names),
-                ConditionExpression="attribute_exists(quizId)",
-                ExpressionAttributeNames=names,
-            )
+    def connected(self, quiz_id: str) -> Container[str]:
+        """Return the connection ids of host and players who are connected, as far as is known."""
+        return self._groups.members(quiz_id)
+
+    def send(
+        self,
+        quiz_id: str,
+        message: ServerMessage,
+        request: Request[Any],
+        exclude: Iterable[str] = (),
+    ) -> None:
+        """Send a message to host and players; who is gone is not connected from now on."""
+        self._groups.broadcast(quiz_id, message, request, exclude=exclude)
 
     def ask(self, quiz_id: str, correct: int) -> Quiz:
         """Begin the next question."""
@@ -142,12 +147,16 @@ class Quizzes:
             },
         )
 
-    def _update(self, quiz_id: str, refusal: type[QuizError], **expressions: object) -> Quiz:
+    def _update(self, quiz_id: str, refusal: type[QuizError], **expressions: Any) -> Quiz:
         """Return a quiz after a change of it; raise `refusal` if the condition is not met."""
         try:
             answer = self._table.update_item(
-                Key={"quizId": quiz_id}, ReturnValues="ALL_NEW", **expressions
+                Key=_key(quiz_id), ReturnValues="ALL_NEW", **expressions
             )
-        except self._table.meta.client.exceptions.ConditionalCheckFailedException as error:
+        except ConditionFailed as error:
             raise refusal from error
         return Quiz(answer["Attributes"])
+
+
+def _key(quiz_id: str) -> dict[str, str]:
+    return {"pk": f"quiz#{quiz_id}", "sk": "quiz"}

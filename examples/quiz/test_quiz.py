@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from shared_utils import Request
 from shared_utils.testing import CapturedLines, FakeConnections, FakeContext, message_event
 
 import quiz
@@ -22,11 +23,13 @@ class QuizzesInMemory:
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
+        self.connected_ids: list[str] = []
 
     def create(self, quiz_id: str, host_id: str) -> None:
         """Add a quiz without players."""
         item = {"quizId": quiz_id, "hostId": host_id, "players": {}, "question": 0, "correct": 0}
         self.items[quiz_id] = item
+        self.connected_ids.append(host_id)
 
     def get(self, quiz_id: str) -> Quiz:
         """Return a quiz."""
@@ -38,12 +41,20 @@ class QuizzesInMemory:
         """Add a player, if it is none yet."""
         player = {"name": name, "points": 0, "answered": 0}
         self.get(quiz_id).players.setdefault(connection_id, player)
+        self.connected_ids.append(connection_id)
         return self.get(quiz_id)
 
-    def remove_players(self, quiz_id: str, connection_ids: list[str]) -> None:
-        """Remove players."""
-        for connection_id in connection_ids:
-            del self.items[quiz_id]["players"][connection_id]
+    def connected(self, quiz_id: str) -> list[str]:
+        """Return the connection ids of host and players who are connected."""
+        return list(self.connected_ids)
+
+    def send(
+        self, quiz_id: str, message: object, request: Request[Any], exclude: tuple[str, ...] = ()
+    ) -> None:
+        """Send a message to host and players; who is gone is not connected from now on."""
+        others = [one for one in self.connected_ids if one not in exclude]
+        for gone in request.broadcast(others, message).gone:
+            self.connected_ids.remove(gone)
 
     def ask(self, quiz_id: str, correct: int) -> Quiz:
         """Begin the next question."""
@@ -114,14 +125,16 @@ def test_question_reaches_the_players_without_the_right_choice(
     assert "correct" not in connections.sent[0][1]
 
 
-def test_player_who_is_gone_is_removed(
-    send: Send, quizzes: QuizzesInMemory, monkeypatch: pytest.MonkeyPatch
+def test_player_who_is_gone_does_not_keep_the_scores_back(
+    send: Send, connections: FakeConnections
 ) -> None:
-    monkeypatch.setattr(quiz.handler, "connections", FakeConnections({"alan=": "gone"}))
+    connections.outcomes["alan="] = "gone"
 
     send("host=", "askQuestion", quizId=ID, **QUESTION)
+    send("ada=", "answerQuestion", quizId=ID, choice=1)
 
-    assert list(quizzes.get(ID).players) == ["ada="]
+    scores = [message["scores"] for _, message in connections.sent if message["type"] == "scores"]
+    assert scores == [[{"name": "Ada", "points": 1}]] * 2  # to the host and to Ada
 
 
 def test_last_answer_brings_the_scores_to_all(send: Send, connections: FakeConnections) -> None:

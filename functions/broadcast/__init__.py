@@ -1,1 +1,1 @@
-"""The rules of a broadcast. Nothing here knows an event of API Gateway; `store` alone knows the AWS SDK."""
+"""The rules of a broadcast. Nothing here knows an event of API Gateway; `tables` alone calls DynamoDB."""

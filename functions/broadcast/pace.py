@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+
+from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class TokenBuckets:
         return left
 
 
-@dataclass(frozen=True, slots=True)
-class PaceDecision:
+class PaceDecision(Value):
     """What to do with a message: take it or not, warn its sender, close the connection."""
 
     allowed: bool

@@ -7,10 +7,11 @@ them from speech takes longer than a chunk may take here.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 
 from shared_utils.validators import assess_pcm16_quality
 from shared_utils.websocket_messages import AudioQualityWarningMessage
+
+from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(Value):
     """What one chunk sounds like; `full_scale_share` of its samples are at full scale."""
 
     is_silent: bool
@@ -48,8 +48,7 @@ class Sound:
     full_scale_share: float
 
 
-@dataclass(frozen=True, slots=True)
-class SpeakerHistory:
+class SpeakerHistory(Value):
     """What was heard of a speaker lately; times in seconds of any clock."""
 
     silent_chunks: int = 0
@@ -87,22 +86,22 @@ def follow(
     if due is None or now - dict(history.warned_of).get(due[0], -1e9) < _SECONDS_BETWEEN_WARNINGS:
         return history, None
     warned_of = {**dict(history.warned_of), due[0]: now}
-    return replace(history, clipped_chunks=0, warned_of=tuple(warned_of.items())), due
+    return history.replace(clipped_chunks=0, warned_of=tuple(warned_of.items())), due
 
 
 def _with_silence(history: SpeakerHistory, sound: Sound, now: float) -> SpeakerHistory:
     if not sound.is_silent:
-        return replace(history, silent_chunks=0) if history.silent_chunks else history
+        return history.replace(silent_chunks=0) if history.silent_chunks else history
     since = history.silent_since if history.silent_chunks else now
-    return replace(history, silent_chunks=history.silent_chunks + 1, silent_since=since)
+    return history.replace(silent_chunks=history.silent_chunks + 1, silent_since=since)
 
 
 def _with_clipping(history: SpeakerHistory, sound: Sound, now: float) -> SpeakerHistory:
     if not sound.is_clipping:
         return history
     if history.clipped_chunks and now - history.clipped_since < _CLIPPED_SECONDS:
-        return replace(history, clipped_chunks=history.clipped_chunks + 1)
-    return replace(history, clipped_chunks=1, clipped_since=now)
+        return history.replace(clipped_chunks=history.clipped_chunks + 1)
+    return history.replace(clipped_chunks=1, clipped_since=now)
 
 
 class QualityWatch:

@@ -1,47 +1,46 @@
-"""What was looked up a short time ago, so that it need not be looked up again."""
+"""Sessions that were looked up a short time ago, so that they need not be looked up again."""
 
 from __future__ import annotations
 
 import time
-from typing import Generic, TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Recent"]
+    from .sessions import Session
 
-V = TypeVar("V")
+__all__ = ["RecentSessions"]
 
 _MAX_ENTRIES = 1000
 
 
-class Recent(Generic[V]):
-    """Values by key, each for `seconds`; the one that was put first goes when there are too many."""
+class RecentSessions:
+    """Sessions by key, each for `seconds`; the one that was put first goes when there are too many."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._entries: dict[str, tuple[float, V]] = {}
+        self._entries: dict[str, tuple[float, Session]] = {}
 
-    def get(self, key: str) -> V | None:
-        """Return the value, None if there is none or it is too old."""
-        then, value = self._entries.get(key, (0.0, None))
-        return value if value is not None and self._clock() - then < self._seconds else None
+    def get(self, key: str) -> Session | None:
+        """Return the session, None if there is none or it is too old."""
+        then, session = self._entries.get(key, (0.0, None))
+        return session if session and self._clock() - then < self._seconds else None
 
-    def last(self, key: str) -> V | None:
-        """Return the value, however old it is."""
+    def last(self, key: str) -> Session | None:
+        """Return the session, however old it is."""
         entry = self._entries.get(key)
         return None if entry is None else entry[1]
 
-    def put(self, key: str, value: V) -> None:
-        """Remember a value from now on."""
+    def put(self, key: str, session: Session) -> None:
+        """Remember a session from now on."""
         self._entries.pop(key, None)
-        self._entries[key] = (self._clock(), value)
+        self._entries[key] = (self._clock(), session)
         if len(self._entries) > _MAX_ENTRIES:
             self._entries.pop(next(iter(self._entries)), None)
 
-    def replace(self, key: str, value: V) -> None:
-        """Put another value in the place of one that is remembered; it grows old as that one would."""
+    def replace(self, key: str, session: Session) -> None:
+        """Put another session in the place of one that is remembered; it grows old as that one would."""
         if entry := self._entries.get(key):
-            self._entries[key] = (entry[0], value)
+            self._entries[key] = (entry[0], session)

@@ -6,7 +6,6 @@ a refresh the participant is on another connection and keeps the id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
@@ -20,6 +19,8 @@ from shared_utils.websocket_messages import (
     SessionJoinedMessage,
     SessionStatusMessage,
 )
+
+from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ ACTIVE, ENDED = "active", "ended"
 _NOTABLE_STEP = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Value):
     """A listener and the connection; no audio is sent to a listener who has paused playback."""
 
     connection_id: str
@@ -65,8 +65,7 @@ class Listener:
     is_paused: bool = False
 
 
-@dataclass(frozen=True)  # without slots: what is worked out of the listeners is kept
-class Session:
+class Session(Value):
     """A session; `listeners` by participant id, times in milliseconds since the epoch.
 
     `speaker_gone_at` is there while the speaker has no connection.
@@ -86,7 +85,7 @@ class Session:
     max_buffer_timeout: float = 5.0
     status: str = ACTIVE
     listener_count: int = 0
-    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    listeners: Mapping[str, Listener] = {}
     speaker_gone_at: int | None = None
 
     @cached_property
@@ -115,8 +114,7 @@ class Session:
         return "paused" if self.state.isPaused else "muted" if self.state.isMuted else None
 
 
-@dataclass(frozen=True, slots=True)
-class Participant:
+class Participant(Value):
     """A connection that has a session; times in milliseconds. `language` is a listener's."""
 
     connection_id: str
@@ -132,16 +130,14 @@ class Participant:
     refresh_asked_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(Value):
     """A participant whose connection is gone; `session` is there if it has one listener less now."""
 
     participant: Participant
     session: Session | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reattached:
+class Reattached(Value):
     """A participant on a new connection: the session after it, and the connection that was left, if any.
 
     `is_back`: the listener had been removed and is counted again.
@@ -178,7 +174,7 @@ def without(session: Session, connection_ids: Collection[str]) -> Session:
         for participant_id, listener in session.listeners.items()
         if listener.connection_id not in connection_ids
     }
-    return replace(session, listeners=listeners)
+    return session.replace(listeners=listeners)
 
 
 # --- what is refused

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.validators import ValidationError, validate_language_code
+
+from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ CONNECTION_MINUTES = 120
 MAX_LISTENERS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastSettings:
+class BroadcastSettings(Value):
     """The limits of a broadcast; `supported_languages` and `allowed_origins` are empty for any."""
 
     session_hours: float = 2.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
 
 from shared_utils.websocket_messages import (
@@ -14,6 +13,7 @@ from shared_utils.websocket_messages import (
 )
 
 from .settings import CONNECTION_MINUTES
+from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ SPEAKER_GRACE_SECONDS = 60
 _MINUTE_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class DueTasks:
+class DueTasks(Value):
     """What is due for a connection. An idle one is closed, and needs no warning."""
 
     close: bool = False

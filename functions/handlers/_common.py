@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 
 from broadcast.pace import Pace
 from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
@@ -17,11 +18,12 @@ from shared_utils import (
     WebSocketHandler,
     bind_context,
     configure_lambda_logging,
+    get_structured_logger,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Protocol
 
     from broadcast.sessions import Reattached, Session
@@ -40,12 +42,22 @@ if TYPE_CHECKING:
         def send(self, connection_id: str, message: Any, /) -> Outcome: ...
 
 
-__all__ = ["MAX_REMOVALS", "SUBPROTOCOL", "BroadcastApp", "count_failures"]
+__all__ = ["MAX_REMOVALS", "SUBPROTOCOL", "BroadcastApp", "count_failures", "starting"]
 
 SUBPROTOCOL = "websocket-audio.v1"
 
 # To remove a participant takes two writes, and the sender waits for them; the next message removes more.
 MAX_REMOVALS = 5
+
+
+@contextmanager
+def starting(name: str) -> Iterator[None]:
+    """Write what keeps a function from starting, with its causes: the runtime shows the last one only."""
+    try:
+        yield
+    except Exception as error:
+        get_structured_logger(name).error("The function cannot start", error=error)
+        raise
 
 
 class BroadcastApp:
@@ -59,7 +71,7 @@ class BroadcastApp:
         sampled: Mapping[str, int] | None = None,
         warm: bool = True,
     ) -> None:
-        configure_lambda_logging()  # the SDK's lines as ours, and of those only its warnings
+        configure_lambda_logging()  # other libraries' lines as ours
         self.settings = BroadcastSettings.read(os.environ)
         check_tables(os.environ)
         self.pace = Pace(self.settings.control_messages_per_second)

@@ -11,12 +11,12 @@ import time
 
 from broadcast.pace import Pace
 from broadcast.quality import QualityWatch
-from broadcast.recent import Recent
+from broadcast.recent import RecentSessions
 from broadcast.sessions import check_is_open, check_same_session, without
 from shared_utils import SPEAKER, AudioMessage, ErrorCode, SendAudio, bind_context, error_code_of
 from shared_utils import validate_audio_alignment as check_alignment
 
-from ._common import MAX_REMOVALS, BroadcastApp, count_failures
+from ._common import MAX_REMOVALS, BroadcastApp, count_failures, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ def identify_speaker(request: Request[SendAudio]) -> str:
     return SPEAKER
 
 
-app = BroadcastApp("AudioHandler", role_of=identify_speaker, sampled={"sendAudio": 100})
+with starting("AudioHandler"):
+    app = BroadcastApp("AudioHandler", role_of=identify_speaker, sampled={"sendAudio": 100})
 app.pace = Pace(app.settings.audio_chunks_per_second)
 handler = app.handler
-sessions: Recent[Session] = Recent(FRESH_SECONDS)  # by the speaker's connection
+sessions = RecentSessions(FRESH_SECONDS)  # by the speaker's connection
 watch = QualityWatch()
 
 

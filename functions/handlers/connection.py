@@ -6,7 +6,7 @@ import shared_utils as su
 from broadcast.sessions import control_message
 from shared_utils import ApplicationError, ErrorCode, Heartbeat, RefreshConnection
 
-from ._common import SUBPROTOCOL, BroadcastApp
+from ._common import SUBPROTOCOL, BroadcastApp, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from shared_utils import Request
 
 # The first event of an environment is mostly a `$connect`, which needs no store.
-app = BroadcastApp("ConnectionHandler", warm=False)
+with starting("ConnectionHandler"):
+    app = BroadcastApp("ConnectionHandler", warm=False)
 handler = app.handler
 if not app.settings.allowed_origins:
     handler.logger.warning("ALLOWED_ORIGINS is empty: pages of any origin may connect")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shared_utils as su
 
-from ._common import BroadcastApp
+from ._common import BroadcastApp, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     M = TypeVar("M", bound=su.ServerMessage)
 
-app = BroadcastApp("ControlHandler")
+with starting("ControlHandler"):
+    app = BroadcastApp("ControlHandler")
 handler = app.handler
 
 

@@ -29,7 +29,7 @@ from broadcast.upkeep import (
     why_over,
 )
 
-from ._common import BroadcastApp, count_failures
+from ._common import BroadcastApp, count_failures, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ RESERVE_SECONDS = 5.0
 # A task is mostly waiting for answers.
 WORKERS = 16
 
-app = BroadcastApp("Housekeeping")
+with starting("Housekeeping"):
+    app = BroadcastApp("Housekeeping")
+    connections = su.Connections()
+    next_url = client_url(os.environ["API_GATEWAY_ENDPOINT"])
 store, logger, metrics = app.store, app.handler.logger, app.metrics
-connections = su.Connections()
-next_url = client_url(os.environ["API_GATEWAY_ENDPOINT"])
 
 
 @su.invocation
@@ -60,7 +61,9 @@ def handler(event: object, context: Any) -> dict[str, int]:
         try:
             return do_all(list_tasks(ends), ends)
         except Exception as error:
-            metrics.emit_lambda_error("Housekeeping", type(error).__name__)
+            failures = error.exceptions if isinstance(error, ExceptionGroup) else [error]
+            for kind in sorted({type(failure).__name__ for failure in failures}):
+                metrics.emit_lambda_error("Housekeeping", kind)
             raise
 
 
@@ -68,21 +71,21 @@ def list_tasks(ends: float) -> list[Task]:
     """Return what is due, the most urgent first."""
     # Sessions first: a listener is stored as a participant before the session has it, so a listener
     # who is in a session and not among the participants found later is gone.
-    sessions = store.open_sessions(lambda: time.monotonic() < ends)
-    participants = store.open_participants(lambda: time.monotonic() < ends)
+    sessions, are_all_sessions = store.open_sessions(lambda: time.monotonic() < ends)
+    participants, are_all_participants = store.open_participants(lambda: time.monotonic() < ends)
     now_ms = store.now_ms
-    over = {s.session_id: reason for s in sessions.found if (reason := why_over(s, now_ms))}
-    going_on = [s for s in sessions.found if s.session_id not in over]
+    over = {s.session_id: reason for s in sessions if (reason := why_over(s, now_ms))}
+    going_on = [s for s in sessions if s.session_id not in over]
     tasks: list[Task] = [
-        partial(end, s, over[s.session_id]) for s in sessions.found if s.session_id in over
+        partial(end, s, over[s.session_id]) for s in sessions if s.session_id in over
     ]
     ids = {s.session_id for s in going_on}
-    for participant in participants.found:
+    for participant in participants:
         due = due_tasks(participant, now_ms, app.settings)
-        if due.close or (due and (participant.session_id in ids or not sessions.complete)):
+        if due.close or (due and (participant.session_id in ids or not are_all_sessions)):
             tasks.append(partial(do_due_tasks, participant, due))
-    if participants.complete:
-        open_ids = {participant.connection_id for participant in participants.found}
+    if are_all_participants:
+        open_ids = {participant.connection_id for participant in participants}
         tasks += [
             partial(remove_lost_listener, s, participant_id, listener)
             for s in going_on
@@ -102,6 +105,7 @@ def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
             task()
         except Exception as error:  # raised with the others when all is done
             errors.append(error)
+            write_failure(task, error)
         return True
 
     with ThreadPoolExecutor(WORKERS) as workers:
@@ -111,6 +115,18 @@ def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
     if errors:
         raise ExceptionGroup("tasks failed", errors)
     return counts
+
+
+def write_failure(task: Task, error: Exception) -> None:
+    """Write which task failed, for whom, and why; a task of this module is a partial."""
+    about = next(iter(getattr(task, "args", ())), None)
+    logger.error(
+        "Task failed",
+        operation=getattr(getattr(task, "func", task), "__name__", None),
+        error=error,
+        sessionId=getattr(about, "session_id", None),
+        connectionId=getattr(about, "connection_id", None),
+    )
 
 
 def end(session: Session, reason: str) -> None:

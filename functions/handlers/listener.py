@@ -5,13 +5,14 @@ from __future__ import annotations
 import shared_utils as su
 from broadcast.sessions import language_messages
 
-from ._common import BroadcastApp
+from ._common import BroadcastApp, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shared_utils import Request
 
-app = BroadcastApp("ListenerHandler")
+with starting("ListenerHandler"):
+    app = BroadcastApp("ListenerHandler")
 handler = app.handler
 
 

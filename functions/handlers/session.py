@@ -18,7 +18,7 @@ from shared_utils import (
     JoinSession,
 )
 
-from ._common import BroadcastApp
+from ._common import BroadcastApp, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # Ours: with a thousand sessions open, so many in a row are taken once in 10^22 times.
 _DRAWS = 5
 
-app = BroadcastApp("SessionHandler")
+with starting("SessionHandler"):
+    app = BroadcastApp("SessionHandler")
 handler = app.handler
 
 

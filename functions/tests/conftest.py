@@ -15,9 +15,11 @@ import pytest
 
 from broadcast.pace import Pace
 from broadcast.quality import QualityWatch
-from broadcast.recent import Recent
+from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
+from broadcast.tables import Items
 from shared_utils import Outcome
+from shared_utils.dynamodb import Table
 from shared_utils.table_names import TABLES
 from shared_utils.testing import (
     CapturedLines,
@@ -39,6 +41,17 @@ ENVIRONMENT = {
     "RATE_LIMITS_TABLE_NAME": "RateLimits",
     "API_GATEWAY_ENDPOINT": "https://example.execute-api.us-east-1.amazonaws.com/test",
     "AWS_REGION": "us-east-1",
+}
+# By the store's attributes.
+VARIABLES = {
+    "sessions": "SESSIONS_TABLE_NAME",
+    "connections": "CONNECTIONS_TABLE_NAME",
+    "counters": "RATE_LIMITS_TABLE_NAME",
+}
+CREDENTIALS = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
 }
 with mock.patch.dict(os.environ, ENVIRONMENT), capture_lines():
     MODULES = {name: import_module(f"handlers.{name}") for name in HANDLER_NAMES}
@@ -64,21 +77,29 @@ class Clock:
 
 
 class Calls:
-    """A DynamoDB client that lists what was called, as (operation, table's base name)."""
+    """What was called, as (operation, table's base name); all calls raise `failing` if it is set."""
 
-    def __init__(self, client) -> None:
-        self._client = client
-        self.exceptions = client.exceptions
+    def __init__(self) -> None:
         self.made: list[tuple[str, str]] = []
         self.failing: Exception | None = None
 
+
+class ListedTable:
+    """A table whose calls are listed."""
+
+    def __init__(self, name: str, calls: Calls) -> None:
+        self.name = name
+        self._table = Table(name)
+        self._calls = calls
+
     def __getattr__(self, operation):
         def call(**arguments):
-            table = arguments.get("TableName", "several").partition("-")[0]
-            self.made.append((operation, table))
-            if self.failing is not None:
-                raise self.failing
-            return getattr(self._client, operation)(**arguments)
+            several = operation.startswith("transact")
+            table = "several" if several else self.name.partition("-")[0]
+            self._calls.made.append((operation, table))
+            if self._calls.failing is not None:
+                raise self._calls.failing
+            return getattr(self._table, operation)(**arguments)
 
         return call
 
@@ -114,27 +135,27 @@ class System:
 
     CHUNK = CHUNK
 
-    def __init__(self, client, tables, monkeypatch, capsys) -> None:
+    def __init__(self, tables, monkeypatch, capsys) -> None:
         self.tokens: dict[str, str] = {}
         self._lines = CapturedLines()
         self._capsys = capsys
         self.clock = Clock()
-        self.calls = Calls(client)
+        self.calls = Calls()
         self.clients = Clients(self.clock)
         self._monkeypatch = monkeypatch
         for module in MODULES.values():
             store = module.app.store
-            for name in ("sessions_table", "connections_table", "rate_limits_table"):
-                monkeypatch.setattr(store, name, tables[name])
-            monkeypatch.setattr(store, "_client", self.calls)
-            monkeypatch.setattr(store, "_broken_off", {})
+            for name in ("sessions", "connections", "counters"):
+                items: Items = getattr(store, name)
+                monkeypatch.setattr(items, "table", ListedTable(tables[name], self.calls))
+                monkeypatch.setattr(items, "_broken_off", {})
             monkeypatch.setattr(store, "_clock", self.clock)
             monkeypatch.setattr(module.app.handler, "connections", self.clients)
             pace = Pace(module.app.pace.limit, self.clock)
             monkeypatch.setattr(module.app, "pace", pace)
         self.store = MODULES["session"].app.store
         monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
-        monkeypatch.setattr(MODULES["audio"], "sessions", Recent(2.0, self.clock))
+        monkeypatch.setattr(MODULES["audio"], "sessions", RecentSessions(2.0, self.clock))
         monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
 
     def lines(self) -> CapturedLines:
@@ -149,7 +170,7 @@ class System:
     def set(self, handler_name: str, **values) -> None:
         """Change settings of one function."""
         app = MODULES[handler_name].app
-        fields = {name: getattr(app.settings, name) for name in BroadcastSettings.__slots__}
+        fields = {name: getattr(app.settings, name) for name in BroadcastSettings().to_dict()}
         self._monkeypatch.setattr(app, "settings", BroadcastSettings(**{**fields, **values}))
 
     def app(self, name: str):
@@ -223,24 +244,32 @@ class System:
 
 
 @pytest.fixture(scope="session")
-def dynamodb():
-    """Return a client of a real DynamoDB API."""
+def emulator():
+    """Return a real DynamoDB API."""
     with Emulator() as emulator:
-        yield emulator.client("dynamodb")
+        yield emulator
+
+
+@pytest.fixture
+def dynamodb(emulator, monkeypatch):
+    """Return boto3's client of it, which shows what is stored; the functions find it, too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", emulator.endpoint)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return emulator.client("dynamodb")
 
 
 _numbers = itertools.count()
 
 
 @pytest.fixture
-def tables(dynamodb):
+def tables(dynamodb, monkeypatch):
     """Make the tables as they are declared; return their names by the store's attributes."""
     number, names = next(_numbers), {}
-    for table in TABLES.values():
-        attribute = table.variable.lower().removesuffix("_name")
-        if attribute == "translation_cache_table":
-            continue
+    for attribute, variable in VARIABLES.items():
+        [table] = [table for table in TABLES.values() if table.variable == variable]
         names[attribute] = f"{table.base_name}-{number}"
+        monkeypatch.setenv(variable, names[attribute])
         keys = [(table.partition_key, "HASH")]
         indexes = [
             {
@@ -269,11 +298,23 @@ def tables(dynamodb):
 
 
 @pytest.fixture
-def system(dynamodb, tables, monkeypatch, capsys):
-    """Return the whole system. Nothing secret may be in what it writes."""
-    system = System(dynamodb, tables, monkeypatch, capsys)
-    yield system
-    written = str(system.lines())
-    assert CHUNK not in written
-    for token in system.tokens.values():
-        assert token.rpartition(".")[2] not in written
+def make_system(tables, monkeypatch, capsys):
+    """Return a function that returns the whole system, new. Nothing secret may be in what it writes."""
+    made = []
+
+    def make() -> System:
+        made.append(System(tables, monkeypatch, capsys))
+        return made[-1]
+
+    yield make
+    for system in made:
+        written = str(system.lines())
+        assert CHUNK not in written
+        for token in system.tokens.values():
+            assert token.rpartition(".")[2] not in written
+
+
+@pytest.fixture
+def system(make_system):
+    """Return the whole system."""
+    return make_system()

@@ -2,6 +2,8 @@
 
 import pytest
 
+from shared_utils.dynamodb import DynamoDBError
+
 STATE = {"isPaused": False, "isMuted": False, "volume": 1}
 ACTIONS = {
     "pauseBroadcast": ({}, "broadcastPaused", {}, {"isPaused": True}),
@@ -128,16 +130,24 @@ def test_control_is_counted(system):
     assert (failure["ErrorType"], failure["sessionId"]) == ("throttled", session_id)
 
 
-def test_database_that_fails_is_counted_and_said_without_details(system):
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        ("InternalServerError", "INTERNAL_DATABASE_ERROR"),
+        ("TimeoutError", "INTERNAL_DATABASE_ERROR"),
+        ("AccessDeniedException", "INTERNAL_CONFIGURATION_ERROR"),
+        ("ValidationException", "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_database_that_fails_is_counted_and_said_without_details(system, failure, code):
+    """Never as the client's own mistake."""
     system.open()
-    system.calls.failing = RuntimeError("secret host")
+    system.calls.failing = DynamoDBError("UpdateItem", failure, "secret host")
 
     assert system.send("speaker", "pauseBroadcast") == 500
 
     [(_, message)] = system.take()
-    assert message["code"] == "INTERNAL_SERVER_ERROR"
+    assert message["code"] == code
     assert "secret" not in str(message)
     errors = [line for line in system.lines() if "DynamoDBErrors" in line]
-    assert [(line["Operation"], line["ErrorCode"]) for line in errors] == [
-        ("update_item", "RuntimeError")
-    ]
+    assert [(line["Operation"], line["ErrorCode"]) for line in errors] == [("update_item", failure)]

@@ -6,7 +6,7 @@ import pytest
 def later(system, seconds: float) -> None:
     """Let time pass in which everyone sends heartbeats."""
     system.clock.now += seconds
-    found = system.store.open_participants(lambda: True).found
+    found = system.store.open_participants(lambda: True)[0]
     for participant in found:
         system.store.touch(participant.connection_id)
 
@@ -235,7 +235,7 @@ def test_listener_who_was_closed_but_not_counted_out_is_counted_out(system):
 def test_listener_whose_item_is_lost_is_counted_out(system, dynamodb, tables):
     session_id = system.open("ann", "bob")
     key = {"connectionId": {"S": "ann"}}
-    dynamodb.delete_item(TableName=tables["connections_table"], Key=key)
+    dynamodb.delete_item(TableName=tables["connections"], Key=key)
 
     system.keep_house()
 
@@ -244,8 +244,8 @@ def test_listener_whose_item_is_lost_is_counted_out(system, dynamodb, tables):
 
 def test_listener_who_came_while_the_tables_were_read_stays(system, monkeypatch):
     session_id = system.open("ann")
-    found = system.store.open_participants(lambda: True)
-    late = type(found)([p for p in found.found if p.connection_id != "ann"], complete=True)
+    found, _ = system.store.open_participants(lambda: True)
+    late = [p for p in found if p.connection_id != "ann"], True
     store = system.app("housekeeping").store
     monkeypatch.setattr(store, "open_participants", lambda _: late)
 
@@ -258,8 +258,8 @@ def test_nobody_is_counted_out_after_a_scan_that_is_not_complete(system, monkeyp
     session_id = system.open("ann")
     system.store._close("ann")
     store = system.app("housekeeping").store
-    found = store.open_participants(lambda: True)
-    part = type(found)(found.found, complete=False)
+    found, _ = store.open_participants(lambda: True)
+    part = found, False
     monkeypatch.setattr(store, "open_participants", lambda _: part)
 
     system.keep_house()
@@ -276,7 +276,7 @@ def test_work_stops_when_the_time_is_over_and_the_rest_is_left(system):
 
     assert system.keep_house(remaining_ms=5_000) == {"tasks": 0, "left": 0}
     assert system.take() == []
-    assert len(system.store.open_sessions(lambda: True).found) == 1
+    assert len(system.store.open_sessions(lambda: True)[0]) == 1
 
 
 def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeypatch):
@@ -301,6 +301,34 @@ def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeyp
     [done] = [line for line in lines if line.get("message") == "Housekeeping done"]
     assert done["context"] == {"tasks": 2, "failed": 1, "left": 0}
     assert system.store.session(other).status == "active"
+
+
+def test_failed_tasks_each_say_what_failed_and_why(system, monkeypatch):
+    """A line each, with cause and ids; the metric says the types, and the run is written once."""
+    first, second = system.open("ann"), system.open("bob", speaker="other")
+
+    def send(name, message):
+        try:
+            raise OSError("no route")
+        except OSError as cause:
+            raise (KeyError(name) if name == "other" else TimeoutError(name)) from cause
+
+    monkeypatch.setattr(system.clients, "send", send)
+
+    with pytest.raises(ExceptionGroup):
+        system.keep_house()
+
+    lines = system.lines()
+    failed = [line for line in lines if line.get("message") == "Task failed"]
+    [whole] = [line for line in lines if line.get("message") == "Invocation failed"]
+    counted = [line.get("ErrorType") for line in lines if "LambdaErrors" in line]
+    assert {(line["sessionId"], line["operation"], line["error"]["type"]) for line in failed} == {
+        (first, "report", "TimeoutError"),
+        (second, "report", "KeyError"),
+    }
+    assert [line["error"]["cause"]["type"] for line in failed] == ["OSError"] * 2
+    assert sorted(e["type"] for e in whole["error"]["exceptions"]) == ["KeyError", "TimeoutError"]
+    assert sorted(counted) == ["KeyError", "TimeoutError"]
 
 
 def test_database_that_fails_is_raised(system):

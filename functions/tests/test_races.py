@@ -83,8 +83,7 @@ def test_one_token_on_several_connections_at_once_moves_its_owner_to_one(system)
     assert session.listener_count == 2
     assert kept in names
     opened = {
-        participant.connection_id
-        for participant in system.store.open_participants(lambda: True).found
+        participant.connection_id for participant in system.store.open_participants(lambda: True)[0]
     }
     assert opened == {"speaker", "bob", kept}
     assert set(system.clients.closed) >= set(names) - {kept}
@@ -108,8 +107,7 @@ def test_speaker_on_several_connections_at_once_speaks_from_one(system):
 
     speaking = system.store.session(session_id).speaker_connection_id
     opened = [
-        participant.connection_id
-        for participant in system.store.open_participants(lambda: True).found
+        participant.connection_id for participant in system.store.open_participants(lambda: True)[0]
     ]
     assert opened == [speaking]
 
@@ -125,7 +123,7 @@ def test_two_who_draw_the_same_id_get_a_session_each(system, monkeypatch):
         )
     )
 
-    found = system.store.open_sessions(lambda: True).found
+    found = system.store.open_sessions(lambda: True)[0]
     assert sorted(session.speaker_connection_id for session in found) == ["a", "b"]
     assert len({session.session_id for session in found}) == 2
 
@@ -141,7 +139,7 @@ def test_one_connection_that_asks_twice_at_once_gets_one_session(system):
     )
 
     assert sorted(statuses) == [200, 409, 409, 409]
-    assert len(system.store.open_sessions(lambda: True).found) == 1
+    assert len(system.store.open_sessions(lambda: True)[0]) == 1
 
 
 def test_sessions_of_one_address_are_counted_exactly(system):

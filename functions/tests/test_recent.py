@@ -1,4 +1,4 @@
-from broadcast.recent import Recent
+from broadcast.recent import RecentSessions
 
 
 class Clock:
@@ -10,7 +10,7 @@ class Clock:
 
 def test_value_is_there_until_it_is_too_old():
     clock = Clock()
-    recent = Recent(2.0, clock)
+    recent = RecentSessions(2.0, clock)
     recent.put("a", "value")
 
     clock.now += 1.999
@@ -21,14 +21,14 @@ def test_value_is_there_until_it_is_too_old():
 
 
 def test_what_was_never_put_is_not_there():
-    recent = Recent(2.0, Clock())
+    recent = RecentSessions(2.0, Clock())
 
     assert (recent.get("a"), recent.last("a")) == (None, None)
 
 
 def test_value_in_the_place_of_another_is_as_old_as_that_one():
     clock = Clock()
-    recent = Recent(2.0, clock)
+    recent = RecentSessions(2.0, clock)
     recent.put("a", "first")
     clock.now += 1.5
 
@@ -40,7 +40,7 @@ def test_value_in_the_place_of_another_is_as_old_as_that_one():
 
 
 def test_nothing_is_put_in_the_place_of_nothing():
-    recent = Recent(2.0, Clock())
+    recent = RecentSessions(2.0, Clock())
 
     recent.replace("a", "value")
 
@@ -48,7 +48,7 @@ def test_nothing_is_put_in_the_place_of_nothing():
 
 
 def test_memory_is_bounded_and_what_was_put_first_goes():
-    recent = Recent(2.0, Clock())
+    recent = RecentSessions(2.0, Clock())
     recent.put("first", 1)
     recent.put("second", 2)
     recent.put("first", 3)

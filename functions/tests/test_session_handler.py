@@ -41,7 +41,7 @@ def test_speaker_gets_the_session_and_a_token_that_is_stored_as_a_hash(system):
         "requestId": "mine",
         "timestamp": created["timestamp"],
     }
-    assert created["refreshToken"].startswith("speaker.")
+    assert created["refreshToken"].startswith("wsr_speaker.")
     assert session.speaker_token_hash == digest_of(created["refreshToken"])
     assert (session.min_stability, session.speaker_connection_id) == (0.9, "speaker")
 
@@ -111,7 +111,7 @@ def test_speaker_who_is_gone_before_the_answer_is_missed(system):
 
     create(system)
 
-    found = system.store.open_sessions(lambda: True).found
+    found = system.store.open_sessions(lambda: True)[0]
     assert [session.speaker_gone_at for session in found] == [int(system.clock.now * 1000)]
 
 

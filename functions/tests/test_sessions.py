@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from broadcast.sessions import (
@@ -80,7 +78,7 @@ def test_new_session_is_as_the_speaker_wants_it_and_lasts_so_many_hours():
 def test_who_paused_playback_is_in_the_audience_but_hears_nothing():
     listeners = {"ann": Listener("ann-2", "fr"), "bob": Listener("bob", "de", is_paused=True)}
 
-    found = replace(session(), listeners=listeners)
+    found = session().replace(listeners=listeners)
 
     assert found.audience == ["ann-2", "bob"]
     assert found.audio_recipients == ["ann-2"]

@@ -20,7 +20,7 @@ DEFAULTS = {
 
 def read(**environ: str) -> dict[str, object]:
     settings = BroadcastSettings.read(environ)
-    return {name: getattr(settings, name) for name in BroadcastSettings.__slots__}
+    return {name: getattr(settings, name) for name in BroadcastSettings().to_dict()}
 
 
 def test_defaults_are_the_contracts():

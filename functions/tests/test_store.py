@@ -1,14 +1,12 @@
 """The repository, against a real DynamoDB API: the shape of the items, and what happens once only."""
 
-from dataclasses import replace
-
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from broadcast.sessions import Participant, Session
-from broadcast.store import Store, connect
+from broadcast.store import Store
 from broadcast.tokens import digest_of
 from shared_utils import ApplicationError, AudioFormat, BroadcastState, ErrorCode
+from shared_utils.dynamodb import DynamoDBError, Table, TransactionCanceled
 
 NOW = 1_767_225_600
 NOW_MS = NOW * 1000
@@ -39,19 +37,18 @@ def failures():
 
 
 class MovableStore(Store):
-    """A store whose clock is moved by the test; seconds."""
+    """A store whose clock is moved by the test, in seconds; `client` is boto3's."""
 
     now = NOW
 
-    def __init__(self, connect, on_failure):
-        super().__init__(connect, lambda: self.now, on_failure)
+    def __init__(self, client, on_failure):
+        self.client = client
+        super().__init__(lambda: self.now, on_failure)
 
 
 @pytest.fixture
-def store(dynamodb, tables, monkeypatch, failures):
-    for table in ("SESSIONS", "CONNECTIONS", "RATE_LIMITS"):
-        monkeypatch.setenv(f"{table}_TABLE_NAME", tables[f"{table.lower()}_table"])
-    return MovableStore(lambda: dynamodb, on_failure=lambda *failure: failures.append(failure))
+def store(dynamodb, tables, failures):
+    return MovableStore(dynamodb, on_failure=lambda *failure: failures.append(failure))
 
 
 @pytest.fixture
@@ -62,13 +59,13 @@ def session(store):
 
 def raw(store, table: str, **key: str):
     typed = {name: {"S": value} for name, value in key.items()}
-    name = getattr(store, table)
+    name = getattr(store, table).table.name
     return store.client.get_item(TableName=name, Key=typed, ConsistentRead=True).get("Item")
 
 
 def indexed(store) -> list[tuple[str, str]]:
     answer = store.client.query(
-        TableName=store.connections_table,
+        TableName=store.connections.table.name,
         IndexName="sessionId-targetLanguage-index",
         KeyConditionExpression="sessionId = :id",
         ExpressionAttributeValues={":id": {"S": SESSION_ID}},
@@ -91,7 +88,7 @@ def test_session_comes_back_as_it_was_stored(store, session):
 
 
 def test_session_item_has_the_shape_that_others_know(store, session):
-    assert raw(store, "sessions_table", sessionId=SESSION_ID) == {
+    assert raw(store, "sessions", sessionId=SESSION_ID) == {
         "sessionId": {"S": SESSION_ID},
         "status": {"S": "active"},
         "sourceLanguage": {"S": "en"},
@@ -122,7 +119,7 @@ def test_session_item_has_the_shape_that_others_know(store, session):
 def test_listener_item_has_the_shape_that_others_know(store, session):
     store.join(participant("ann"), 500)
 
-    assert raw(store, "connections_table", connectionId="ann") == {
+    assert raw(store, "connections", connectionId="ann") == {
         "connectionId": {"S": "ann"},
         "sessionId": {"S": SESSION_ID},
         "role": {"S": "listener"},
@@ -136,16 +133,16 @@ def test_listener_item_has_the_shape_that_others_know(store, session):
 
 
 def test_session_id_that_is_taken_changes_nothing(store, session):
-    other = replace(SPEAKER, connection_id="other", participant_id="other")
+    other = SPEAKER.replace(connection_id="other", participant_id="other")
 
-    assert store.create(other, replace(SESSION, speaker_connection_id="other")) is False
+    assert store.create(other, SESSION.replace(speaker_connection_id="other")) is False
     assert store.session(SESSION_ID) == session
     assert store.participant("other") is None
 
 
 def test_connection_that_has_a_session_makes_no_other(store, session):
     with refused(ErrorCode.SESSION_ALREADY_EXISTS):
-        store.create(SPEAKER, replace(SESSION, session_id="golden-eagle-428"))
+        store.create(SPEAKER, SESSION.replace(session_id="golden-eagle-428"))
 
     assert store.session("golden-eagle-428") is None
 
@@ -194,7 +191,7 @@ def test_full_session_takes_nobody_until_one_leaves(store, session):
             id="ended",
         ),
         pytest.param(
-            lambda store: store.create(SPEAKER, replace(SESSION, ends_at=NOW_MS)),
+            lambda store: store.create(SPEAKER, SESSION.replace(ends_at=NOW_MS)),
             ErrorCode.SESSION_EXPIRED,
             id="expired",
         ),
@@ -210,7 +207,7 @@ def test_closed_session_takes_nobody_and_leaves_the_connection_free(store, chang
 
 
 def test_join_that_was_answered_to_nobody_succeeds_when_it_is_sent_again(store, session):
-    """The SDK repeats a call whose answer was lost: the second one finds what the first has done."""
+    """A call whose answer was lost is repeated: the second one finds what the first has done."""
     store.join(participant("ann"), 500)
 
     assert store._add_listener(participant("ann"), 500).listener_count == 1
@@ -248,7 +245,7 @@ def test_who_was_closed_but_not_counted_out_still_can_be(store, session):
 def test_touch_moves_the_last_activity_of_an_open_connection(store, session):
     store.now += 30
 
-    assert store.touch("speaker") == replace(SPEAKER, last_activity_at=NOW_MS + 30_000)
+    assert store.touch("speaker") == SPEAKER.replace(last_activity_at=NOW_MS + 30_000)
     assert store.touch("nobody") is None
 
 
@@ -259,7 +256,7 @@ def test_touch_of_a_closed_connection_is_refused_and_makes_no_item(store, sessio
         store.touch("speaker")
     assert store.touch_if_open("speaker") is False
     assert store.touch_if_open("nobody") is False
-    assert raw(store, "connections_table", connectionId="nobody") is None
+    assert raw(store, "connections", connectionId="nobody") is None
 
 
 def test_mark_is_set_once(store, session):
@@ -313,7 +310,7 @@ def test_session_over_is_ended_once_and_its_item_kept_for_an_hour(store, session
     ended = [store.end_over(session, "expired"), store.end_over(session, "expired")]
 
     assert [found is not None for found in ended] == [True, False]
-    item = raw(store, "sessions_table", sessionId=SESSION_ID)
+    item = raw(store, "sessions", sessionId=SESSION_ID)
     assert (item["status"]["S"], item["endReason"]["S"]) == ("ended", "expired")
     assert item["endedAt"]["N"] == str((NOW + 7200) * 1000)
     assert item["expiresAt"]["N"] == str(NOW + 7200 + 3600)
@@ -346,7 +343,7 @@ def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, 
 
     assert left == ["ann", "ann-2"]
     assert store.session(SESSION_ID).audience == ["ann-3"]
-    kept = raw(store, "connections_table", connectionId="ann")["ttl"]["N"]
+    kept = raw(store, "connections", connectionId="ann")["ttl"]["N"]
     assert kept == str(NOW + 6000 + 3 * 3600)
 
 
@@ -507,7 +504,7 @@ def test_creations_are_counted_in_a_window_that_begins_with_the_first(store):
 
 def test_addresses_are_counted_apart_and_forgotten(store):
     assert [store.count_creation(address, 1) for address in ("a", "b")] == [0, 0]
-    assert raw(store, "rate_limits_table", identifier="createSession#a") == {
+    assert raw(store, "counters", identifier="createSession#a") == {
         "identifier": {"S": "createSession#a"},
         "count": {"N": "1"},
         "windowStart": {"N": str(NOW_MS)},
@@ -518,75 +515,62 @@ def test_addresses_are_counted_apart_and_forgotten(store):
 # --- scans
 
 
-class Pages:
-    """A client that answers scans with one item a page."""
-
-    def __init__(self, client):
-        self._client = client
-
-    def __getattr__(self, name):
-        return getattr(self._client, name)
+class Pages(Table):
+    """A table that answers scans with one item a page."""
 
     def scan(self, **arguments):
-        return self._client.scan(Limit=1, **arguments)
+        return super().scan(Limit=1, **arguments)
 
 
 def test_scans_go_over_all_pages_and_leave_out_what_is_over(store, session):
     for name in ("ann", "bob", "eve"):
         store.join(participant(name), 500)
     store.leave("bob")
-    store._client = Pages(store.client)
+    store.connections.table = Pages(store.connections.table.name)
 
-    participants = store.open_participants(lambda: True)
-    sessions = store.open_sessions(lambda: True)
+    participants, are_all = store.open_participants(lambda: True)
 
-    assert sorted(someone.connection_id for someone in participants.found) == [
+    assert sorted(someone.connection_id for someone in participants) == [
         "ann",
         "eve",
         "speaker",
     ]
-    assert [found.session_id for found in sessions.found] == [SESSION_ID]
-    assert (participants.complete, sessions.complete) == (True, True)
+    assert are_all is True
+    assert store.open_sessions(lambda: True) == ([store.session(SESSION_ID)], True)
     store.end_as_speaker(SPEAKER, "speakerEnded")
-    assert store.open_sessions(lambda: True).found == []
+    assert store.open_sessions(lambda: True) == ([], True)
 
 
 def test_scan_that_was_broken_off_goes_on_where_it_stopped(store, session):
     for name in ("ann", "bob", "eve"):
         store.join(participant(name), 500)
-    store._client = Pages(store.client)
+    store.connections.table = Pages(store.connections.table.name)
     time_left = iter([True, True, False])
 
-    first = store.open_participants(lambda: next(time_left))
-    second = store.open_participants(lambda: True)
-    third = store.open_participants(lambda: True)
+    first, first_is_all = store.open_participants(lambda: next(time_left))
+    second, second_is_all = store.open_participants(lambda: True)
+    _, third_is_all = store.open_participants(lambda: True)
 
-    names = [someone.connection_id for someone in first.found + second.found]
+    names = [someone.connection_id for someone in first + second]
     assert sorted(names) == ["ann", "bob", "eve", "speaker"]
-    assert len(first.found) == 2
-    assert [first.complete, second.complete, third.complete] == [False, False, True]
+    assert len(first) == 2
+    assert [first_is_all, second_is_all, third_is_all] == [False, False, True]
 
 
 # --- failures
 
 
-def fail(error):
-    def call(**_):
-        raise error
+def test_failure_is_counted_by_operation_and_code_and_raised(store, failures):
+    store.sessions.table = Table("NotThere")
 
-    return call
+    with pytest.raises(DynamoDBError) as read:
+        store.session(SESSION_ID)
+    with pytest.raises(DynamoDBError) as changed:
+        store.change_broadcast(SPEAKER, {"isPaused": True})
 
-
-def test_failure_is_counted_by_operation_and_code_and_raised(store, failures, monkeypatch):
-    slow = ReadTimeoutError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com")
-    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem")
-
-    for error in (slow, denied):
-        store._client = type("Failing", (), {"get_item": staticmethod(fail(error))})
-        with pytest.raises(type(error)):
-            store.session(SESSION_ID)
-
-    assert failures == [("get_item", "ReadTimeoutError"), ("get_item", "AccessDeniedException")]
+    missing = "ResourceNotFoundException"
+    assert failures == [("get_item", missing), ("update_item", missing)]
+    assert read.value.code is changed.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
 
 
 def test_condition_that_is_not_met_is_no_failure(store, session, failures):
@@ -597,40 +581,23 @@ def test_condition_that_is_not_met_is_no_failure(store, session, failures):
     assert failures == []
 
 
-class Conflicting:
-    """A client whose transactions meet another one, a few times."""
+class Conflicting(Table):
+    """A table whose transactions meet another one, a few times."""
 
-    def __init__(self, client, conflicts):
-        self._client, self.conflicts = client, conflicts
-
-    def __getattr__(self, name):
-        return getattr(self._client, name)
+    conflicts = 0
 
     def transact_write_items(self, **arguments):
         if self.conflicts:
             self.conflicts -= 1
-            answer = {
-                "Error": {"Code": "TransactionCanceledException"},
-                "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
-            }
-            raise self._client.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
-        return self._client.transact_write_items(**arguments)
+            reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+            raise TransactionCanceled("TransactWriteItems", reasons)
+        return super().transact_write_items(**arguments)
 
 
 @pytest.mark.parametrize(("conflicts", "created"), [(2, True), (3, False)])
-def test_transaction_that_meets_another_is_tried_again(store, dynamodb, conflicts, created):
-    store._client = Conflicting(dynamodb, conflicts)
+def test_transaction_that_meets_another_is_tried_again(store, conflicts, created):
+    store.connections.table = Conflicting(store.connections.table.name)
+    store.connections.table.conflicts = conflicts
 
     assert store.create(SPEAKER, SESSION) is created
     assert (store.session(SESSION_ID) is not None) is created
-
-
-def test_client_is_set_up_to_give_up_long_before_the_integration_does(monkeypatch):
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-
-    config = connect().meta.config
-
-    seconds = config.connect_timeout + config.read_timeout
-    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
-    assert seconds * 3 < 10

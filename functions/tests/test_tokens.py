@@ -3,6 +3,8 @@ import re
 import pytest
 
 from broadcast.tokens import digest_of, is_token_of, new_token, participant_id_of
+from shared_utils import get_structured_logger
+from shared_utils.testing import capture_lines
 
 PARTICIPANT_ID = "R0oXAdfD0kwCH6w="
 
@@ -10,7 +12,7 @@ PARTICIPANT_ID = "R0oXAdfD0kwCH6w="
 def test_token_names_its_connection_and_has_a_secret_of_256_bits():
     token = new_token(PARTICIPANT_ID)
 
-    assert re.fullmatch(r"R0oXAdfD0kwCH6w=\.[A-Za-z0-9_-]{43}", token)
+    assert re.fullmatch(r"wsr_R0oXAdfD0kwCH6w=\.[A-Za-z0-9_-]{43}", token)
     assert participant_id_of(token) == PARTICIPANT_ID
 
 
@@ -29,7 +31,25 @@ def test_only_the_token_itself_has_its_digest(other):
 
 
 @pytest.mark.parametrize(
-    ("token", "participant_id"), [("none", ""), ("", ""), (".x", ""), ("a.b.c", "a.b")]
+    ("token", "participant_id"),
+    [
+        *[("none", ""), ("", ""), (".x", ""), ("a.b.c", "a.b")],
+        *[("wsr_", ""), ("wsr_.x", ""), ("wsr_a.b.c", "a.b"), ("WSR_a.b", "WSR_a")],
+    ],
 )
 def test_what_is_no_token_of_ours_names_what_is_before_its_last_dot(token, participant_id):
     assert participant_id_of(token) == participant_id
+
+
+def test_token_that_was_given_out_before_there_was_a_prefix_names_its_connection():
+    token = "R0oXAdfD0kwCH6w=.c2VjcmV0"
+
+    assert participant_id_of(token) == PARTICIPANT_ID
+    assert not is_token_of(f"wsr_{token}", digest_of(token))
+
+
+def test_logs_recognise_a_token():
+    with capture_lines() as lines:
+        get_structured_logger("Tokens").info(f"Refused {new_token(PARTICIPANT_ID)}, again")
+
+    assert [line["message"] for line in lines] == ["Refused [REDACTED], again"]

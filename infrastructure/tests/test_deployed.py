@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.assembly import packed
 from local.deploy import Deployer, localize, uploads
 from wslocal import Emulator
 
@@ -15,7 +14,9 @@ NAME = "SharedUtilsLayer-dev"
 @pytest.fixture(scope="module")
 def history(dev, synth):
     """Return what is there after a deployment, after a changed layer, and after a roll back."""
-    archives = {key: packed(path) for key, path in dev.assets().items() if key.endswith(".zip")}
+    archives = {
+        key: path.read_bytes() for key, path in dev.assets().items() if key.endswith(".zip")
+    }
     keys, files = uploads(archives)
     with Emulator() as emulator:
         deployer = Deployer(emulator.client, dev.name)

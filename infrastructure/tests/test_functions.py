@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from infrastructure.function_specs import FUNCTION_SPECS
 from infrastructure.settings import LIMITS
+from local.assembly import build_functions
 from shared_utils.table_names import TABLES
 
 from .conftest import PYTHON, ROOT
@@ -234,10 +236,14 @@ def test_sizes_fit_their_callers(dev):
     }
 
 
-def test_package_holds_the_sources_and_nothing_else(dev):
-    """The files under version control, without tests; no bytecode, no leftovers."""
-    [key] = {row["Code"]["S3Key"] for row in dev.properties("Lambda::Function")}
-    folder = dev.assets()[key]
+def code_of(assembly):
+    """Return the zip that all functions share."""
+    [key] = {row["Code"]["S3Key"] for row in assembly.properties("Lambda::Function")}
+    return assembly.assets()[key]
+
+
+def test_package_holds_the_sources_and_their_bytecode_and_nothing_else(dev):
+    """The files under version control, without tests; no leftovers."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "functions"],
         cwd=ROOT,
@@ -245,11 +251,24 @@ def test_package_holds_the_sources_and_nothing_else(dev):
         capture_output=True,
         text=True,
     ).stdout.splitlines()
-    sources = {name.removeprefix("functions/") for name in listed if "/tests/" not in name}
-    packed = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    sources = {name.removeprefix("functions/") for name in listed}
+    sources = {name for name in sources if name.startswith(("handlers/", "broadcast/"))}
+    tag = f"cpython-{PYTHON.replace('.', '')}"
 
-    assert packed == {name for name in sources if name.startswith(("handlers/", "broadcast/"))}
-    assert {name for name in packed if not name.endswith(".py")} == set()
+    with zipfile.ZipFile(code_of(dev)) as archive:
+        packed = set(archive.namelist())
+
+    bytecode = {name for name in packed if name.endswith(f".{tag}.pyc")}
+    assert packed - bytecode == sources
+    assert {name for name in sources if not name.endswith(".py")} == set()
+    assert {
+        name.replace("__pycache__/", "").replace(f".{tag}.pyc", ".py") for name in bytecode
+    } == (sources)
+
+
+def test_package_is_the_one_that_runs_locally(dev):
+    """Byte for byte, whatever the day and the folder: CloudFormation sees a change by the digest."""
+    assert code_of(dev).read_bytes() == build_functions(["broadcast", "handlers"])
 
 
 def test_every_handler_module_has_its_row():

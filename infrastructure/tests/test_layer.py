@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
+from infrastructure.archives import build_functions, build_layer
 from infrastructure.function_specs import FUNCTION_SPECS
-from infrastructure.layer import build_layer, describe
+from infrastructure.layer import describe
 from infrastructure.settings import SettingsError
 
 from .conftest import PYTHON, ROOT
@@ -103,11 +104,18 @@ def test_pinning_changes_nothing_but_the_layer(dev, pinned):
     }
 
 
-def test_missing_interpreter_is_a_clear_error(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(lambda: build_layer(("3.99",)), id="layer"),
+        pytest.param(lambda: build_functions("3.99"), id="functions"),
+    ],
+)
+def test_missing_interpreter_is_a_clear_error(build, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
     with pytest.raises(SettingsError) as refused:
-        build_layer(("3.99",))
+        build()
 
     assert str(refused.value) == (
         "build.sh: CPython 3.99 was asked for and is not on this machine; "

@@ -14,7 +14,7 @@ from shared_utils import (
     MetricsEmitter,
     SetVolume,
     WebSocketHandler,
-    metrics_emitter,
+    _invocation,
 )
 from shared_utils.metrics_emitter import METRICS
 from shared_utils.testing import FakeConnections, FakeContext, capture_lines, message_event
@@ -73,7 +73,7 @@ def written_by_the_error_mapping():
     handler = WebSocketHandler("Control", connections=FakeConnections())
     handler.route(SetVolume)(lambda request: None)
     with pytest.MonkeyPatch.context() as patch, capture_lines() as lines:
-        patch.setattr(metrics_emitter, "_cold", True)  # whatever ran in this process before
+        patch.setattr(_invocation, "_start", "cold")  # whatever ran in this process before
         for level in (0.5, 5):
             handler(message_event({"action": "setVolume", "volumeLevel": level}), FakeContext())
     return {

@@ -4,13 +4,16 @@ import json
 import re
 
 import pytest
+import yaml
 
 from infrastructure.app import use_node
-from infrastructure.layer import build_layer
+from infrastructure.archives import build_layer
+from shared_utils import GROUPS_TABLE
 
 from .conftest import PYTHON, ROOT, Assembly
 
 LAYER_README = (ROOT / "shared-layer" / "README.md").read_text()
+GROUPS_DOCUMENT = (ROOT / "docs" / "groups.md").read_text()
 OWN_README = (ROOT / "infrastructure" / "README.md").read_text()
 
 
@@ -23,12 +26,14 @@ def names():
     """Return what the examples take as imported."""
     use_node()
     import aws_cdk as cdk
+    from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_lambda as lambda_
 
     from infrastructure.layer import SharedUtilsLayer
 
     return {
         "cdk": cdk,
+        "dynamodb": dynamodb,
         "lambda_": lambda_,
         "RemovalPolicy": cdk.RemovalPolicy,
         "SharedUtilsLayer": SharedUtilsLayer,
@@ -82,6 +87,20 @@ def test_layers_readme_pins_a_version(run):
     assert made.properties("Lambda::Function")[0]["Layers"] == [
         "arn:aws:lambda:eu-west-1:123456789012:layer:SharedUtilsLayer:7"
     ]
+
+
+def test_table_of_groups_with_the_cdk_is_the_declared_one(run):
+    [table] = run(blocks(GROUPS_DOCUMENT, "python cdk")[0]).properties("DynamoDB::Table")
+
+    assert table == GROUPS_TABLE
+
+
+def test_table_of_groups_with_sam_is_the_declared_one():
+    [template] = map(yaml.safe_load, blocks(GROUPS_DOCUMENT, "yaml sam"))
+
+    assert template == {
+        "RoomsTable": {"Type": "AWS::DynamoDB::Table", "Properties": dict(GROUPS_TABLE)}
+    }
 
 
 def test_own_readme_uses_the_construct_in_another_stack(names, tmp_path):

@@ -8,10 +8,8 @@ from botocore.stub import Stubber
 from infrastructure.function_specs import FUNCTION_SPECS
 from layerctl import ownership
 from layerctl.aws import Aws
-from local.assembly import synthesize, zip_code
+from local.assembly import build_functions, synthesize
 from local.deploy import Deployer, localize, uploads
-
-from .conftest import ROOT
 
 STAGE = "dev"  # as other tests deploy it, so that it is synthesized once
 FUNCTION = f"websocket-audio-{STAGE}-audio"
@@ -22,7 +20,7 @@ LAYER = f"SharedUtilsLayer-{STAGE}"
 def stack(emulator, layer_zip):
     """Return the name of the deployed stack, with the layer and the functions as they are now."""
     assembly = synthesize(STAGE)
-    code = {key: zip_code(ROOT / "functions", names) for key, names in assembly.code_keys.items()}
+    code = {key: build_functions(names) for key, names in assembly.code_keys.items()}
     layer = dict.fromkeys(assembly.layer_keys, layer_zip.read_bytes())
     keys, files = uploads(code | layer)
     Deployer(emulator.client, assembly.stack).deploy(localize(assembly.template, keys, {}), files)

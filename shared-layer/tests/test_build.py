@@ -460,9 +460,10 @@ def noise(num_bytes):
     return random.Random(0).randbytes(num_bytes).hex()  # noqa: S311 - not a secret
 
 
-# The budget, 260,000 bytes, and a tenth of room: it says that something large was added unnoticed. When
-# it rings, look at what the build prints; if each file is worth its bytes, raise the budget.
-MAX_ZIP_BYTES = 286_000
+# What it has, 429,000 bytes (DynamoDB's client is a sixth of it), and a tenth of room: it rings when
+# something large was added unnoticed. Then look at what the build prints, and raise it if each file is
+# worth its bytes.
+MAX_ZIP_BYTES = 472_000
 
 
 def test_zip_for_one_python_is_within_its_budget(built):
@@ -608,3 +609,100 @@ def test_init_without_its_build_line_stops_the_build(copy, tmp_path):
 
     assert run.returncode == 1
     assert '__init__.py must hold the line __build__ = "source" once' in run.stderr
+
+
+# --- a function's zip -----------------------------------------------------------------------------
+
+HANDLER = "from rules.prices import price\n\ndef handler(event, context):\n    return price(2)\n"
+
+
+@pytest.fixture
+def function(tmp_path):
+    """Return a folder with a function's code, and what systems and tests leave in it."""
+    folder = tmp_path / "function"
+    files = {
+        "app.py": HANDLER,
+        "rules/__init__.py": "",
+        "rules/prices.py": '"""Prices."""\n\ndef price(count):\n    return 3 * count\n',
+        "rules/table.json": "{}",
+        "rules/__pycache__/prices.cpython-399.pyc": "stale",
+        "rules/._prices.py": "of another system",
+        "tests/test_app.py": "raise SystemExit",
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def build_function(function, path, *, python=VERSION, **environ):
+    paths = (function / "rules", function / "app.py")
+    return build("--python", python, "--function", *paths, "--output", path, **environ)
+
+
+def test_functions_zip_has_what_was_named_with_bytecode(function, tmp_path):
+    path = tmp_path / "function.zip"
+
+    run = build_function(function, path)
+
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [
+            f"__pycache__/app.{TAG}.pyc",
+            "app.py",
+            "rules/__init__.py",
+            f"rules/__pycache__/__init__.{TAG}.pyc",
+            f"rules/__pycache__/prices.{TAG}.pyc",
+            "rules/prices.py",
+            "rules/table.json",
+        ]
+        source = archive.read("rules/prices.py")
+        content = archive.read(f"rules/__pycache__/prices.{TAG}.pyc")
+    assert content[:4] == importlib.util.MAGIC_NUMBER
+    assert content[4:16] == (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+    names = {code.co_filename for code in code_objects(marshal.loads(content[16:]))}  # noqa: S302
+    assert names == {"/var/task/rules/prices.py"}
+
+
+def test_functions_zip_has_the_same_bytes_in_other_circumstances(function, tmp_path):
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    build_function(function, first)
+    copy = shutil.copytree(function, tmp_path / "some where else" / "function")
+    for file in copy.rglob("*.py"):
+        os.utime(file, (1_500_000_000, 1_500_000_000))
+        file.chmod(0o600)
+
+    run = build_function(copy, second, TZ="Asia/Tokyo", PYTHONHASHSEED="4242", LC_ALL="C")
+
+    assert run.returncode == 0, run.stderr
+    assert second.read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        pytest.param(["rules"], 2, "--function needs --output, too", id="no-output"),
+        pytest.param(
+            ["nowhere", "--output", "never.zip"],
+            1,
+            "build.sh: nowhere is no file, and no folder with files in it",
+            id="no-such-folder",
+        ),
+    ],
+)
+def test_functions_zip_that_cannot_be_made_is_refused(function, arguments, code, text):
+    run = build("--function", *arguments, "--python", VERSION, cwd=function)
+
+    assert run.returncode == code
+    assert text in run.stderr
+    assert "Traceback" not in run.stderr
+    assert list(function.rglob("*.zip")) == []
+
+
+def test_functions_module_that_does_not_compile_is_named_with_its_folder(function, tmp_path):
+    (function / "rules" / "broken.py").write_text("def\n")
+
+    run = build_function(function, tmp_path / "never.zip")
+
+    assert run.returncode == 1
+    assert re.fullmatch(r"build.sh: rules/broken.py does not compile: .+\n", run.stderr)

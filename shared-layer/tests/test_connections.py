@@ -145,8 +145,9 @@ def test_endpoint_of_an_event_without_domain_is_a_configuration_error(event):
 def test_endpoint_is_taken_apart(endpoint, tls, host, port, header, path):
     sender = Connections(endpoint, environ=ENVIRON)
 
-    assert (sender._tls, sender._host, sender._port) == (tls, host, port)
-    assert (sender._host_header, sender._path) == (header, path)
+    found = sender._endpoint
+    assert (found.tls, found.host, found.port) == (tls, host, port)
+    assert (found.host_header, found.path) == (header, path)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_endpoint_refused(endpoint, shown):
 def test_endpoint_comes_from_the_environment():
     environ = {**ENVIRON, "API_GATEWAY_ENDPOINT": "https://ws.example.com/dev"}
 
-    assert Connections(environ=environ)._path == "/dev/@connections/"
+    assert Connections(environ=environ)._endpoint.path == "/dev/@connections/"
 
 
 def test_from_event_returns_one_sender_for_an_endpoint(monkeypatch):
@@ -215,11 +216,14 @@ def test_from_event_returns_one_sender_for_an_endpoint(monkeypatch):
     ],
 )
 def test_region_is_the_gateways_own_or_the_environments(host, environ, region):
-    assert Connections(f"https://{host}/s", environ=environ)._region == region
+    assert Connections(f"https://{host}/s", environ=environ)._endpoint.region == region
 
 
 def test_region_given_wins():
-    assert Connections("https://h/s", region="eu-north-1", environ=ENVIRON)._region == "eu-north-1"
+    assert (
+        Connections("https://h/s", region="eu-north-1", environ=ENVIRON)._endpoint.region
+        == "eu-north-1"
+    )
 
 
 def test_region_unknown_is_a_configuration_error():
@@ -464,15 +468,28 @@ def test_credentials_come_from_botocore_if_the_environment_has_none(connect, bot
     assert sys.modules["botocore.session"].Session.made == 1
 
 
-@pytest.mark.parametrize("found", ["None", "1 / 0"])
-def test_credentials_nowhere_are_a_configuration_error(botocore, found):
+@pytest.mark.parametrize(("seconds", "came"), [("1", "'1'"), (True, "bool"), ([1], "list")])
+def test_time_that_is_no_number(seconds, came):
+    sender = Connections("http://localhost:1/s", environ=ENVIRON)
+
+    error = refusal_of(lambda: sender.send("a", "x", timeout_seconds=seconds))
+
+    assert error.code is ErrorCode.VALIDATION_INVALID_PARAMETER
+    assert error.message == f"timeoutSeconds must be a number, got {came}"
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [("None", ""), ("1 / 0", ", their provider failed with ZeroDivisionError")],
+)
+def test_credentials_nowhere_are_a_configuration_error(botocore, found, why):
     botocore(found)
     sender = Connections("http://localhost:1/s", environ={"AWS_REGION": "eu-west-1"})
 
     error = refusal_of(sender.send, "a", "x")
 
     assert error.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
-    assert error.message == "No AWS credentials: set AWS_ACCESS_KEY_ID or a role"
+    assert error.message == f"No AWS credentials{why}: set AWS_ACCESS_KEY_ID or a role"
 
 
 @pytest.mark.parametrize(
@@ -679,12 +696,12 @@ def test_sockets_of_a_parent_process_are_not_used(connect):
     with Server() as server:
         sender = connect(server)
         sender.send("a", "x")
-        sender._pid = 0
+        sender._client.pid = 0
 
         sender.send("a", "x")
 
         assert server.accepted == 2
-        assert sender._pid == os.getpid()
+        assert sender._client.pid == os.getpid()
 
 
 def test_no_more_sockets_are_kept_than_may_be_open(connect):
@@ -700,7 +717,7 @@ def test_no_more_sockets_are_kept_than_may_be_open(connect):
         thread.join(5)
 
         assert server.accepted == 2
-        assert len(sender._pool) == 1
+        assert len(sender._client.pool) == 1
 
 
 def test_threads_share_a_sender(pair):
@@ -718,7 +735,7 @@ def test_threads_share_a_sender(pair):
     assert results == {number: [50, 50, 50, 50] for number in range(4)}
     assert len(server.requests) == 800
     assert {r.body.decode()[3:] for r in server.requests if r.connection_id[0] == "2"} == {"2"}
-    assert len(sender._pool) <= 4
+    assert len(sender._client.pool) <= 4
 
 
 # --- TLS ------------------------------------------------------------------------------------------
@@ -775,3 +792,16 @@ def test_first_message_loads_neither_boto3_nor_an_http_library():
         code = f"shared_utils.connections.Connections('{server.endpoint}').send('a', 'x')"
 
         assert loaded_by(code) == ["socket", "selectors", "hashlib", "shared_utils._signed_http"]
+
+
+# --- what is sent again ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "retries", "requests"), [(429, 3, 4), (500, 3, 4), (503, 0, 1), (403, 3, 1)]
+)
+def test_refusal_for_now_is_sent_again_so_often(connect, status, retries, requests):
+    with Server({"a": [[answer(status)]]}) as server:
+        connect(server, retries=retries, backoff_seconds=0.001).send("a", "x")
+
+    assert len(server.requests) == requests

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared_utils import _wire
+from shared_utils import _invocation, _redaction
 from shared_utils import metrics_emitter as module
 from shared_utils.error_codes import ErrorCode
 from shared_utils.metrics_emitter import METRICS, UNITS, MetricsContext, MetricsEmitter
@@ -38,7 +38,7 @@ SESSION = "golden-eagle-427"
 def fresh_process(monkeypatch):
     """Each test warns, and starts cold, as a new process would."""
     monkeypatch.setattr(module, "_warned", set())
-    monkeypatch.setattr(module, "_cold", True)
+    monkeypatch.setattr(_invocation, "_start", _invocation._COLD)
     monkeypatch.delenv("METRICS_NAMESPACE", raising=False)
     monkeypatch.delenv("METRICS_ENABLED", raising=False)
 
@@ -316,7 +316,7 @@ def test_integer_beyond_any_float_does_not_lose_the_values_beside_it(emitter, fl
     emitter.emit_metric("A", 10**5000)
 
     assert flushed()[0]["A"] == 1.5
-    assert caplog.messages == ["metric 'A' refused: 'the value is not a finite number'"]
+    assert caplog.messages == ["metric 'A' refused: the value is not a finite number"]
 
 
 def test_a_refused_value_is_not_in_the_warning(emitter, caplog):
@@ -324,7 +324,7 @@ def test_a_refused_value_is_not_in_the_warning(emitter, caplog):
 
     emitter.flush()
 
-    assert caplog.messages == ["metric 'A' refused: 'the value is not a finite number'"]
+    assert caplog.messages == ["metric 'A' refused: the value is not a finite number"]
 
 
 def test_each_refusal_is_reported_once(emitter, caplog):
@@ -490,11 +490,13 @@ def test_keyword_wins_over_the_environment(monkeypatch):
     assert MetricsEmitter(enabled=True).enabled is True
 
 
-def test_switched_off_later_writes_nothing_that_waited(emitter, flushed):
+def test_switched_off_later_writes_nothing_that_waited(emitter, flushed, caplog):
     emitter.emit_metric("A", 1)
     emitter.enabled = False
 
     assert flushed() == []
+    assert emitter.take() == []
+    assert caplog.messages == []
 
 
 def loaded_anew():
@@ -647,7 +649,7 @@ def test_a_secret_is_never_a_dimension(emitter, flushed):
     (document,) = flushed()
 
     assert document["apiToken"] == "[REDACTED]"
-    assert document["Kind"] == "Bearer[REDACTED]"
+    assert document["Kind"] == "Bearer [REDACTED]"
 
 
 @pytest.mark.parametrize(("dimensions", "taken"), [(29, 29), (30, 30), (31, 30)])
@@ -723,6 +725,203 @@ def test_dimensions_may_change_after_the_call(emitter, flushed):
     assert flushed()[0]["Kind"] == "a"
 
 
+@pytest.mark.parametrize("name", ["UserId", "ClientIp", "Session"])
+def test_an_id_stays_a_property_with_one_warning_and_the_metric_goes_out(
+    emitter, flushed, caplog, name
+):
+    emitter.emit_metric("A", 1, "Count", {name: "one"})
+    emitter.emit_metric("B", 2, "Count", {name: "two"})
+
+    (document,) = flushed()
+
+    assert (document["A"], document["B"], document[name]) == (1, 2, ["one", "two"])
+    assert directive(document)["Dimensions"] == [[]]
+    assert caplog.messages == [f"dimension '{name}' refused: an id or a secret is no dimension"]
+
+
+def test_values_that_are_equal_and_not_the_same_are_kept_apart(emitter, flushed):
+    """True is 1 and 1.0, and no dimension's value."""
+    for value in (1, True, 1.0, Level.TWO, 2, 2.0):
+        emitter.emit_metric("A", 1, "Count", {"Kind": value})
+
+    documents = flushed()
+
+    sets = [directive(d)["Dimensions"] for d in documents]
+    assert sets == [[["Kind"], []], [[]], [["Kind"], []]]
+    assert [d["Kind"] for d in documents] == ["1", [True, 1.0, 2.0], "2"]
+
+
+# --- what is worked out once ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count how often a metric is judged, and a document laid out."""
+    counts = {"judged": 0, "laid out": 0}
+
+    def counting(name, function):
+        def count(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return count
+
+    judge = counting("judged", MetricsEmitter._take_dimensions)
+    monkeypatch.setattr(MetricsEmitter, "_take_dimensions", judge)
+    monkeypatch.setattr(module, "Layout", counting("laid out", module.Layout))
+    return counts
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e, n: e.emit_metric("A", n),
+        lambda e, n: e.emit_metric("A", n, "Count", {"Kind": "a"}, 1, seq=n),
+        lambda e, n: e.emit_metric("A", n, "Count", {"Kind": LegacyAction.PAUSE, "Stage": "b"}),
+        lambda e, n: e.emit_metric("A", n, "Count", {"UserId": "u", "Stage": "b"}),
+        lambda e, n: e.emit_message_latency("sendAudio", n),
+        lambda e, n: e.emit_audio_buffer_overflow(f"s-{n}"),
+        lambda e, n: e.emit_message_failure("sendAudio", ErrorCode.SESSION_NOT_FOUND),
+    ],
+)
+def test_each_metric_is_judged_once_and_each_document_laid_out_once(counted, written, emit):
+    emitter = MetricsEmitter()
+    before = counted["judged"]  # its own dimensions
+    for number in range(5):
+        emit(emitter, number)
+        emitter.flush()
+
+    assert len(written()) == 5
+    assert counted == {"judged": before + 1, "laid out": 1}
+
+
+def test_a_line_and_a_document_of_the_same_metrics_are_laid_out_apart(counted, emitter, written):
+    for _ in range(2):
+        emitter.emit_audio_buffer_overflow(SESSION)
+        emitter.flush()
+        emitter.emit_audio_buffer_overflow(SESSION)
+        assert "sessionId" not in emitter.take()[0]
+
+    assert counted["laid out"] == 2
+    assert [json.loads(line)["sessionId"] for line in written()] == [SESSION, SESSION]
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit_metric("A", 1, "Count", {"Kind": "a"}),
+        lambda e: e.emit_audio_buffer_overflow("a"),
+    ],
+)
+def test_another_policy_has_all_judged_again(counted, monkeypatch, emitter, emit):
+    emit(emitter)
+    before = counted["judged"]
+    monkeypatch.setattr(_redaction, "policy", _redaction.Policy(redact=("kind",)))
+    emit(emitter)
+    emit(emitter)
+
+    assert counted["judged"] == before + 1
+
+
+def test_another_policy_refuses_the_dimension_that_it_hides(emitter, flushed, monkeypatch):
+    emitter.emit_metric("A", 1, "Count", {"Kind": "a"})
+    before = flushed()
+    monkeypatch.setattr(_redaction, "policy", _redaction.Policy(redact=("kind",)))
+    emitter.emit_metric("A", 1, "Count", {"Kind": "a"})
+
+    assert before[0]["Kind"] == "a"
+    assert flushed()[0]["Kind"] == "[REDACTED]"
+
+
+def test_dimensions_made_from_data_do_not_fill_the_memory(emitter, written):
+    for number in range(3000):
+        emitter.emit_metric("A", number, "Count", {f"Kind{number}": number})
+        emitter.flush()
+
+    assert len(written()) == 3000
+    assert max(map(len, (emitter._judged, emitter._layouts, emitter._groups))) <= 1024
+    assert len(emitter._seen) <= 1024
+
+
+def test_what_is_forgotten_meanwhile_breaks_no_document(emitter, flushed):
+    """Two metrics of one name and set, each made anew, are two documents."""
+    emitter.emit_metric("A", 1)
+    emitter._forget()
+    emitter.emit_metric("A", 2)
+
+    assert [d["A"] for d in flushed()] == [1, 2]
+
+
+# --- objects with methods of their own -----------------------------------------------------------
+
+
+class Exiting:
+    """An object whose every method ends the process."""
+
+    def _exit(self, *_):
+        sys.exit("out")
+
+    __eq__ = __hash__ = __str__ = __repr__ = __len__ = __iter__ = __bool__ = __float__ = _exit
+    __index__ = items = values = _exit
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit_metric("A", Exiting()),
+        lambda e: e.emit_metric(Exiting(), 1),
+        lambda e: e.emit_metric("A", 1, dimensions=Exiting()),
+        lambda e: e.emit_message_latency("sendAudio", Exiting()),
+    ],
+    ids=["value", "name", "dimensions", "value-of-the-system"],
+)
+def test_an_object_that_exits_refuses_its_metric_alone(emitter, flushed, caplog, emit):
+    emit(emitter)
+    emitter.emit_metric("B", 1)
+
+    assert [declared(d) for d in flushed()] == [["B"]]
+    assert len(caplog.messages) == 1
+    assert "refused" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        lambda e: e.emit_metric("A", 1, Exiting()),
+        lambda e: e.emit_metric("A", 1, resolution=Exiting()),
+        lambda e: e.emit_metric("A", 1, dimensions={"Kind": Exiting()}),
+        lambda e: e.emit_metric("A", 1, n=Exiting()),
+        lambda e: e.emit_message_latency(Exiting(), 1),
+    ],
+    ids=["unit", "resolution", "dimension", "property", "dimension-of-the-system"],
+)
+def test_an_object_that_exits_keeps_the_metric(emitter, flushed, emit):
+    emit(emitter)
+
+    (document,) = flushed()
+
+    assert document[declared(document)[0]] == 1
+
+
+def test_a_metric_whose_name_is_a_secret_is_refused(emitter, flushed):
+    emitter.emit_metric("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", 1)
+
+    assert flushed() == []
+
+
+@pytest.mark.parametrize("name", ["spanId", "droppedLines", "traceId"])
+def test_what_a_line_has_is_no_metric(emitter, flushed, name):
+    emitter.emit_metric(name, 1)
+
+    assert flushed() == []
+
+
+def test_what_the_writer_adds_to_a_line_is_no_property(emitter, flushed):
+    emitter.emit_metric("A", 1, droppedLines=5)
+
+    assert "droppedLines" not in flushed()[0]
+
+
 # --- properties ----------------------------------------------------------------------------------
 
 
@@ -748,7 +947,7 @@ def test_ten_ids_stand_side_by_side(emitter, flushed, sessions, shown):
     ("given", "shown"),
     [
         ({"n": 5}, 5), ({"n": 1.5}, 1.5), ({"n": True}, True), ({"n": Decimal("2")}, 2), ({"n": "é"}, "é"),
-        ({"n": "\ud800"}, "\ud800"), ({"n": [1, {"a": 2}]}, [1, {"a": 2}]), ({"n": math.nan}, "nan"),
+        ({"n": "\ud800"}, "\ufffd"), ({"n": [1, {"a": 2}]}, [1, {"a": 2}]), ({"n": math.nan}, "nan"),
         ({"n": Action.PAUSE}, "pause"), ({"n": Hostile()}, "<unreadable Hostile>"), ({"n": "x" * 96}, "x" * 96),
     ],
     ids=lambda value: ascii(type(value)),
@@ -787,7 +986,7 @@ def test_property_is_redacted_and_bounded(emitter, written, given, shown):
 def test_another_policy_holds_from_then_on(emitter, flushed, monkeypatch):
     emitter.emit_metric("A", 1, nick="abc")
     before = flushed()
-    monkeypatch.setattr(_wire, "policy", _wire.Policy(redact=("nick",)))
+    monkeypatch.setattr(_redaction, "policy", _redaction.Policy(redact=("nick",)))
     emitter.emit_metric("A", 1, nick="abc")
 
     assert before[0]["nick"] == "abc"
@@ -795,14 +994,16 @@ def test_another_policy_holds_from_then_on(emitter, flushed, monkeypatch):
 
 
 def test_all_properties_of_a_line_stay_below_16_kb(emitter, written):
+    """What is too long is cut until it fits; what still has no room is counted."""
     emitter.emit_metric("A", 1, **{f"p{number:02}": "a b" * 300 for number in range(40)})
 
     emitter.flush()
     (line,) = written()
+    shown = [name for name in json.loads(line) if name.startswith("p")]
 
-    assert 15_000 < len(line) < 16_384 + 300
-    assert '"p16":' in line
-    assert '"p39":' not in line
+    assert 8_000 < len(line) < 16_384
+    assert shown == [f"p{number:02}" for number in range(len(shown))]
+    assert json.loads(line)["..."] == f"{40 - len(shown)} more"
 
 
 @pytest.mark.parametrize("name", ["A", "Kind", "_aws", "timestamp", "level"])
@@ -834,14 +1035,14 @@ def test_property_of_any_type_keeps_the_metric(emitter, flushed, value):
     assert flushed()[0]["A"] == [1, 2]
 
 
-def test_properties_that_cannot_be_compared_keep_the_metric(emitter, flushed, caplog):
+def test_properties_that_cannot_be_compared_stand_side_by_side(emitter, flushed):
     emitter.emit_metric("A", 1, n=Hostile(), m=1)
     emitter.emit_metric("A", 2, n=Hostile(), m=2)
 
     (document,) = flushed()
 
     assert (document["A"], document["m"]) == ([1, 2], [1, 2])
-    assert caplog.messages == ["property 'n' refused: 'hostile'"]
+    assert document["n"] == ["<unreadable Hostile>", "<unreadable Hostile>"]
 
 
 def test_names_made_from_data_do_not_fill_the_memory(emitter, written):
@@ -850,7 +1051,7 @@ def test_names_made_from_data_do_not_fill_the_memory(emitter, written):
         emitter.flush()
 
     assert len(written()) == 3000
-    assert max(len(emitter._plans), len(emitter._keys)) <= 1024
+    assert max(map(len, (emitter._judged, emitter._layouts, emitter._groups))) <= 1024
 
 
 # --- aggregation ---------------------------------------------------------------------------------
@@ -977,6 +1178,14 @@ def test_take_of_one_metric_leaves_out_what_the_line_has(emitter):
     assert members.endswith('"A":1,"lang":"en-US"')
 
 
+def test_take_without_a_clock_breaks_nothing(caplog):
+    emitter = MetricsEmitter(clock=lambda: 1 // 0)
+    emitter.emit_metric("A", 1)
+
+    assert emitter.take() == []
+    assert "metrics could not be written" in caplog.text
+
+
 def test_take_gives_one_text_a_dimension_set(emitter):
     emitter.emit_cold_start("audio")
     emitter.emit_message_latency("sendAudio", 3.5)
@@ -1036,6 +1245,36 @@ def test_invocation_of_a_coroutine_is_flushed_when_it_ends(emitter, written):
     assert declared(json.loads(written()[-1])) == ["A"]
 
 
+@pytest.mark.parametrize(
+    "block", [lambda e: e, lambda e: e.invocation("audio")], ids=["emitter", "invocation"]
+)
+def test_failure_waits_for_no_window(windowed, written, block):
+    windowed.emit_metric("A", 1)
+    with block(windowed):
+        pass
+    before = written()
+
+    with pytest.raises(KeyError), block(windowed):
+        raise KeyError("mine")
+
+    assert before == []
+    assert "A" in "".join(str(declared(json.loads(line))) for line in written())
+
+
+def test_one_decorator_wraps_several_functions(emitter, written):
+    counted = emitter.invocation("audio")
+    first, second = (
+        counted(lambda: emitter.emit_metric("A", 1)),
+        counted(lambda: emitter.emit_metric("B", 1)),
+    )
+
+    first()
+    second()
+
+    names = [declared(json.loads(line)) for line in written()]
+    assert names == [["ColdStarts"], ["A"], ["B"]]
+
+
 def test_level_of_the_emitters_own_lines_can_be_asked(emitter, monkeypatch):
     assert emitter.line_level == "INFO"
 
@@ -1053,12 +1292,20 @@ def test_emitter_as_a_block_is_flushed_when_it_raises(emitter, written):
     assert len(written()) == 1
 
 
-def test_no_cold_start_under_provisioned_concurrency(monkeypatch):
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")
-    emitter = loaded_anew().MetricsEmitter()
+def test_what_is_warm_counts_no_cold_start(emitter, monkeypatch):
+    """As under provisioned concurrency, or after an invocation that counted none."""
+    monkeypatch.setattr(_invocation, "_start", _invocation._WARM)
+
     emitter.emit_cold_start("audio")
 
     assert emitter.take() == []
+
+
+def test_a_start_is_not_counted_by_what_is_switched_off(emitter):
+    MetricsEmitter(enabled=False).emit_cold_start("audio")
+    emitter.emit_cold_start("audio")
+
+    assert len(emitter.take()) == 1
 
 
 def test_cold_start_is_counted_once_for_all_emitters(emitter):
@@ -1259,6 +1506,102 @@ def test_context_times_a_coroutine_until_it_ends(emitter, flushed, monkeypatch):
     assert document["Latency"] == [5, 12]
 
 
+def test_context_may_be_entered_again_while_it_is(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+    context = MetricsContext(emitter, "Latency")
+
+    with context:
+        now_ns[0] += 1_000_000
+        with context:
+            now_ns[0] += 2_000_000
+    with context:
+        now_ns[0] += 4_000_000
+
+    assert flushed()[0]["Latency"] == [2, 3, 4]
+
+
+def test_recursive_function_is_timed_at_each_depth(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+
+    @MetricsContext(emitter, "Latency")
+    def descend(depth):
+        now_ns[0] += 1_000_000
+        if depth:
+            descend(depth - 1)
+
+    descend(2)
+
+    assert flushed()[0]["Latency"] == [1, 2, 3]
+
+
+def test_blocks_may_end_in_another_order(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+    first, second = MetricsContext(emitter, "First"), MetricsContext(emitter, "Second")
+
+    first.__enter__()
+    now_ns[0] += 1_000_000
+    second.__enter__()
+    now_ns[0] += 1_000_000
+    first.__exit__(None, None, None)
+    now_ns[0] += 1_000_000
+    second.__exit__(None, None, None)
+
+    (document,) = flushed()
+    assert (document["First"], document["Second"]) == (2, 2)
+
+
+def test_one_context_times_several_threads(emitter, flushed):
+    """Each thread's block is as long as it is, whatever the others do between."""
+    context = MetricsContext(emitter, "Latency")
+    both = threading.Barrier(2)
+
+    def work(_):
+        with context:
+            both.wait(10)
+        both.wait(10)
+
+    errors = in_threads(2, work)
+
+    assert errors == []
+    assert len(flushed()[0]["Latency"]) == 2
+
+
+def test_one_context_times_several_tasks(emitter, flushed, monkeypatch):
+    now_ns = [0]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now_ns[0])
+    context = MetricsContext(emitter, "Latency")
+
+    async def work(ns):
+        with context:
+            await asyncio.sleep(0)
+            now_ns[0] += ns
+
+    async def both():
+        await asyncio.gather(work(5_000_000), work(7_000_000))
+
+    asyncio.run(both())
+
+    assert flushed()[0]["Latency"] == [5, 12]
+
+
+def test_block_that_ends_in_another_thread_is_no_metric_and_no_error(emitter, flushed, caplog):
+    context = MetricsContext(emitter, "Latency")
+    context.__enter__()
+
+    errors = in_threads(1, lambda _: context.__exit__(None, None, None))
+
+    assert errors == []
+    assert flushed() == []
+    assert caplog.messages == [
+        "metric 'Latency' refused: its block began in another thread or task"
+    ]
+    context.__exit__(None, None, None)
+    assert declared(flushed()[0]) == ["Latency"]
+
+
 def generator():
     yield
 
@@ -1389,9 +1732,9 @@ def assert_numbers(target):
 
 def assert_emf(line):
     """Fail unless the line satisfies every limit of the EMF specification and of the CloudWatch API."""
-    assert line.isascii()
-    assert len(line) < 256 * 1024
+    assert len(line.encode()) < 256 * 1024
     document = json.loads(line, object_pairs_hook=unique, parse_constant=refuse_constant)
+    json.dumps(document, ensure_ascii=False).encode()  # no half of a surrogate pair
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", document["timestamp"])
     assert document["level"] == "INFO"
     assert type(document["_aws"]["Timestamp"]) is int
@@ -1422,7 +1765,7 @@ def assert_emf(line):
 
 
 # Made for each example: hypothesis shows what it draws from, and these cannot be shown.
-HOSTILE = st.sampled_from([Hostile, HostileMapping, object]).map(lambda kind: kind()) | st.sampled_from(
+HOSTILE = st.sampled_from([Hostile, HostileMapping, Exiting, object]).map(lambda kind: kind()) | st.sampled_from(
     [HostileText("x"), Colour.RED, Action.PAUSE, Level.TWO, Hostile, math.nan, 10**4000, LIMIT, LIMIT + 1,
      Decimal("sNaN"), "\ud800", "\u00e9" * 2000, "x" * 70_000, b"\xff" * 100]
 )  # fmt: skip

@@ -1,9 +1,10 @@
-"""One call over sockets: signatures, answers, and a table of what a misbehaving server does."""
+"""One call over sockets: requests, answers, and a table of what a misbehaving server does."""
 
 import gc
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -25,87 +26,17 @@ from connections_server import (
     make_certificate,
     parts,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from shared_utils import _signed_http
-from shared_utils._signed_http import Run, Signer, _Job
+from shared_utils._aws_endpoint import Endpoint
+from shared_utils._signed_http import Client, Job, Run, SignedRequest, error_name, jitter
+from shared_utils.error_codes import ApplicationError
 
 LARGEST = 128 * 1024
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/execute-api/aws4_request,"
     r" SignedHeaders=host;x-amz-date, Signature=[0-9a-f]{64}"
 )
-
-
-# --- Signature Version 4 --------------------------------------------------------------------------
-
-VECTOR_TOKEN = (
-    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeo"
-    "IYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5V"
-    "SXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yj"
-    "c8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA=="
-)
-
-
-@pytest.mark.parametrize(
-    ("start", "token", "names", "signature"),
-    [
-        pytest.param(
-            *(b"GET\n/", None, "host;x-amz-date"),
-            b"5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
-            id="get-vanilla",
-        ),
-        pytest.param(
-            *(b"POST\n/", None, "host;x-amz-date"),
-            b"5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
-            id="post-vanilla",
-        ),
-        pytest.param(
-            b"GET\n/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-            *(None, "host;x-amz-date"),
-            b"07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f",
-            id="get-unreserved",
-        ),
-        pytest.param(
-            *(b"GET\n/%E1%88%B4", None, "host;x-amz-date"),
-            b"8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85",
-            id="get-utf8",
-        ),
-        pytest.param(
-            *(b"POST\n/", VECTOR_TOKEN, "host;x-amz-date;x-amz-security-token"),
-            b"85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead",
-            id="post-sts-header-before",
-        ),
-    ],
-)
-def test_signature_of_the_published_test_suite(start, token, names, signature):
-    """https://github.com/awslabs/aws-c-auth/tree/main/tests/aws-signing-test-suite/v4"""
-    credentials = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", token)
-    signer = Signer(
-        credentials, "us-east-1", "service", "example.amazonaws.com", "20150830T123600Z"
-    )
-
-    assert signer.signature(start + signer.after_path(b"")) == signature
-    assert signer.headers.startswith(
-        "host: example.amazonaws.com\r\nx-amz-date: 20150830T123600Z\r\n"
-    )
-    assert signer.headers.endswith(
-        "authorization: AWS4-HMAC-SHA256"
-        " Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request,"
-        f" SignedHeaders={names}, Signature="
-    )
-
-
-def test_signature_with_a_key_longer_than_a_block_of_the_hash():
-    credentials = ("AKIDEXAMPLE", "k" * 61, None)
-    signer = Signer(credentials, "eu-west-1", "execute-api", "h", "20150830T123600Z")
-
-    # By botocore's SigV4Auth.
-    assert (
-        signer.signature(b"POST\n/%40connections/a%253D" + signer.after_path(b"hello"))
-        == b"7bd42de6bb6fc083d48377cfa88fab0f4f0b32b0178a7a9d8e4532bab8b77d98"
-    )
 
 
 # --- the request ----------------------------------------------------------------------------------
@@ -134,9 +65,10 @@ def test_request_on_the_wire(connect):
 def test_request_to_an_api(connect):
     """Signed by botocore's SigV4Auth in the first place."""
     sender = connect("https://abc123.execute-api.eu-west-1.amazonaws.com/prod", clock=Clock())
-    run = Run(sender, "POST", ["Jo5h9cOaIAMCKHg="], b"hello", 1.0)
+    client = Client(sender._endpoint)
+    run = Run(client, SignedRequest("POST", b"hello"), ["Jo5h9cOaIAMCKHg="], 1.0, lambda job: None)
 
-    request = run._request(_Job("Jo5h9cOaIAMCKHg="))
+    request = run._bytes_of(Job("Jo5h9cOaIAMCKHg="))
     run.selector.close()
 
     assert request == (
@@ -224,7 +156,7 @@ def test_long_broadcast_signs_anew(connect):
 def test_message_larger_than_the_socket_takes_is_written_in_pieces(pair):
     server, sender = pair(receive_buffer=4096)
     sender.send("warm", "x")
-    sender._pool[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sender._client.pool[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
     outcome = sender.send("a", b"x" * LARGEST)
 
@@ -374,6 +306,16 @@ BROKEN_ANSWERS = [
         "ConnectionError: the answer is too long",
         id="only-interim",
     ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\n\r\n" + b"y" * 70_000],
+        "ConnectionError: the answer is too long",
+        id="long-body-without-length",
+    ),
+    pytest.param(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\ny\r\n" * 20_000],
+        "ConnectionError: the answer is too long",
+        id="endless-chunks",
+    ),
 ]
 
 
@@ -396,28 +338,12 @@ def test_answer_before_the_request_was_read_counts(connect):
     with Server(on_accept=steps, receive_buffer=4096) as server:
         sender = connect(server)
         sender.send("warm", "x")
-        sender._pool[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        sender._client.pool[0][0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
         outcome = sender.send("a", b"x" * LARGEST)
 
     assert parts(outcome) == ("too_large", 413, "HTTP 413")
-    assert sender._pool == []
-
-
-@given(data=st.binary(max_size=60), ended=st.booleans(), prefix=st.sampled_from([b"", CHUNKED, OK]))
-@example(data=b"HTTP/1.1 999 \r\n\r\n", ended=False, prefix=b"")
-def test_no_bytes_make_the_parser_fail_in_another_way(data, ended, prefix):
-    try:
-        found = _signed_http._parse(prefix[: len(data)] + data, ended)
-    except ValueError:
-        found = None
-
-    assert found is None or 200 <= found[0] <= 999
-
-
-@given(length=st.integers(0, len(CHUNKED) - 1))
-def test_answer_is_incomplete_up_to_its_last_byte(length):
-    assert _signed_http._parse(CHUNKED[:length], False) is None
+    assert sender._client.pool == []
 
 
 # --- the one case in which a message may go twice -------------------------------------------------
@@ -517,7 +443,7 @@ def test_request_that_cannot_be_written_is_repeated_on_a_fresh_socket(connect):
     with Server({"warm": [[OK, lambda: threading.Event().wait(0.1)]]}) as server:
         sender = connect(server)
         sender.send("warm", "x")
-        sender._pool[0][0].shutdown(socket.SHUT_WR)
+        sender._client.pool[0][0].shutdown(socket.SHUT_WR)
 
         outcome = sender.send("a", "x")
 
@@ -533,13 +459,11 @@ def test_broadcast_uses_no_more_sockets_than_it_may_and_no_more_than_it_needs(pa
     server, sender = pair(max_sockets=8)
 
     few = sender.broadcast(["a", "b", "c"], "x")
-    accepted_for_few = server.accepted
     many = sender.broadcast([f"id{n}" for n in range(100)], "x")
 
     assert (len(few.sent), len(many.sent)) == (3, 100)
-    assert 1 <= accepted_for_few <= 3
-    assert server.accepted - accepted_for_few <= 8
-    assert 1 <= len(sender._pool) <= 8
+    assert server.accepted <= 3 + 8
+    assert 1 <= len(sender._client.pool) <= 8
     assert len(server.requests) == 103
 
 
@@ -647,7 +571,7 @@ def test_socket_that_rests_too_long_within_a_call_is_closed(connect):
         result = sender.broadcast(["a", "b"], "x")
 
     assert result.sent == ["a", "b"]
-    assert len(sender._pool) == 1
+    assert len(sender._client.pool) == 1
 
 
 def descriptors():
@@ -809,7 +733,7 @@ def test_interruption_leaves_no_socket_open(connect, monkeypatch):
             sender.broadcast(["a", "b"], "x")
         server.wait_until_hung_up()
 
-    assert sender._pool == []
+    assert sender._client.pool == []
 
 
 def address(host, port):
@@ -888,3 +812,448 @@ def test_hands_that_are_not_shaken_are_failed(connect, certificate, on_accept, r
 
     assert (outcome.kind, outcome.status) == ("failed", 0)
     assert outcome.reason.startswith(reason)
+
+
+def test_clients_of_all_apis_share_one_tls_context(tmp_path):
+    """To read the system's certificates takes longer than all else of a first call."""
+    _, trusted = make_certificate(tmp_path, "localhost")
+    other = tmp_path / "other.pem"
+    other.write_bytes(trusted.read_bytes())
+
+    def context(service, **environ):
+        place = (True, f"{service}.us-east-1.amazonaws.com", 443, "/")
+        environ = {**ENVIRON, **environ}
+        return Client(Endpoint(place, "us-east-1", service, environ=environ)).tls_context()
+
+    bundles = [str(trusted), str(trusted), str(other)]
+    contexts = [context("dynamodb", AWS_CA_BUNDLE=bundle) for bundle in bundles]
+
+    assert context("dynamodb") is context("execute-api")
+    assert contexts[0] is contexts[1]
+    assert len({*contexts, context("dynamodb")}) == 3
+
+
+# --- what its user decides ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def call():
+    """Make a call to "/" of a server; return its job."""
+    clients = []
+
+    def make(server, retry=lambda job: None, *, environ=ENVIRON, timeout_seconds=5.0, **options):
+        client = client_of(server, environ, **options.pop("settings", {}))
+        clients.append(client)
+        run = Run(client, SignedRequest("POST", b"x", **options), [""], timeout_seconds, retry)
+        run.run()
+        return run.jobs[""]
+
+    yield make
+    [client.close_sockets() for client in clients]
+
+
+def client_of(server, environ=ENVIRON, **settings):
+    place = (False, "localhost", getattr(server, "port", server), "/")
+    return Client(Endpoint(place, "eu-west-1", "dynamodb", environ=environ, **settings))
+
+
+def test_job_holds_the_last_answer(call):
+    with Server({"": [[answer(500, b"no")], [answer(200, b"yes", "X-A: b")]]}) as server:
+        job = call(server, lambda job: 0.001 if job.status == 500 else None)
+
+    assert (job.status, job.body, job.reason, job.lost, job.retries) == (200, b"yes", "", False, 1)
+    assert b"X-A: b" in job.head
+
+
+def test_further_headers_are_sent(call):
+    with Server() as server:
+        call(server, headers={"x-amz-target": "A.B"})
+
+    [request] = server.requests
+    assert request.path == "/"
+    assert request.headers["x-amz-target"] == "A.B"
+    assert "SignedHeaders=host;x-amz-date;x-amz-target" in request.headers["authorization"]
+
+
+def test_lost_answer_is_repeated_if_the_user_says_so(call):
+    seen = []
+
+    def retry(job):
+        seen.append((job.status, job.lost))
+        return None if job.status else 0.001
+
+    with Server({"": [[RESET], [OK]]}) as server:
+        job = call(server, retry)
+
+    assert seen == [(0, True), (200, True)]
+    assert (job.status, job.lost) == (200, True)
+
+
+def test_lost_answer_stays_lost_when_the_next_attempt_does_not_open(call, monkeypatch):
+    with Server() as closed:
+        pass
+    with Server({"": [[RESET]]}) as server:
+        ports = iter([server.port, closed.port])
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: [address("127.0.0.1", next(ports))]
+        )
+        job = call(server, lambda job: None if job.retries else 0.001)
+
+    assert (job.status, job.reason) == (0, "ConnectionRefusedError: Connection refused")
+    assert job.lost
+
+
+def test_no_answer_by_the_deadline_is_lost(call):
+    with Server({"": [[SILENCE]]}) as server:
+        job = call(server, timeout_seconds=0.1)
+
+    assert (job.status, job.reason, job.lost) == (0, "no answer before the deadline", True)
+
+
+@pytest.mark.parametrize(("repeatable", "requests"), [(True, 2), (False, 1)])
+def test_reused_socket_that_fails_with_a_request_is_no_excuse_to_send_another_one_twice(
+    repeatable, requests
+):
+    with Server({"": [[OK], [RESET], [OK]]}) as server:
+        client = client_of(server)
+        Run(client, SignedRequest("POST"), [""], 5.0, lambda job: None).run()
+        run = Run(client, SignedRequest("POST", repeatable=repeatable), [""], 5.0, lambda job: None)
+
+        run.run()
+
+    client.close_sockets()
+    assert run.jobs[""].lost
+    assert len(server.requests) == 1 + requests
+
+
+def test_request_of_which_no_byte_left_is_sent_on_a_fresh_socket_whatever_it_is():
+    with Server({"": [[OK, lambda: threading.Event().wait(0.1)], [OK]]}) as server:
+        client = client_of(server)
+        Run(client, SignedRequest("POST"), [""], 5.0, lambda job: None).run()
+        client.pool[0][0].shutdown(socket.SHUT_WR)
+        run = Run(client, SignedRequest("POST", repeatable=False), [""], 5.0, lambda job: None)
+
+        run.run()
+
+    client.close_sockets()
+    assert (run.jobs[""].status, run.jobs[""].lost) == (200, False)
+    assert server.accepted == 2
+
+
+def test_api_out_of_reach_is_dialled_again_if_the_user_says_so(call, monkeypatch):
+    """And its name is looked up again: another address may answer."""
+    with Server() as closed:
+        pass
+    with Server() as server:
+        ports = iter([closed.port, closed.port, server.port])
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda *_, **__: [address("127.0.0.1", next(ports))]
+        )
+        job = call(server, lambda job: None if job.status else 0.001)
+
+    assert (job.status, job.lost, job.retries) == (200, False, 2)
+
+
+def test_repetition_after_the_deadline_is_not_waited_for(call):
+    with Server({"": [[answer(500)]]}) as server:
+        job = call(server, lambda job: 60.0, timeout_seconds=1.0)
+
+    assert (job.status, job.retries) == (500, 0)
+
+
+def test_large_answer_is_read_whole(call):
+    body = b"x" * 3_000_000
+    with Server({"": [[answer(200, body)]]}) as server:
+        job = call(server, max_answer_bytes=4_000_000)
+
+    assert job.body == body
+
+
+class Endless:
+    """A socket from which bytes come whenever they are asked for; each takes a second of the clock."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.asked = 0
+
+    def recv(self, number):
+        self.asked += 1
+        assert self.asked < 100
+        self.clock.now += 1
+        return b"y" * number
+
+
+@pytest.mark.parametrize(("expires", "asked"), [(5.0, 5), (100.0, 8)])
+def test_server_that_never_stops_ends_with_the_attempts_time_or_the_calls(expires, asked):
+    clock = Clock(0.0)
+    client = client_of(1, monotonic=clock)
+    request = SignedRequest("POST", max_answer_bytes=100_000_000)
+    run = Run(client, request, ["a"], 8.0, lambda job: None)
+    run.selector.close()
+    reader = _signed_http.AnswerReader(request.max_answer_bytes)
+    reader.feed(b"HTTP/1.1 200 OK\r\n\r\n")
+    lane = _signed_http._Lane(run.jobs["a"])
+    lane.sock, lane.expires = Endless(clock), expires
+
+    if expires < 8.0:
+        with pytest.raises(TimeoutError):
+            run._receive(lane, reader)
+    else:
+        assert run._receive(lane, reader) is None
+
+    assert lane.sock.asked == asked
+
+
+# --- clock and credentials ------------------------------------------------------------------------
+
+# Ten minutes after the client's clock.
+LATER = ("Date: Sun, 30 Aug 2015 12:46:00 GMT", "x-amzn-ErrorType: InvalidSignatureException")
+
+
+def test_clock_that_is_off_is_corrected_for_this_request_and_the_next_ones():
+    clock = Clock()
+    with Server({"": [[answer(403, b"", *LATER)], [OK]]}) as server:
+        client = client_of(server, clock=clock)
+        first = Run(client, SignedRequest("POST"), [""], 5.0, lambda job: None)
+        first.run()
+        second = Run(client, SignedRequest("POST"), [""], 5.0, lambda job: None)
+        second.run()
+
+    client.close_sockets()
+    assert (first.jobs[""].status, second.jobs[""].status) == (200, 200)
+    assert [r.headers["x-amz-date"] for r in server.requests] == [
+        "20150830T123600Z",
+        "20150830T124600Z",
+        "20150830T124600Z",
+    ]
+    assert client.clock_offset == 600
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(LATER[:1], id="another-error"),
+        pytest.param(LATER[1:], id="no-date"),
+        pytest.param(("Date: Sun, 30 Aug 2015 12:37:59 GMT", LATER[1]), id="clock-is-right"),
+    ],
+)
+def test_refused_signature_is_final_if_the_clock_is_not_the_reason(call, headers):
+    with Server({"": [[answer(403, b"", *headers)]]}) as server:
+        job = call(server, settings={"clock": Clock()})
+
+    assert job.status == 403
+    assert len(server.requests) == 1
+
+
+def test_clock_is_corrected_once_a_request(call):
+    with Server({"": [[answer(403, b"", *LATER)]]}) as server:
+        job = call(server, settings={"clock": Clock()})
+
+    assert job.status == 403
+    assert len(server.requests) == 2
+
+
+def test_clock_is_corrected_for_all_connections_of_a_broadcast(connect):
+    """Those whose refusal comes second find it right by then."""
+    refused = {name: [[answer(403, b"", *LATER)], [OK]] for name in ("a", "b", "c")}
+    with Server(refused) as server:
+        sender = connect(server, clock=Clock())
+
+        result = sender.broadcast(["a", "b", "c"], "x")
+
+    assert result.sent == ["a", "b", "c"]
+    assert len(server.requests) <= 6
+
+
+class Rotating(dict):
+    """Credentials of which each look finds new ones."""
+
+    number = 0
+
+    def get(self, key, default=None):
+        if key == "AWS_SESSION_TOKEN":
+            self.number += 1
+            return f"token{self.number}"
+        return super().get(key, default)
+
+
+EXPIRED = answer(400, b'{"__type":"com.amazon.coral.service#ExpiredTokenException"}')
+
+
+def test_expired_token_is_replaced_by_the_environments_new_one(call):
+    with Server({"": [[EXPIRED], [OK]]}) as server:
+        job = call(server, environ=Rotating(ENVIRON))
+
+    tokens = [request.headers["x-amz-security-token"] for request in server.requests]
+    assert job.status == 200
+    assert len(set(tokens)) == 2
+
+
+def test_token_is_replaced_once_a_request(call):
+    with Server({"": [[EXPIRED]]}) as server:
+        job = call(server, environ=Rotating(ENVIRON))
+
+    assert job.status == 400
+    assert len(server.requests) == 2
+
+
+def test_expired_token_is_final_if_there_is_no_other(call):
+    with Server({"": [[EXPIRED]]}) as server:
+        job = call(server, environ={**ENVIRON, "AWS_SESSION_TOKEN": "old"})
+
+    assert job.status == 400
+    assert len(server.requests) == 1
+
+
+class Provider:
+    """What botocore would find."""
+
+    def __init__(self, *credentials):
+        self.access_key, self.secret_key, self.token = credentials
+
+    def get_frozen_credentials(self):
+        return self
+
+
+def test_credentials_of_a_profile_come_from_botocore_which_is_asked_to_look_once(monkeypatch):
+    looked = []
+    module = type(sys)("botocore.session")
+    module.get_session = lambda: looked.append(1) or module
+    module.get_credentials = lambda: Provider("AKIDPROFILE", "secret", "token")
+    monkeypatch.setitem(sys.modules, "botocore", type(sys)("botocore"))
+    monkeypatch.setitem(sys.modules, "botocore.session", module)
+
+    client = client_of(1, {})
+
+    found = client.credentials(), client.credentials()
+
+    assert found == (("AKIDPROFILE", "secret", "token"),) * 2
+    assert looked == [1]
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        (
+            {},
+            "No AWS credentials, and botocore, which would look elsewhere, is not installed:"
+            " set AWS_ACCESS_KEY_ID or a role",
+        ),
+        (
+            {**ENVIRON, "AWS_SESSION_TOKEN": "a\r\nb: c"},
+            "The AWS credentials hold line breaks or control characters",
+        ),
+    ],
+)
+def test_credentials_that_cannot_be_used(call, monkeypatch, environ, message):
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    with Server() as server, pytest.raises(ApplicationError) as caught:
+        call(server, environ=environ)
+
+    assert (caught.value.code, caught.value.message) == ("INTERNAL_CONFIGURATION_ERROR", message)
+    assert server.accepted == 0
+
+
+class CredentialsProcessEnded(Exception):  # noqa: N818
+    """As botocore has such ones."""
+
+
+class BrokenProvider:
+    def get_frozen_credentials(self):
+        raise CredentialsProcessEnded("a secret")
+
+
+@pytest.mark.parametrize(
+    ("provider", "message"),
+    [
+        (None, "No AWS credentials: set AWS_ACCESS_KEY_ID or a role"),
+        (
+            BrokenProvider(),
+            "No AWS credentials, their provider failed with CredentialsProcessEnded:"
+            " set AWS_ACCESS_KEY_ID or a role",
+        ),
+    ],
+)
+def test_provider_that_finds_nothing_or_fails(monkeypatch, provider, message):
+    module = type(sys)("botocore.session")
+    module.get_session = lambda: module
+    module.get_credentials = lambda: provider
+    monkeypatch.setitem(sys.modules, "botocore", type(sys)("botocore"))
+    monkeypatch.setitem(sys.modules, "botocore.session", module)
+
+    with pytest.raises(ApplicationError) as caught:
+        client_of(1, {}).credentials()
+
+    assert (caught.value.code, caught.value.message) == ("INTERNAL_CONFIGURATION_ERROR", message)
+
+
+def test_certificates_that_are_no_file_are_a_configuration_error():
+    endpoint = Endpoint(
+        *((True, "localhost", 1, "/"), "eu-west-1", "dynamodb"),
+        environ={"AWS_CA_BUNDLE": "/nowhere"},
+    )
+
+    with pytest.raises(ApplicationError) as caught:
+        Client(endpoint).tls_context()
+
+    assert caught.value.message == "AWS_CA_BUNDLE is not a file of certificates"
+
+
+def test_preparation_opens_nothing():
+    client = client_of(1)
+
+    client.prepare()
+
+    assert client.pool == []
+
+
+def test_context_of_ones_own_is_used():
+    context = object()
+    place = (True, "localhost", 1, "/")
+    endpoint = Endpoint(place, "eu-west-1", "dynamodb", environ={}, ssl_context=context)
+
+    assert Client(endpoint).tls_context() is context
+
+
+def test_sockets_kept_before_a_fork_are_the_parents():
+    with Server() as server:
+        client = client_of(server)
+        Run(client, SignedRequest("POST"), [""], 5.0, lambda job: None).run()
+        client.pid = 0
+
+        assert client.take() is None
+        assert (client.pid, client.pool) == (os.getpid(), [])
+
+
+def test_no_more_sockets_are_kept_than_may_be():
+    client = client_of(1, max_sockets=1)
+    ours, theirs = socket.socketpair()
+    client.keep(ours, 0.0)
+    client.keep(theirs, 0.0)
+
+    assert [kept[0] for kept in client.pool] == [ours]
+    assert theirs.fileno() == -1
+    client.close_sockets()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "name"),
+    [
+        (["x-amzn-ErrorType: GoneException:http://aws/"], b"", "GoneException"),
+        (["x-amzn-ErrorType: com.amazon#GoneException"], b"", "GoneException"),
+        ([], b'{"__type":"com.amazon.coral.service#Throttling","message":"x"}', "Throttling"),
+        ([], b'{"__type" : "Throttling"}', "Throttling"),
+        (["x-amzn-ErrorType: a b"], b"", ""),
+        ([], b"", ""),
+    ],
+)
+def test_name_of_an_error(headers, body, name):
+    head = answer(400, b"", *headers).partition(b"\r\n\r\n")[0]
+
+    assert error_name(head, body) == name
+
+
+def test_jitter_is_below_one(monkeypatch):
+    assert 0.0 <= jitter() < 1.0
+    monkeypatch.setattr(os, "urandom", lambda number: b"\xff" * number)
+    assert 0.9999 < jitter() < 1.0

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils import metrics_emitter, structured_logger, websocket_handler
+from shared_utils import _invocation, metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError, ErrorCode, ErrorCodeBase, ValidationError
 from shared_utils.metrics_emitter import MetricsEmitter
@@ -877,8 +877,10 @@ def test_failure_of_the_error_mapping_itself_is_answered():
 
     result, lines = handle(handler, message_event(HEARTBEAT))
 
+    [failed] = [line for line in lines if line["message"] == "Message failed"]
     assert result == {"statusCode": 500}
-    assert (lines[-1]["level"], lines[-1]["context"]) == ("FATAL", {"errorType": "SystemExit"})
+    assert (failed["level"], failed["error"]["type"]) == ("ERROR", "Hostile")
+    assert failed["error"]["message"] == "<unreadable>"
 
 
 JSON = st.recursive(
@@ -1714,27 +1716,24 @@ def test_task_that_is_left_by_a_failure_is_cancelled(handler):
     assert summary["error"]["message"] == "False"
 
 
-def test_task_that_fails_is_logged_with_the_ids(handler, capfd):
-    async def work():
-        raise ValueError("in the background")
+def test_tasks_that_fail_are_logged_each_with_the_ids(handler, capfd):
+    async def work(error):
+        raise error
 
     @handler.route("say")
     async def say(_request):
-        asyncio.create_task(work())  # noqa: RUF006
+        for error in (ValueError("one"), KeyError("two")):
+            asyncio.create_task(work(error))  # noqa: RUF006
         await asyncio.sleep(0)
         return {"type": "said"}
 
-    result, (warning, summary, *more) = handle(handler, message_event({"action": "say"}))
+    result, (*warnings, summary) = handle(handler, message_event({"action": "say"}))
 
     assert result == {"statusCode": 200}
-    assert (warning["level"], warning["message"]) == (
-        "WARN",
-        "Tasks failed and nobody awaited them",
-    )
-    assert warning["context"] == {"tasks": 1}
-    assert warning["error"]["message"] == "in the background"
-    assert (warning["connectionId"], warning["requestId"]) == (ID, summary["requestId"])
-    assert [line["level"] for line in more] == []
+    assert {w["message"] for w in warnings} == {"A task failed and nobody awaited it"}
+    assert sorted(w["error"]["type"] for w in warnings) == ["KeyError", "ValueError"]
+    assert [(w["level"], w["context"]) for w in warnings] == [("WARN", {"tasks": 2})] * 2
+    assert {(w["connectionId"], w["requestId"]) for w in warnings} == {(ID, summary["requestId"])}
     assert capfd.readouterr().err == ""
 
 
@@ -2132,7 +2131,7 @@ def test_metrics_are_not_in_a_line_that_lambda_drops(monkeypatch):
 
 
 def test_cold_start_is_counted_once(monkeypatch):
-    monkeypatch.setattr(metrics_emitter, "_cold", True)
+    monkeypatch.setattr(_invocation, "_start", _invocation._COLD)
     handler = heartbeat_of(raises(ValueError))
 
     _, first = handle(handler, message_event(HEARTBEAT))
@@ -2143,7 +2142,7 @@ def test_cold_start_is_counted_once(monkeypatch):
 
 
 def test_buffered_debug_lines_come_before_the_error(monkeypatch):
-    monkeypatch.setattr(structured_logger, "_buffer_bytes", 10_000)
+    monkeypatch.setattr(_invocation, "buffer_bytes", 10_000)
     monkeypatch.setattr(
         structured_logger.StructuredLogger, "debug", structured_logger._buffered_debug
     )

@@ -14,10 +14,17 @@ _NAMES = {
     "connections": """
         BroadcastResult Connections Outcome endpoint_of
     """,
+    "dynamodb": """
+        AttributeRefused BatchIncomplete ConditionFailed DynamoDBError Table
+        TransactionCanceled transact_write_items
+    """,
     "error_codes": """
         ApplicationError ErrorCode ErrorCodeBase ValidationError error_code_of
         error_response format_error_response get_error_message get_http_status
         success_response to_error_code
+    """,
+    "groups": """
+        GROUPS_TABLE Groups
     """,
     "metrics_emitter": """
         METRICS MetricsContext MetricsEmitter UNITS

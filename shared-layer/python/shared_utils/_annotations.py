@@ -12,7 +12,7 @@ from enum import Enum, Flag
 from functools import cached_property, partial
 from types import CodeType, UnionType
 
-from . import _values, _wire
+from . import _cleaning, _values
 from ._kinds import (
     ABSENT,
     FILLED_IN,
@@ -450,7 +450,7 @@ def _refused(error: ValidationError | ValueError, path: str, secret: bool) -> Va
     if secret:  # its text may show the value
         return ValidationError(f"{path} is not accepted", path, code)
     if not isinstance(error, ValidationError):
-        return ValidationError(f"{path}: {_wire.text(str(error), 200)}", path)
+        return ValidationError(f"{path}: {_cleaning.text(str(error), 200)}", path)
     said = error.message
     if error.field and said.startswith(error.field):  # the name that the check knows it by
         said = path + said[len(error.field) :]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from types import UnionType
 
-from . import _values, _wire
+from . import _cleaning, _json, _redaction, _values
 from .error_codes import ErrorCode, ValidationError
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ MAX_VALUES = 10_000
 # level, and Python ends at a thousand calls; no protocol that we know needs more than six.
 MAX_DEPTH = 32
 
-_SECRETS = _wire.Policy()
+_SECRETS = _redaction.Policy()
 
 
 def is_secret(name: str) -> bool:
@@ -215,8 +215,10 @@ def plain(value: Any, whole: bool = False) -> Any:
     kind = type(value)
     if issubclass(kind, str):
         return value if kind is str else str.__str__(value)
-    if issubclass(kind, (int, float, Decimal)) and kind not in (int, float, bool):
-        value = _wire.clean(value, None)
+    if issubclass(kind, Decimal):  # the field is a `float` or an `int`, whatever came
+        value = int(value) if _json.is_readable(value) and value % 1 == 0 else float(value)
+    elif issubclass(kind, (int, float)) and kind not in (int, float, bool):
+        value = _cleaning.clean(value, None)
     return int(value) if whole and type(value) is float and value.is_integer() else value
 
 

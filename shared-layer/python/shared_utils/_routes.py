@@ -5,7 +5,7 @@ What a declaration cannot do is refused when it is made, as INTERNAL_CONFIGURATI
 
 from __future__ import annotations
 
-from . import _functions, _wire
+from . import _cleaning, _functions
 from .error_codes import ApplicationError, ErrorCode
 from .records import ClientMessage
 
@@ -33,7 +33,9 @@ def kind_of(function: object, what: str, *called_with: str) -> str:
             call = f"is called with ({', '.join(called_with)})"
             raise misused(f"{what} {call}, and {name} takes {takes}")
         return kind
-    got = f"the {kind} {_functions.name_of(function)}" if kind else _wire.name_of(type(function))
+    got = (
+        f"the {kind} {_functions.name_of(function)}" if kind else _cleaning.name_of(type(function))
+    )
     raise misused(f"{what} must be a function, got {got}")
 
 

@@ -1,7 +1,8 @@
-"""One call to the `@connections` API: signed requests over non-blocking sockets in one loop.
+"""Signed requests to an AWS API over non-blocking sockets, in one loop for each call.
 
-`connections` loads this with the first message. Whatever a server does, `Run.run` ends by its
-deadline with a status and a reason for each name; no socket of it stays open but those it keeps.
+Whatever a server does, `Run.run` ends by its deadline with something said of each request; no
+socket of it stays open but those that the client keeps. Outside the deadline are the name lookup,
+and credentials that botocore's providers look for. Who calls decides what is repeated.
 """
 
 from __future__ import annotations
@@ -12,164 +13,245 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 
+from ._aws_endpoint import misconfigured
+from ._http1 import AnswerReader, date_of, header
+from ._sigv4 import Signer, quote
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    import ssl
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from socket import socket
     from typing import Any
 
-    from .connections import Connections
+    from ._aws_endpoint import Endpoint
+    from ._http1 import Answer
+    from ._sigv4 import Credentials
 
-    Credentials = tuple[str, str, str | None]  # access key id, secret key, session token
-    Answer = tuple[int, bytes, bytes, bool]  # status, head, body, whether the socket may be kept
-    Result = tuple[int, str]  # HTTP status, 0 without an answer; the reason if it is not 2xx
-
-__all__ = ["MAX_IDLE_SECONDS", "Run", "Signer", "is_quiet"]
+__all__ = ["MAX_IDLE_SECONDS", "Client", "Job", "Run", "SignedRequest", "error_name", "jitter"]
 
 # A socket that rested longer may have been closed while the environment was frozen.
 MAX_IDLE_SECONDS = 5.0
-# Ours: real answers have less than 1 KB.
-MAX_ANSWER_BYTES = 64 * 1024
-# A signature is good for 5 minutes; a long broadcast signs anew after one.
+# A signature is good for 5 minutes; a long call signs anew after one.
 _SIGNATURE_SECONDS = 60.0
-_MAX_PAUSE_SECONDS = 1.0
+# What a clock may be off before a refused signature is taken for its fault.
+_MAX_SKEW_SECONDS = 120.0
+_CLOCK_ERRORS = {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException"}
+_CREDENTIAL_ERRORS = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException"}
 _READ, _WRITE = 1, 2  # selectors.EVENT_READ, EVENT_WRITE
-_SENT: Result = (200, "")
-_NOT_SENT: Result = (0, "not sent: no time left")
 
 
-@lru_cache(maxsize=4096)  # a broadcast goes to the connections of the one before
-def _quote(text: str) -> str:
-    """Percent-encode all but RFC 3986's unreserved characters."""
-    return re.sub(rb"[^A-Za-z0-9_.~-]", lambda m: b"%%%02X" % m[0][0], text.encode()).decode()
+def error_name(head: bytes, body: bytes) -> str:
+    """Return what AWS calls the error of an answer, empty if it does not say."""
+    named = header(head, b"x-amzn-errortype").partition(b":")[0].rpartition(b"#")[2]
+    if not named and (found := re.search(rb'"__type"\s*:\s*"(?:[^"#]*#)?([A-Za-z]+)"', body)):
+        named = found[1]
+    return named[:80].decode("latin-1") if named.isalpha() else ""
 
 
-# --- Signature Version 4 -----------------------------------------------------------------------
+def jitter() -> float:
+    """Return a number from 0 to 1 that no other process of a fleet has at this moment."""
+    return int.from_bytes(os.urandom(3)) / 2**24
 
 
-class Signer:
-    """AWS Signature Version 4 for one moment, host and set of credentials.
+@lru_cache(maxsize=8)
+def _default_tls_context(bundle: str | None) -> ssl.SSLContext:
+    """Return the context with the system's certificates, or a bundle's, that all clients share.
 
-    `amz_date` looks like 20150830T123600Z. What all requests share is computed once.
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    To read the system's takes 20 ms and more of a cold start.
+    """
+    import ssl
+
+    return ssl.create_default_context(cafile=bundle)
+
+
+# --- what is kept between calls ------------------------------------------------------------------
+
+
+class Client:
+    """One endpoint's sockets, credentials and clock.
+
+    Sockets are kept between calls and may be used by several threads; a fork opens its own.
     """
 
-    def __init__(
-        self, credentials: Credentials, region: str, service: str, host: str, amz_date: str
-    ) -> None:
-        from hashlib import sha256
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.clock_offset = 0.0  # seconds by which AWS's clock is ahead of ours
+        self.pool: list[tuple[socket, float, float]] = []
+        self.pid = os.getpid()
+        self.would_block: tuple[type[Exception], ...] = (BlockingIOError,)
+        self._ssl_context = endpoint.ssl_context
+        self._provider: Any = None
+        if endpoint.tls:
+            import ssl
 
-        access_key, secret_key, token = credentials
-        signed = {"host": host, "x-amz-date": amz_date}
-        if token:
-            signed["x-amz-security-token"] = token
-        names = ";".join(signed)
-        scope = f"{amz_date[:8]}/{region}/{service}/aws4_request"
-        inner, self._outer = _signing_key(secret_key, scope)
-        self._inner = inner.copy()
-        self._inner.update(f"AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n".encode())
-        self._sha256 = sha256
-        lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-        self._after_path = f"\n\n{lines}\n{names}\n"
-        # The request's header lines, up to where the signature goes.
-        signed["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature="
-        )
-        self.headers = "\r\n".join(f"{name}: {value}" for name, value in signed.items())
+            self.would_block = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-    def after_path(self, body: bytes) -> bytes:
-        """Return what follows the path in a canonical request, which begins with method, newline, path."""
-        return f"{self._after_path}{self._sha256(body).hexdigest()}".encode()
+    def prepare(self) -> None:
+        """Load what the first call needs, certificates included; nothing is opened or sent."""
+        import hashlib  # noqa: F401 - to have it loaded
+        import selectors  # noqa: F401
+        import socket  # noqa: F401
 
-    def signature(self, canonical_request: bytes) -> bytes:
-        """Return the signature as hexadecimal text."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(self._sha256(canonical_request).hexdigest().encode())
-        outer.update(inner.digest())
-        return bytes(outer.hexdigest(), "ascii")
+        self.tls_context()
 
+    def now(self) -> float:
+        """Return AWS's time in seconds since the epoch, as far as it is known."""
+        return self.endpoint.clock() + self.clock_offset
 
-@lru_cache(maxsize=2)
-def _signing_key(secret_key: str, scope: str) -> tuple[Any, Any]:
-    """Return the day's key as HMAC's two hashes, to be copied: a third of the cost of `hmac`."""
-    inner, outer = _hmac(b"AWS4" + secret_key.encode())
-    for part in scope.split("/"):
-        inner.update(part.encode())
-        outer.update(inner.digest())
-        inner, outer = _hmac(outer.digest())
-    return inner, outer
+    def credentials(self) -> Credentials:
+        """Return the environment's credentials, which rotate, else botocore's."""
+        get = self.endpoint.environ.get
+        key, secret = get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY")
+        token = get("AWS_SESSION_TOKEN")
+        if not key or not secret:
+            key, secret, token = self._foreign_credentials()
+        if not f"{key}{secret}{token}".isprintable():
+            raise misconfigured("The AWS credentials hold line breaks or control characters")
+        return key, secret, token
 
+    def _foreign_credentials(self) -> Credentials:
+        """Return what botocore finds and keeps fresh: a container's (SnapStart), a profile's.
 
-def _hmac(key: bytes) -> tuple[Any, Any]:
-    from hashlib import sha256
+        Its providers take their own time, which no deadline of a call bounds.
+        """
+        from importlib import import_module
 
-    block = (key if len(key) <= 64 else sha256(key).digest()).ljust(64, b"\0")
-    return sha256(bytes(b ^ 0x36 for b in block)), sha256(bytes(b ^ 0x5C for b in block))
+        wanted = "set AWS_ACCESS_KEY_ID or a role"
+        try:
+            if self._provider is None:
+                self._provider = import_module("botocore.session").get_session().get_credentials()
+            found = self._provider and self._provider.get_frozen_credentials()
+        except ImportError as error:
+            why = "botocore, which would look elsewhere, is not installed"
+            raise misconfigured(f"No AWS credentials, and {why}: {wanted}") from error
+        except Exception as error:  # botocore's many kinds
+            why = f"their provider failed with {type(error).__name__[:60]}"
+            raise misconfigured(f"No AWS credentials, {why}: {wanted}") from error
+        if not found:
+            raise misconfigured(f"No AWS credentials: {wanted}")
+        return found.access_key, found.secret_key, found.token
 
+    def other_credentials(self, refused: Credentials) -> bool:
+        """Look for credentials again, and return whether they are others than the refused ones."""
+        self._provider = None
+        return self.credentials() != refused
 
-# --- HTTP --------------------------------------------------------------------------------------
-
-
-def _parse(data: bytes, ended: bool) -> Answer | None:
-    """Return the answer in `data`, None while it is incomplete; raise ValueError if it is none."""
-    status, start = 0, 0
-    while status < 200:  # 100 Continue and 103 Early Hints come before the answer
-        end = data.find(b"\r\n\r\n", start)
-        if end < 0 and b"HTTP/1.".startswith(data[start : start + 7]):
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the context for new sockets, None for plain HTTP."""
+        if not self.endpoint.tls:
             return None
-        head = data[start : end if end >= 0 else start + 9].lower()
-        if not re.match(rb"http/1\.[01] [1-9][0-9][0-9]", head):
-            raise ValueError("the answer is not HTTP/1")
-        status, start = int(head[9:12]), end + 4
-    keep = head[:8] == b"http/1.1" and b"close" not in _header(head, b"connection")
-    if _header(head, b"transfer-encoding"):
-        body, end = _unchunk(data, start)
-    elif status in (204, 304):
-        body, end = b"", start
-    elif length := _header(head, b"content-length"):
-        if not length.isdigit() or len(length) > 9:
-            raise ValueError("the answer has no valid length")
-        end = start + int(length)
-        body = data[start:end]
-    else:  # the end of the connection is the end of the answer
-        body, end, keep = data[start:], len(data) if ended else len(data) + 1, False
-    return (status, head, body, keep and end == len(data)) if end <= len(data) else None
+        if self._ssl_context is None:
+            bundle = self.endpoint.environ.get("AWS_CA_BUNDLE") or None
+            try:
+                self._ssl_context = _default_tls_context(bundle)
+            except OSError as error:
+                raise misconfigured("AWS_CA_BUNDLE is not a file of certificates") from error
+        return self._ssl_context
+
+    def addresses(self) -> list[Any]:
+        """Look the host's name up; the system bounds how long that takes."""
+        from socket import SOCK_STREAM, getaddrinfo
+
+        # As bytes: text would import the IDNA codec.
+        return getaddrinfo(self.endpoint.host.encode(), self.endpoint.port, type=SOCK_STREAM)
+
+    def take(self) -> socket | None:
+        """Return a kept socket that rested for a short time and is quiet; close those that do not."""
+        if self.pid != os.getpid():  # after a fork, the kept ones are the parent's
+            self.pid = os.getpid()
+            self.close_sockets()
+        while entry := self._pop():
+            sock, since, wall = entry
+            # By both clocks: one of them may stand still while the environment is frozen.
+            rested = max(self.endpoint.monotonic() - since, self.endpoint.clock() - wall)
+            if rested <= MAX_IDLE_SECONDS and is_quiet(sock, self.would_block):
+                return sock
+            sock.close()
+        return None
+
+    def keep(self, sock: socket, since: float) -> None:
+        """Keep a socket that rests since a moment of the monotonic clock."""
+        if len(self.pool) < self.endpoint.max_sockets:
+            wall = self.endpoint.clock() - (self.endpoint.monotonic() - since)
+            self.pool.append((sock, since, wall))
+        else:  # another thread's call had its own
+            sock.close()
+
+    def close_sockets(self) -> None:
+        """Close the sockets that are kept; the next call opens new ones."""
+        while entry := self._pop():
+            entry[0].close()
+
+    def _pop(self) -> tuple[socket, float, float] | None:
+        try:
+            return self.pool.pop()
+        except IndexError:  # empty, or another thread took the last one
+            return None
 
 
-def _header(head: bytes, name: bytes) -> bytes:
-    return head.partition(b"\r\n%b:" % name)[2].partition(b"\r\n")[0].strip()
-
-
-def _unchunk(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return the body and where it ends: beyond `data` while it is incomplete."""
-    body = b""
-    while (line_end := data.find(b"\r\n", at)) >= 0:
-        size = data[at:line_end].partition(b";")[0].strip()
-        if not re.fullmatch(rb"[0-9A-Fa-f]{1,7}", size):
-            raise ValueError("the answer has a chunk without a valid size")
-        at, end = line_end + 2, line_end + 2 + int(size, 16)
-        if end == at:  # the last chunk, then trailers, then an empty line
-            end = data.find(b"\r\n\r\n", line_end)
-            return body, end + 4 if end >= 0 else len(data) + 1
-        if not b"\r\n".startswith(data[end : end + 2]):
-            raise ValueError("the answer has a chunk longer than its size")
-        body += data[at:end]
-        at = end + 2
-    return body, len(data) + 1
+def is_quiet(sock: socket, would_block: tuple[type[Exception], ...]) -> bool:
+    """Return whether a socket has neither ended nor got an answer to nothing (TLS has its own)."""
+    try:
+        sock.recv(1)
+    except would_block:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 # --- the call ----------------------------------------------------------------------------------
 
 
-class _Job:
-    """One request that waits, runs, or rests between two attempts."""
+class SignedRequest:
+    """What a call sends to the path of each name.
 
-    last = _NOT_SENT  # what made it rest
+    `headers` are signed, too; names in lower case. A `repeatable` request may reach the server
+    twice. It is sent again at once, on a new socket, if a kept one fails before a byte came back.
+    `max_answer_bytes` bounds an answer's body; heads have `_http1.MAX_HEAD_BYTES`.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+        max_answer_bytes: int = 64 * 1024,
+    ) -> None:
+        self.method = method
+        self.body = body
+        self.headers = headers
+        self.repeatable = repeatable
+        self.max_answer_bytes = max_answer_bytes
+
+
+class Job:
+    """One request that waits, runs, or rests between two attempts; at last, what came of it.
+
+    `status` is the HTTP status of the last attempt, 0 without an answer, and `reason` says why there
+    was none. `lost` is whether any attempt may have reached the server and got no answer.
+    """
+
+    status = 0
+    reason = "not sent: no time left"
+    head = b""
+    body = b""
+    lost = False
     retries = 0
     again = False  # whether its one repetition after a reused socket's failure is used up
+    signed_again = False
+    signer: Signer | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def fail(self, reason: str, lost: bool = False) -> None:
+        """Note an attempt that got no answer."""
+        self.status, self.reason, self.head, self.body = 0, reason, b"", b""
+        self.lost = self.lost or lost
 
 
 class _Lane:
@@ -181,39 +263,46 @@ class _Lane:
     events = 0  # what the selector waits for
     ready = False  # connected, hands shaken
     reused = False  # has answered before
+    sent = False  # a byte of this request may have left
     heard = False  # a byte of this request's answer has come
     expires = 0.0
 
-    def __init__(self, job: _Job | None) -> None:
+    def __init__(self, job: Job | None) -> None:
         self.job = job
 
 
 class Run:
-    """One call: names in, a result for each out, over non-blocking sockets in one loop.
+    """One call: names in, a finished `Job` for each in `jobs`, over non-blocking sockets in one loop.
 
-    `room` is how many more sockets may open. One that cannot open takes its place with it, so a
-    gateway out of reach ends the call instead of being dialled again and again.
+    `retry` is asked after each attempt, and returns the pause in seconds before the next one, or None
+    if there is to be none. `room` is how many more sockets may open. One that cannot open takes its
+    place with it, so an API out of reach ends the call instead of being dialled again and again.
     """
 
     def __init__(
-        self, owner: Connections, method: str, names: Iterable[str], body: bytes, timeout: float
+        self,
+        client: Client,
+        request: SignedRequest,
+        names: Iterable[str],
+        timeout_seconds: float,
+        retry: Callable[[Job], float | None],
     ) -> None:
         from collections import deque
         from selectors import DefaultSelector
 
-        self.owner = owner
-        self.method = method
-        self.body = body
-        self.answer = b""  # the body of the last answer
-        self.now = owner._monotonic()
-        self.deadline = self.now + timeout
-        self.pace = min(owner._answer_seconds, MAX_IDLE_SECONDS)
+        self.client = client
+        self.endpoint = client.endpoint
+        self.request = request
+        self.retry = retry
+        self.now = self.endpoint.monotonic()
+        self.deadline = self.now + timeout_seconds
+        self.pace = min(self.endpoint.answer_seconds, MAX_IDLE_SECONDS)
         self.next_check = self.now + self.pace
-        self.results = dict.fromkeys(names, _NOT_SENT)
-        self.queue = deque(map(_Job, self.results))
+        self.jobs = {name: Job(name) for name in names}
+        self.queue = deque(self.jobs.values())
         self.left = len(self.queue)
-        self.resting: list[tuple[float, int, _Job]] = []  # a heap by the time to try again
-        self.room = min(owner._max_sockets, self.left)
+        self.resting: list[tuple[float, int, Job]] = []  # a heap by the time to try again
+        self.room = min(self.endpoint.max_sockets, self.left)
         self.lanes: set[_Lane] = set()
         self.idle: list[_Lane] = []
         self.addresses: list[Any] = []
@@ -223,29 +312,30 @@ class Run:
 
     def _sign(self) -> None:
         """Prepare what the requests of the next minute have in common."""
-        owner = self.owner
-        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(owner._clock()))
-        self.signer = Signer(
-            owner._credentials(), owner._region, "execute-api", owner._host_header, moment
-        )
+        endpoint, request = self.endpoint, self.request
+        self.signed_at = self.client.now()
+        self.credentials = self.client.credentials()
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.signed_at))
+        where = (endpoint.region, endpoint.service, endpoint.host_header, moment)
+        self.signer = Signer(self.credentials, *where, request.headers)
         self.sign_again = self.now + _SIGNATURE_SECONDS
-        path = "/".join(map(_quote, owner._path.split("/")))
-        self.before_name = f"{self.method}\n{path}".encode()
-        self.after_name = self.signer.after_path(self.body)
-        self.start = f"{self.method} {owner._path}".encode()
+        path = "/".join(map(quote, endpoint.path.split("/")))
+        self.before_name = f"{request.method}\n{path}".encode()
+        self.after_name = self.signer.after_path(request.body)
+        self.start = f"{request.method} {endpoint.path}".encode()
         self.headers = f" HTTP/1.1\r\nuser-agent: shared-utils\r\n{self.signer.headers}".encode()
-        length = b"\r\ncontent-length: %d" % len(self.body) if self.method == "POST" else b""
-        self.end = length + b"\r\n\r\n" + self.body
+        length = b"\r\ncontent-length: %d" % len(request.body) if request.method == "POST" else b""
+        self.end = length + b"\r\n\r\n" + request.body
 
     def run(self) -> None:
-        """Fill `results`, by the deadline at the latest."""
+        """Finish all jobs, by the deadline at the latest."""
         try:
             while self.left and self.now < self.deadline:
                 self._feed()
                 until = min(self.deadline, self.next_check, *(rest[0] for rest in self.resting[:1]))
                 wait = max(until - self.now, 0) if self.left else 0
                 events = self.selector.select(wait)
-                self.now = self.owner._monotonic()
+                self.now = self.endpoint.monotonic()
                 for key, _ in events:
                     self._resume(key.data)
                 if self.now >= self.next_check:
@@ -263,16 +353,18 @@ class Run:
             lane = self.idle.pop()
             lane.job = self.queue.popleft()
             self._resume(lane)
-        while self.queue and self.room and (sock := self.owner._take()):
+        while self.queue and self.room and (sock := self.client.take()):
             self._add(self.queue.popleft(), sock)
         opening = sum(not lane.ready for lane in self.lanes) if self.queue and self.room else 0
         while self.room and opening < len(self.queue):
             self._add(None)
             opening += 1
         while self.queue and not self.lanes:
-            self._settle(self.queue.popleft(), (0, self.trouble))
+            job = self.queue.popleft()
+            job.fail(self.trouble)
+            self._decide(job)
 
-    def _add(self, job: _Job | None, kept: socket | None = None) -> None:
+    def _add(self, job: Job | None, kept: socket | None = None) -> None:
         """Let one more socket speak, about `job` if it is not to take what waits."""
         lane = _Lane(job)
         if kept:
@@ -312,7 +404,7 @@ class Run:
                 lane.expires = self.now + MAX_IDLE_SECONDS
             while not lane.job:
                 yield _READ
-                if not (lane.job or is_quiet(lane.sock, self.owner._would_block)):
+                if not (lane.job or is_quiet(lane.sock, self.client.would_block)):
                     raise ConnectionError("closed while idle")
             keep = yield from self._attempt(lane, lane.job)
             lane.job = None
@@ -322,7 +414,7 @@ class Run:
 
     def _open(self, lane: _Lane) -> Generator[int, None, None]:
         """Connect to the first address that works."""
-        self.addresses = self.addresses or self.owner._addresses()
+        self.addresses = self.addresses or self.client.addresses()
         others = list(self.addresses)
         while not lane.ready:
             try:
@@ -337,7 +429,7 @@ class Run:
         import socket
 
         family, kind, protocol, _, place = address
-        lane.expires = self.now + self.owner._answer_seconds
+        lane.expires = self.now + self.endpoint.answer_seconds
         lane.sock = sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -346,81 +438,112 @@ class Run:
         yield _WRITE
         if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, os.strerror(error))
-        if not (context := self.owner._tls_context()):
+        if not (context := self.client.tls_context()):
             return
         import ssl
 
         # As bytes: text would import the IDNA codec.
-        host = self.owner._host.encode()
+        host = self.endpoint.host.encode()
         lane.sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
         while True:
             try:
                 lane.sock.do_handshake()
                 return
-            except self.owner._would_block as blocked:
+            except self.client.would_block as blocked:
                 yield _WRITE if isinstance(blocked, ssl.SSLWantWriteError) else _READ
 
-    def _attempt(self, lane: _Lane, job: _Job) -> Generator[int, None, bool]:
+    def _attempt(self, lane: _Lane, job: Job) -> Generator[int, None, bool]:
         """Send `job`'s request, judge the answer, and return whether the socket may be kept."""
-        out = memoryview(self._request(job))
-        lane.expires = self.now + self.owner._answer_seconds
-        lane.heard = False
-        data = b""
+        out = memoryview(self._bytes_of(job))
+        lane.expires = self.now + self.endpoint.answer_seconds
+        lane.heard = lane.sent = False
+        reader = AnswerReader(self.request.max_answer_bytes)
         writable = True
         while True:
             try:
                 while out and writable:
                     out = out[lane.sock.send(out) :]
-            except self.owner._would_block:
-                pass
+                    lane.sent = True
+            except self.client.would_block:
+                lane.sent = True  # of a record of TLS, a part may have left
             except OSError:  # what it answered before it closed may wait to be read
                 writable = False
             yield _READ | _WRITE if out and writable else _READ
-            try:
-                more = lane.sock.recv(16384)
-            except self.owner._would_block:
-                continue
-            lane.heard = lane.heard or more != b""
-            data += more
-            answer = _parse(data, not more)
-            if answer:
+            if answer := self._receive(lane, reader):
                 self._judge(job, answer)
                 return answer[3] and not out
-            if not more:
-                raise ConnectionError("closed before the answer was complete")
-            if len(data) > MAX_ANSWER_BYTES:
-                raise ConnectionError("the answer is too long")
 
-    def _request(self, job: _Job) -> bytes:
+    def _receive(self, lane: _Lane, reader: AnswerReader) -> Answer | None:
+        """Read what is there; return the answer if that completes it.
+
+        A server that never stops would keep the loop here, so the clock is read after each piece.
+        """
+        try:
+            while True:
+                more = lane.sock.recv(65536)
+                lane.heard = lane.heard or more != b""
+                if answer := reader.feed(more):
+                    return answer
+                self.now = self.endpoint.monotonic()
+                if self.now >= self.deadline:
+                    return None
+                if self.now >= lane.expires:
+                    raise self._late()
+        except self.client.would_block:
+            pass
+        return None
+
+    def _late(self) -> TimeoutError:
+        return TimeoutError(f"no answer in {self.endpoint.answer_seconds:g} s")
+
+    def _bytes_of(self, job: Job) -> bytes:
         if self.now >= self.sign_again:
             self._sign()
-        name = _quote(job.name)
+        job.signer = self.signer
+        name = quote(job.name)
         # What is signed is encoded twice: the rule for every service but S3.
         twice = name.replace("%", "%25").encode()
         signature = self.signer.signature(self.before_name + twice + self.after_name)
         return b"".join((self.start, name.encode(), self.headers, signature, self.end))
 
-    def _judge(self, job: _Job, answer: Answer) -> None:
-        """Settle a request, or let it rest if the gateway may take it later."""
-        status, head, self.answer, _ = answer
-        if 200 <= status < 300:
-            return self._settle(job, _SENT)
-        named = _header(head, b"x-amzn-errortype").partition(b":")[0][:40].decode("latin-1")
-        reason = f"HTTP {status} {named if named.isalpha() else ''}".rstrip()
-        job.last = (status, reason)
-        if (status == 429 or status >= 500) and job.retries < self.owner._retries:
-            pause = min(self.owner._backoff_seconds * 2**job.retries, _MAX_PAUSE_SECONDS)
-            due = self.now + pause * (0.5 + os.urandom(1)[0] / 512)  # not all at the same moment
-            if due < self.deadline:
-                from heapq import heappush
+    def _judge(self, job: Job, answer: Answer) -> None:
+        """Sign once more what was refused for its signature; decide about all else."""
+        job.status, job.head, job.body, _ = answer
+        job.reason = ""
+        if job.status in (400, 401, 403) and not job.signed_again and self._may_sign_again(job):
+            job.signed_again = True
+            self.queue.append(job)  # nothing was done: it cannot be done twice
+        else:
+            self._decide(job)
 
-                job.retries += 1
-                return heappush(self.resting, (due, id(job), job))
-        return self._settle(job, job.last)
+    def _may_sign_again(self, job: Job) -> bool:
+        """Return whether clock or credentials are better now than when the request was signed."""
+        if job.signer is not self.signer:  # another job's answer came before
+            return True
+        name = error_name(job.head, job.body)
+        if name in _CLOCK_ERRORS:
+            theirs = date_of(job.head)
+            if theirs is None or abs(theirs - self.signed_at) < _MAX_SKEW_SECONDS:
+                return False
+            self.client.clock_offset = theirs - self.endpoint.clock()
+        elif name not in _CREDENTIAL_ERRORS or not self.client.other_credentials(self.credentials):
+            return False
+        self._sign()
+        return True
 
-    def _settle(self, job: _Job, result: Result) -> None:
-        self.results[job.name] = result
-        self.left -= 1
+    def _decide(self, job: Job) -> None:
+        """Let a request rest until its next attempt, or be done with it."""
+        pause = self.retry(job)
+        if pause is not None and (due := self.now + pause) < self.deadline:
+            from heapq import heappush
+
+            job.retries += 1
+            heappush(self.resting, (due, id(job), job))
+            if not self.lanes:  # it is to be dialled again, maybe under another address
+                self.room = max(self.room, 1)
+                self.addresses = []
+        else:
+            self.left -= 1
 
     def _lose(self, lane: _Lane, error: Exception) -> None:
         """Close a socket that failed, and decide about the request on it."""
@@ -430,16 +553,19 @@ class Run:
         if not lane.ready:
             self.trouble = reason
             self.room = self.room - 1 if self.addresses else 0
-        elif (
-            job and lane.reused and not (lane.heard or job.again or isinstance(error, TimeoutError))
+        if not job:
+            return
+        job.fail(reason, lane.sent)
+        if (
+            lane.reused
+            and not (lane.heard or job.again or isinstance(error, TimeoutError))
+            and (self.request.repeatable or not lane.sent)
         ):
-            # The server closed it while it was idle: the only case in which a message may go twice.
+            # The server closed it while it was idle. Without asking: its answer would be no other one.
             job.again = True
-            job.last = (0, reason)
-            return self._add(job)
-        if job:
-            self._settle(job, (0, reason))
-        return None
+            self._add(job)
+        else:
+            self._decide(job)
 
     def _drop(self, lane: _Lane) -> None:
         self._release(lane)
@@ -456,41 +582,26 @@ class Run:
             lane.sock.close()
 
     def _expire(self) -> None:
-        """Give up what did not answer in time. It may have been delivered: it is not repeated."""
+        """Give up what did not answer in time. It may have been delivered."""
         self.next_check = self.now + self.pace
         for lane in list(self.lanes):
             if lane.expires <= self.now:
-                late = TimeoutError(f"no answer in {self.owner._answer_seconds:g} s")
-                self._resume(lane, late)
+                self._resume(lane, self._late())
             else:
                 self.next_check = min(self.next_check, lane.expires)
 
     def _wind_up(self) -> None:
         self.selector.close()
-        for job in (*self.queue, *(rest[2] for rest in self.resting)):
-            self.results[job.name] = job.last
         for lane in self.lanes:
             lane.talk.close()  # it refers to its lane, and may hold a message
             if lane.ready and not lane.job:
-                self.owner._keep(lane.sock, lane.expires - MAX_IDLE_SECONDS)
+                self.client.keep(lane.sock, lane.expires - MAX_IDLE_SECONDS)
             elif lane.sock:
                 lane.sock.close()
-            if lane.job:
-                late = (0, "no answer before the deadline")
-                self.results[lane.job.name] = late if lane.ready else lane.job.last
+            if lane.job and lane.ready:
+                lane.job.fail("no answer before the deadline", lane.sent)
 
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "verify_message", "") or getattr(error, "strerror", None) or str(error)
     return f"{type(error).__name__}: {text}"[:120]
-
-
-def is_quiet(sock: socket, would_block: tuple[type[Exception], ...]) -> bool:
-    """Return whether a socket has neither ended nor got an answer to nothing (TLS has its own)."""
-    try:
-        sock.recv(1)
-    except would_block:
-        return True
-    except OSError:
-        pass
-    return False

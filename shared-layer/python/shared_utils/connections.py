@@ -2,7 +2,8 @@
 
 What a gateway, a network or a client does is an `Outcome`, never an exception. What raises is an
 `ApplicationError`: a message that cannot be sent, or a wrong setting, which it names. No call
-outlasts its `timeout_seconds`, apart from the name lookup, which the system bounds.
+outlasts its `timeout_seconds`, apart from the name lookup, which the system bounds, and credentials
+that are not in the environment, which botocore's providers bound.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import re
 import time
 from functools import lru_cache
 
-from . import _wire
+from . import _json
+from ._aws_endpoint import Endpoint, misconfigured, region_of, split_url
 from .error_codes import ApplicationError, ErrorCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Mapping
-    from socket import socket
     from typing import Any
 
-    from ._signed_http import Credentials
+    from ._signed_http import Job
 
 __all__ = ["BroadcastResult", "Connections", "Outcome", "endpoint_of"]
 
@@ -31,6 +32,11 @@ __all__ = ["BroadcastResult", "Connections", "Outcome", "endpoint_of"]
 MAX_MESSAGE_BYTES = 128 * 1024
 # Ours: real ids have 16 characters, and a URL may have 4,096 (same table).
 MAX_CONNECTION_ID_CHARS = 256
+_MAX_PAUSE_SECONDS = 1.0
+_WANTED = (
+    "API_GATEWAY_ENDPOINT must look like https://host/stage (http:// for this machine only;"
+    " wss:// is for clients)"
+)
 
 _KINDS = ("sent", "gone", "throttled", "too_large", "forbidden", "failed")
 _KIND_OF_STATUS = {401: "forbidden", 403: "forbidden", 410: "gone", 413: "too_large", 429: "throttled"}  # fmt: skip
@@ -71,10 +77,19 @@ class Outcome:
 _SENT = Outcome("sent", 200)
 
 
-def _outcome(status: int, reason: str) -> Outcome:
-    if 200 <= status < 300:
+def _outcome(job: Job) -> Outcome:
+    if 200 <= job.status < 300:
         return _SENT
-    return Outcome(_KIND_OF_STATUS.get(status, "failed"), status, reason)
+    return Outcome(_KIND_OF_STATUS.get(job.status, "failed"), job.status, _reason(job))
+
+
+def _reason(job: Job) -> str:
+    """Return why a request is not sent; of the answer no more than the error's name."""
+    if not job.status:
+        return job.reason
+    from ._signed_http import error_name
+
+    return f"HTTP {job.status} {error_name(job.head, b'').lower()[:40]}".rstrip()
 
 
 class BroadcastResult:
@@ -103,19 +118,15 @@ class BroadcastResult:
         return f"BroadcastResult({self.counts})"
 
 
-def _misconfigured(message: str) -> ApplicationError:
-    return ApplicationError(ErrorCode.INTERNAL_CONFIGURATION_ERROR, message)
-
-
 # --- where to ----------------------------------------------------------------------------------
 
 
-def endpoint_of(event: object, environ: Mapping[str, str] = os.environ) -> str:
+def endpoint_of(event: object, environ: Mapping[str, str] | None = None) -> str:
     """Return API_GATEWAY_ENDPOINT, else the event's domain with its stage, which custom domains drop.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
     """
-    if endpoint := environ.get("API_GATEWAY_ENDPOINT"):
+    if endpoint := (os.environ if environ is None else environ).get("API_GATEWAY_ENDPOINT"):
         return endpoint
     context = event.get("requestContext") if isinstance(event, dict) else None
     domain = context.get("domainName") if isinstance(context, dict) else None
@@ -124,54 +135,16 @@ def endpoint_of(event: object, environ: Mapping[str, str] = os.environ) -> str:
             return f"https://{domain}"
         if isinstance(stage := context.get("stage"), str):
             return f"https://{domain}/{stage}"
-    raise _misconfigured("API_GATEWAY_ENDPOINT is not set, and no event names domain and stage")
-
-
-def _split(url: str) -> tuple[bool, str, int, str]:
-    """Return whether an endpoint speaks TLS, its host, its port and its path."""
-    match = re.fullmatch(
-        r"(https?)://([a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
-        r"((?:/(?!\.\.?(?:/|\Z))[a-z0-9_.~$@-]+)*)/?",
-        url,
-        re.ASCII | re.IGNORECASE,
-    )
-    if match:
-        tls, host = match[1].lower() == "https", match[2].lower().strip("[]")
-        port = int(match[3] or (443 if tls else 80))
-        if 0 < port < 65536 and (tls or _is_here(host)):
-            return tls, host, port, match[4]
-    # What came, up to where a token may start, and nothing if it may have a password.
-    came = re.match(r"(?![^/]*/*[^/]*@)[^?#]{0,40}", url)
-    raise _misconfigured(
-        "API_GATEWAY_ENDPOINT must look like https://host/stage (http:// for this machine only;"
-        f" wss:// is for clients), got {ascii(came[0]) if came else 'a user name'}"
-    )
-
-
-def _is_here(host: str) -> bool:
-    return re.fullmatch(r"localhost|::1|127(\.[0-9]{1,3}){3}", host) is not None
+    raise misconfigured("API_GATEWAY_ENDPOINT is not set, and no event names domain and stage")
 
 
 def _region(host: str, environ: Mapping[str, str]) -> str:
     """Return the region the gateway checks signatures for: the one its name tells comes first."""
     named = re.search(r"\.execute-api(?:-fips)?\.([a-z0-9-]+)\.", host)
-    region = named[1] if named else environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    region = named[1] if named else region_of(environ)
     if not region:
-        raise _misconfigured("AWS_REGION is not set, and API_GATEWAY_ENDPOINT names no region")
+        raise misconfigured("AWS_REGION is not set, and API_GATEWAY_ENDPOINT names no region")
     return region
-
-
-def _refuse_proxy(host: str, environ: Mapping[str, str]) -> None:
-    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-    name = next((name for name in names if environ.get(name)), None)
-    direct = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").lower()
-    suffixes = [entry.strip().lstrip("*.").partition(":")[0] for entry in direct.split(",")]
-    if (
-        name
-        and direct.strip() != "*"
-        and not any(s and f".{host}".endswith(f".{s}") for s in suffixes)
-    ):
-        raise _misconfigured(f"{name} is set, but no proxy is spoken here: add {host} to NO_PROXY")
 
 
 # --- the sender --------------------------------------------------------------------------------
@@ -195,38 +168,36 @@ class Connections:
         retries: int = 3,
         backoff_seconds: float = 0.05,
         ssl_context: ssl.SSLContext | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Check the settings; nothing is opened.
 
         `endpoint` defaults to API_GATEWAY_ENDPOINT. `timeout_seconds` bounds a whole call,
-        `answer_seconds` one attempt at one connection. 429 and 5xx are repeated up to `retries`
+        `answer_seconds` one attempt at one connection, `max_sockets` what a call opens and what is
+        kept between calls. 429 and 5xx are repeated up to `retries`
         times, after `backoff_seconds`, doubled each time, at most 1 s, and up to half less.
         """
-        tls, self._host, self._port, path = _split(str(endpoint or endpoint_of(None, environ)))
-        self._region = region or _region(self._host, environ)
-        if not _is_here(self._host):
-            _refuse_proxy(self._host, environ)
-        self._tls = tls
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self._host_header = host if self._port == (443 if tls else 80) else f"{host}:{self._port}"
+        environ = os.environ if environ is None else environ
+        place = split_url(str(endpoint or endpoint_of(None, environ)), _WANTED)
+        tls, host, port, path = place
         # The console shows the address with this ending, so that is what people copy.
-        self._path = path.removesuffix("/@connections") + "/@connections/"
+        path = path.removesuffix("/@connections") + "/@connections/"
+        self._endpoint = Endpoint(
+            (tls, host, port, path),
+            region or _region(host, environ),
+            "execute-api",
+            answer_seconds=answer_seconds,
+            max_sockets=max_sockets,
+            ssl_context=ssl_context,
+            environ=environ,
+            clock=clock,
+            monotonic=monotonic,
+        )
         self._timeout_seconds = timeout_seconds
-        self._answer_seconds = answer_seconds
-        self._max_sockets = max(max_sockets, 1)
         self._retries = retries
         self._backoff_seconds = backoff_seconds
-        self._ssl_context = ssl_context
-        self._environ = environ
-        self._clock = clock
-        self._monotonic = monotonic
-        self._provider: Any = None
-        self._pool: list[tuple[socket, float, float]] = []
-        self._pid = os.getpid()
-        self._would_block: tuple[type[Exception], ...] = (BlockingIOError,)
 
     @staticmethod
     def from_event(event: object) -> Connections:
@@ -284,91 +255,34 @@ class Connections:
 
     def close_sockets(self) -> None:
         """Close the sockets that are kept; the next call opens new ones."""
-        while entry := self._pop():
-            entry[0].close()
+        if client := self.__dict__.get("_client"):
+            client.close_sockets()
 
     def _request(
         self, method: str, names: list[str], body: bytes, timeout_seconds: float | None
     ) -> tuple[dict[str, Outcome], bytes]:
-        """Return each name's outcome and the last answer's body."""
-        from ._signed_http import Run
+        """Return each name's outcome and the last one's answer."""
+        from ._signed_http import Client, Run, SignedRequest
 
         if not names:
             return {}, b""
+        client = self.__dict__.get("_client")
+        if client is None:  # two threads that begin get the same one
+            client = self.__dict__.setdefault("_client", Client(self._endpoint))
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        run = Run(self, method, names, body, timeout)
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise _invalid("timeoutSeconds", "a number", timeout)
+        run = Run(client, SignedRequest(method, body), names, timeout, self._pause)
         run.run()
-        return {name: _outcome(*result) for name, result in run.results.items()}, run.answer
+        outcomes = {name: _outcome(job) for name, job in run.jobs.items()}
+        return outcomes, run.jobs[names[-1]].body
 
-    def _credentials(self) -> Credentials:
-        """Return the environment's credentials, which rotate, else botocore's."""
-        get = self._environ.get
-        key, secret = get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY")
-        token = get("AWS_SESSION_TOKEN")
-        if not key or not secret:
-            key, secret, token = self._foreign_credentials()
-        if not f"{key}{secret}{token}".isprintable():
-            raise _misconfigured("The AWS credentials hold line breaks or control characters")
-        return key, secret, token
-
-    def _foreign_credentials(self) -> Credentials:
-        """Return what botocore finds and keeps fresh: a container's (SnapStart), a profile's."""
-        from importlib import import_module
-
-        try:
-            if self._provider is None:
-                self._provider = import_module("botocore.session").get_session().get_credentials()
-            found = self._provider.get_frozen_credentials()
-            return found.access_key, found.secret_key, found.token
-        except Exception as error:  # botocore's many kinds; no botocore; None for "not found"
-            raise _misconfigured("No AWS credentials: set AWS_ACCESS_KEY_ID or a role") from error
-
-    def _tls_context(self) -> ssl.SSLContext | None:
-        if not self._tls:
+    def _pause(self, job: Job) -> float | None:
+        """Return after how many seconds a request is sent again, None if the answer is final."""
+        if (job.status != 429 and job.status < 500) or job.retries >= self._retries:
             return None
-        import ssl
-
-        self._would_block = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-        if self._ssl_context is None:
-            bundle = self._environ.get("AWS_CA_BUNDLE") or None
-            try:
-                self._ssl_context = ssl.create_default_context(cafile=bundle)
-            except OSError as error:
-                raise _misconfigured("AWS_CA_BUNDLE is not a file of certificates") from error
-        return self._ssl_context
-
-    def _addresses(self) -> list[Any]:
-        from socket import SOCK_STREAM, getaddrinfo
-
-        return getaddrinfo(self._host.encode(), self._port, type=SOCK_STREAM)
-
-    def _pop(self) -> tuple[socket, float, float] | None:
-        try:
-            return self._pool.pop()
-        except IndexError:  # empty, or another thread took the last one
-            return None
-
-    def _take(self) -> socket | None:
-        """Return a kept socket that rested for a short time and is quiet; close those that do not."""
-        from ._signed_http import MAX_IDLE_SECONDS, is_quiet
-
-        if self._pid != os.getpid():  # after a fork, the kept ones are the parent's
-            self._pid = os.getpid()
-            self.close_sockets()
-        while entry := self._pop():
-            sock, since, wall = entry
-            # By both clocks: one of them may stand still while the environment is frozen.
-            rested = max(self._monotonic() - since, self._clock() - wall)
-            if rested <= MAX_IDLE_SECONDS and is_quiet(sock, self._would_block):
-                return sock
-            sock.close()
-        return None
-
-    def _keep(self, sock: socket, since: float) -> None:
-        if len(self._pool) < self._max_sockets:
-            self._pool.append((sock, since, self._clock() - (self._monotonic() - since)))
-        else:  # another thread's call had its own
-            sock.close()
+        pause = min(self._backoff_seconds * 2.0**job.retries, _MAX_PAUSE_SECONDS)
+        return pause * (0.5 + os.urandom(1)[0] / 512)  # not all at the same moment
 
 
 @lru_cache(maxsize=8)
@@ -399,7 +313,7 @@ def _payload(data: Any) -> bytes:
         if isinstance(data, (bytes, bytearray, memoryview)):
             body = bytes(data)
         elif isinstance(data, (dict, list)):
-            body = _wire.encode(data).encode()
+            body = _json.encode(data).encode()
         else:
             body = str.encode(data if isinstance(data, str) else data.to_json())
     except Exception as error:  # lone surrogates, what JSON cannot hold, other objects' methods

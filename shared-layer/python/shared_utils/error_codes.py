@@ -12,7 +12,7 @@ import logging
 import time
 from enum import EnumType, StrEnum
 
-from . import _wire
+from . import _cleaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _check_row(made: Any, name: str, row: Any) -> None:
     if not _is_of_the_form(row):
         wanted = "a value, an HTTP status, a sentence and whether to retry, such as"
         example = f'"{name}", 409, "The room is full", False'
-        raise _refusal(made, name, f" must be {wanted} {example}; got {_wire.text(row, 100)}")
+        raise _refusal(made, name, f" must be {wanted} {example}; got {_cleaning.text(row, 100)}")
     if not _is_upper_case(row[0]):
         text = f": a value is upper-case letters, digits and _, got {row[0]!a}"
         raise _refusal(made, name, text)
@@ -333,14 +333,14 @@ def format_error_response(
     reply: dict[str, Any] = {
         "type": "error",
         "code": code._value_,
-        "message": code.sentence if message is None else _wire.text(message),
+        "message": code.sentence if message is None else _cleaning.text(message),
         "timestamp": time.time_ns() // 1_000_000,
         "retryable": code.retryable,
     }
     parts = {
-        "details": _wire.clean(details),
-        "correlationId": None if correlation_id is None else _wire.text(correlation_id),
-        "requestId": None if request_id is None else _wire.text(request_id),
+        "details": _cleaning.clean(details),
+        "correlationId": None if correlation_id is None else _cleaning.text(correlation_id),
+        "requestId": None if request_id is None else _cleaning.text(request_id),
     }
     # Emptiness is asked of the safe copies: a foreign object may raise even then.
     reply.update({name: part for name, part in parts.items() if part})
@@ -351,7 +351,7 @@ def success_response(status_code: int = 200, body: object = None) -> dict[str, A
     """Return a Lambda proxy result; `body` is sent as JSON text, or left out when `None`."""
     response: dict[str, Any] = {"statusCode": status_code}
     if body is not None:
-        response["body"] = body if issubclass(type(body), str) else _wire.json_text(body)
+        response["body"] = body if issubclass(type(body), str) else _cleaning.json_text(body)
     return response
 
 
@@ -368,7 +368,7 @@ def error_response(
     reply = format_error_response(
         code, details, correlation_id, message=message, request_id=request_id
     )
-    return {"statusCode": code.status, "body": _wire.json_text(reply)}
+    return {"statusCode": code.status, "body": _cleaning.json_text(reply)}
 
 
 # Error codes of the AWS services as botocore's `ClientError` carries them, one row a meaning:

@@ -2,9 +2,7 @@
 
 Emitting never raises: what CloudWatch would refuse is left out with one warning through
 `logging`. An id is a searchable property, never a dimension, and every metric also goes
-out without dimensions, so that an alarm can be set on it. Limits are those of
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-and of the CloudWatch API, the smaller of the two.
+out without dimensions, so that an alarm can be set on it.
 """
 
 from __future__ import annotations
@@ -12,25 +10,26 @@ from __future__ import annotations
 import logging
 import os
 import time
+from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
 from collections import deque
-from decimal import Decimal
 from enum import Enum
 
-from . import _wire
+from . import _cleaning, _emf, _invocation, _redaction, _stdout
+from ._emf import UNITS, Document, Group, Layout, Metric
+from ._json import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import Any, Self, TypeVar
+
+    from ._emf import Dimensions
 
     F = TypeVar("F", bound=Callable[..., object])
 
-    _Record = tuple["_Key", Any, dict[str, object]]  # with the value and the properties
-    _Group = tuple[tuple[tuple[str, str], ...], bool]  # dimensions as CloudWatch takes them
-    _Metric = tuple[str, str, int]  # name, unit, resolution
-    # A document's text (none: it takes a closer look), its values' with gaps, and a length of
-    # these up to which no value is long.
-    _Plan = tuple[str, str, int]
+    # A metric as CloudWatch takes it, with what was no dimension and became a property.
+    _Judged = tuple[Metric, dict[str, object]]
+    _Record = tuple[_Judged, Any, dict[str, object]]  # with the value and the properties
 
 __all__ = ["METRICS", "UNITS", "MetricsContext", "MetricsEmitter"]
 
@@ -60,172 +59,40 @@ METRICS: dict[str, tuple[str, *tuple[tuple[str, ...], ...]]] = {
     "MessageFailures": ("Count", ("ActionType",), ("ErrorCode",)),
 }
 
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
-_SCALES = ("", "kilo", "mega", "giga", "tera")
-_SIZES = [(scale + size).capitalize() for size in ("bytes", "bits") for scale in _SCALES]
-UNITS = frozenset(
-    ("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None", *_SIZES)
-).union(f"{size}/Second" for size in _SIZES)
-
 _NAMESPACE = "WebSocketAudio"
-_MAX_METRICS = _MAX_VALUES = 100
-_MAX_DIMENSIONS = 30
-_MAX_NAME = 255  # of a metric and of a namespace
-_MAX_DIMENSION_NAME = 250
-_MAX_DIMENSION_VALUE = 1024
-_MIN_VALUE, _MAX_VALUE = -(2.0**360), 2.0**360
-# Integers in between need no comparison with a float.
-_MIN_SAFE, _MAX_SAFE = -(2**53), 2**53
 
 # A dimension with more values than this is not from a closed set; the next ones count as "Other".
 _MAX_DIMENSION_VALUES = 100
-# Properties that differ between the values of one document are kept side by side, up to here.
-_MAX_PROPERTY_VALUES = 10
 # So many values are written even if nobody flushes: a hundred messages of three each.
 _MAX_WAITING = 300
-# Names that come from data must not fill the memory.
+# So much that was worked out is kept.
 _MAX_KEPT = 1024
-
-_HEAD = frozenset(("_aws", "timestamp", "level"))
-# Members of a log line: neither a metric nor a dimension has such a name.
-_RESERVED = _HEAD.union(
-    ("component", "message", "sessionId", "connectionId", "requestId", "correlationId"),
-    ("operation", "errorCode", "durationMs", "coldStart", "traceId", "samplingRate"),
-    ("context", "error"),
-)
-_IDS = ("sessionid", "connectionid", "requestid", "correlationid", "userid", "traceid", "messageid")
-_quote, _looks_secret, _timestamp = _wire.quote, _wire.looks_secret, _wire.timestamp
-_SHORT = _wire.SHORT_CHARS
 
 # The line carries a level that the function's own filter lets through: a stray INFO would be dropped
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 _level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").strip().upper()
 if _level not in ("WARN", "ERROR", "FATAL"):
     _level = "INFO"
-_cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
+
 _warned: set[str] = set()
+_MAX_WARNINGS = 100
 
 
 def _warn(message: str, *args: object) -> None:
     """Report each kind of refusal once; of a value at most 40 characters are shown."""
     try:
-        text = message % tuple(ascii(_wire.text(arg, 40)) for arg in args)
-        if text not in _warned and len(_warned) < 100:
+        text = message % tuple(ascii(_cleaning.text(arg, 40)) for arg in args)
+        if text not in _warned and len(_warned) < _MAX_WARNINGS:
             _warned.add(text)
             logging.getLogger(__name__).warning("%s", text)
-    except Exception:  # somebody's log handler: a metric must not break the request
+    except (Exception, SystemExit):  # somebody's log handler: a metric must not break the request
         pass
 
 
-def _is_text(value: str, limit: int) -> bool:
-    return (
-        0 < len(value) <= limit and value.isascii() and value.isprintable() and bool(value.strip())
-    )
-
-
-def _is_name(name: object, limit: int) -> bool:
-    return type(name) is str and _is_text(name, limit) and name[0] != ":"
-
-
-def _number(value: object) -> float:
-    """Return a number within CloudWatch's range; True is not 1."""
-    if type(value) is int and _MIN_SAFE < value < _MAX_SAFE:
-        return value
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        number = int.__index__(value) if isinstance(value, int) else float(value)
-        if _MIN_VALUE <= number <= _MAX_VALUE:
-            return number
-    raise ValueError("the value is not a finite number")
-
-
-def _shown(value: object) -> str:
-    """Return a dimension's value as text, never cut; empty for what counts nothing."""
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, str):
-        return str.__str__(value)
-    return _wire.text(value) if isinstance(value, int) and type(value) is not bool else ""
-
-
-def _keep(kept: dict[Any, Any], key: object, value: Any) -> Any:
-    if len(kept) >= _MAX_KEPT:
-        kept.clear()
-    kept[key] = value
-    return value
-
-
-def _put_beside(properties: dict[str, Any], given: dict[str, object]) -> None:
-    """Add properties: two sessions in one document are both searchable."""
-    for name, content in given.items():
-        if content is None:
-            continue
-        try:
-            before = properties.setdefault(name, content)
-            if before is not content:
-                values = before if type(before) is list else [before]
-                if len(values) < _MAX_PROPERTY_VALUES and content not in values:
-                    properties[name] = [*values, content]
-        except Exception as error:  # a value with methods of its own
-            _warn("property %s refused: %s", name, error)
-
-
-def _add_up(sums: list[float], numbers: list[float]) -> None:
-    """Add numbers to the last of `sums`, or begin another where CloudWatch's range ends."""
-    if sum(map(abs, numbers)) <= _MAX_VALUE:
-        numbers = [sum(numbers)]
-    for number in numbers:
-        if sums and abs(sums[-1] + number) <= _MAX_VALUE:
-            sums[-1] += number
-        else:
-            sums.append(number)
-
-
-def _are_plain(numbers: list[Any]) -> bool:
-    """Return whether no number needs a look of its own: NaN, too, is not below anything."""
-    try:
-        return {*map(type, numbers)} <= {int, float} and sum(map(abs, numbers)) < _MAX_SAFE
-    except Exception:  # an integer beyond any float, a type's own methods
-        return False
-
-
-def _filled(plan: _Plan, numbers: Sequence[Any], properties: dict[str, Any]) -> str:
-    """Return a document with these values; empty, or TypeError, when one needs a closer look."""
-    head, form, chars = plan
-    for number in numbers:
-        kind = type(number)
-        if not (
-            (kind is int and _MIN_SAFE < number < _MAX_SAFE)
-            or (kind is float and _MIN_VALUE <= number <= _MAX_VALUE)
-        ):
-            return ""
-    if not properties:
-        return head and head + form % (*numbers,)
-    texts = properties.values()
-    values = form % (*numbers, *map(_quote, texts))
-    if _looks_secret(values) or (len(values) > chars and max(map(len, texts)) > _SHORT):
-        return ""
-    return head and head + values
-
-
-class _Key:
-    """A metric as it was asked for; what CloudWatch takes of it is `judged` when it is written."""
-
-    __slots__ = ("apart", "dimensions", "judged", "name", "resolution", "unit")
-
-    def __init__(
-        self,
-        name: Any,
-        unit: Any,
-        resolution: Any = 60,
-        dimensions: tuple[tuple[Any, Any], ...] = (),
-        apart: bool = False,  # whether each dimension is a set of its own
-    ) -> None:
-        self.name = name
-        self.unit = unit
-        self.resolution = resolution
-        self.dimensions = dimensions
-        self.apart = apart
-        self.judged: tuple[_Group, _Metric, dict[str, object]] | None = None
+def _is_key(dimension: tuple[object, object]) -> bool:
+    """Return whether a dimension's value is equal to nothing but the same text, as True is to 1."""
+    value = dimension[1]
+    return type(value) is str or (isinstance(value, str) and isinstance(value, Enum))
 
 
 class MetricsEmitter:
@@ -252,17 +119,23 @@ class MetricsEmitter:
         self._since = 0
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
         self._waiting: deque[_Record] = deque()
-        self._seen: dict[str, set[str]] = {}
-        self._keys: dict[object, _Key] = {}
-        self._plans: dict[object, _Plan] = {}
+        self._seen: dict[str, set[str]] = {}  # values, by dimension
+        # What was worked out under these rules, and how often something was.
+        self._rules = _redaction.policy
+        self._count = 0
+        self._judged: dict[object, _Judged] = {}
+        self._groups: dict[object, Group] = {}
+        self._layouts: dict[object, Layout] = {}
         setting = os.environ.get("METRICS_ENABLED", "").strip().lower()
         self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
         self.namespace = namespace or os.environ.get("METRICS_NAMESPACE") or _NAMESPACE
-        if not _is_name(self.namespace, _MAX_NAME) or self.namespace.startswith("AWS/"):
+        if not _emf.is_name(self.namespace) or self.namespace.startswith("AWS/"):
             _warn("namespace %s refused, using %s", self.namespace, _NAMESPACE)
             self.namespace = _NAMESPACE
         self._defaults: dict[str, str] = {}
-        self._defaults = dict(self._checked(tuple((dimensions or {}).items()))[0])
+        self._defaults = dict(self._take_dimensions(tuple((dimensions or {}).items()))[0])
+
+    # --- collecting ------------------------------------------------------------------------------
 
     def emit_metric(
         self,
@@ -280,70 +153,106 @@ class MetricsEmitter:
         """
         if not self.enabled:
             return
+        if self._rules is not _redaction.policy:
+            self._forget()
+        asked: object = None
         try:
-            parts: tuple[object, ...]
             if dimensions:
-                parts = metric_name, unit, resolution, *dimensions, *dimensions.values()
+                asked = metric_name, unit, resolution, *dimensions, *dimensions.values()
             else:
-                parts = metric_name, unit, resolution
-            key = self._keys[parts]
-        except Exception:  # a new one, or one that cannot be hashed or read
-            try:
-                given = tuple(dimensions.items()) if dimensions else ()
-                key = self._new_key(parts, _Key(metric_name, unit, resolution, given))
-            except Exception:
-                _warn("metric %s refused: its dimensions cannot be read", metric_name)
-                return
-        waiting = self._waiting
-        waiting.append((key, value, properties))
-        if len(waiting) >= _MAX_WAITING:
-            self.flush()
-
-    def _emit(self, name: str, value: float, *dimensions: str, **ids: object) -> None:
-        if self.enabled:
-            try:
-                key = self._keys[name, dimensions]
-            except Exception:
-                unit, *sets = METRICS[name]
-                names = [dimension for names in sets for dimension in names]
-                given = tuple(zip(names, dimensions, strict=True))
-                key = _Key(name, unit, 60, given, len(sets) > 1)
-                self._new_key((name, dimensions), key)
-            self._waiting.append((key, value, ids))
+                asked = metric_name, unit, resolution
+            judged: _Judged | None = self._judged[asked]
+        except (Exception, SystemExit):  # a new one, or one that cannot be hashed or read
+            judged = self._judge(asked, metric_name, unit, resolution, dimensions)
+        if judged is not None:
+            self._waiting.append((judged, value, properties))
             if len(self._waiting) >= _MAX_WAITING:
                 self.flush()
 
-    def _new_key(self, parts: object, key: _Key) -> _Key:
+    def _emit(self, name: str, value: float, *dimensions: str, **ids: object) -> None:
+        """Add one value of a metric of the system; the dimensions' order is that of its row."""
+        if not self.enabled:
+            return
+        if self._rules is not _redaction.policy:
+            self._forget()
         try:
-            _keep(self._keys, parts, key)
-        except Exception:  # somebody's `__hash__`
-            pass
-        return key
+            judged: _Judged | None = self._judged[name, dimensions]
+        except (Exception, SystemExit):
+            unit, *sets = METRICS[name]
+            names = [dimension for one in sets for dimension in one]
+            given = dict(zip(names, dimensions, strict=True))
+            judged = self._judge((name, dimensions), name, unit, 60, given, len(sets) > 1)
+        if judged is not None:
+            self._waiting.append((judged, value, ids))
+            if len(self._waiting) >= _MAX_WAITING:
+                self.flush()
+
+    def _make_room(self) -> None:
+        """Count what is worked out and kept; names that come from data must not fill the memory."""
+        self._count += 1
+        if self._count > _MAX_KEPT:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was worked out: other rules may hold now."""
+        self._rules = _redaction.policy
+        self._count = 0
+        self._judged.clear()
+        self._groups.clear()
+        self._layouts.clear()
 
     # --- what CloudWatch takes -------------------------------------------------------------------
 
-    def _judge(self, key: _Key) -> tuple[_Group, _Metric, dict[str, object]]:
-        """Return a metric as CloudWatch takes it, with what was no dimension; raise if it does not."""
-        if key.judged is not None:
-            return key.judged
-        name, unit, resolution = key.name, key.unit, key.resolution
-        dimensions, moved = self._checked(key.dimensions)
-        if not _is_name(name, _MAX_NAME) or name in _RESERVED:
-            raise ValueError("not a metric name")
-        if name in self._defaults or name in dict(dimensions):
-            raise ValueError("a dimension has this name")
+    def _judge(
+        self,
+        asked: object,
+        name: Any,
+        unit: Any,
+        resolution: Any,
+        dimensions: Mapping[Any, Any] | None,
+        apart: bool = False,
+    ) -> _Judged | None:
+        """Return a metric as CloudWatch takes it, None if it does not."""
+        self._make_room()
+        try:
+            given = tuple(dimensions.items()) if dimensions else ()
+            accepted, moved = self._take_dimensions(given)
+            is_kept = type(unit) is str and type(resolution) is int and all(map(_is_key, given))
+        except (Exception, SystemExit):  # a foreign object's methods
+            _warn("metric %s refused: its dimensions cannot be read", name)
+            return None
+        if not _emf.is_name(name) or name in _emf.RESERVED:
+            _warn("metric %s refused: not a metric name", name)
+            return None
+        if name in self._defaults or name in dict(accepted):
+            _warn("metric %s refused: a dimension has this name", name)
+            return None
         if type(unit) is not str or unit not in UNITS:
             _warn("metric %s: unknown unit %s, written without", name, unit)
             unit = "None"
         if type(resolution) is not int or resolution not in (1, 60):
             _warn("metric %s: resolution must be 1 or 60 seconds", name)
             resolution = 60
-        key.judged = (dimensions, key.apart), (name, unit, resolution), moved
-        return key.judged
+        judged = self._metric(name, unit, resolution, accepted, apart), moved
+        if is_kept:
+            self._judged[asked] = judged
+        return judged
 
-    def _checked(
+    def _metric(
+        self, name: str, unit: str, resolution: int, dimensions: Dimensions, apart: bool
+    ) -> Metric:
+        """Return the one metric of this kind, in the first group that has it or room for it."""
+        number, metric = 0, None
+        while metric is None:
+            key = dimensions, apart, number
+            group = self._groups.setdefault(key, Group(dimensions, apart))
+            metric = group.metric(name, unit, resolution)
+            number += 1
+        return metric
+
+    def _take_dimensions(
         self, given: tuple[tuple[Any, Any], ...]
-    ) -> tuple[tuple[tuple[str, str], ...], dict[str, object]]:
+    ) -> tuple[Dimensions, dict[str, object]]:
         """Return the dimensions that CloudWatch takes, and the others as properties."""
         accepted: dict[str, str] = {}
         moved: dict[str, object] = {}
@@ -351,179 +260,85 @@ class MetricsEmitter:
             if type(name) is not str:
                 _warn("dimension %s refused: not a dimension name", name)
                 continue
-            shown = _shown(value)
-            reason = ""
-            if _wire.squash(name).endswith(_IDS) or _wire.policy.needs(name):
-                reason = "an id or a secret is no dimension"
-            elif not _is_name(name, _MAX_DIMENSION_NAME) or name in _RESERVED:
-                reason = "not a dimension name"
-            elif not _is_text(shown, _MAX_DIMENSION_VALUE) or _looks_secret(shown):
-                reason = "not 1 to 1024 ASCII characters"
-            elif len(accepted) + len(self._defaults) >= _MAX_DIMENSIONS:
+            text = _emf.dimension_text(value)
+            reason = _emf.dimension_refusal(name, text)
+            if name in self._defaults:
+                reason = "every metric has it"
+            elif not reason and len(accepted) + len(self._defaults) >= _emf.MAX_DIMENSIONS:
                 reason = "a metric has 30 at the most"
-            if reason or name in self._defaults:
-                _warn("dimension %s refused: %s", name, reason or "every metric has it")
+            if reason:
+                _warn(f"dimension %s refused: {reason}", name)
                 moved[name] = value
-                continue
-            seen = self._seen.setdefault(name, set())
-            if shown not in seen and len(seen) >= _MAX_DIMENSION_VALUES:
-                _warn("dimension %s has too many values, further ones count as Other", name)
-                shown = "Other"
-            seen.add(shown)
-            accepted[name] = shown
+            else:
+                accepted[name] = self._counted_as(name, text)
         return tuple(accepted.items()), moved
 
-    # --- documents -------------------------------------------------------------------------------
-
-    def _head(self, group: _Group, metrics: Iterable[_Metric]) -> str:
-        """Return a document's text after its time, up to its last dimension."""
-        dimensions, apart = group
-        names = [name for name, _ in dimensions]
-        sets = [
-            [*self._defaults, *some]
-            for some in ([[n] for n in names] if apart and names else [names])
-        ]
-        directive = {
-            "Namespace": self.namespace,
-            "Dimensions": [*sets, []] if sets[0] else sets,
-            "Metrics": [
-                {"Name": name, "Unit": unit} | ({"StorageResolution": 1} if seconds == 1 else {})
-                for name, unit, seconds in metrics
-            ],
-        }
-        members = _wire.encode(self._defaults | dict(dimensions))[1:-1]
-        return f',"CloudWatchMetrics":[{_wire.encode(directive)}]}}{members and "," + members}'
-
-    def _plan(self, shape: object, keys: Sequence[_Key], properties: Iterable[str]) -> _Plan:
-        """Work out, once for each shape, the document of metrics with these properties."""
-        names = tuple(properties)
-        found = [self._judge(key) for key in keys]
-        group = found[0][0]
-        metrics = {
-            metric[0]: metric for same, metric, moved in found if same == group and not moved
-        }
-        taken = _HEAD.union(self._defaults, dict(group[0]), metrics)
-        head = form = ""
-        room = len(metrics) == len(keys) and len(keys) + len(names) <= _MAX_METRICS
-        if room and _wire.all_open(names) and taken.isdisjoint(names):
-            head = self._head(group, metrics.values())
-            for name, gap in [*((m, "%r") for m in metrics), *((n, "%s") for n in names)]:
-                form += f",{_quote(name)}:".replace("%", "%%") + gap
-        chars = len(form) - 2 * (len(keys) + len(names)) + _SHORT
-        return _keep(self._plans, shape, (head, form, chars))  # type: ignore[no-any-return]
-
-    def _at_once(self, records: list[_Record], left_out: frozenset[str]) -> str:
-        """Return the one document that holds all records; empty if it takes a closer look."""
-        keys, numbers, several = zip(*records)  # noqa: B905 - `strict` costs as much again
-        properties: dict[str, Any] = {}
-        if any(several):
-            for own in several:
-                if own and own != properties:
-                    if properties:
-                        return ""
-                    properties = own
-            if not left_out.isdisjoint(properties):
-                properties = {n: properties[n] for n in properties if n not in left_out}
-        shape = (_wire.policy, *keys, *properties)
-        plan = self._plans.get(shape)
-        if plan is None:
-            plan = self._plan(shape, keys, properties)
-        return _filled(plan, numbers, properties)
-
-    def _one_by_one(self, records: list[_Record], left_out: frozenset[str]) -> Iterator[str]:
-        by_key: dict[_Key, list[tuple[Any, dict[str, object]]]] = {}
-        for key, value, given in records:
-            by_key.setdefault(key, []).append((value, given))
-        groups: dict[_Group, tuple[dict[_Metric, list[float]], dict[str, object]]] = {}
-        for key, values in by_key.items():
-            try:
-                group, metric, moved = self._judge(key)
-            except Exception as error:  # refused, or something with methods of its own
-                _warn("metric %s refused: %s", key.name, error)
-                continue
-            numbers: list[float] = [value for value, _ in values]
-            several = [moved, *(given for _, given in values if given)]
-            if not _are_plain(numbers):
-                numbers, several = [], [moved]
-                for value, given in values:
-                    try:
-                        numbers.append(_number(value))
-                        several.append(given)
-                    except Exception as error:
-                        _warn("metric %s refused: %s", key.name, error)
-            if not numbers:
-                continue
-            series, properties = groups.setdefault(group, ({}, {}))
-            if self._window_ns and metric[1] == "Count":
-                _add_up(series.setdefault(metric, []), numbers)
-            else:
-                series.setdefault(metric, []).extend(numbers)
-            for given in several:
-                _put_beside(properties, given)
-        for group, (series, properties) in groups.items():
-            described = _wire.clean(properties)
-            while series:
-                yield self._text(group, series, described, left_out)
-
-    def _text(
-        self,
-        group: _Group,
-        series: dict[_Metric, list[float]],
-        properties: dict[str, object],
-        left_out: frozenset[str],
-    ) -> str:
-        """Return a document's text with as many of the values as it may hold, and take these out."""
-        metrics: dict[str, _Metric] = {}
-        for metric in series:
-            if len(metrics) < _MAX_METRICS:
-                metrics.setdefault(metric[0], metric)
-        text = self._head(group, metrics.values())
-        for name, metric in metrics.items():
-            numbers = series.pop(metric)
-            if rest := numbers[_MAX_VALUES:]:
-                series[metric] = rest
-            shown = numbers[:_MAX_VALUES] if len(numbers) > 1 else numbers[0]
-            text += f",{_quote(name)}:{_wire.encode(shown)}"
-        taken = left_out.union(self._defaults, dict(group[0]), metrics)
-        room = _wire.MAX_LINE_BYTES
-        for name, content in properties.items():
-            member = f",{_quote(name)}:{_wire.encode(content)}"
-            room -= len(member)
-            if name not in taken and room >= 0:
-                text += member
+    def _counted_as(self, name: str, text: str) -> str:
+        """Return a dimension's value, or Other when it has too many."""
+        if len(self._seen) >= _MAX_KEPT:
+            self._seen.clear()
+        seen = self._seen.setdefault(name, set())
+        if text not in seen and len(seen) >= _MAX_DIMENSION_VALUES:
+            _warn("dimension %s has too many values, further ones count as Other", name)
+            return "Other"
+        seen.add(text)
         return text
 
-    def _documents(self, left_out: frozenset[str]) -> Iterable[str]:
-        records: list[_Record] = []
-        waiting = self._waiting
+    # --- writing ---------------------------------------------------------------------------------
+
+    def _texts(self, left_out: frozenset[str]) -> list[tuple[Layout, str]]:
+        """Take what waits; return each document's layout, and its text after the time."""
+        texts = []
+        for document in self._documents():
+            shape = (left_out, document.group, *document.values, None, *document.properties)
+            layout = self._layouts.get(shape)
+            if layout is None:
+                self._make_room()
+                layout = Layout(self.namespace, self._defaults, document, left_out)
+                self._layouts[shape] = layout
+            texts.append((layout, document.text(layout)))
+        return texts
+
+    def _documents(self) -> list[Document]:
+        documents: list[Document] = []
+        not_full: dict[Group, Document] = {}
+        waiting, finite = self._waiting, _emf.finite
         try:
             while waiting:
-                records.append(waiting.popleft())
+                (metric, moved), value, given = waiting.popleft()
+                try:
+                    number = finite(value)
+                except (Exception, SystemExit):  # NaN, or an object's own methods
+                    _warn("metric %s refused: the value is not a finite number", metric.name)
+                    continue
+                is_summed = self._window_ns > 0 and metric.unit == "Count"
+                document = not_full.get(metric.group)
+                if document is not None and metric.name not in document.values:
+                    document.values[metric.name] = number
+                elif document is None or not document.put(metric.name, number, is_summed):
+                    document = not_full[metric.group] = Document(metric.group)
+                    document.put(metric.name, number, is_summed)
+                    documents.append(document)
+                if given:
+                    document.put_beside(given)
+                if moved:
+                    document.put_beside(moved)
         except IndexError:  # another thread took the last one
             pass
-        if not records or not self.enabled:
-            return ()
-        try:
-            if not self._window_ns and (text := self._at_once(records, left_out)):
-                return (text,)
-        except Exception:  # a metric that is refused, or something that cannot be hashed
-            pass
-        return self._one_by_one(records, left_out)
+        return documents if self.enabled else []
 
     def _write(self, text: str) -> None:
         now = self._clock()
-        _wire.write(
-            f'{{"timestamp":"{_timestamp(now)}","level":"{_level}",'
+        _stdout.write(
+            f'{{"timestamp":"{timestamp(now)}","level":"{_level}",'
             f'"_aws":{{"Timestamp":{now // 1_000_000}{text}}}\n'
         )
 
     def flush(self) -> None:
         """Write what was collected; nothing is written when there is nothing."""
         self._since = 0
-        if not self._waiting:
-            return
         try:
-            for text in self._documents(_HEAD):
+            for _, text in self._texts(_emf.HEAD):
                 self._write(text)
         except Exception as error:  # watching must not break the request
             _warn("metrics could not be written: %s", error)
@@ -543,11 +358,14 @@ class MetricsEmitter:
         Ids are left out: the line has them. What has a `service`, as a line may, is written apart.
         """
         taken: list[str] = []
-        for text in self._documents(_RESERVED):
-            if '"service":' in text:
-                self._write(text)
-            else:
-                taken.append(f',"_aws":{{"Timestamp":{self._clock() // 1_000_000}{text}')
+        try:
+            for layout, text in self._texts(_emf.RESERVED):
+                if layout.has_service:
+                    self._write(text)
+                else:
+                    taken.append(f',"_aws":{{"Timestamp":{self._clock() // 1_000_000}{text}')
+        except Exception as error:
+            _warn("metrics could not be written: %s", error)
         return taken
 
     @property
@@ -560,8 +378,11 @@ class MetricsEmitter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.flush_due()
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.flush_due()
+        else:
+            self.flush()  # a failure waits for no window
 
     def invocation(self, handler_name: str) -> _Invocation:
         """Count a cold start, and flush in the end, also when the call raises.
@@ -574,9 +395,7 @@ class MetricsEmitter:
 
     def emit_cold_start(self, handler_name: str) -> None:
         """Count this environment's start, once, and not under provisioned concurrency."""
-        global _cold
-        if _cold:
-            _cold = False
+        if self.enabled and _invocation.count_cold_start():
             self._emit("ColdStarts", 1, handler_name)
 
     def emit_message_latency(self, action_type: str, latency_ms: float) -> None:
@@ -677,6 +496,8 @@ class MetricsEmitter:
 
 
 class _Invocation:
+    """One emitter's block around each invocation of a function; it holds nothing of any of them."""
+
     def __init__(self, emitter: MetricsEmitter, handler_name: str) -> None:
         self._emitter = emitter
         self._handler_name = handler_name
@@ -685,8 +506,8 @@ class _Invocation:
         self._emitter.emit_cold_start(self._handler_name)
         return self._emitter
 
-    def __exit__(self, *_: object) -> None:
-        self._emitter.flush_due()
+    def __exit__(self, *error: object) -> None:
+        self._emitter.__exit__(*error)
 
     def __call__(self, function: F) -> F:
         from . import _functions
@@ -694,8 +515,17 @@ class _Invocation:
         return _functions.wrap(function, lambda *_, **__: self, "@metrics.invocation")  # type: ignore[no-any-return]
 
 
+# The blocks that are timed, in this thread or task, and when each began; the innermost is last.
+_timed: ContextVar[tuple[tuple[MetricsContext, int], ...]] = ContextVar(
+    "shared_utils.timed", default=()
+)
+
+
 class MetricsContext:
-    """Time a block, or each call of a function, and emit it in milliseconds, also when it raises."""
+    """Time a block, or each call of a function, and emit it in milliseconds, also when it raises.
+
+    One object may be entered again while it is, by several threads and tasks.
+    """
 
     def __init__(
         self,
@@ -704,23 +534,29 @@ class MetricsContext:
         dimensions: Mapping[str, str] | None = None,
         **properties: Any,
     ) -> None:
-        self._metric = emitter, metric_name, dimensions
+        self._emitter = emitter
+        self._metric = metric_name, dimensions
         self._properties = properties
 
     def __enter__(self) -> None:
-        self._started = time.perf_counter_ns()
+        _timed.set((*_timed.get(), (self, time.perf_counter_ns())))
 
     def __exit__(self, *_: object) -> None:
-        elapsed_ms = (time.perf_counter_ns() - self._started) / 1e6
-        emitter, name, dimensions = self._metric
-        emitter.emit_metric(name, elapsed_ms, "Milliseconds", dimensions, **self._properties)
+        ended = time.perf_counter_ns()
+        timed = _timed.get()
+        name, dimensions = self._metric
+        for position in reversed(range(len(timed))):
+            block, started = timed[position]
+            if block is self:
+                _timed.set(timed[:position] + timed[position + 1 :])
+                self._emitter.emit_metric(
+                    name, (ended - started) / 1e6, "Milliseconds", dimensions, **self._properties
+                )
+                return
+        _warn("metric %s refused: its block began in another thread or task", name)
 
     def __call__(self, function: F) -> F:
         """Return the function with each of its calls timed."""
         from . import _functions
 
-        return _functions.wrap(function, self._again, "@MetricsContext")  # type: ignore[no-any-return]
-
-    def _again(self, *_: object, **__: object) -> MetricsContext:
-        """Return a context of its own for one call: calls may overlap."""
-        return MetricsContext(*self._metric, **self._properties)
+        return _functions.wrap(function, lambda *_, **__: self, "@MetricsContext")  # type: ignore[no-any-return]

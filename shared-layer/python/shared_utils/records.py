@@ -11,7 +11,7 @@ import sys
 import time
 from enum import Enum
 
-from . import _values, _wire
+from . import _cleaning, _json, _values
 from ._kinds import (
     ABSENT,
     FILLED_IN,
@@ -187,7 +187,7 @@ class Record:
 
     def to_json(self) -> str:
         """Return the message as compact ASCII JSON."""
-        return _wire.encode(self.to_dict())
+        return _json.encode(self.to_dict())
 
     def __setattr__(self, name: str, value: object = None) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable")
@@ -277,7 +277,7 @@ def _check_together(record: Record, prefix: str) -> None:
         field = prefix + error.field if error.field else prefix[:-1] or None
         raise ValidationError(error.message, field, error.code) from None
     except ValueError as error:
-        text = f"{path}: {_wire.text(str(error), 200)}"
+        text = f"{path}: {_cleaning.text(str(error), 200)}"
         raise ValidationError(text, prefix[:-1] or None) from None
 
 
@@ -523,7 +523,7 @@ def json_schema(cls: type[Record]) -> Schema:
     schema = {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
     if definitions:
         schema["definitions"] = definitions
-    return json.loads(_wire.encode(schema))  # type: ignore[no-any-return]
+    return json.loads(_json.encode(schema))  # type: ignore[no-any-return]
 
 
 def _object_schema(cls: type[Record], definitions: Schema) -> Schema:

@@ -1,31 +1,29 @@
 """Structured logs: one JSON line a call, on stdout, with the ids of the invocation on it.
 
-A log call never raises, whatever it is given, and writes exactly one line of bounded
-size without tokens, audio or transcripts. Which level is written is decided once, when
-the module is loaded; a disabled level is a method that does nothing.
+A log call never raises, whatever it is given, and writes exactly one line of bounded size without
+tokens, audio or transcripts. Which level is written is decided once, when the module is loaded; a
+disabled level is a method that does nothing. What a line is, `_line` says.
 """
 
 from __future__ import annotations
 
-import linecache
 import logging
 import os
 import sys
 import time
-from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
-from functools import partial
 from itertools import count
-from operator import itemgetter
 
-from . import _wire
+from . import _invocation, _line, _redaction, _stdout
+from ._cleaning import text
+from ._line import Bound
+from ._redaction import CENSORED, Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import CodeType
     from typing import Any, Protocol, Self
 
-    _Scope = tuple[dict[str, object], "_DebugBuffer | None"]
+    from ._redaction import Censor
 
     class _LevelMethod(Protocol):
         def __call__(
@@ -59,107 +57,98 @@ __all__ = [
 _LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 _LEVEL_ALIASES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
-# What stands at the top of a line, in either spelling.
-_TOP_LEVEL = {
-    name: wire_name
-    for wire_name, names in {
-        "sessionId": ("sessionId", "session_id"),
-        "connectionId": ("connectionId", "connection_id"),
-        "requestId": ("requestId", "request_id"),
-        "correlationId": ("correlationId", "correlation_id"),
-        "operation": ("operation",),
-        "errorCode": ("errorCode", "error_code"),
-        "durationMs": ("durationMs", "duration_ms"),
-        "traceId": ("traceId",),
-        "coldStart": ("coldStart",),
-        "samplingRate": ("samplingRate",),
-    }.items()
-    for name in names
-}
-
-_clock = time.time_ns
-_join, _quote, _text_of, _timestamp = "".join, _wire.quote, _wire.TEXT_OF, _wire.timestamp
-_looks_secret, _SHORT, _MAX_LINE = _wire.looks_secret, _wire.SHORT_CHARS, _wire.MAX_LINE_BYTES
-_write = _wire.write
-
-# Raised where text cannot simply be joined: a value, or how names meet, needs a look.
-_Look = LookupError
-
-# Messages as JSON text: a program has few, and says them often.
-_quoted: dict[str, str] = {}
+_render, _write = _line.line, _stdout.write
 
 
 # --- context -----------------------------------------------------------------------------------
 
 
-# What every line carries at the moment, and the debug lines that wait. A scope is never changed,
-# only followed by another.
-_scope: ContextVar[_Scope] = ContextVar("shared_utils.scope", default=({}, None))
-_cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"
-# Where `os.environ.get` looks, which takes twenty times as long to find nothing.
-_environ: Any = getattr(os.environ, "_data", None) or os.environb
-
-
 def bind_context(**fields: object) -> None:
     """Put fields on every following line of this invocation (or thread); `None` takes one off."""
-    before, buffer = _scope.get()
-    _scope.set(({**before, **fields}, buffer))
+    _invocation.bind(fields)
 
 
 class logging_context:  # noqa: N801 - used like a function
-    """Put fields on the lines of a block; what was there before is back after it."""
+    """Put fields on the lines of a block; what was there before is back after it.
 
-    __slots__ = ("_before", "_fields")
+    One may be entered again, also while it is entered, and by several threads and tasks.
+    """
+
+    __slots__ = ("_fields",)
 
     def __init__(self, /, **fields: object) -> None:
         self._fields = fields
 
-    def __enter__(self) -> None:
-        self._before = _scope.get()
-        bind_context(**self._fields)
+    def __enter__(self) -> Any:
+        _invocation.enter_block(self._fields)
 
     def __exit__(self, *_: object) -> None:
-        _scope.set(self._before)
+        _invocation.leave_block()
 
 
-def begin_invocation(fields: dict[str, object]) -> _Scope:
-    """Start a scope with `fields` and nothing of an earlier invocation; return the one before it."""
-    global _cold
-    before = _scope.get()
-    fields["coldStart"] = _cold
-    _cold = False
-    if kept := _environ.get(b"_X_AMZN_TRACE_ID"):
-        trace = kept.decode(errors="replace")
-        fields["traceId"] = trace.partition("Root=")[2].partition(";")[0] or trace
-    _scope.set((fields, _DebugBuffer(_buffer_bytes) if _buffer_bytes else None))
-    return before
+class LoggingContext(logging_context):
+    """Log what a block does: `operation` and fields on its lines, its duration or error at the end."""
 
+    __slots__ = ("_logger",)
 
-def end_invocation(before: _Scope, failed: bool = False) -> None:
-    """Clear what `begin_invocation` started; a failed one writes its buffered debug lines."""
-    if failed:
-        _flush_buffer()
-    _scope.set(before)
+    def __init__(self, /, logger: StructuredLogger, operation: str, **fields: object) -> None:
+        super().__init__(**{**fields, "operation": operation})
+        self._logger = logger
+
+    def __enter__(self) -> StructuredLogger:
+        super().__enter__()
+        self._logger.debug("Started")
+        return self._logger
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:  # type: ignore[override]
+        duration_ms = (time.perf_counter_ns() - _invocation.scope.get().start_ns) / 1_000_000
+        if error is None:
+            self._logger.info("Completed", durationMs=duration_ms)
+        else:
+            self._logger.error("Failed", error=error, durationMs=duration_ms)
+        super().__exit__()
 
 
 class _Invocation:
-    __slots__ = ("_before", "_fields")
+    __slots__ = ("_context", "_event")
 
     def __init__(self, event: object, context: object = None, /, *_: object, **__: object) -> None:
-        self._fields = _ids_of(event, context)
+        self._event = event
+        self._context = context
 
     def __enter__(self) -> None:
-        self._before = begin_invocation(self._fields)
+        _invocation.begin(_invocation.ids_of(self._event, self._context))
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        end_invocation(self._before, failed=kind is not None)
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            _write_failure(error)
+        _invocation.end(_invocation.scope.get().outer)
+
+
+# These end a coroutine that nobody waits for any more: no failure.
+_ENDINGS = ("CancelledError", "GeneratorExit")
+
+
+def _write_failure(error: BaseException) -> None:
+    """Write what leaves an invocation, once, however many invocations it leaves."""
+    flush_debug_lines()
+    if type(error).__name__ in _ENDINGS:
+        return
+    try:
+        if getattr(error, "_shared_utils_written", False):
+            return
+        error._shared_utils_written = True  # type: ignore[attr-defined]
+    except Exception:  # a class with attributes of its own
+        pass
+    _own.error("Invocation failed", error=error)
 
 
 def invocation(event: Any, context: Any = None) -> Any:
     """Bind the ids of one Lambda call and clear them after it; a decorator or a context manager.
 
     `@invocation` on a handler, or `with invocation(event, context):`. `requestId` is Lambda's,
-    `correlationId` the client's `requestId`, else API Gateway's. A Lambda entry is a `def`, or a
+    `correlationId` the client's `requestId`, else API Gateway's. What leaves the call as an
+    exception is written as an error, and goes on. A Lambda entry is a `def`, or a
     `WebSocketHandler`; what wraps an `async def` is one, too, for who awaits it: Mangum, a test.
     """
     if not callable(event):
@@ -169,204 +158,21 @@ def invocation(event: Any, context: Any = None) -> Any:
     return _functions.wrap(event, _Invocation, "@invocation")
 
 
-def _ids_of(event: Any, context: Any) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    try:
-        fields["requestId"] = getattr(context, "aws_request_id", None)
-        request = event.get("requestContext") if isinstance(event, dict) else None
-        if isinstance(request, dict):
-            fields["connectionId"] = request.get("connectionId")
-            fields["correlationId"] = _client_id(event.get("body")) or request.get("requestId")
-    except Exception:  # an event of any shape: what could be read is bound
-        pass
-    return fields
-
-
-def _client_id(body: object) -> object:
-    if not isinstance(body, str) or len(body) > 4096 or '"requestId"' not in body:
-        return None
-    import json
-
-    try:
-        message = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    found = message.get("requestId") if isinstance(message, dict) else None
-    return found if isinstance(found, str) else None
-
-
-# --- debug lines that wait for an error ----------------------------------------------------------
-
-
-class _DebugBuffer:
-    """Rendered debug lines of one invocation; the oldest make room when `limit` bytes are full."""
-
-    __slots__ = ("bytes", "dropped", "limit", "lines")
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.bytes = 0
-        self.dropped = 0
-        self.lines: list[str] = []
-
-    def add(self, line: str) -> None:
-        self.lines.append(line)
-        self.bytes += len(line)
-        while self.lines and self.bytes > self.limit:
-            self.bytes -= len(self.lines.pop(0))
-            self.dropped += 1
-
-
-_buffer_bytes = 0
-
-
-def _flush_buffer() -> None:
-    buffer = _scope.get()[1]
+def flush_debug_lines() -> None:
+    """Write the debug lines that wait for an error in this invocation."""
+    buffer = _invocation.scope.get().buffer
     if buffer is None or not (buffer.lines or buffer.dropped):
         return
-    lines, dropped = buffer.lines, buffer.dropped
-    buffer.lines, buffer.bytes, buffer.dropped = [], 0, 0
+    lines, dropped = buffer.take()
     if dropped:
-        _write(
+        _stdout.write(
             _own._line("WARN", "Buffered debug lines were dropped", None, (), {"lines": dropped})
         )
     for line in lines:
-        _write(line)
+        _stdout.write(line)
 
 
 # --- the logger ----------------------------------------------------------------------------------
-
-
-class _Shape:
-    """What is known of fields by their names and their values' types: all but the values."""
-
-    __slots__ = ("form", "looks", "made", "names", "nulls", "order", "strs", "texts", "tops")
-
-    def __init__(self, names: tuple[str, ...], kinds: list[type]) -> None:
-        wire_names = [_TOP_LEVEL.get(name, name) for name in names]
-        self.names = frozenset(wire_names)
-        # What stands at the top, then the rest.
-        order = sorted(range(len(names)), key=lambda n: names[n] not in _TOP_LEVEL)
-        self.tops = tops = sum(name in _TOP_LEVEL for name in names)
-        keys = [f",{_quote(name)}:".replace("%", "%%") for name in wire_names]
-        members = [keys[n] + ('"%s"' if kinds[n] is str else "%s") for n in order]
-        self.form = _join([*members[:tops], "\n"[:tops], *members[tops:]])
-        self.order = itemgetter(*order) if order != sorted(order) else tuple
-        self.strs: list[Any] = [n for n, kind in enumerate(kinds) if kind is str]
-        # The first one twice: of only one there would be no tuple.
-        self.texts = itemgetter(*(self.strs + self.strs[:1] or [slice(0)]))
-        # Objects share what one line may look at.
-        nodes = (_wire.MAX_NODES - 1) // max(sum(kind not in _text_of for kind in kinds), 1)
-        self.made = [
-            (n, _text_of.get(kind) or partial(_cleaned, name, nodes))
-            for n, (name, kind) in enumerate(zip(names, kinds, strict=True))
-            if kind is not str and kind is not int
-        ]
-        self.nulls = type(None) in kinds
-        self.looks = (
-            len(self.names) < len(names)
-            or not _wire.all_open(names)
-            or not {"error", "exc_info"}.isdisjoint(names)
-            or type(None) in [kinds[n] for n in order[:tops]]
-        )
-
-    def fill(self, values: Iterable[Any]) -> tuple[str, str]:
-        """Return fields as JSON members (`,"a":1`): those at the top of a line, and the others."""
-        parts = [*values]
-        texts = self.texts(parts)
-        joined = _join(texts)
-        if len(_quote(joined)) != len(joined) + 2 or (
-            _protected
-            and (_looks_secret(joined) or (len(joined) > _SHORT and max(map(len, texts)) > _SHORT))
-        ):
-            for n in self.strs:
-                parts[n] = _quote(_wire.shorten(parts[n]) if _protected else parts[n])[1:-1]
-        if self.tops and "" in texts:
-            raise _Look  # it is left out
-        for n, text_of in self.made:
-            parts[n] = text_of(parts[n])
-        text = self.form % self.order(parts)
-        if not self.tops:
-            return "", text
-        top, _, rest = text.partition("\n")
-        return top, rest
-
-
-_shapes: dict[tuple[object, ...], _Shape] = {}
-
-
-def _shape_of(fields: dict[str, Any]) -> _Shape:
-    kinds = [*map(type, fields.values())]
-    key = (*fields, *kinds)
-    shape = _shapes.get(key)
-    if shape is None:
-        if len(_shapes) > 1024:  # names made from data must not fill the memory
-            _shapes.clear()
-        shape = _shapes[key] = _Shape(tuple(fields), kinds)
-    return shape
-
-
-def _cleaned(name: str, nodes: int, value: object) -> str:
-    return _wire.encode(_wire.clean(value, name, nodes=nodes))
-
-
-def _split(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields that stand at the top of a line and the others; the last spelling wins."""
-    top: dict[str, Any] = {}
-    context: dict[str, Any] = {}
-    for name, value in fields.items():
-        wire_name = _TOP_LEVEL.get(name)
-        if wire_name is None:
-            context[name] = value
-        elif value is None or (type(value) is str and not value):
-            top.pop(wire_name, None)
-        else:
-            top[wire_name] = value
-    return top, context
-
-
-def _clean_members(
-    fields: dict[str, Any], chars: int = _wire.MAX_FIELD_CHARS, nodes: int = _wire.MAX_NODES
-) -> str:
-    text = _wire.encode(_wire.clean(fields, chars=chars, nodes=nodes))[1:-1]
-    return text and "," + text
-
-
-class _Rendered:
-    """What a logger's lines have in common in one scope, as values and as JSON text."""
-
-    __slots__ = ("context", "fields", "head", "names", "rest", "scope", "top")
-
-    def __init__(self, scope: _Scope, component: str, bound: dict[str, Any]) -> None:
-        self.scope = scope
-        self.head = _head_of(component)
-        self.fields = fields = {**scope[0], **bound} if scope[0] else bound
-        self.names = frozenset(_TOP_LEVEL.get(name, name) for name in fields)
-        try:
-            shape = _shape_of(fields)
-            if shape.looks or shape.nulls:
-                raise _Look
-            self.top, rest = shape.fill(fields.values())
-        except Exception:  # NaN, or the own methods of a type
-            tops, others = _split(fields)
-            self.top = _clean_members(tops)
-            rest = _clean_members({n: v for n, v in others.items() if v is not None})
-        self.rest = rest
-        self.context = rest and f',"context":{{{rest[1:]}}}'
-
-
-_heads: dict[str, str] = {}
-
-
-def _head_of(component: str) -> str:
-    """Return a line's text from the end of the level to the message."""
-    head = _heads.get(component) if type(component) is str else None
-    if head is None:
-        name = _wire.text(component, 128)
-        head = f'","component":{_quote(name)}{_service},"message":'
-        if type(component) is str and len(_heads) < 1024:
-            _heads[component] = head
-    return head
 
 
 def _writes(level: str) -> _LevelMethod:
@@ -378,7 +184,13 @@ def _writes(level: str) -> _LevelMethod:
         *args: object,
         **fields: object,
     ) -> None:
-        _write(self._line(level, message, operation, args, fields))
+        try:
+            made = self._made
+            if made is None or made.rules is not _redaction.policy:
+                made = self._make(level, fields)
+            _write(_render(level, made, message, operation, args, fields))
+        except (Exception, SystemExit):  # no frame is left to write it
+            _stdout.dropped += 1
 
     write.__doc__ = f"Write one {level} line."
     return write  # type: ignore[return-value]
@@ -394,11 +206,11 @@ def _writes_error(level: str) -> _ErrorMethod:
         *args: object,
         **fields: object,
     ) -> None:
-        _flush_buffer()
-        if error is None and fields.get("exc_info") is True:
-            del fields["exc_info"]
-            error = sys.exc_info()[1]
-        _write(self._line(level, message, operation, args, fields, error))
+        try:
+            flush_debug_lines()
+            _write(self._line(level, message, operation, args, fields, error))
+        except (Exception, SystemExit):  # no frame is left to write it
+            _stdout.dropped += 1
 
     write.__doc__ = f"Write one {level} line: `error` is an exception or a text, `exc_info=True` the current one."
     return write  # type: ignore[return-value]
@@ -415,7 +227,7 @@ class StructuredLogger:
     A level's method takes `message`, then `operation`, then fields of any name and value.
     """
 
-    __slots__ = ("_bound", "_out", "_rendered", "_scope", "component")
+    __slots__ = ("_bound", "_made", "_out", "component")
 
     def __init__(
         self,
@@ -434,8 +246,7 @@ class StructuredLogger:
             fields["connectionId"] = connection_id
         if request_id is not None:
             fields["requestId"] = request_id
-        self._rendered: _Rendered | None = None
-        self._scope: _Scope | None = None
+        self._made: Bound | None = None
         self._out: StructuredLogger | None = None
 
     def bind(self, /, **fields: object) -> Self:
@@ -447,26 +258,28 @@ class StructuredLogger:
         logger = object.__new__(kind)
         logger.component = self.component
         logger._bound = bound
-        logger._rendered = logger._scope = logger._out = None
+        logger._made = logger._out = None
         return logger
 
     @property
     def session_id(self) -> Any:
         """The session's id on this logger's lines, or None."""
-        return self._top().get("sessionId")
+        return self._id("sessionId", "session_id")
 
     @property
     def connection_id(self) -> Any:
         """The connection's id on this logger's lines, or None."""
-        return self._top().get("connectionId")
+        return self._id("connectionId", "connection_id")
 
     @property
     def request_id(self) -> Any:
         """Lambda's request id on this logger's lines; a correlation id stands in for a missing one."""
-        return self._top().get("requestId") or self._top().get("correlationId")
+        return self._id("requestId", "request_id") or self._id("correlationId", "correlation_id")
 
-    def _top(self) -> dict[str, Any]:
-        return _split({**_scope.get()[0], **self._bound})[0]
+    def _id(self, *spellings: str) -> Any:
+        fields = {**_invocation.scope.get().fields, **self._bound}
+        found = [fields[name] for name in fields if name in spellings]
+        return found[-1] if found else None
 
     trace = _writes("TRACE")
     debug = _writes("DEBUG")
@@ -487,7 +300,7 @@ class StructuredLogger:
         lines. Warnings and errors are never sampled.
         """
         if type(every) is not int or every < 1:
-            _warn_once(f"sampled() wants a whole number from 1, got {_wire.text(every, 40)}")
+            _warn_once(f"sampled() wants a whole number from 1, got {text(every, 40)}")
             return self
         if every == 1:
             return self
@@ -518,7 +331,7 @@ class StructuredLogger:
         `root` is JSON text of members (`,"a":1`) that stand at the line's root, uncut: metrics.
         """
         if level == "ERROR":
-            _flush_buffer()
+            flush_debug_lines()
         _write(self._line(level, message, None, (), fields, error, root))
 
     def log_websocket_message(self, direction: str, message_type: str, message_size: int) -> None:
@@ -539,140 +352,37 @@ class StructuredLogger:
         """Write how long an operation took, in milliseconds."""
         self.info("Performance", operation, **{**fields, "durationMs": duration_ms})
 
-    def _render(self, scope: _Scope) -> _Rendered:
-        global _started
-        if _started:
-            self._rendered = _Rendered(scope, self.component, self._bound)
-            return self._rendered
-        _started = True
-        for warning in _start_warnings:
-            _warn_once(warning)
-        # The environment's first line tells once what is true of all; not kept for the next one.
-        return _Rendered(scope, self.component, {**self._bound, "environment": _environment()})
-
     def _line(
         self,
         level: str,
-        message: Any,
+        message: object,
         operation: object,
         args: tuple[object, ...],
         fields: dict[str, Any],
         error: object = None,
         root: str = "",
     ) -> str:
-        """Return one line; `root` is JSON text of members (`,"a":1`) that stand at its root uncut.
+        made = self._made
+        if made is None or made.rules is not _redaction.policy:
+            made = self._make(level, fields)
+        return _render(level, made, message, operation, args, fields, error, root)
 
-        This is the hot path: it only joins text. Whatever needs a look is left to `_slow_line`.
+    def _make(self, level: str, fields: dict[str, Any]) -> Bound:
+        """Return what this logger's lines have in common, which is kept.
+
+        The environment's first line says once what is true of all, and is no line that may wait.
         """
-        bound = None
-        try:
-            scope = _scope.get()
-            bound = self._rendered
-            if bound is None or bound.scope is not scope:
-                bound = self._render(scope) if self._scope is scope or not _started else None
-                self._scope = scope
-            if operation is not None:
-                fields["operation"] = operation
-            error_text = ""
-            if error is not None:
-                error_text = _error_text(error, _MAX_FRAMES)
-                _set_code(fields, error)
-            if args or type(message) is not str:
-                raise _Look
-            quoted = _quoted.get(message) or _quote_message(message)
-            if bound is None:
-                # Most often a scope's only line: what was kept for others would be lost.
-                merged = {**scope[0], **self._bound, **fields}
-                shape = _shapes.get((*merged, *map(type, merged.values()))) or _shape_of(merged)
-                if shape.looks or shape.nulls:
-                    bound = self._render(scope)
-                else:
-                    head = _heads.get(self.component) or _head_of(self.component)
-                    top, rest = shape.fill(merged.values())
-                    context = rest and f',"context":{{{rest[1:]}}}'
-            if bound is not None:
-                head, top, context = bound.head, bound.top, bound.context
-                if fields:
-                    shape = _shapes.get((*fields, *map(type, fields.values()))) or _shape_of(fields)
-                    if shape.looks or not bound.names.isdisjoint(shape.names):
-                        raise _Look
-                    more, rest = shape.fill(fields.values())
-                    top += more
-                    if rest:
-                        context = f',"context":{{{(bound.rest + rest)[1:]}}}'
-            line = (
-                f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{head}'
-                f"{quoted}{top}{error_text}{root}{context}}}\n"
-            )
-            if len(line) - len(root) > _MAX_LINE:
-                raise _Look
-            return line
-        except Exception:  # a look is needed, or a value's own methods raise
-            pass
-        # Outside the `except`, so that `exc_info=True` still finds the caller's exception.
-        return self._slow_line(level, message, args, fields, error, root, bound)
-
-    def _slow_line(
-        self,
-        level: str,
-        message: object,
-        args: tuple[object, ...],
-        fields: dict[str, Any],
-        error: object,
-        root: str,
-        bound: _Rendered | None,
-    ) -> str:
-        """Return the same line for any values: cleaned, and shrunk until it fits."""
-        line = ""
-        try:
-            bound = bound or _Rendered(_scope.get(), self.component, self._bound)
-            error = _pop_error(fields, error)
-            _set_code(fields, error)
-            if args:
-                fields["args"] = args
-            bound_top, bound_rest = _split(bound.fields)
-            top, rest = _split(fields)
-            top = {**bound_top, **top}
-            tail = {k: v for k, v in bound_rest.items() if v is not None and k not in rest}
-            for chars, nodes, frames in _BOUNDS:
-                # Each with a budget of its own: a huge field costs neither the ids nor what is bound.
-                members, text, bound_text = (
-                    _clean_members(part, chars, nodes) for part in (top, rest, tail)
-                )
-                text = bound_text + text
-                error_text = "" if error is None else _error_text(error, frames)
-                context = text and f',"context":{{{text[1:]}}}'
-                line = (
-                    f'{{"timestamp":"{_timestamp(_clock())}","level":"{level}{bound.head}'
-                    f"{_quote(_wire.text(message, chars))}{members}{error_text}{root}{context}}}\n"
-                )
-                if len(line) - len(root) <= _wire.MAX_LINE_BYTES:
-                    break
-            return _wire.scrub(line) if _protected else line
-        except Exception:  # the last resort: that something was logged is not lost
-            return (
-                f'{{"timestamp":"{_timestamp(time.time_ns())}","level":"{level}",'
-                f'"component":"shared_utils","message":"A log line could not be written"{root}}}\n'
-            )
-
-
-def _quote_message(message: str) -> str:
-    if len(message) > _SHORT or _looks_secret(message):
-        return _quote(_wire.shorten(message))
-    if len(_quoted) >= 512:  # messages made from data must not fill the memory
-        _quoted.clear()
-    quoted = _quoted[message] = _quote(message)
-    return quoted
-
-
-# Characters a value, values a line, frames a stack: what a line keeps, then less until it fits.
-_MAX_FRAMES = 50
-_BOUNDS = (
-    (_wire.MAX_FIELD_CHARS, _wire.MAX_NODES, _MAX_FRAMES),
-    (256, 40, 10),
-    (32, 8, 0),
-)
-_MAX_CAUSES = 5
+        global _started
+        made = Bound(self._bound, _line.head_of(self.component))
+        if not _started:
+            if not self.is_enabled_for(level):
+                return made
+            _started = True
+            for warning in _start_warnings:
+                _warn_once(warning)
+            fields["environment"] = _environment()
+        self._made = made
+        return made
 
 
 def _passed_on(name: str) -> Any:
@@ -705,102 +415,9 @@ class _SampledOut(StructuredLogger):
 _counters: dict[object, count[int]] = {}
 
 
-# --- exceptions --------------------------------------------------------------------------------
-
-
-def _pop_error(fields: dict[str, Any], error: object) -> object:
-    """Take `error` and `exc_info` out of the fields, as the standard library reads the latter."""
-    given = fields.pop("error", None) if error is None else error
-    exc_info = fields.pop("exc_info", None)
-    if not exc_info:
-        return given
-    if isinstance(exc_info, tuple) and len(exc_info) == 3:
-        exc_info = exc_info[1]
-    caught = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
-    if caught is None or isinstance(given, BaseException):
-        return given
-    if given is not None:
-        fields["errorText"] = given
-    return caught
-
-
-def _set_code(fields: dict[str, Any], error: object) -> None:
-    try:
-        if isinstance(code := getattr(error, "code", None), str):
-            fields.setdefault("errorCode", code)
-    except Exception:  # a foreign object's own attributes
-        pass
-
-
-def _error_text(error: object, frames: int) -> str:
-    chars = _wire.MAX_FIELD_CHARS if frames else 64
-    try:
-        if isinstance(error, BaseException):
-            return f',"error":{_exception_text(error, frames, chars, ())}'
-    except Exception:  # what it says of itself: `__cause__`, `__notes__`
-        pass
-    return f',"error":{{"message":{_wire.quote(_wire.text(error, chars))}}}'
-
-
-def _exception_text(
-    error: BaseException, frames: int, chars: int, seen: tuple[BaseException, ...]
-) -> str:
-    try:
-        message = _wire.shorten(str(error), chars)
-    except Exception:  # its own `__str__`
-        message = "<unreadable>"
-    text = (
-        f'{{"type":{_quote(_wire.name_of(type(error)))},"message":{_quote(message)},'
-        f'"stack":[{_stack_text(error, frames)}]'
-    )
-    if frames and len(seen) < _MAX_CAUSES:
-        seen = (*seen, error)
-        if "__notes__" in error.__dict__:
-            text += f',"notes":{_wire.encode(_wire.clean(error.__notes__, nodes=20))}'
-        cause = error.__cause__
-        if cause is None and not error.__suppress_context__:
-            cause = error.__context__
-        if cause is not None and not any(cause is one for one in seen):
-            text += f',"cause":{_exception_text(cause, frames, chars, seen)}'
-        if isinstance(error, BaseExceptionGroup):
-            most = 10 // len(seen)  # groups in groups multiply
-            inner = [_exception_text(e, frames, chars, seen) for e in error.exceptions[:most]]
-            text += f',"exceptions":[{",".join(inner)}]'
-    return text + "}"
-
-
-def _stack_text(error: BaseException, frames: int) -> str:
-    texts: list[str] = []
-    step = error.__traceback__
-    while step is not None:
-        texts.append(_frame_text(step.tb_frame.f_code, step.tb_lineno))
-        step = step.tb_next
-    if len(texts) > frames:  # a deep recursion: where it began and where it ended
-        left_out = len(texts) - frames
-        texts[frames // 5 : frames // 5 + left_out] = [f'"... {left_out} more frames"']
-    return ",".join(texts)
-
-
-_frames: dict[tuple[CodeType, int], str] = {}
-
-
-def _frame_text(code: CodeType, number: int) -> str:
-    text = _frames.get((code, number))
-    if text is None:
-        if len(_frames) > 1024:
-            _frames.clear()
-        source = linecache.getline(code.co_filename, number).strip()
-        where = f'File "{code.co_filename}", line {number}, in {code.co_name}'
-        text = _wire.quote(_wire.shorten(f"{where}: {source}" if source else where, 256))
-        _frames[code, number] = text
-    return text
-
-
 # --- settings ----------------------------------------------------------------------------------
 
-_service = ""
 _level = "INFO"
-_protected = True
 _started = False
 _start_warnings: list[str] = []
 _warned: set[str] = set()
@@ -835,7 +452,7 @@ def _level_from(environ: Mapping[str, str]) -> str:
     asked = environ.get("LOG_LEVEL", "")
     own = _level_name(asked)
     if asked and own not in _LEVELS:
-        _start_warnings.append(f"LOG_LEVEL is not a level, using INFO: {_wire.text(asked, 40)}")
+        _start_warnings.append(f"LOG_LEVEL is not a level, using INFO: {text(asked, 40)}")
         own = ""
     lambdas = _level_name(environ.get("AWS_LAMBDA_LOG_LEVEL", ""))
     if lambdas not in _LEVELS:
@@ -854,7 +471,7 @@ def _set_level(level: str) -> None:
         wanted = method if _LEVELS[needed] >= _LEVELS[level] else _nothing
         if getattr(StructuredLogger, name) is not wanted:
             setattr(StructuredLogger, name, wanted)
-    if _buffer_bytes and _LEVELS[level] > _LEVELS["DEBUG"]:
+    if _invocation.buffer_bytes and _LEVELS[level] > _LEVELS["DEBUG"]:
         StructuredLogger.debug = _buffered_debug  # type: ignore[assignment]
 
 
@@ -866,12 +483,9 @@ def _buffered_debug(
     *args: object,
     **fields: object,
 ) -> None:
-    scope = _scope.get()
-    if scope[1] is not None:
-        if not _started:  # the environment's facts are for a line that is sure to be written
-            self = self.bind()
-            self._rendered = _Rendered(scope, self.component, self._bound)
-        scope[1].add(self._line("DEBUG", message, operation, args, fields))
+    buffer = _invocation.scope.get().buffer
+    if buffer is not None:
+        buffer.add(self._line("DEBUG", message, operation, args, fields))
 
 
 def _environment() -> dict[str, object]:
@@ -891,9 +505,9 @@ def _environment() -> dict[str, object]:
 def configure_lambda_logging(
     level: str | None = None,
     *,
-    redact: Iterable[str] = (),
-    allow: Iterable[str] = (),
-    censor: _wire.Censor = _wire.CENSORED,
+    redact: Iterable[str] | str = (),
+    allow: Iterable[str] | str = (),
+    censor: Censor = CENSORED,
     remove: bool = False,
     mask_ip: bool = False,
     protect: bool = True,
@@ -905,29 +519,48 @@ def configure_lambda_logging(
     (`items.*.pin`) to what is hidden by default, `allow` takes names off; both ignore case, `_` and
     `-`. `censor` stands in a hidden value's place, as text or `censor(value, path)`; `remove` drops
     the field instead. `mask_ip` takes the host part off `ip_address` and `sourceIp`. `protect=False`
-    turns redaction and the bounds of values off; a line stays within 16 KB. `buffer_debug_bytes` keeps that much of an invocation's debug
-    lines and writes them when an error is logged or the invocation fails.
+    turns redaction and the bounds of values off; a line stays within 16 KB. `buffer_debug_bytes`
+    keeps that much of an invocation's debug lines and writes them when an error is logged or the
+    invocation fails. Outside of Lambda the root logger's other handlers stay.
     """
-    global _protected, _buffer_bytes
     if level is not None and _level_name(level) not in _LEVELS:
-        _warn_once(f"configure_lambda_logging got an unknown level: {_wire.text(level, 40)}")
+        _warn_once(f"configure_lambda_logging got an unknown level: {text(level, 40)}")
         level = None
     if type(buffer_debug_bytes) is not int or buffer_debug_bytes < 0:
-        _warn_once(f"buffer_debug_bytes wants bytes, got {_wire.text(buffer_debug_bytes, 40)}")
+        _warn_once(f"buffer_debug_bytes wants bytes, got {text(buffer_debug_bytes, 40)}")
         buffer_debug_bytes = 0
-    _wire.policy = _wire.Policy(redact, allow, censor, remove, mask_ip, protect)
-    _protected = protect
-    _buffer_bytes = buffer_debug_bytes
-    _shapes.clear()
-    fields, buffer = _scope.get()
-    _scope.set((fields, buffer))  # what loggers rendered under the old rules is stale
+    named, open_names = _names("redact", redact), _names("allow", allow)
+    _line.set_policy(Policy(named, open_names, censor, remove, mask_ip, protect))
+    _invocation.buffer_bytes = buffer_debug_bytes
     _set_level(_level if level is None else _level_name(level))
     root = logging.getLogger()
-    root.handlers[:] = [_library_handler()]
+    here = _library_handler()
+    others = (
+        []
+        if _on_lambda()
+        else [h for h in root.handlers if not getattr(h, "is_shared_utils", False)]
+    )
+    root.handlers[:] = [*others, here]
     root.setLevel(max(_LEVELS[_level], logging.DEBUG))
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer"):
         if logging.getLogger(chatty).level == logging.NOTSET:
             logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _names(setting: str, given: object) -> list[str]:
+    """Return names as they were meant: one text is one name, and what is no text is none."""
+    try:
+        names = [given] if isinstance(given, str) else [*given]  # type: ignore[misc]
+    except Exception:
+        names = [given]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        _warn_once(f"{setting} wants names, got {text(wrong[0], 40)}")
+    return [name for name in names if isinstance(name, str)]
+
+
+def _on_lambda() -> bool:
+    """Return whether the root logger's handlers are the runtime's, which would write lines twice."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def _library_handler() -> logging.Handler:
@@ -936,19 +569,24 @@ def _library_handler() -> logging.Handler:
     class LibraryHandler(logging.Handler):
         """Writes the standard `logging`'s records as our lines; a logger's name is the component."""
 
+        is_shared_utils = True
+
         def emit(self, record: logging.LogRecord) -> None:
             try:
                 message = record.getMessage()
-            except Exception:  # arguments that do not fit the format
-                message = f"{_wire.text(record.msg)} {_wire.text(record.args)}"
+            except (Exception, SystemExit):  # arguments that do not fit, or say so themselves
+                message = f"{text(record.msg)} {text(record.args)}"
             level = next(
                 (n for n, rank in reversed(_LEVELS.items()) if record.levelno >= rank), "TRACE"
             )
             fields = {k: v for k, v in record.__dict__.items() if k not in known}
-            if record.stack_info:
-                fields["stack"] = str(record.stack_info).splitlines()
-            error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-            _write(StructuredLogger(record.name)._line(level, message, None, (), fields, error))
+            fields["stack_info"] = record.stack_info
+            error: object = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+            if error is None and record.exc_text:  # another process's or handler's: only its text
+                fields["stack"] = str(record.exc_text).splitlines()
+                error = fields["stack"][-1]
+            logger = StructuredLogger(record.name)
+            logger.write_line(level, message, fields, error)
 
     return LibraryHandler()
 
@@ -967,30 +605,6 @@ def get_structured_logger(
     return StructuredLogger(component, session_id, connection_id, request_id, **fields)
 
 
-class LoggingContext(logging_context):
-    """Log what a block does: `operation` and fields on its lines, its duration or error at the end."""
-
-    __slots__ = ("_logger", "_since")
-
-    def __init__(self, /, logger: StructuredLogger, operation: str, **fields: object) -> None:
-        super().__init__(**{**fields, "operation": operation})
-        self._logger = logger
-
-    def __enter__(self) -> StructuredLogger:  # type: ignore[override]
-        super().__enter__()
-        self._since = time.perf_counter_ns()
-        self._logger.debug("Started")
-        return self._logger
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:  # type: ignore[override]
-        duration_ms = (time.perf_counter_ns() - self._since) / 1_000_000
-        if error is None:
-            self._logger.info("Completed", durationMs=duration_ms)
-        else:
-            self._logger.error("Failed", error=error, durationMs=duration_ms)
-        super().__exit__()
-
-
 if os.environ.get("SERVICE_NAME"):
-    _service = f',"service":{_wire.quote(_wire.text(os.environ["SERVICE_NAME"], 128))}'
+    _line.set_service(os.environ["SERVICE_NAME"])
 _set_level(_level_from(os.environ))

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 
-from . import _wire
+from . import _json
 from .connections import BroadcastResult, Connections, Outcome, _checked, _payload
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def message_event(body: Any, connection_id: str = _ID, **request_context: object
     route = "$default"
     if not isinstance(body, str):
         message = body if isinstance(body, dict) else body.to_dict()
-        route, body = str(message.get("action", route)), _wire.encode(message)
+        route, body = str(message.get("action", route)), _json.encode(message)
     extra = {"messageId": "BFaVtfGSIAMCKug=", **request_context}
     return _event(connection_id, "MESSAGE", route, extra, {"body": body})
 

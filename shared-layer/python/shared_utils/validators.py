@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from . import _wire
+from . import _json
 from ._values import (
     MAX_CONTROL_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
@@ -196,7 +196,7 @@ def validate_control_message_size(
 ) -> _Payload:
     """Return `payload` if it has at most `max_size_bytes`; a dict counts as the JSON we write."""
     try:
-        body = _wire.encode(payload) if type(payload) is dict else payload
+        body = _json.encode(payload) if type(payload) is dict else payload
     except Exception as error:  # values inside may run any code of their own
         code = ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT
         raise _refusal("body", "hold only what JSON can hold", "something else", code) from error

@@ -11,7 +11,7 @@ import json
 import time
 from _contextvars import copy_context  # `contextvars` only re-exports it, at twice the cost
 
-from . import _functions, _values, _wire
+from . import _cleaning, _exceptions, _functions, _invocation, _json, _values
 from ._routes import CONNECT, DEFAULT, DISCONNECT, OWN_KEYS, Route, Routes, kind_of, misused
 from .error_codes import (
     ApplicationError,
@@ -23,12 +23,7 @@ from .error_codes import (
 )
 from .metrics_emitter import MetricsEmitter
 from .records import ServerMessage, check_size, event_body, read_fields, read_object
-from .structured_logger import (
-    begin_invocation,
-    bind_context,
-    end_invocation,
-    get_structured_logger,
-)
+from .structured_logger import bind_context, flush_debug_lines, get_structured_logger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,7 +224,7 @@ def _reply_text(message: Any, request_id: str | None) -> str:
         raise TypeError(f"a reply must give a JSON object, got {_described(message)}")
     if request_id is not None and found.get("requestId") is None:
         found = {**found, "requestId": request_id}
-    return _wire.encode(found)
+    return _json.encode(found)
 
 
 def _object_of(message: Any) -> object:
@@ -248,7 +243,7 @@ def _object_of(message: Any) -> object:
 
 
 def _described(message: Any) -> str:
-    name = _wire.name_of(type(message))
+    name = _cleaning.name_of(type(message))
     if name == "coroutine":
         message.close()  # or Python warns that nobody awaited it
         name += ": await it, or declare its function with async def"
@@ -418,12 +413,13 @@ class WebSocketHandler(Routes):
         tasks, failed = await self._event_loop.cancel_tasks(seconds)
         if tasks:
             self._warn("Tasks were left behind and cancelled", failed, tasks=tasks)
-        if errors := self._event_loop.failed_tasks():
-            self._warn("Tasks failed and nobody awaited them", errors[0], tasks=len(errors))
+        failures = self._event_loop.failed_tasks()
+        for failure in failures:
+            self._warn("A task failed and nobody awaited it", failure, tasks=len(failures))
         return self._finish(request)
 
     def _begin(self, request: Request[Any]) -> None:
-        request._scope = begin_invocation(
+        request._scope = _invocation.begin(
             {
                 "requestId": getattr(request.lambda_context, "aws_request_id", None),
                 "connectionId": request.connection_id,
@@ -521,7 +517,7 @@ class WebSocketHandler(Routes):
         if not request._is_message and request.action != DISCONNECT:
             raise misused("On $connect an exception handler may only raise")
         self._take(request, reply)
-        request._mapped = _wire.name_of(type(error))
+        request._mapped = _cleaning.name_of(type(error))
         return True
 
     def _answer(
@@ -553,7 +549,9 @@ class WebSocketHandler(Routes):
         except BaseException as error:  # one that cannot even be looked at
             self.logger.fatal("A failure could not be handled", errorType=type(error).__name__)
             self.metrics.flush()
-        end_invocation(request._scope, failed=result["statusCode"] >= 500)
+        if result["statusCode"] >= 500:
+            flush_debug_lines()
+        _invocation.end(request._scope)
         return result
 
     def _result(self, request: Request[Any]) -> dict[str, Any]:
@@ -607,7 +605,7 @@ class WebSocketHandler(Routes):
         self.metrics.emit_message_failure(request.action, code)
         fields["errorCode"] = code
         if refusal:  # a sentence; a stack only where there is a cause to find
-            fields["reason"] = error
+            fields["reason"] = _exceptions.message_of(error)
             self._write("WARN", "Message refused", fields, error.__cause__)
         else:
             self._write("ERROR", "Message failed", fields, error)

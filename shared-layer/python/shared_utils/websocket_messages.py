@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 
-from . import _values, _wire
+from . import _cleaning, _values
 from . import validators as v
 from ._kinds import FILLED_IN, Annotated, FrozenDict, Kind, missing, one_of, own_dict, plain, wrong
 from ._values import MAX_MESSAGE_BYTES
@@ -62,7 +62,7 @@ Seconds = Annotated[float, Limits(minimum=0, maximum=_MOST, description=_SECONDS
 Text = Annotated[str, Limits(example="as it is")]
 Volume = Annotated[float, Limits(minimum=0, maximum=1, example=0.8)]
 RefreshToken = Annotated[
-    str, Limits(min_length=1, secret=True, example="L0SM9cOFvHcCIhw=.c2VjcmV0")
+    str, Limits(min_length=1, secret=True, example="wsr_L0SM9cOFvHcCIhw=.c2VjcmV0")
 ]
 Url = Annotated[str, Limits(min_length=1, secret=True, example="wss://audio.example.com/prod")]
 _CODE = "a code: upper-case letters, digits and _"
@@ -125,7 +125,7 @@ def _language_counts(value: Any, path: str) -> FrozenDict:
 
 
 def _details(value: Any, path: str) -> FrozenDict:
-    return FrozenDict(_wire.clean(own_dict(value, path)))
+    return FrozenDict(_cleaning.clean(own_dict(value, path)))
 
 
 _SESSION_ID = {"type": "string", "maxLength": 2048, "pattern": f"^{v.SESSION_ID_PATTERN}$"}

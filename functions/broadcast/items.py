@@ -1,0 +1,122 @@
+"""What stands in the tables: sessions and participants as items, and read back from them.
+
+Numbers come back from DynamoDB as `Decimal`; what has no value is absent from an item.
+"""
+
+from __future__ import annotations
+
+from shared_utils.websocket_messages import AudioFormat, BroadcastState
+
+from .sessions import Listener, Participant, Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Item = dict[str, Any]
+
+__all__ = [
+    "KEEP_CONNECTION_SECONDS",
+    "KEEP_SESSION_SECONDS",
+    "participant_item",
+    "participant_of",
+    "session_item",
+    "session_of",
+]
+
+# What is kept of a connection outlives its two hours, so that its token can re-attach; a session's
+# item outlives the session, so that a late participant gets the answer that it is over.
+KEEP_CONNECTION_SECONDS = 3 * 3600
+KEEP_SESSION_SECONDS = 3600
+
+
+def participant_item(participant: Participant) -> Item:
+    """Return the item of a participant's connection, open; a listener's is in the index."""
+    moved = participant.participant_id != participant.connection_id
+    item = {
+        "connectionId": participant.connection_id,
+        "participantId": participant.participant_id if moved else None,
+        "sessionId": participant.session_id,
+        "role": participant.role,
+        "language": participant.language,
+        "targetLanguage": participant.language,
+        "refreshTokenHash": participant.token_hash,
+        "connectedAt": participant.connected_at,
+        "lastActivityAt": participant.last_activity_at,
+        "ttl": participant.last_activity_at // 1000 + KEEP_CONNECTION_SECONDS,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def participant_of(item: Item | None) -> Participant | None:
+    """Return the participant in an item, None if there is no item."""
+    if item is None:
+        return None
+    return Participant(
+        connection_id=item["connectionId"],
+        participant_id=item.get("participantId") or item["connectionId"],
+        session_id=item["sessionId"],
+        role=item["role"],
+        token_hash=item["refreshTokenHash"],
+        connected_at=int(item["connectedAt"]),
+        last_activity_at=int(item["lastActivityAt"]),
+        language=item.get("language"),
+        disconnected_at=_time(item, "disconnectedAt"),
+        warned_at=_time(item, "warnedAt"),
+        refresh_asked_at=_time(item, "refreshAskedAt"),
+    )
+
+
+def session_item(session: Session) -> Item:
+    """Return the item of a new session, which has no listeners."""
+    return {
+        "sessionId": session.session_id,
+        "status": session.status,
+        "sourceLanguage": session.source_language,
+        "qualityTier": session.quality_tier,
+        "audioFormat": session.audio_format.to_dict(),
+        "partialResults": session.partial_results,
+        "minStability": session.min_stability,
+        "maxBufferTimeout": session.max_buffer_timeout,
+        "speakerConnectionId": session.speaker_connection_id,
+        "speakerTokenHash": session.speaker_token_hash,
+        "createdAt": session.created_at,
+        "endsAt": session.ends_at,
+        "expiresAt": session.ends_at // 1000 + KEEP_SESSION_SECONDS,
+        "listenerCount": 0,
+        "listeners": {},
+        "broadcastState": session.state.to_dict(),
+    }
+
+
+def session_of(item: Item | None) -> Session | None:
+    """Return the session in an item, None if there is no item."""
+    if item is None:
+        return None
+    return Session(
+        session_id=item["sessionId"],
+        speaker_connection_id=item["speakerConnectionId"],
+        speaker_token_hash=item["speakerTokenHash"],
+        source_language=item["sourceLanguage"],
+        created_at=int(item["createdAt"]),
+        ends_at=int(item["endsAt"]),
+        state=BroadcastState(**item["broadcastState"]),
+        audio_format=AudioFormat(**item["audioFormat"]),
+        quality_tier=item["qualityTier"],
+        partial_results=item["partialResults"],
+        min_stability=float(item["minStability"]),
+        max_buffer_timeout=float(item["maxBufferTimeout"]),
+        status=item["status"],
+        listener_count=int(item["listenerCount"]),
+        listeners={name: _listener(name, entry) for name, entry in item["listeners"].items()},
+        speaker_gone_at=_time(item, "speakerGoneAt"),
+    )
+
+
+def _listener(participant_id: str, entry: Item) -> Listener:
+    connection_id = entry.get("connectionId", participant_id)
+    return Listener(connection_id, entry["language"], entry.get("isPaused", False))
+
+
+def _time(item: Item, name: str) -> int | None:
+    return int(item[name]) if name in item else None

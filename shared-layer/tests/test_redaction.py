@@ -1,0 +1,294 @@
+"""Secrets in texts and beside their names: what is hidden of them, what stays, and at what cost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planted_secrets import CARRIERS, ORDINARY, PLANTED, SECRET_NAMES, SHAPES, TOKENS, spellings
+from shared_utils import _redaction, _secret_texts
+from shared_utils._redaction import scrub, secret_members, secret_positions, suspect
+
+PACKAGE = Path(_redaction.__file__).parent
+
+
+@pytest.fixture
+def policy(monkeypatch):
+    def set_policy(**settings):
+        monkeypatch.setattr(_redaction, "policy", _redaction.Policy(**settings))
+
+    return set_policy
+
+
+# --- texts
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a password=x.", "a password=[REDACTED].", id="end-of-a-sentence"),
+        pytest.param("(password=x)", "(password=[REDACTED])", id="in-brackets"),
+        pytest.param("password=x)y", "password=[REDACTED]", id="bracket-inside"),
+        pytest.param("password='a' + 'b'", "password='[REDACTED]' + 'b'", id="quotes-end-it"),
+        pytest.param('password="a\\"b", c', 'password="[REDACTED]", c', id="escaped-quote"),
+        pytest.param('password="a\\\\", c', 'password="[REDACTED]", c', id="escaped-backslash"),
+        pytest.param("password='a", "password='[REDACTED]", id="cut"),
+        pytest.param("password=['a', {'b': ']'}], c=1", "password=[REDACTED], c=1", id="brackets"),
+        pytest.param("{'password': ('a',", "{'password': '[REDACTED]'", id="brackets-cut"),
+        pytest.param('{"tokens":["a"],"b":1}', '{"tokens":"[REDACTED]","b":1}', id="stays-json"),
+        pytest.param('{"tokens": 7, "token": 7}', '{"tokens": 7, "token": [REDACTED]}', id="number"),
+        pytest.param("token=Bearer abc x", "token=Bearer [REDACTED] x", id="scheme-and-value"),
+        pytest.param("Authorization: Basic a b\nc", "Authorization: [REDACTED]\nc", id="whole-line"),
+        pytest.param("'Cookie: a=b; c=d' 'e'", "'Cookie: [REDACTED]' 'e'", id="header-in-quotes"),
+        pytest.param("Cookie: a\\r\\nHost: b", "Cookie: [REDACTED]\\r\\nHost: b", id="escaped-lines"),
+        pytest.param("a\\ntoken: b", "a\\ntoken: [REDACTED]", id="after-an-escape"),
+        pytest.param("API key: k3y", "API key: [REDACTED]", id="two-words"),
+        pytest.param("the card number is 4, card number: 5", "the card number is 4, card number: [REDACTED]", id="two-words-again"),
+        pytest.param("x=1&token=a&b=2", "x=1&token=[REDACTED]&b=2", id="query"),
+        pytest.param("http://u:p@h:80/a@b", "http://u:[REDACTED]@h:80/a@b", id="user-info"),
+        pytest.param("http://u@h http://h", "http://[REDACTED]@h http://h", id="user-info-alone"),
+        pytest.param("<token>a</token><b>c</b>", "<token>[REDACTED]</token><b>c</b>", id="xml"),
+        pytest.param("<token>c", "<token>[REDACTED]", id="xml-cut"),
+        pytest.param("<token a='b'>c</token>", "<token a='b'>[REDACTED]</token>", id="xml-attribute"),
+        pytest.param("--token a --b c", "--token [REDACTED] --b c", id="option"),
+        pytest.param("--token --b", "--token --b", id="option-without-a-value"),
+        pytest.param("Bearer a1. And", "Bearer [REDACTED] And", id="bearer"),
+        pytest.param("bearer abc", "bearer abc", id="bearer-and-a-word"),
+        pytest.param("Basic Zm9vYmFy", "Basic Zm9vYmFy", id="basic-without-a-colon"),
+        pytest.param("Basic YW5uOmh1bnRlc", "Basic [REDACTED]", id="basic-cut"),
+        pytest.param("('password', 'a', 'b')", "('password', '[REDACTED]', 'b')", id="first-of-three"),
+        pytest.param("('user', 'password', 'email')", "('user', 'password', 'email')", id="names"),
+        pytest.param("password=[REDACTED], a=b", "password=[REDACTED], a=b", id="hidden-before"),
+        pytest.param("-----BEGIN PRIVATE KEY-----\na-b\n-----END PRIVATE KEY-----\nc", "-----BEGIN PRIVATE KEY-----[REDACTED]-----END PRIVATE KEY-----\nc", id="pem"),
+        pytest.param("-----BEGIN PUBLIC KEY-----\na", "-----BEGIN PUBLIC KEY-----\na", id="public-key"),
+        pytest.param("ghp_short", "ghp_short", id="too-short"),
+        pytest.param("wsr_a=.b-c, d", "[REDACTED], d", id="our-refresh-token"),
+        pytest.param('["Password:", "ann"]', '["Password:", "ann"]', id="quote-that-ends-a-text"),
+        pytest.param("1 validation error for A\nuser.password\n  Too short [type=a, input_value='x y', input_type=str]", "1 validation error for A\nuser.password\n  Too short [type=a, input_value='[REDACTED]', input_type=str]", id="pydantic"),
+        pytest.param("1 validation error for A\nuser\n  Too short [input_value='x']", "1 validation error for A\nuser\n  Too short [input_value='x']", id="pydantic-of-another-name"),
+        pytest.param("pass phrase: a b c\nd", "pass phrase: [REDACTED]\nd", id="many-words"),
+        pytest.param("social security: 5", "social security: [REDACTED]", id="two-words-more"),
+        pytest.param("password=a\\b", "password=[REDACTED]", id="backslash-inside"),
+        pytest.param("tokens: [] token: {}", "tokens: [] token: {}", id="empty"),
+        pytest.param("token\\nhost: b", "token\\nhost: b", id="another-line"),
+        pytest.param('File "a.py", line 9, in f: g(password="x")', 'File "a.py", line 9, in f: g(password="[REDACTED]")', id="literal-in-code"),
+        pytest.param('Traceback:\n  File "a.py", line 9, in f\n    g(password=word)\nE: password=x', 'Traceback:\n  File "a.py", line 9, in f\n    g(password=word)\nE: password=[REDACTED]', id="traceback"),
+        pytest.param("['a', '--token', '--b', '--pin', 'x']", "['a', '--token', '--b', '--pin', '[REDACTED]']", id="arguments"),
+        pytest.param("A(password=b.Secret('x)'), c=1)", "A(password=[REDACTED], c=1)", id="nested-call"),
+        pytest.param("password=a(b, c) d", "password=[REDACTED] d", id="call"),
+        pytest.param("password=a(b c", "password=[REDACTED]", id="call-cut"),
+        pytest.param("password=<A <b 'c>'>>, d", "password=[REDACTED], d", id="nested-repr"),
+        pytest.param("password: <b>c</b> d", "password: [REDACTED] d", id="html"),
+        pytest.param("('token', ['a']), 1", "('token', '[REDACTED]'), 1", id="list-in-a-pair"),
+        pytest.param("password=a'b\"c d", "password=[REDACTED] d", id="quotes-inside"),
+        pytest.param("'password=a', 'b'", "'password=[REDACTED]', 'b'", id="quote-around"),
+        pytest.param("password='a''b' c", "password='[REDACTED]' c", id="doubled-quote"),
+        pytest.param('password="""a"b"""', 'password="""[REDACTED]"""', id="three-quotes"),
+        pytest.param('{"value": "a\\"b", "name": "token"}, {"value": "c", "name": "d"}', '{"value": "[REDACTED]", "name": "token"}, {"value": "c", "name": "d"}', id="value-first"),
+        pytest.param('{"value": "a"}, {"name": "token"}', '{"value": "a"}, {"name": "token"}', id="value-of-another"),
+        pytest.param("{'url': '//a:b@c'}", "{'url': '//a:[REDACTED]@c'}", id="user-info-without-a-scheme"),
+        pytest.param('File "a.py", line 9, in f: token = "%s.%s" % a', 'File "a.py", line 9, in f: token = "%s.%s" % a', id="template-in-code"),
+        pytest.param('File "a.py", line 9, in f: g("password=" + x)\nE: token=y', 'File "a.py", line 9, in f: g("password=" + x)\nE: token=[REDACTED]', id="literal-before-a-name"),
+        pytest.param("pin=42 pin=4242", "pin=42 pin=[REDACTED]", id="count-and-pin"),
+        pytest.param("Cookie: accepted by=x", "Cookie: [REDACTED]", id="cookies-of-a-word"),
+        pytest.param("tokens=512 tokens='a'", "tokens=512 tokens='[REDACTED]'", id="size-and-text"),
+    ],
+)  # fmt: skip
+def test_what_is_hidden_of_a_text(text, expected):
+    assert scrub(text) == expected
+    assert scrub(expected) == expected
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_hidden_stays_hidden_the_same_way(shape):
+    """A text is looked at again when it is cut, or carried by another line."""
+    hidden = [scrub(SHAPES[shape](spelling, PLANTED)) for spelling in spellings("api key")]
+
+    assert [scrub(text) for text in hidden] == hidden
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@given(value=st.text(min_size=1), other=st.text(alphabet="ab \\\"'\n{}[],"))
+def test_json_in_a_text_stays_json(depth, value, other):
+    text = {"user": other, "password": value, "age": 3}
+    for _ in range(depth):
+        text = json.dumps(text)
+
+    shown = scrub(text)
+
+    for _ in range(depth):
+        shown = json.loads(shown)
+    assert shown == {"user": other, "password": "[REDACTED]", "age": 3}
+
+
+PIECES = [
+    *[shape(name, PLANTED) for shape in SHAPES.values() for name in ("pin", "apiKey", "tokens")],
+    *[text for text, _ in TOKENS.values()],
+    *ORDINARY,
+    *["password", "=", ": ", '"', "'", "\\", "\n", "{", "[", "(", "<", ">", "%3D", "--", "@", "://"],
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+def test_whatever_would_be_hidden_is_suspected(text):
+    """The cheap look must not pass by what the dear one would find."""
+    assert suspect(text) or _secret_texts.scrub(text, _redaction.policy.kind) == text
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=8).map("".join))
+def test_no_text_raises(text):
+    assert isinstance(_secret_texts.scrub(text, _redaction.policy.kind), str)
+    assert suspect(text) in (True, False)
+
+
+@pytest.mark.parametrize("text", [*ORDINARY[:14], "a sentence (with brackets), and more"])
+def test_ordinary_texts_are_not_even_suspected(text):
+    assert not suspect(text)
+
+
+def test_words_that_need_another_are_suspected():
+    words = _secret_texts._SECOND_WORDS | _secret_texts._VALUES
+
+    assert [word for word in words if not word.endswith(_redaction._HALF_NAMES)] == []
+
+
+def test_an_address_that_is_masked_as_a_field_is_no_secret_in_a_text(policy):
+    policy(mask_ip=True)
+
+    assert scrub("ip=10.1.2.3 token=k") == "ip=10.1.2.3 token=[REDACTED]"
+
+
+def test_names_that_are_set_are_hidden_in_texts_too(policy):
+    policy(redact=["nick", "room2", "user_id", "city*"], allow=["token"])
+
+    assert scrub("nick=a, NICK: b9, room2=c, room=d") == (
+        "nick=[REDACTED], NICK: [REDACTED], room2=[REDACTED], room=d"
+    )
+    assert scrub("user_id=e userId=f user-id=g") == (
+        "user_id=[REDACTED] userId=[REDACTED] user-id=[REDACTED]"
+    )
+    assert scrub("cityName=h") == "cityName=[REDACTED]"
+    assert scrub("token=i, refreshToken=j") == "token=i, refreshToken=[REDACTED]"
+
+
+HOSTILE = [
+    *["a" * 64, "a-" * 32, "a." * 32, "\\" * 64, '"' * 64, "'" * 64, "=" * 64, ": " * 32, " " * 64],
+    *["://" * 22, "://a" * 16, "@" * 64, "<" * 64, "<a" * 32, "<a b=" * 16, "[" * 64, "--a " * 16],
+    *["eyJ" * 22, "eyJaaaaaa" * 7, "eyJaaaaaa." * 6, "Bearer " * 9, "Basic " * 10, "wsr_" * 16],
+    *["-----BEGIN PRIVATE KEY-----" * 3, "password=" * 7, "password: '" * 6, 'password":"' * 6],
+    *["password=[" * 6, "password=['" * 6, '\\"password\\":\\"' * 5, "('password', '" * 5, "a " * 32],
+    *['{"name": "password", ' * 3, '"value": ' * 7, "token: \\n" * 8, "key: " * 13, "a key: " * 9],
+    *["%3D" * 22, "a%3D" * 16, "ghp_" * 16, "ghp_a" * 13, "xoxb-" * 13, "sk-" * 22, "SG." * 22],
+    *["_" * 64, "-" * 64, "/" * 64, "1" * 64, "pin" * 21, "x=1&" * 16, "a[b]" * 16, "é=" * 32],
+    *["password=a(" * 6, "password=<a " * 6, '("password", {' * 5, "['--password', '" * 4, "%22password%22:" * 4],
+    *['"value":"' * 7, 'value="a" name="password" ' * 2, "arn:aws:secretsmanager:::secret:" * 2, "//" * 32],
+    *["password=a'" * 6, "password=''" * 6, "%3A%2F%2Fa%3A%40" * 4, "netloc=a:" * 7, "123456789:AA" * 5],
+    *['File "a.py", line 1, in token=\n' * 2, 'File "' * 10, 'File "a", line 1 token=' * 3],
+]  # fmt: skip
+
+
+def cost_of(text):
+    """Return the CPU time of both looks at a text."""
+    start = time.thread_time()
+    suspect(text)
+    _secret_texts.scrub(text, _redaction.policy.kind)
+    return time.thread_time() - start
+
+
+@pytest.mark.parametrize("before", ["", "password="])
+@pytest.mark.parametrize("part", HOSTILE)
+def test_cost_grows_with_the_length_of_a_text_and_not_with_its_square(part, before):
+    """Four times the text costs 4 times as much, and would cost 16 times; what disturbs is tried again."""
+    texts = [before + part * (size // len(part)) for size in (20_000, 80_000)]
+
+    growths = (cost_of(texts[1]) / cost_of(texts[0]) for _ in range(10))
+
+    assert any(growth < 8 for growth in growths)
+
+
+def test_what_searches_texts_is_loaded_for_the_first_that_may_hold_a_secret():
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from shared_utils import get_structured_logger
+log = get_structured_logger("a")
+log.info("Listener joined", session_id="golden-eagle-427", n=1)
+before = "shared_utils._secret_texts" in sys.modules
+log.info("token=a")
+assert (before, "shared_utils._secret_texts" in sys.modules) == (False, True)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, PACKAGE.parent], capture_output=True, text=True, check=False
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+# --- names and values side by side
+
+
+@pytest.mark.parametrize(
+    ("values", "positions"),
+    [
+        pytest.param(["password", "x"], [1], id="pair"),
+        pytest.param(("api_key", 7), [1], id="tuple-and-number"),
+        pytest.param((b"authorization", b"Basic x"), [1], id="bytes"),
+        pytest.param(("cookie", "x", True), [1], id="marked"),
+        pytest.param(["transcript", "x"], [1], id="spoken"),
+        pytest.param(["samples", 7], [], id="size"),
+        pytest.param(["password", None], [], id="none"),
+        pytest.param(["password", True], [], id="boolean"),
+        pytest.param(["user", "x"], [], id="another-name"),
+        pytest.param(["password"], [], id="alone"),
+        pytest.param([], [], id="empty"),
+        pytest.param(["id", "password", "email"], [], id="names"),
+        pytest.param(["the password", "x"], [], id="a-sentence"),
+        pytest.param(["p" * 200 + "password", "x"], [], id="too-long-for-a-name"),
+        pytest.param(["run", "--password", "x", "--token", "y", "-v"], [2, 4], id="options"),
+        pytest.param(["--token", "--verbose"], [], id="option-without-a-value"),
+        pytest.param(["--password", "-x9"], [], id="option-after-an-option"),
+        pytest.param(["--password", "-9"], [1], id="value-with-a-dash"),
+        pytest.param(["curl", "-u", "ann:x", "url"], [2], id="user-of-curl"),
+        pytest.param(["id", "-u", "ann"], [], id="user-without-a-password"),
+        pytest.param(["ssh", "-p", "22"], [], id="port"),
+        pytest.param([object(), object()], [], id="objects"),
+        pytest.param([["user", "password"], "x"], [], id="list-first"),
+    ],
+)
+def test_positions_that_another_item_names(values, positions):
+    assert secret_positions(values) == positions
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        pytest.param({"name": "password", "value": "x"}, ["value"], id="name-and-value"),
+        pytest.param({"value": "x", "name": "password"}, ["value"], id="value-first"),
+        pytest.param({"Key": b"token", "Value": 7}, ["Value"], id="bytes-and-number"),
+        pytest.param({"field": "pin", "old": 1, "new": 2}, ["old", "new"], id="changed"),
+        pytest.param({"name": "body", "value": 7}, [], id="size"),
+        pytest.param({"name": "token", "value": None}, [], id="none"),
+        pytest.param({"name": "user", "value": "x"}, [], id="another-name"),
+        pytest.param({"name": "password", "type": "x"}, [], id="no-value"),
+        pytest.param({"value": "x", "password": "y"}, [], id="no-name"),
+        pytest.param({"name": {"password"}, "value": "x"}, [], id="name-that-is-no-text"),
+        pytest.param({"name": "user", "key": "token", "value": "x"}, ["value"], id="two-names"),
+        pytest.param({"loc": ("body", "password"), "input": "x"}, ["input"], id="pydantic"),
+        pytest.param({"loc": (), "input": "x"}, [], id="pydantic-of-nothing"),
+        pytest.param({}, [], id="empty"),
+    ],
+)
+def test_members_that_a_sibling_names(fields, names):
+    assert secret_members(fields) == names
+
+
+def test_table_names_every_place_once():
+    assert len(CARRIERS) == len({id(act) for act in CARRIERS.values()})
+    assert len(SECRET_NAMES) == len(set(SECRET_NAMES))
