@@ -28,7 +28,7 @@ def run(name: str, *options: str) -> "subprocess.CompletedProcess[str]":
         "control_message.py",
         "dynamodb.py",
         "first_message.py",
-        "handler_cold_start.py",
+        pytest.param("handler_cold_start.py", marks=pytest.mark.long),  # every function, often
         "log_line.py",
         "metrics.py",
     ],

@@ -522,6 +522,7 @@ def test_batch_that_fails_half_way_says_what_is_not_done(connect, direct, proxy)
 # --- many calls -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts files by Linux's /proc")
 def test_ten_thousand_calls_leave_no_socket_no_thread_and_no_memory(connect, direct, proxy):
     """A tenth of them meets a fault; what was raised may have been done, what was returned was."""

@@ -24,6 +24,9 @@ from planted_secrets import (
 )
 from shared_utils.structured_logger import StructuredLogger
 
+# Thousands, and the same under each Python.
+pytestmark = pytest.mark.slow
+
 SECRET_SPELLINGS = [spelling for name in SECRET_NAMES for spelling in spellings(name)]
 SPOKEN_SPELLINGS = [spelling for name in SPOKEN_NAMES for spelling in spellings(name)]
 
