@@ -13,6 +13,7 @@ from collections import UserString, deque
 from collections.abc import ItemsView, Mapping, Sequence, Set, ValuesView
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from io import IOBase
 from types import FunctionType, MethodType, ModuleType
 
@@ -172,7 +173,7 @@ def shorten(value: str, chars: int = MAX_FIELD_CHARS, rules: Policy | None = Non
     if beyond:
         value = value[:-_MARGIN_CHARS]  # what is cut there may be half a secret
     if on and len(value) > SHORT_CHARS:
-        value = _BASE64_RUN.sub(_base64_summary, value)
+        value = _base64_runs().sub(_base64_summary, value)
     value = without_surrogates(value)
     if beyond or len(value) > chars:
         tail = f"...[{size} chars]"
@@ -180,7 +181,9 @@ def shorten(value: str, chars: int = MAX_FIELD_CHARS, rules: Policy | None = Non
     return value
 
 
-_BASE64_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{SHORT_CHARS + 1},}}={{0,2}}")
+@lru_cache(maxsize=1)  # compiled when it is needed: an import should not pay for it
+def _base64_runs() -> re.Pattern[str]:
+    return re.compile(rf"[A-Za-z0-9+/_-]{{{SHORT_CHARS + 1},}}={{0,2}}")
 
 
 def _base64_summary(match: re.Match[str]) -> str:

@@ -281,7 +281,7 @@ def _action(action: Any, what: str, table_name: str) -> dict[str, Any]:
 # Names only: an index of a list (`a[9]`) beyond its end appends, and would do so twice.
 _PATH = r"#?\w+(\.#?\w+)*"
 _ASSIGNMENT = rf"\s*{_PATH}\s*=\s*:\w+\s*"
-_SETS_ONLY = re.compile(rf"\s*SET\s{_ASSIGNMENT}(,{_ASSIGNMENT})*", re.ASCII | re.IGNORECASE)
+_SETS_ONLY = rf"(?ai)\s*SET\s{_ASSIGNMENT}(,{_ASSIGNMENT})*"
 
 
 def is_repeatable(operation: str, request: Mapping[str, Any]) -> bool:
@@ -295,4 +295,4 @@ def is_repeatable(operation: str, request: Mapping[str, Any]) -> bool:
     if "ConditionExpression" in request or request.get("ReturnValues", "NONE") != "NONE":
         return False
     update = request.get("UpdateExpression")
-    return update is None or _SETS_ONLY.fullmatch(update) is not None
+    return update is None or re.fullmatch(_SETS_ONLY, update) is not None

@@ -94,7 +94,7 @@ _OF_ONE = frozenset(
     "id ids uuid arn email mail phone ip address user username customer person session connection"
     " request".split()
 )
-_WORD = re.compile("[A-Z]+s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORD = "[A-Z]+s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 _RUN_TOGETHER = (
     "sessionid",
     "connectionid",
@@ -108,7 +108,7 @@ _RUN_TOGETHER = (
 
 def _is_of_one(name: str) -> bool:
     """Return whether a dimension's values would be ids or people: `UserId`, `client_ip`, `Session`."""
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = [word.lower() for word in re.findall(_WORD, name)]
     last = words[-1] if words else ""
     return (
         last in _OF_ONE

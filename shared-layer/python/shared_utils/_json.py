@@ -11,6 +11,7 @@ import os
 import re
 import time
 from decimal import Decimal
+from functools import lru_cache
 from json import encoder as _json
 
 TYPE_CHECKING = False
@@ -93,14 +94,16 @@ def in_one_line(text: str) -> str:
 
     What some take for the end of a line is escaped; half a surrogate pair is U+FFFD.
     """
-    return text if text.isascii() else _NOT_IN_A_LINE.sub(_in_a_line, text)
+    return text if text.isascii() else _not_in_a_line().sub(_in_a_line, text)
 
 
 def _with_digits(text: str) -> str:
     return re.sub(rf'"{_MARK}([^"]*)"', r"\1", text) if _MARK in text else text
 
 
-_NOT_IN_A_LINE = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff\x85\u2028\u2029]")
+@lru_cache(maxsize=1)  # compiled when it is needed: an import should not pay for it
+def _not_in_a_line() -> re.Pattern[str]:
+    return re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff\x85\u2028\u2029]")
 
 
 def _in_a_line(match: re.Match[str]) -> str:
@@ -112,7 +115,7 @@ def _in_a_line(match: re.Match[str]) -> str:
 
 def without_surrogates(text: str) -> str:
     """Return text with U+FFFD for each half of a surrogate pair, and whole pairs joined."""
-    return text if text.isascii() else _NOT_IN_A_LINE.sub(_in_text, text)
+    return text if text.isascii() else _not_in_a_line().sub(_in_text, text)
 
 
 def _in_text(match: re.Match[str]) -> str:
