@@ -30,6 +30,7 @@ from connections_server import (
 from shared_utils import _signed_http
 from shared_utils._aws_endpoint import Endpoint
 from shared_utils._signed_http import Client, Job, Run, SignedRequest, error_name, jitter
+from shared_utils.connections import Connections
 from shared_utils.error_codes import ApplicationError
 
 LARGEST = 128 * 1024
@@ -1257,3 +1258,16 @@ def test_jitter_is_below_one(monkeypatch):
     assert 0.0 <= jitter() < 1.0
     monkeypatch.setattr(os, "urandom", lambda number: b"\xff" * number)
     assert 0.9999 < jitter() < 1.0
+
+
+def test_sockets_of_a_sender_that_is_gone_are_closed():
+    server = Server()
+    sender = Connections(server.endpoint, environ=ENVIRON)
+    sender.send("a", "x")
+    [(kept, *_)] = sender._client.pool
+
+    del sender
+    gc.collect()
+    server.close()
+
+    assert kept.fileno() == -1

@@ -178,6 +178,11 @@ class Client:
         else:  # another thread's call had its own
             sock.close()
 
+    def __del__(self) -> None:
+        """Close what is kept: nobody else knows these sockets."""
+        with suppress(Exception):  # made in part, or at the interpreter's end
+            self.close_sockets()
+
     def close_sockets(self) -> None:
         """Close the sockets that are kept; the next call opens new ones."""
         while entry := self._pop():
