@@ -219,6 +219,49 @@ def test_what_may_not_be_asked_costs_no_line(log, name):
     assert line_of(lambda: log.info("m", **{name: Asking()}))["message"] == "m"
 
 
+class ExitingError(Exception):
+    """An exception that exits whoever looks at it."""
+
+    @property
+    def exits(self):
+        raise SystemExit
+
+    code = __notes__ = __cause__ = exits
+
+
+class ExitingAccount:
+    def __init__(self):
+        self.user = "ann"
+
+    def __getattribute__(self, name):
+        if name == "user":
+            raise SystemExit
+        return super().__getattribute__(name)
+
+
+def exit_at_once(*_):
+    raise SystemExit
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"error": ExitingError("x")}, id="error"),
+        pytest.param({"account": ExitingAccount()}, id="property"),
+        pytest.param({"password": "hunter2"}, id="censor"),
+        pytest.param({"field": "password", "new": "hunter2"}, id="censor-of-a-pair"),
+    ],
+)
+def test_what_exits_when_it_is_looked_at_costs_no_message(log, fields):
+    _line.set_policy(_redaction.Policy(censor=exit_at_once))
+
+    line = line_of(lambda: log.info("m", **fields))
+    _line.set_policy(_redaction.Policy())
+
+    assert (line["component"], line["message"]) == ("C", "m")
+    assert "hunter2" not in str(line)
+
+
 def test_a_record_whose_text_exits_is_a_line(log):
     class Exits:
         def __str__(self):

@@ -92,7 +92,7 @@ def json_text(value: object) -> str:
     """Return compact JSON for any object: as it is where it can be, else what `clean` leaves of it."""
     try:
         return encode(_exact(value))
-    except Exception:  # whatever a foreign object's methods raise
+    except (Exception, SystemExit):  # whatever a foreign object's methods raise
         return encode(clean(value, None))
 
 
@@ -457,7 +457,7 @@ def _read(value: object, names: list[str]) -> Iterator[tuple[object, object]]:
             yield name, getattr(value, name)
         except AttributeError:  # a slot that is not set
             continue
-        except Exception:  # a property of its own
+        except (Exception, SystemExit):  # a property of its own
             yield name, "<unreadable>"
 
 

@@ -55,7 +55,7 @@ def _described(
         if isinstance(error, BaseExceptionGroup):
             members = error.exceptions[: _MAX_MEMBERS // len(seen)]
             described["exceptions"] = [_described(e, frames, chars, seen) for e in members]
-    except Exception:  # what the exception says of itself
+    except (Exception, SystemExit):  # what the exception says of itself
         pass
     return described
 

@@ -134,7 +134,7 @@ def ids_of(event: Any, context: Any) -> dict[str, object]:
         if isinstance(request, dict):
             fields["connectionId"] = request.get("connectionId")
             fields["correlationId"] = _client_id(event.get("body")) or request.get("requestId")
-    except Exception:  # an event of any shape: what could be read is bound
+    except (Exception, SystemExit):  # an event of any shape: what could be read is bound
         pass
     return fields
 

@@ -251,7 +251,7 @@ def _set_code(fields: dict[str, Any], error: object) -> None:
     try:
         if isinstance(code := getattr(error, "code", None), str):
             fields.setdefault("errorCode", code)
-    except Exception:  # a foreign object's own attributes
+    except (Exception, SystemExit):  # a foreign object's own attributes
         pass
 
 

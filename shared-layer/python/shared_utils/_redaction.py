@@ -175,7 +175,7 @@ class Policy:
             return self.censor
         try:
             return self.censor(value, ".".join(path))
-        except Exception:  # the user's function; the value stays hidden
+        except (Exception, SystemExit):  # the user's function; the value stays hidden
             return CENSORED
 
 

@@ -340,7 +340,7 @@ class MetricsEmitter:
         try:
             for _, text in self._texts(_emf.HEAD):
                 self._write(text)
-        except Exception as error:  # watching must not break the request
+        except (Exception, SystemExit) as error:  # watching must not break the request
             _warn("metrics could not be written: %s", error)
 
     def flush_due(self) -> None:
@@ -364,7 +364,7 @@ class MetricsEmitter:
                     self._write(text)
                 else:
                     taken.append(f',"_aws":{{"Timestamp":{self._clock() // 1_000_000}{text}')
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _warn("metrics could not be written: %s", error)
         return taken
 

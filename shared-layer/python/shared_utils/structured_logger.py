@@ -138,7 +138,7 @@ def _write_failure(error: BaseException) -> None:
         if getattr(error, "_shared_utils_written", False):
             return
         error._shared_utils_written = True  # type: ignore[attr-defined]
-    except Exception:  # a class with attributes of its own
+    except (Exception, SystemExit):  # a class with attributes of its own
         pass
     _own.error("Invocation failed", error=error)
 
@@ -308,7 +308,7 @@ class StructuredLogger:
             if len(_counters) > 1024:  # keys made from data must not fill the memory
                 _counters.clear()
             chosen = next(_counters.setdefault(key, count())) % every == 0
-        except Exception:  # a key that cannot be hashed, in whatever way
+        except (Exception, SystemExit):  # a key that cannot be hashed, in whatever way
             return self
         if not chosen:
             if self._out is None:  # a warning of its own tells no sampling rate
@@ -551,7 +551,7 @@ def _names(setting: str, given: object) -> list[str]:
     """Return names as they were meant: one text is one name, and what is no text is none."""
     try:
         names = [given] if isinstance(given, str) else [*given]  # type: ignore[misc]
-    except Exception:
+    except (Exception, SystemExit):  # not iterable, or by a method of its own
         names = [given]
     if wrong := [name for name in names if not isinstance(name, str)]:
         _warn_once(f"{setting} wants names, got {text(wrong[0], 40)}")
