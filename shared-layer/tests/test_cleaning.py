@@ -94,14 +94,6 @@ class Person:
 Pair = collections.namedtuple("Pair", "user password")
 
 
-@pytest.fixture
-def policy(monkeypatch):
-    def set_policy(**settings):
-        monkeypatch.setattr(_redaction, "policy", _redaction.Policy(**settings))
-
-    return set_policy
-
-
 # --- bounds
 
 
