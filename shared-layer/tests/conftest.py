@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from connections_server import ENVIRON, Server, make_certificate
+from dynamodb_server import table_of
 
 from shared_utils import _stdout
 from shared_utils.connections import Connections
@@ -33,6 +34,19 @@ def connect():
 
     yield make
     [sender.close_sockets() for sender in made]
+
+
+@pytest.fixture
+def connect_table():
+    """Make tables that call a scripted server, and close their sockets."""
+    made = []
+
+    def make(server, **options):
+        made.append(table_of(server, **options))
+        return made[-1]
+
+    yield make
+    [table.close_sockets() for table in made]
 
 
 @pytest.fixture(params=["plain", "TLS"])

@@ -6,25 +6,12 @@ from pathlib import Path
 
 import pytest
 from connections_server import ENVIRON, make_certificate
-from dynamodb_server import bodies, ok, operations, serve, table_of
+from dynamodb_server import bodies, ok, operations, serve
 
 from shared_utils import dynamodb
 from shared_utils._dynamodb_calls import Caller
 from shared_utils.dynamodb import AttributeRefused, DynamoDBError, Table, transact_write_items
 from shared_utils.error_codes import ApplicationError, ErrorCode
-
-
-@pytest.fixture
-def connect():
-    made = []
-
-    def make(server, **options):
-        made.append(table_of(server, **options))
-        return made[-1]
-
-    yield make
-    [table.close_sockets() for table in made]
-
 
 KEY = {"id": {"S": "a"}}
 
@@ -55,10 +42,10 @@ KEY = {"id": {"S": "a"}}
         ("scan", {"Limit": 1}, "Scan", {"Limit": 1}),
     ],
 )
-def test_method_is_an_operation_on_the_table(connect, method, parameters, operation, body):
+def test_method_is_an_operation_on_the_table(connect_table, method, parameters, operation, body):
     answer = {"Items": [KEY], "Item": KEY, "Attributes": KEY, "Count": 1}
     with serve([ok(answer)]) as server:
-        found = getattr(connect(server), method)(**parameters)
+        found = getattr(connect_table(server), method)(**parameters)
 
     assert operations(server) == [operation]
     assert bodies(server) == [{"TableName": "Things", **body}]
@@ -68,17 +55,17 @@ def test_method_is_an_operation_on_the_table(connect, method, parameters, operat
 
 
 @pytest.mark.parametrize("method", ["put_item", "update_item", "delete_item"])
-def test_write_takes_a_time_and_the_callers_word_that_it_is_idempotent(connect, method):
+def test_write_takes_a_time_and_the_callers_word_that_it_is_idempotent(connect_table, method):
     with serve() as server:
         parameters = {"Item": {"id": "a"}} if method == "put_item" else {"Key": {"id": "a"}}
-        call = getattr(connect(server), method)
+        call = getattr(connect_table(server), method)
 
         assert call(**parameters, timeout_seconds=1, idempotent=True) == {}
 
 
-def test_refused_value_is_not_sent(connect):
+def test_refused_value_is_not_sent(connect_table):
     with serve() as server, pytest.raises(AttributeRefused):
-        connect(server).put_item(Item={"id": "a", "x": float("nan")})
+        connect_table(server).put_item(Item={"id": "a", "x": float("nan")})
 
     assert server.accepted == 0
 
@@ -92,9 +79,9 @@ def page(*names, last=None):
     ("method", "parameters"),
     [("query_all", {"KeyConditionExpression": "x"}), ("scan_all", {"FilterExpression": "x"})],
 )
-def test_items_of_all_pages(connect, method, parameters):
+def test_items_of_all_pages(connect_table, method, parameters):
     with serve([page("a", "b", last="b")], [page(last="c")], [page("d")]) as server:
-        found = getattr(connect(server), method)(**parameters)
+        found = getattr(connect_table(server), method)(**parameters)
         asked_before_the_first = len(server.requests)
 
         assert [item["id"] for item in found] == ["a", "b", "d"]
@@ -107,15 +94,15 @@ def test_items_of_all_pages(connect, method, parameters):
 
 
 @pytest.mark.parametrize("method", ["query_all", "scan_all"])
-def test_wrong_parameter_of_all_pages_is_refused_at_once(connect, method):
+def test_wrong_parameter_of_all_pages_is_refused_at_once(connect_table, method):
     with serve() as server, pytest.raises(TypeError, match="Limits"):
-        getattr(connect(server), method)(Limits=3)
+        getattr(connect_table(server), method)(Limits=3)
 
 
 @pytest.mark.parametrize("method", ["query_all", "scan_all"])
-def test_number_of_items_has_no_items(connect, method):
+def test_number_of_items_has_no_items(connect_table, method):
     with serve() as server, pytest.raises(TypeError) as caught:
-        getattr(connect(server), method)(Select="COUNT")
+        getattr(connect_table(server), method)(Select="COUNT")
 
     operation = method.partition("_")[0]
     assert str(caught.value) == (
@@ -124,9 +111,9 @@ def test_number_of_items_has_no_items(connect, method):
     assert server.accepted == 0
 
 
-def test_pages_that_do_not_go_on_are_an_error(connect):
+def test_pages_that_do_not_go_on_are_an_error(connect_table):
     with serve([page("a", last="a")]) as server:
-        found = connect(server).scan_all()
+        found = connect_table(server).scan_all()
         first = next(found)
         with pytest.raises(DynamoDBError) as caught:
             list(found)
@@ -138,10 +125,10 @@ def test_pages_that_do_not_go_on_are_an_error(connect):
     assert len(server.requests) == 2
 
 
-def test_batches_on_the_table(connect):
+def test_batches_on_the_table(connect_table):
     answer = {"Responses": {"Things": [KEY]}}
     with serve([ok(answer)], [ok()]) as server:
-        table = connect(server)
+        table = connect_table(server)
 
         assert table.batch_get([{"id": "a"}]) == [{"id": "a"}]
         assert table.batch_write(puts=[{"id": "a"}]) is None
@@ -149,9 +136,9 @@ def test_batches_on_the_table(connect):
     assert operations(server) == ["BatchGetItem", "BatchWriteItem"]
 
 
-def test_transaction_on_the_table(connect):
+def test_transaction_on_the_table(connect_table):
     with serve() as server:
-        assert connect(server).transact_write_items(
+        assert connect_table(server).transact_write_items(
             TransactItems=[{"Delete": {"Key": {"id": "a"}}}], ClientRequestToken="mine"
         ) == {}  # fmt: skip
 
@@ -198,12 +185,12 @@ UNKNOWN_TYPE = {"vector": {"V": [1, 2]}}
         ),
     ],
 )
-def test_answer_that_cannot_be_read_is_no_refused_value(connect, call, said, unknown):
+def test_answer_that_cannot_be_read_is_no_refused_value(connect_table, call, said, unknown):
     """What is not sent is a ValueError; here a write has been done."""
     server = serve([ok(said)])
 
     with pytest.raises(DynamoDBError) as caught:
-        call(connect(server))
+        call(connect_table(server))
 
     server.close()
     assert caught.value.response["Error"]["Code"] == "InvalidAnswer"
@@ -335,7 +322,7 @@ def test_preparation_opens_nothing_and_loads_what_the_first_call_needs(tmp_path)
     assert run.stdout.splitlines() == ["", "True", "[]"]
 
 
-def test_tls(connect, tmp_path):
+def test_tls(connect_table, tmp_path):
     context, trusted = make_certificate(tmp_path, "localhost")
     environ = {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)}
     with serve(tls=context) as server:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from connections_server import CLOSE, RESET, SILENCE, Clock, answer
-from dynamodb_server import bodies, error, ok, serve, table_of, whole
+from dynamodb_server import bodies, error, ok, serve, whole
 
 from shared_utils._dynamodb_calls import ConditionFailed, DynamoDBError, TransactionCanceled
 from shared_utils.error_codes import ApplicationError, ErrorCode, format_error_response
@@ -16,18 +16,6 @@ ITEM_KEY = {"id": "a"}
 CONDITION = "ConditionalCheckFailedException"
 CANCELED = "TransactionCanceledException"
 INVALID = "One or more parameter values were invalid"
-
-
-@pytest.fixture
-def connect():
-    made = []
-
-    def make(server, **options):
-        made.append(table_of(server, **options))
-        return made[-1]
-
-    yield make
-    [table.close_sockets() for table in made]
 
 
 def put(table, **options):
@@ -59,9 +47,9 @@ def code_of(error):
 # --- the wire -------------------------------------------------------------------------------------
 
 
-def test_request_on_the_wire(connect):
+def test_request_on_the_wire(connect_table):
     with serve([ok({"Item": {"id": {"S": "a"}}})]) as server:
-        found = get(connect(server), ConsistentRead=True)
+        found = get(connect_table(server), ConsistentRead=True)
 
     [request] = server.requests
     assert found == {"Item": {"id": "a"}}
@@ -74,19 +62,19 @@ def test_request_on_the_wire(connect):
     ]
 
 
-def test_socket_is_kept(connect):
+def test_socket_is_kept(connect_table):
     with serve() as server:
-        table = connect(server)
+        table = connect_table(server)
         put(table)
         put(table)
 
     assert server.accepted == 1
 
 
-def test_answer_without_a_checksum_is_taken(connect):
+def test_answer_without_a_checksum_is_taken(connect_table):
     """An emulator may send none."""
     with serve([answer(200, b"{}")]) as server:
-        assert put(connect(server)) == {}
+        assert put(connect_table(server)) == {}
 
 
 # --- what is repeated -----------------------------------------------------------------------------
@@ -98,17 +86,17 @@ NOT_DONE = [
 ]
 
 
-def test_status_for_too_many_requests_is_enough(connect):
+def test_status_for_too_many_requests_is_enough(connect_table):
     """From whatever stands before DynamoDB."""
     with serve([answer(429, b"slow down")], [ok()]) as server:
-        assert put_if_new(connect(server)) == {}
+        assert put_if_new(connect_table(server)) == {}
 
 
 @pytest.mark.parametrize("call", [put, put_if_new, get, transact])
 @pytest.mark.parametrize("code", NOT_DONE)
-def test_what_is_not_done_is_asked_again_whatever_it_is(connect, call, code):
+def test_what_is_not_done_is_asked_again_whatever_it_is(connect_table, call, code):
     with serve([error(code)], [error(code, 503)], [ok()]) as server:
-        assert call(connect(server)) == {}
+        assert call(connect_table(server)) == {}
 
     assert len(server.requests) == 3
 
@@ -131,17 +119,17 @@ LOST = [
 
 @pytest.mark.parametrize("call", [put, get, transact])
 @pytest.mark.parametrize(("steps", "code"), LOST)
-def test_lost_answer_is_asked_for_again(connect, call, steps, code):
+def test_lost_answer_is_asked_for_again(connect_table, call, steps, code):
     with serve(steps, steps, [ok()]) as server:
-        assert call(connect(server)) == {}
+        assert call(connect_table(server)) == {}
 
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize(("steps", "code"), LOST)
-def test_lost_answer_to_a_write_that_may_not_go_twice(connect, steps, code):
+def test_lost_answer_to_a_write_that_may_not_go_twice(connect_table, steps, code):
     with serve(steps) as server:
-        lost = failure(put_if_new, connect(server))
+        lost = failure(put_if_new, connect_table(server))
 
     assert (code_of(lost), lost.outcome_unknown) == (code, True)
     assert lost.code is ErrorCode.INTERNAL_DATABASE_ERROR
@@ -149,9 +137,9 @@ def test_lost_answer_to_a_write_that_may_not_go_twice(connect, steps, code):
 
 
 @pytest.mark.parametrize(("steps", "code"), LOST)
-def test_read_without_an_answer_has_no_outcome_to_know(connect, steps, code):
+def test_read_without_an_answer_has_no_outcome_to_know(connect_table, steps, code):
     with serve(steps) as server:
-        lost = failure(get, connect(server, retries=0))
+        lost = failure(get, connect_table(server, retries=0))
 
     assert (code_of(lost), lost.outcome_unknown) == (code, False)
 
@@ -165,14 +153,16 @@ def test_read_without_an_answer_has_no_outcome_to_know(connect, steps, code):
         pytest.param([answer(200, b"{}", "x-amz-crc32: 1")], id="checksum"),
     ],
 )
-def test_outcome_stays_unknown_whatever_comes_after_a_lost_answer(connect, steps, call, unknown):
+def test_outcome_stays_unknown_whatever_comes_after_a_lost_answer(
+    connect_table, steps, call, unknown
+):
     with serve(steps, [error("ValidationException")]) as server:
-        assert failure(call, connect(server)).outcome_unknown == unknown
+        assert failure(call, connect_table(server)).outcome_unknown == unknown
 
 
-def test_kept_socket_that_fails_with_a_write_is_no_reason_to_send_it_twice(connect):
+def test_kept_socket_that_fails_with_a_write_is_no_reason_to_send_it_twice(connect_table):
     with serve([ok()], [RESET], [ok()]) as server:
-        table = connect(server)
+        table = connect_table(server)
         put(table)
         lost = failure(put_if_new, table)
 
@@ -180,28 +170,28 @@ def test_kept_socket_that_fails_with_a_write_is_no_reason_to_send_it_twice(conne
     assert len(server.requests) == 2
 
 
-def test_write_that_its_caller_calls_idempotent_is_repeated(connect):
+def test_write_that_its_caller_calls_idempotent_is_repeated(connect_table):
     with serve([RESET], [ok()]) as server:
-        assert put_if_new(connect(server), idempotent=True) == {}
+        assert put_if_new(connect_table(server), idempotent=True) == {}
 
 
-def test_condition_that_fails_after_a_lost_answer_is_unknown(connect):
+def test_condition_that_fails_after_a_lost_answer_is_unknown(connect_table):
     with serve([RESET], [error(CONDITION)]) as server:
-        unknown = failure(put_if_new, connect(server), idempotent=True)
+        unknown = failure(put_if_new, connect_table(server), idempotent=True)
 
     assert type(unknown) is DynamoDBError
     assert (code_of(unknown), unknown.outcome_unknown) == (CONDITION, True)
 
 
-def test_condition_that_fails_after_throttling_has_failed(connect):
+def test_condition_that_fails_after_throttling_has_failed(connect_table):
     with serve([error("ThrottlingException")], [error(CONDITION)]) as server:
-        assert type(failure(put_if_new, connect(server))) is ConditionFailed
+        assert type(failure(put_if_new, connect_table(server))) is ConditionFailed
 
 
-def test_transaction_that_is_cancelled_after_a_lost_answer_is_unknown(connect):
+def test_transaction_that_is_cancelled_after_a_lost_answer_is_unknown(connect_table):
     reasons = [{"Code": "ConditionalCheckFailed"}]
     with serve([RESET], [error(CANCELED, CancellationReasons=reasons)]) as server:
-        unknown = failure(transact, connect(server))
+        unknown = failure(transact, connect_table(server))
 
     assert type(unknown) is DynamoDBError
     assert (code_of(unknown), unknown.outcome_unknown) == (CANCELED, True)
@@ -221,9 +211,9 @@ def test_transaction_that_is_cancelled_after_a_lost_answer_is_unknown(connect):
         pytest.param(["text"], 1, id="texts"),
     ],
 )
-def test_transaction_is_repeated_if_only_throttling_cancelled_it(connect, reasons, requests):
+def test_transaction_is_repeated_if_only_throttling_cancelled_it(connect_table, reasons, requests):
     with serve([error(CANCELED, CancellationReasons=reasons)]) as server:
-        canceled = failure(transact, connect(server, retries=2))
+        canceled = failure(transact, connect_table(server, retries=2))
 
     assert type(canceled) is TransactionCanceled
     assert not canceled.outcome_unknown
@@ -232,9 +222,9 @@ def test_transaction_is_repeated_if_only_throttling_cancelled_it(connect, reason
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceNotFoundException", CONDITION])
-def test_refusal_for_good_is_not_repeated(connect, code):
+def test_refusal_for_good_is_not_repeated(connect_table, code):
     with serve([error(code)]) as server:
-        refused = failure(put, connect(server))
+        refused = failure(put, connect_table(server))
 
     assert not refused.outcome_unknown
     assert len(server.requests) == 1
@@ -244,17 +234,17 @@ def test_refusal_for_good_is_not_repeated(connect, code):
 
 
 @pytest.mark.parametrize("retries", [0, 1, 4])
-def test_attempts_are_bounded(connect, retries):
+def test_attempts_are_bounded(connect_table, retries):
     with serve([error("ThrottlingException")]) as server:
-        throttled = failure(put, connect(server, retries=retries))
+        throttled = failure(put, connect_table(server, retries=retries))
 
     assert code_of(throttled) == "ThrottlingException"
     assert len(server.requests) == retries + 1
 
 
-def test_pauses_grow_from_nothing_to_the_longest(connect, monkeypatch):
+def test_pauses_grow_from_nothing_to_the_longest(connect_table, monkeypatch):
     with serve() as server:
-        caller = connect(server, backoff_seconds=0.05)._caller
+        caller = connect_table(server, backoff_seconds=0.05)._caller
     monkeypatch.setattr("os.urandom", lambda number: b"\x80" + b"\0" * (number - 1))
     half = [caller.pause_seconds(retries) for retries in (0, 1, 2, 5, 10_000)]
     monkeypatch.setattr("os.urandom", lambda number: b"\0" * number)
@@ -263,32 +253,32 @@ def test_pauses_grow_from_nothing_to_the_longest(connect, monkeypatch):
     assert caller.pause_seconds(3) == 0.0
 
 
-def test_pause_that_would_end_after_the_deadline_is_not_begun(connect, monkeypatch):
+def test_pause_that_would_end_after_the_deadline_is_not_begun(connect_table, monkeypatch):
     monkeypatch.setattr("os.urandom", lambda number: b"\xff" * number)
     with serve([error("ThrottlingException")]) as server:
-        throttled = failure(put, connect(server, backoff_seconds=60), timeout_seconds=0.5)
+        throttled = failure(put, connect_table(server, backoff_seconds=60), timeout_seconds=0.5)
 
     assert code_of(throttled) == "ThrottlingException"
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("call", "unknown"), [(put, True), (put_if_new, True), (get, False)])
-def test_deadline_ends_a_call_without_an_answer(connect, call, unknown):
+def test_deadline_ends_a_call_without_an_answer(connect_table, call, unknown):
     with serve([SILENCE]) as server:
-        late = failure(call, connect(server, answer_seconds=5), timeout_seconds=0.1)
+        late = failure(call, connect_table(server, answer_seconds=5), timeout_seconds=0.1)
 
     assert (code_of(late), late.outcome_unknown) == ("DeadlineExceeded", unknown)
     assert late.response["Error"]["Message"] == "no answer before the deadline"
 
 
-def test_timeout_of_the_table_counts_if_the_call_has_none(connect):
+def test_timeout_of_the_table_counts_if_the_call_has_none(connect_table):
     with serve([SILENCE]) as server:
-        late = failure(put, connect(server, answer_seconds=5, timeout_seconds=0.1))
+        late = failure(put, connect_table(server, answer_seconds=5, timeout_seconds=0.1))
 
     assert code_of(late) == "DeadlineExceeded"
 
 
-def test_refused_signature_is_no_success_if_the_time_is_over_before_it_is_sent_anew(connect):
+def test_refused_signature_is_no_success_if_the_time_is_over_before_it_is_sent_anew(connect_table):
     skipped = Clock(0.0)
     skewed = whole(
         400,
@@ -300,23 +290,25 @@ def test_refused_signature_is_no_success_if_the_time_is_over_before_it_is_sent_a
         skipped.now += 10
 
     with serve([ten_seconds_later, skewed]) as server:
-        table = connect(server, clock=Clock(), monotonic=lambda: time.monotonic() + skipped.now)
+        table = connect_table(
+            server, clock=Clock(), monotonic=lambda: time.monotonic() + skipped.now
+        )
         refused = failure(put, table, timeout_seconds=5)
 
     assert (code_of(refused), refused.outcome_unknown) == ("InvalidSignatureException", False)
     assert len(server.requests) == 1
 
 
-def test_without_time_nothing_is_sent(connect):
+def test_without_time_nothing_is_sent(connect_table):
     with serve() as server:
-        late = failure(put, connect(server), timeout_seconds=0)
+        late = failure(put, connect_table(server), timeout_seconds=0)
 
     assert (code_of(late), late.outcome_unknown) == ("DeadlineExceeded", False)
     assert late.response["Error"]["Message"] == "not sent: no time left"
     assert server.accepted == 0
 
 
-def test_api_out_of_reach_is_tried_again_and_nothing_unknown(connect, monkeypatch):
+def test_api_out_of_reach_is_tried_again_and_nothing_unknown(connect_table, monkeypatch):
     looked_up = []
 
     def lookup(*_, **__):
@@ -325,7 +317,7 @@ def test_api_out_of_reach_is_tried_again_and_nothing_unknown(connect, monkeypatc
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     with serve() as server:
-        failed = failure(put_if_new, connect(server, retries=3))
+        failed = failure(put_if_new, connect_table(server, retries=3))
 
     assert (code_of(failed), failed.outcome_unknown) == ("gaierror", False)
     assert looked_up == [1] * 4
@@ -351,9 +343,9 @@ def test_api_out_of_reach_is_tried_again_and_nothing_unknown(connect, monkeypatc
         ("SomethingNewException", ErrorCode.INTERNAL_DATABASE_ERROR),
     ],
 )
-def test_code_is_a_5xx_and_says_nothing_to_a_client(connect, code, catalogue):
+def test_code_is_a_5xx_and_says_nothing_to_a_client(connect_table, code, catalogue):
     with serve([error(code)]) as server:
-        refused = failure(put_if_new, connect(server, retries=0))
+        refused = failure(put_if_new, connect_table(server, retries=0))
 
     assert isinstance(refused, ApplicationError)
     assert refused.code is catalogue
@@ -362,9 +354,9 @@ def test_code_is_a_5xx_and_says_nothing_to_a_client(connect, code, catalogue):
     assert "secret" not in str(format_error_response(refused.code, refused.details))
 
 
-def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect):
+def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect_table):
     with serve([error("ValidationException")]) as server:
-        refused = failure(put, connect(server))
+        refused = failure(put, connect_table(server))
 
     assert refused.operation == "PutItem"
     assert refused.request_id == "REQUEST1"
@@ -376,9 +368,9 @@ def test_error_has_what_the_log_needs_and_nothing_of_the_item(connect):
     assert "secret" not in repr(vars(refused)) + repr(refused)
 
 
-def test_note_says_that_the_outcome_is_unknown(connect):
+def test_note_says_that_the_outcome_is_unknown(connect_table):
     with serve([RESET]) as server:
-        lost = failure(put_if_new, connect(server))
+        lost = failure(put_if_new, connect_table(server))
 
     assert lost.__notes__ == [
         "PutItem: ConnectionResetError (ConnectionResetError: Connection reset by peer),"
@@ -423,43 +415,43 @@ def test_note_says_that_the_outcome_is_unknown(connect):
         (None, ""),
     ],
 )
-def test_message_is_what_is_known_to_be_a_fixed_text(connect, message, shown):
+def test_message_is_what_is_known_to_be_a_fixed_text(connect_table, message, shown):
     with serve([error("ValidationException", message=message)]) as server:
-        refused = failure(put, connect(server))
+        refused = failure(put, connect_table(server))
 
     assert refused.response["Error"]["Message"] == shown
 
 
-def test_item_of_a_failed_condition(connect):
+def test_item_of_a_failed_condition(connect_table):
     with serve([error(CONDITION, Item={"id": {"S": "a"}, "n": {"N": "1"}})]) as server:
-        failed = failure(put_if_new, connect(server))
+        failed = failure(put_if_new, connect_table(server))
 
     assert failed.item == {"id": "a", "n": 1}
     assert "'n'" not in repr(failed) + str(failed) + str(failed.__notes__)
 
 
 @pytest.mark.parametrize("content", [{}, {"Item": {}}, {"Item": None}])
-def test_failed_condition_without_an_item(connect, content):
+def test_failed_condition_without_an_item(connect_table, content):
     with serve([error(CONDITION, **content)]) as server:
-        assert failure(put_if_new, connect(server)).item is None
+        assert failure(put_if_new, connect_table(server)).item is None
 
 
-def test_failed_condition_with_an_item_that_cannot_be_read(connect):
+def test_failed_condition_with_an_item_that_cannot_be_read(connect_table):
     """Not a ValueError: that would be a value which was refused before it was sent."""
     with serve([error(CONDITION, Item={"v": {"V": [1]}})]) as server:
-        failed = failure(put_if_new, connect(server))
+        failed = failure(put_if_new, connect_table(server))
 
     assert failed.response["Error"]["Code"] == "InvalidAnswer"
     assert failed.outcome_unknown
 
 
-def test_reasons_of_a_transaction(connect):
+def test_reasons_of_a_transaction(connect_table):
     reasons = [
         {"Code": "None"},
         {"Code": "ConditionalCheckFailed", "Message": "m", "Item": {"id": {"S": "a"}}},
     ]
     with serve([error(CANCELED, CancellationReasons=reasons)]) as server:
-        canceled = failure(transact, connect(server))
+        canceled = failure(transact, connect_table(server))
 
     assert canceled.reasons == [
         {"Code": "None"},
@@ -487,10 +479,10 @@ def test_error_can_be_made_and_copied(made, again):
 # --- the time of several requests -----------------------------------------------------------------
 
 
-def test_remaining_time_is_that_of_the_call_else_of_the_table(connect):
+def test_remaining_time_is_that_of_the_call_else_of_the_table(connect_table):
     clock = Clock(0.0)
     with serve() as server:
-        caller = connect(server, timeout_seconds=5, monotonic=clock)._caller
+        caller = connect_table(server, timeout_seconds=5, monotonic=clock)._caller
     of_call, of_table = caller.remaining(2), caller.remaining(None)
     clock.now = 1.5
 
@@ -507,9 +499,9 @@ def test_remaining_time_is_that_of_the_call_else_of_the_table(connect):
         pytest.param(lambda table, **options: table.batch_get([ITEM_KEY], **options), id="batch"),
     ],
 )
-def test_time_that_is_no_number(connect, call, seconds, came):
+def test_time_that_is_no_number(connect_table, call, seconds, came):
     with serve() as server, pytest.raises(TypeError) as caught:
-        call(connect(server), timeout_seconds=seconds)
+        call(connect_table(server), timeout_seconds=seconds)
 
     assert str(caught.value) == f"timeout_seconds must be a number of seconds, got {came}"
     assert server.accepted == 0
@@ -523,28 +515,30 @@ def test_time_that_is_no_number(connect, call, seconds, came):
         pytest.param([b"HTTP/1.1 200 OK\r\ncontent-length: 134217729\r\n\r\n"], id="body"),
     ],
 )
-def test_answer_that_is_too_long_is_no_answer(connect, endless):
+def test_answer_that_is_too_long_is_no_answer(connect_table, endless):
     with serve([*endless, SILENCE]) as server:
-        lost = failure(put_if_new, connect(server, answer_seconds=5.0))
+        lost = failure(put_if_new, connect_table(server, answer_seconds=5.0))
 
     assert lost.response["Error"]["Message"] == "ConnectionError: the answer is too long"
     assert (code_of(lost), lost.outcome_unknown) == ("ConnectionError", True)
 
 
-def test_batch_may_have_a_larger_answer_than_an_item(connect, monkeypatch):
+def test_batch_may_have_a_larger_answer_than_an_item(connect_table, monkeypatch):
     monkeypatch.setattr("shared_utils._dynamodb_calls._MAX_ANSWER_BYTES", 10)
     with serve([ok({"Responses": {}})]) as server:
-        table = connect(server, retries=0)
+        table = connect_table(server, retries=0)
 
         assert table.batch_get([ITEM_KEY]) == []
         assert code_of(failure(get, table)) == "ConnectionError"
 
 
-def test_pause_between_rounds_is_not_begun_if_it_ends_after_the_deadline(connect, monkeypatch):
+def test_pause_between_rounds_is_not_begun_if_it_ends_after_the_deadline(
+    connect_table, monkeypatch
+):
     monkeypatch.setattr("os.urandom", lambda number: b"\xff" * number)
     with serve() as server:
-        caller = connect(server, backoff_seconds=0.001)._caller
-        slow = connect(server, backoff_seconds=1)._caller
+        caller = connect_table(server, backoff_seconds=0.001)._caller
+        slow = connect_table(server, backoff_seconds=1)._caller
 
     assert caller.remaining(5).pause(0)
     assert not slow.remaining(0.5).pause(0)
@@ -553,9 +547,9 @@ def test_pause_between_rounds_is_not_begun_if_it_ends_after_the_deadline(connect
 # --- sockets --------------------------------------------------------------------------------------
 
 
-def test_sockets_can_be_closed_before_the_first_call_and_after(connect):
+def test_sockets_can_be_closed_before_the_first_call_and_after(connect_table):
     with serve() as server:
-        table = connect(server)
+        table = connect_table(server)
         table.close_sockets()
         put(table)
         table.close_sockets()
