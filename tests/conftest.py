@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import browser
-from wslocal import unpack_layer
+from wslocal import Emulator, unpack_layer
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +26,13 @@ def layer(tmp_path_factory):
         stdout=subprocess.DEVNULL,
     )
     return unpack_layer(archive, folder / "opt")
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    """Return AWS's APIs on this machine, empty for each file of tests."""
+    with Emulator() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

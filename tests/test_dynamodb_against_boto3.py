@@ -26,7 +26,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from shared_utils import dynamodb as ours
 from shared_utils._dynamodb_requests import is_repeatable
 from tests.dynamodb_operations import OPERATIONS, SCHEMA, TABLE, WRITES
-from wslocal import Emulator
 
 # The emulator and botocore say so; we, before anything is sent.
 REFUSED = "ValidationException"
@@ -35,12 +34,6 @@ KEYS = {
     "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_REGION": "us-east-1",
 }
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with Emulator() as emulator:
-        yield emulator
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,10 @@ import pytest
 from shared_utils import dynamodb
 from shared_utils.dynamodb import ConditionFailed, DynamoDBError, Table, TransactionCanceled
 from shared_utils.error_codes import ErrorCode
-from wslocal import Emulator
 
 pytestmark = pytest.mark.slow
 
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with Emulator() as running:
-        yield running
 
 
 @pytest.fixture

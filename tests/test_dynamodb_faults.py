@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from shared_utils.dynamodb import BatchIncomplete, DynamoDBError, Table
-from wslocal import Emulator
 
 sys.path.insert(0, str(Path(__file__).parent))
 import faulty_proxy as faulty
@@ -30,12 +29,6 @@ pytestmark = pytest.mark.slow
 THROTTLED = answers("ProvisionedThroughputExceededException")
 KEY = {"id": "a"}
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with Emulator() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

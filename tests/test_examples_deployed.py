@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from shared_utils import Groups, Table
 from shared_utils.testing import message_event
-from wslocal import ACCOUNT, REGION, Emulator, LambdaHost, LocalApi, LoopThread
+from wslocal import ACCOUNT, REGION, LambdaHost, LocalApi, LoopThread
 from wslocal.tests.gateway_system import create_api, create_function, create_role, zip_of
 
 pytestmark = pytest.mark.slow
@@ -37,12 +37,6 @@ class Readme:
         self.keys = re.findall(r"`(\w+)`", keys)
         self.actions = re.findall(r"`(dynamodb:\w+)`", text)
         self.posts = "`execute-api:ManageConnections`" in text
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with Emulator() as emulator:
-        yield emulator
 
 
 @pytest.fixture(scope="module")

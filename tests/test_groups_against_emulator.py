@@ -10,18 +10,11 @@ import pytest
 from shared_utils.dynamodb import Table
 from shared_utils.groups import GROUPS_TABLE, Groups
 from shared_utils.testing import FakeConnections, FakeContext, disconnect_event, message_event
-from wslocal import Emulator
 
 pytestmark = pytest.mark.slow
 
 NOW = 1_800_000_000.5
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with Emulator() as running:
-        yield running
 
 
 @pytest.fixture
