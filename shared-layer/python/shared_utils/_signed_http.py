@@ -180,8 +180,10 @@ class Client:
 
     def __del__(self) -> None:
         """Close what is kept: nobody else knows these sockets."""
-        with suppress(Exception):  # made in part, or at the interpreter's end
+        try:
             self.close_sockets()
+        except Exception:  # made in part, or at the interpreter's end, where modules are empty
+            pass
 
     def close_sockets(self) -> None:
         """Close the sockets that are kept; the next call opens new ones."""
