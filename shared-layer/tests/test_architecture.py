@@ -130,15 +130,21 @@ def test_module_imports_only_the_siblings_that_it_may(module):
     assert siblings - LEAF <= ARROWS[module]
 
 
-def test_handler_takes_nothing_private_of_other_modules():
+@pytest.mark.parametrize("module", PATHS)
+def test_module_takes_nothing_private_of_another(module):
+    found = [n for n in ast.walk(TREES[module]) if isinstance(n, ast.ImportFrom) and n.level]
+
+    assert [a.name for node in found if node.module for a in node.names if a.name[0] == "_"] == []
+
+
+def test_handler_takes_only_public_modules_and_leaves():
     """Then what it does can be done by a handler of somebody's own."""
     found = [n for n in ast.walk(TREES["websocket_handler"]) if isinstance(n, ast.ImportFrom)]
-    siblings = [n for n in found if n.level]
 
-    names = {alias.name for node in siblings if node.module for alias in node.names}
-    modules = {alias.name for node in siblings if not node.module for alias in node.names}
+    modules = {
+        alias.name for node in found if node.level and not node.module for alias in node.names
+    }
 
-    assert [name for name in names if name[0] == "_"] == []
     assert modules <= LEAVES
 
 
@@ -153,9 +159,13 @@ def test_module_for_tests_is_imported_by_nobody(module):
     assert "testing" not in shared_utils._NAMES
 
 
-def test_arrows_have_no_circle():
-    """Every module can be understood after those that it imports."""
-    left = {name: arrows & set(ARROWS) for name, arrows in ARROWS.items()}
+def test_imports_have_no_circle():
+    """Every module can be understood after those that it imports, also inside of functions."""
+    left = {
+        name: {sibling for is_sibling, sibling in all_imported(tree) if is_sibling} & set(ARROWS)
+        for name, tree in TREES.items()
+        if name != "__init__"
+    }
     order = sorted(left, key=lambda name: (len(reachable(left, name)), name))
 
     assert [name for name in order if name in reachable(left, name)] == []
@@ -297,6 +307,7 @@ def test_public_names_of_a_module_are_sorted(module):
 
 # Public to its siblings, which write the same invocation's lines, and to nobody else.
 FOR_SIBLINGS = {
+    "connections": {"checked_connection_id", "invalid_parameter", "payload_of"},
     "structured_logger": {"flush_debug_lines"},
     "records": {"read_inside", "unwrapped"},
 }

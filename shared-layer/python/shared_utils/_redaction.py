@@ -88,6 +88,16 @@ def _is_secret(name: str) -> bool:
     return bool(words) and (words[-1] in _SECRET_WORDS or "".join(words).endswith(_SECRET_ENDINGS))
 
 
+# With a secret's name before them they are two names: `["Authorization", "Content-Type"]`.
+_PLAIN_NAMES = frozenset(
+    """
+    accept acceptencoding acceptlanguage cachecontrol connection contentlength contenttype created
+    createdat date email etag expires host id language name origin referer role type updatedat user
+    useragent userid username
+    """.split()
+)
+
+
 class Policy:
     """What must not be seen: names at any depth, dotted paths, and what stands in their place."""
 
@@ -168,6 +178,11 @@ class Policy:
     def removes(self, name: str, value: object) -> bool:
         """Return whether a field of a line is left out, and not shown as hidden."""
         return self.remove and self.hides(self.kind(name), value, (name,))
+
+    @staticmethod
+    def is_plain_name(value: object) -> bool:
+        """Return whether a value beside a secret's name is another field's or header's name."""
+        return type(value) is str and len(value) < 20 and squash(value) in _PLAIN_NAMES
 
     def replacement(self, value: object, path: tuple[str, ...]) -> object:
         """Return what stands in a hidden value's place: the censor's text, or what it returns."""
@@ -342,7 +357,7 @@ def scrub(text: str) -> str:
         return text
     from . import _secret_texts
 
-    return _secret_texts.scrub(text, policy.kind)
+    return _secret_texts.scrub(text, policy)
 
 
 # --- names and values side by side ---------------------------------------------------------------
@@ -403,7 +418,7 @@ def secret_positions(values: Sequence[Any]) -> list[int]:
     is_pair = len(values) == 2 or (len(values) == 3 and type(values[2]) in (bool, type(None)))
     if is_pair and type(first) in (str, bytes) and first[:1] not in ("-", b"-"):
         kind = _kind_of_name(first)
-        if kind and policy.hides(kind, values[1], ()) and not is_plain_name(values[1]):
+        if kind and policy.hides(kind, values[1], ()) and not policy.is_plain_name(values[1]):
             return [1]
     return [
         position + 1
@@ -412,21 +427,6 @@ def secret_positions(values: Sequence[Any]) -> list[int]:
         and option[:1] == "-"
         and _is_secret_option(option, values[position + 1])
     ]
-
-
-# With a secret's name before them they are two names: `["Authorization", "Content-Type"]`.
-_PLAIN_NAMES = frozenset(
-    """
-    accept acceptencoding acceptlanguage cachecontrol connection contentlength contenttype created
-    createdat date email etag expires host id language name origin referer role type updatedat user
-    useragent userid username
-    """.split()
-)
-
-
-def is_plain_name(value: object) -> bool:
-    """Return whether a value beside a secret's name is another field's or header's name."""
-    return type(value) is str and len(value) < 20 and squash(value) in _PLAIN_NAMES
 
 
 def _is_secret_option(option: str, value: object) -> bool:

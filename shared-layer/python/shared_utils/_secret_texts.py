@@ -11,25 +11,30 @@ from __future__ import annotations
 import binascii
 import re
 
-from . import _redaction
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
+
+    class Names(Protocol):
+        """Says what a name means, as `_redaction.Policy` does."""
+
+        def kind(self, name: str, /) -> str: ...
+
+        def is_plain_name(self, value: object, /) -> bool: ...
+
 
 CENSORED = "[REDACTED]"
 
 
-def scrub(text: str, kind: Callable[[str], str]) -> str:
-    """Return text without its secrets; `kind` says what a name means, as `Policy.kind` does."""
+def scrub(text: str, names: Names) -> str:
+    """Return text without its secrets."""
     text = _PRIVATE_KEY.sub(rf"\1{CENSORED}\2", text)
     if "@" in text:
         text = _USER_INFO.sub(_without_user_info, text)
         text = _NETLOC.sub(rf"\1{CENSORED}@", text)
     if "%40" in text:
         text = _ENCODED_USER_INFO.sub(rf"\1{CENSORED}%40", text)
-    text = _without_named(text, kind)
+    text = _without_named(text, names)
     text = _TOKEN.sub(_without_token, text)
     return _SCHEME.sub(_without_credentials, text)
 
@@ -189,7 +194,7 @@ _SECOND_WORDS = frozenset("key keys code codes number no string phrase word secu
 _FRAME = re.compile(r'File "[^"\n]{1,256}+", line [0-9]++(?:, in [^\n]*+(?:\n    [^\n]*+)?)?')
 
 
-def _without_named(text: str, kind: Callable[[str], str]) -> str:
+def _without_named(text: str, names: Names) -> str:
     """Return text without the values that stand behind secret names.
 
     In a frame of a stack, which shows a line of code, only a literal may be a secret.
@@ -207,9 +212,9 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
         name = found["name"]
         if not found["quote"]:
             name = _without_escape(text, found.start(), name)
-        meaning = kind(name) or _kind_of_two_words(text, found, kind)
+        meaning = names.kind(name) or _kind_of_two_words(text, found, names)
         if not meaning:
-            label, meaning = _by_label(text, found, kind, label)
+            label, meaning = _by_label(text, found, names, label)
             if name.lower() in _VALUES and not label:
                 value_before = found
             elif label == "secret" and name.lower() in _LABELS and value_before:
@@ -225,7 +230,7 @@ def _without_named(text: str, kind: Callable[[str], str]) -> str:
         if frame := _within(frames, found.start()):
             value = _literal_of(text, found, frame[2])
         else:
-            value = _value_of(text, found, meaning)
+            value = _value_of(text, found, meaning, names)
         if value is not None:
             start, end, shown = value
             parts += text[taken:start], shown
@@ -286,7 +291,7 @@ def _without_escape(text: str, start: int, name: str) -> str:
     return name[1:] if before == "\\" and name[0] in "nrt" else name
 
 
-def _kind_of_two_words(text: str, found: re.Match[str], kind: Callable[[str], str]) -> str:
+def _kind_of_two_words(text: str, found: re.Match[str], names: Names) -> str:
     """Return the kind of a name of two words, `API key: x`."""
     name = found["name"]
     if name.lower() not in _SECOND_WORDS or found["quote"]:
@@ -294,7 +299,11 @@ def _kind_of_two_words(text: str, found: re.Match[str], kind: Callable[[str], st
     start = found.start()
     before = text[max(start - 24, 0) : start].rstrip(" ")
     word = re.search(r"\w+\Z", before[-20:])
-    return kind(f"{word[0]}_{name}") if word and before != text[max(start - 24, 0) : start] else ""
+    return (
+        names.kind(f"{word[0]}_{name}")
+        if word and before != text[max(start - 24, 0) : start]
+        else ""
+    )
 
 
 _LABELS = frozenset(
@@ -325,23 +334,23 @@ def _value_before(text: str, found: re.Match[str], name_at: int) -> tuple[int, i
 _QUOTED_NAME = re.compile(r"[bBuUrR]{0,2}\\*+[\"']([\w.\-]{1,128}+)\\*+[\"']")
 
 
-def _by_label(
-    text: str, found: re.Match[str], kind: Callable[[str], str], label: str
-) -> tuple[str, str]:
+def _by_label(text: str, found: re.Match[str], names: Names, label: str) -> tuple[str, str]:
     """Return what a label says of the next value, and the kind of this value."""
     name = found["name"].lower()
     if name in _LABELS:
         given = _QUOTED_NAME.match(text, found.end())
-        return (kind(given[1]) if given else ""), ""
+        return (names.kind(given[1]) if given else ""), ""
     if name in _VALUES:
         return "", label
     if name == "input_value":  # pydantic's errors name the field in the line before
         lines = text[max(found.start() - 512, 0) : found.start()].splitlines()
-        return label, kind(lines[-2].strip()) if len(lines) > 1 else ""
+        return label, names.kind(lines[-2].strip()) if len(lines) > 1 else ""
     return label, ""
 
 
-def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, str] | None:
+def _value_of(
+    text: str, found: re.Match[str], meaning: str, names: Names
+) -> tuple[int, int, str] | None:
     """Return where a value begins and ends, and what is shown for it; `None` if it stays."""
     start = found.end()
     if text.startswith(CENSORED, start) or text.startswith(f'"{CENSORED}', start):
@@ -357,13 +366,13 @@ def _value_of(text: str, found: re.Match[str], meaning: str) -> tuple[int, int, 
         return start, end if end >= 0 else len(text), CENSORED
     quote = _OPENING_QUOTE.match(text, start)
     if quote:
-        return _quoted_value(text, found, quote)
+        return _quoted_value(text, found, quote, names)
     if found["dashes"]:
         return None
     if found["comma"] and not _opens(text, found.start()):
         return None
     place = _PLACE_OF_A_VALUE.match(text, start)
-    if place and (place[1] is None or _redaction.policy.kind(place[1]) == "secret"):
+    if place and (place[1] is None or names.kind(place[1]) == "secret"):
         return None
     end = _end_of_nested(text, start)
     if end == start + 2 and text[start] in _BRACKETS:
@@ -378,7 +387,7 @@ _ENCODED_QUOTE = re.compile(r"(?:%20|\+)?(%2[27])")
 
 
 def _quoted_value(
-    text: str, found: re.Match[str], quote: re.Match[str]
+    text: str, found: re.Match[str], quote: re.Match[str], names: Names
 ) -> tuple[int, int, str] | None:
     start = quote.end()
     if not found["quote"] and _AFTER_A_TEXT.match(text, start):
@@ -389,7 +398,7 @@ def _quoted_value(
     else:
         is_value = not found["comma"] or (
             _is_pair(text, found, end, len(quote[1]) + 1)
-            and not _redaction.is_plain_name(text[start:end])
+            and not names.is_plain_name(text[start:end])
         )
     return (start, end, CENSORED) if is_value and end > start else None
 

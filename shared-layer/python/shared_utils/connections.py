@@ -208,8 +208,8 @@ class Connections:
         self, connection_id: str, data: object, *, timeout_seconds: float | None = None
     ) -> Outcome:
         """Send `data`, as `broadcast` does, to one connection."""
-        name = _checked(connection_id)
-        return self._request("POST", [name], _payload(data), timeout_seconds)[0][name]
+        name = checked_connection_id(connection_id)
+        return self._request("POST", [name], payload_of(data), timeout_seconds)[0][name]
 
     def broadcast(
         self, connection_ids: Iterable[str], data: object, *, timeout_seconds: float | None = None
@@ -221,14 +221,14 @@ class Connections:
         time left, nothing is sent and all have failed.
         """
         if isinstance(connection_ids, (str, bytes)) or not hasattr(connection_ids, "__iter__"):
-            raise _invalid("connectionIds", "several connection ids", connection_ids)
-        names = [_checked(name) for name in connection_ids]
-        body = _payload(data)
+            raise invalid_parameter("connectionIds", "several connection ids", connection_ids)
+        names = [checked_connection_id(name) for name in connection_ids]
+        body = payload_of(data)
         return BroadcastResult(self._request("POST", names, body, timeout_seconds)[0])
 
     def close(self, connection_id: str, *, timeout_seconds: float | None = None) -> Outcome:
         """Close a connection. The gateway sends no reason: send one as a message before."""
-        name = _checked(connection_id)
+        name = checked_connection_id(connection_id)
         return self._request("DELETE", [name], b"", timeout_seconds)[0][name]
 
     def get(
@@ -240,7 +240,7 @@ class Connections:
         """
         import json
 
-        name = _checked(connection_id)
+        name = checked_connection_id(connection_id)
         outcomes, answer = self._request("GET", [name], b"", timeout_seconds)
         if outcomes[name].kind == "gone":
             return None
@@ -271,7 +271,7 @@ class Connections:
             client = self.__dict__.setdefault("_client", Client(self._endpoint))
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise _invalid("timeoutSeconds", "a number", timeout)
+            raise invalid_parameter("timeoutSeconds", "a number", timeout)
         run = Run(client, SignedRequest(method, body), names, timeout, self._pause)
         run.run()
         outcomes = {name: _outcome(job) for name, job in run.jobs.items()}
@@ -290,7 +290,7 @@ def _sender(endpoint: str) -> Connections:
     return Connections(endpoint)
 
 
-def _invalid(field: str, wanted: str, value: object) -> ApplicationError:
+def invalid_parameter(field: str, wanted: str, value: object) -> ApplicationError:
     came = ascii(value[:40])[:40] if type(value) is str else type(value).__name__[:40]
     return ApplicationError(
         ErrorCode.VALIDATION_INVALID_PARAMETER,
@@ -299,16 +299,16 @@ def _invalid(field: str, wanted: str, value: object) -> ApplicationError:
     )
 
 
-def _checked(connection_id: object) -> str:
+def checked_connection_id(connection_id: object) -> str:
     name = str.__str__(connection_id) if isinstance(connection_id, str) else ""
     # A lone surrogate is not printable; "." and ".." would be another path.
     if 0 < len(name) <= MAX_CONNECTION_ID_CHARS and name.isprintable() and name not in (".", ".."):
         return name
     wanted = f"1 to {MAX_CONNECTION_ID_CHARS} printable characters"
-    raise _invalid("connectionId", wanted, connection_id)
+    raise invalid_parameter("connectionId", wanted, connection_id)
 
 
-def _payload(data: Any) -> bytes:
+def payload_of(data: Any) -> bytes:
     try:
         if isinstance(data, (bytes, bytearray, memoryview)):
             body = bytes(data)

@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Mapping
 
-from .connections import Connections, _checked, _invalid
+from .connections import Connections, checked_connection_id, invalid_parameter
 from .dynamodb import AttributeRefused, Table
 from .error_codes import ApplicationError, ErrorCode
 
@@ -97,13 +97,13 @@ class Groups:
         new time and the new `info`. In `$connect` it is too early: until that has answered, each post
         is a 410, which a broadcast takes for the end.
         """
-        group, connection_id = _checked_group(group), _checked(connection_id)
+        group, connection_id = _checked_group(group), checked_connection_id(connection_id)
         if type(ttl_seconds) is not int or not 1 <= ttl_seconds <= _MAX_TTL_SECONDS:
-            raise _invalid(
+            raise invalid_parameter(
                 "ttlSeconds", f"a whole number from 1 to {_MAX_TTL_SECONDS}", ttl_seconds
             )
         if not isinstance(info, (Mapping, type(None))):
-            raise _invalid("info", "a dict", info)
+            raise invalid_parameter("info", "a dict", info)
         now = math.ceil(self._clock())
         for_leaving = {"pk": f"connection#{connection_id}", "sk": group}
         self._table.put_item(Item={**for_leaving, "expiresAt": now + _MAX_TTL_SECONDS})
@@ -120,7 +120,7 @@ class Groups:
 
     def leave(self, connection_id: str, group: str | None = None) -> None:
         """Take a connection out of a group, or out of all; fine if it is in none."""
-        connection_id = _checked(connection_id)
+        connection_id = checked_connection_id(connection_id)
         if group is not None:
             groups = [_checked_group(group)]
         else:
@@ -156,7 +156,7 @@ class Groups:
         `logging`: the next broadcast finds gone who could not be taken out.
         """
         if isinstance(exclude, str):
-            raise _invalid("exclude", "several connection ids", exclude)
+            raise invalid_parameter("exclude", "several connection ids", exclude)
         excluded = {*exclude}
         to = [name for name in self.members(group) if name not in excluded]
         if sender is None:
@@ -193,4 +193,4 @@ def _checked_group(group: object) -> str:
     name = str.__str__(group) if isinstance(group, str) else ""
     if 0 < len(name) <= _MAX_GROUP_CHARS and name.isprintable():  # a lone surrogate is not
         return name
-    raise _invalid("group", f"1 to {_MAX_GROUP_CHARS} printable characters", group)
+    raise invalid_parameter("group", f"1 to {_MAX_GROUP_CHARS} printable characters", group)

@@ -12,7 +12,7 @@ import sys
 import time
 
 from . import _json
-from .connections import BroadcastResult, Connections, Outcome, _checked, _payload
+from .connections import BroadcastResult, Connections, Outcome, checked_connection_id, payload_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,14 +127,16 @@ class FakeConnections(Connections):
         self, connection_ids: Iterable[str], data: object, **_: object
     ) -> BroadcastResult:
         """Send to each connection once."""
-        message = json.loads(_payload(data))
-        result = BroadcastResult({_checked(name): self._outcome(name) for name in connection_ids})
+        message = json.loads(payload_of(data))
+        result = BroadcastResult(
+            {checked_connection_id(name): self._outcome(name) for name in connection_ids}
+        )
         self.sent += [(name, message) for name in result.sent]
         return result
 
     def close(self, connection_id: str, **_: object) -> Outcome:
         """Keep the id."""
-        self.closed.append(_checked(connection_id))
+        self.closed.append(checked_connection_id(connection_id))
         return self._outcome(connection_id)
 
     def _outcome(self, connection_id: str) -> Outcome:
