@@ -543,3 +543,8 @@ def test_members_that_a_sibling_names(fields, names):
 def test_table_names_every_place_once():
     assert len(CARRIERS) == len({id(act) for act in CARRIERS.values()})
     assert len(SECRET_NAMES) == len(set(SECRET_NAMES))
+
+
+def test_texts_and_fields_are_hidden_behind_the_same_word():
+    """The two leaves know nothing of each other."""
+    assert _secret_texts.CENSORED == _redaction.CENSORED

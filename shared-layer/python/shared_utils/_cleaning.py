@@ -19,6 +19,7 @@ from types import FunctionType, MethodType, ModuleType
 
 from . import _redaction
 from ._json import encode, is_readable, plain_number, without_surrogates
+from ._redaction import MAX_NAME_CHARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 # A field and a line. CloudWatch takes 1 MB an event; people and bills do not.
 MAX_FIELD_CHARS = 1024
 MAX_LINE_BYTES = 16 * 1024
-MAX_NAME_CHARS = 128
 MAX_DEPTH = 6
 # A text up to here holds no audio worth the name; a longer run of base64 is shortened.
 SHORT_CHARS = 96

@@ -319,7 +319,7 @@ def _sets(defaults: Iterable[str], group: Group) -> list[list[str]]:
 def _is_special(name: str) -> bool:
     """Return whether a property of this name takes a closer look, whatever its value."""
     return (
-        len(name) > _cleaning.MAX_NAME_CHARS
+        len(name) > _redaction.MAX_NAME_CHARS
         or not name.isascii()  # half a surrogate pair
         or _redaction.policy.needs(name)
         or _redaction.squash(name).endswith("value")  # of which another member is the name

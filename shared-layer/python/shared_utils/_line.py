@@ -13,7 +13,6 @@ import time
 from . import _exceptions, _invocation, _redaction
 from ._cleaning import (
     MAX_LINE_BYTES,
-    MAX_NAME_CHARS,
     SHORT_CHARS,
     Look,
     another,
@@ -24,6 +23,7 @@ from ._cleaning import (
 from ._json import in_one_line, timestamp
 from ._json import quote_readable as _quoted
 from ._json import readable as _readable
+from ._redaction import MAX_NAME_CHARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
