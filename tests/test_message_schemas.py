@@ -52,7 +52,11 @@ def test_schema_is_draft_7_and_takes_the_example(cls):
     assert SCHEMAS[cls].is_valid(r.example(cls).to_dict())
 
 
-@pytest.mark.parametrize("value", INTERESTING, ids=lambda value: repr(value)[:30])
+# What a schema cannot refuse: half of a surrogate pair is no text of JSON's data model.
+TEXTS_OF_JSON = [value for value in INTERESTING if value != "\ud800"]
+
+
+@pytest.mark.parametrize("value", TEXTS_OF_JSON, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize("cls", CLIENT + SERVER)
 def test_schema_and_parser_agree_on_every_field(cls, value):
     wire = r.example(cls).to_dict()
@@ -81,6 +85,6 @@ def test_schema_and_parser_agree(cls, data):
     inside = [value for value in wire.values() if isinstance(value, dict)]
     target = data.draw(st.sampled_from([wire, *inside]))
     name = data.draw(st.sampled_from(sorted(target)) | st.text(max_size=3))
-    target[name] = data.draw(JSON_VALUES | st.sampled_from(INTERESTING))
+    target[name] = data.draw(JSON_VALUES | st.sampled_from(TEXTS_OF_JSON))
 
     assert SCHEMAS[cls].is_valid(wire) == accepted(cls, wire)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shared_utils.records import MAX_DEPTH, MAX_VALUES
+from shared_utils.records import MAX_DEPTH, MAX_VALUES, MIN_MAGNITUDE
 from shared_utils.validators import MAX_MESSAGE_BYTES
 
 from .catalogue import CODE_SCHEMA, GATEWAY, shapes_of
@@ -73,7 +73,9 @@ def messages(api: ApiDescription, note: str) -> str:
         "JSON text, one object a frame. Times are milliseconds since the epoch. Fields that are not declared are",
         "ignored; a field that is absent is left out, and null stands for it only where the schema says so. Functions",
         "may refuse more than is written here, by checks of their own, and do refuse a message that is larger than is",
-        f"said, has more than {MAX_DEPTH} levels or {MAX_VALUES:,} values, or has a name twice in an object.",
+        f"said, has more than {MAX_DEPTH} levels or {MAX_VALUES:,} values, or has a name twice in an object. Text is",
+        "Unicode: half of a surrogate pair is refused in every field. A number that is not whole is a double, and one",
+        f"closer to 0 than {MIN_MAGNITUDE} is 0.",
         "",
         f"## From clients, named by `{api.selection}`",
         "",

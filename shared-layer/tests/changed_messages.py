@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 INTERESTING = [
     None, True, False, 0, 1, -1, 0.5, 1.0, 3.0, 3.5, -0.0, 0.69, 0.7, 0.95, 0.951, 2.0, 10, 10.01, 8000, 16000.0,
-    44100, 2**53 - 1, 2**53, 2.0**53, 1e300, "", "x", "x" * 128, "x" * 129, "\U0001f600" * 128, "\U0001f600" * 129, "\ud800", "golden-eagle-427",
+    44100, 2**53 - 1, 2**53, 2.0**53, 9.999999999999998e125, 1e126, 1e-131, 1e300, "", "x", "x" * 128, "x" * 129, "\U0001f600" * 128, "\U0001f600" * 129, "\ud800", "golden-eagle-427",
     "golden-eagle-427\n", "Golden-eagle-427", "a-b-" + "\u0660" * 3, "a" * 1022 + "-" + "b" * 1021 + "-123",
     "a" * 1022 + "-" + "b" * 1022 + "-123", "en", "EN-us", "eN-LATN-001", "en_US", "xx", "ast", "CKB-IQ", "en\n",
     "en-", "zh-Hans-CN", "fil", "standard", "premium", "gold", "pcm_mulaw", "speaker", "any", "critical", "echo",

@@ -70,6 +70,10 @@ class Exact(Enum):
     NONE = Decimal("NaN")
 
 
+class Tiny(Enum):
+    LEAST = 5e-324
+
+
 class Rights(Flag):
     READ = 1
     WRITE = 2
@@ -260,6 +264,11 @@ def test_constructor_takes_fields_by_name():
         ({"path": [{"x": 1}, {"x": "1"}]}, WRONG, "path[1].x", "path[1].x must be a number, got '1'"),
         ({"urgent": 1}, WRONG, "urgent", "urgent must be true or false, got 1"),
         ({"ratio": True}, WRONG, "ratio", "ratio must be a number, got True"),
+        ({"ratio": 1e126}, WRONG, "ratio", "ratio must be a number, got 1e+126"),
+        ({"ratio": -(10**126)}, WRONG, "ratio", "ratio must be a number, got a longer int"),
+        ({"text": "a\ud800"}, WRONG, "text", "text must be Unicode, without half of a surrogate pair, got 'a\\ud800'"),
+        ({"text": "\udc00\ud800"}, WRONG, "text", "text must be Unicode, without half of a surrogate pair, got '\\udc00\\ud800'"),
+        ({"scores": {"\ud800": 1}}, WRONG, "scores", "scores must have names in Unicode, without half of a surrogate pair, got dict"),
         ({"ratio": 10**400}, WRONG, "ratio", "ratio must be a number, got a longer int"),
         ({"count": 3}, WRONG, "count", "count: must be even"),
         ({"count": 2.5}, WRONG, "count", "count must be a whole number, got 2.5"),
@@ -292,7 +301,14 @@ def test_missing_field_is_named(name):
         ({"count": 2**53 - 2}, "count", 2**53 - 2),
         ({"level": 2.0}, "level", Level.HIGH),
         ({"kind": 1.0}, "kind", 1),
-        ({"ratio": 1.7976931348623157e308}, "ratio", 1.7976931348623157e308),
+        ({"ratio": 9.999999999999998e125}, "ratio", 9.999999999999998e125),
+        ({"ratio": -9.999999999999998e125}, "ratio", -9.999999999999998e125),
+        ({"ratio": 1e-130}, "ratio", 1e-130),
+        ({"ratio": 9.999999999999999e-131}, "ratio", 0.0),
+        ({"ratio": -5e-324}, "ratio", 0.0),
+        ({"ratio": 2**53 - 1}, "ratio", 2**53 - 1),
+        ({"ratio": 2**53 + 1}, "ratio", 2.0**53),
+        ({"ratio": -(10**40) - 1}, "ratio", -1e40),
         ({"roomId": "12345678"}, "roomId", "12345678"),
         ({"roomId": "\U0001f600" * 8}, "roomId", "\U0001f600" * 8),
         ({"scores": {"a": 0, "b": 10}}, "scores", {"a": 0, "b": 10}),
@@ -532,7 +548,7 @@ REFUSED = [
     (Annotated[str, Limits(max_length=2.5)], {}, "max_length is 2.5: write 0 to 131072"),
     (Annotated[list[str], Limits(max_length=10_001)], {}, "max_length is 10001: write 0 to 10000"),
     (Annotated[int, Limits(maximum=2**53)], {}, "maximum is 9007199254740992: write -9007199254740991 to 9007199254740991"),
-    (Annotated[float, Limits(minimum=float("nan"))], {}, "minimum is nan: write -1.7976931348623157e+308 to 1.7976931348623157e+308"),
+    (Annotated[float, Limits(minimum=float("nan"))], {}, "minimum is nan: write -9.999999999999998e+125 to 9.999999999999998e+125"),
     (Annotated[str, Limits(pattern=r"\d+")], {}, "Python and ECMAScript do not read '\\\\d+' alike: "
      "write characters, [classes] without \\d \\w \\s, groups, | and * + ? {m,n}"),
     *((Annotated[str, Limits(check=check)], {}, "its check is no def of the value alone: write def check(value)")
@@ -542,8 +558,9 @@ REFUSED = [
     (Annotated[str, Limits(secret="yes")], {}, "secret is 'yes': write True or False"),
     (dict[str, int], {"room": {1: 2}}, "its default does not fit, room must have texts as names, got 1: write a default that the field would take"),
     (nested(32), {}, "messages are at most 32 levels deep: write fewer"),
-    (Endless, {}, "Endless has a number that JSON has not: write finite ones"),
-    (Exact, {}, "Exact has a number that JSON has not: write finite ones"),
+    *((kind, {}, f"{name} has a value that no message holds: write Unicode, 0, or numbers from 1e-130 to 9.999999999999998e+125")
+      for name, kind in (("Endless", Endless), ("Exact", Exact), ("Tiny", Tiny), ("Literal[9007199254740993]", Literal[2**53 + 1]),
+                         ("Literal['\\ud800']", Literal["\ud800"]))),
     (Rights, {}, "Rights is a Flag: write list[...] of an Enum, or int"),
     (Annotated[str | None, Limits(max_length=2)], {"room": None}, "None has no limits, it stands outside: write Annotated[str, Limits(...)] | None"),
     ("Annotated['str | None', Limits(max_length=2)]", {"room": None}, "None has no limits, it stands outside: write Annotated[str, Limits(...)] | None"),
@@ -1238,8 +1255,8 @@ def test_json_schema():
             "at": {
                 "type": "object", "title": "Point", "description": "A place.",
                 "properties": {
-                    "x": {"type": "number", "minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308, "description": "a number"},
-                    "y": {"type": "number", "minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308, "description": "a number", "default": 0.5},
+                    "x": {"type": "number", "minimum": -9.999999999999998e125, "maximum": 9.999999999999998e125, "description": "a number"},
+                    "y": {"type": "number", "minimum": -9.999999999999998e125, "maximum": 9.999999999999998e125, "description": "a number", "default": 0.5},
                 },
                 "required": ["x"], "default": {"x": 1, "y": 0.5},
             },
@@ -1249,7 +1266,7 @@ def test_json_schema():
             },
             "urgent": {"type": "boolean", "description": "true or false", "default": False},
             "ratio": {
-                "type": "number", "minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308,
+                "type": "number", "minimum": -9.999999999999998e125, "maximum": 9.999999999999998e125,
                 "description": "a number", "default": 1,
             },
             "count": {

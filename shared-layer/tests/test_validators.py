@@ -25,6 +25,7 @@ from shared_utils.validators import (
     validate_language_code,
     validate_message_size,
     validate_quality_tier,
+    validate_refresh_token,
     validate_sequence_number,
     validate_session_id_format,
     validate_timestamp,
@@ -114,6 +115,7 @@ CHECKS = {
     "session": validate_session_id_format,
     "tier": validate_quality_tier,
     "timestamp": validate_timestamp,
+    "token": validate_refresh_token,
     "volume": validate_volume,
 }
 
@@ -840,12 +842,46 @@ def test_base64_check_agrees_with_python_on_a_changed_character(raw, index, char
     assert ours(changed) == python_says(changed)
 
 
+# --- tokens ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", ["x", "wsr_R0oXAdfD0kwCH6w=.c2VjcmV0", "!" * 1024 + "~" * 1024])
+def test_refresh_token_accepted(token):
+    assert validate_refresh_token(token) == token
+
+
+@pytest.mark.parametrize(
+    ("token", "code", "got"),
+    [
+        pytest.param("", "AUTH_TOKEN_INVALID", "0 characters", id="empty"),
+        pytest.param("x" * 2049, "AUTH_TOKEN_INVALID", "2049 characters", id="too-long-for-a-key"),
+        pytest.param("\ud800.hidden", "AUTH_TOKEN_INVALID", "8 characters", id="lone-surrogate"),
+        pytest.param("hidden one", "AUTH_TOKEN_INVALID", "10 characters", id="space"),
+        pytest.param("hidden\n", "AUTH_TOKEN_INVALID", "7 characters", id="line-break"),
+        pytest.param("h\u0456dden", "AUTH_TOKEN_INVALID", "6 characters", id="other-alphabet"),
+        pytest.param(None, "VALIDATION_INVALID_PARAMETER", "NoneType", id="none"),
+        pytest.param(b"hidden", "VALIDATION_INVALID_PARAMETER", "bytes", id="bytes"),
+    ],
+)
+def test_refresh_token_refused(token, code, got):
+    """Without showing it."""
+    error = refusal_of(validate_refresh_token, token)
+
+    assert error.message == f"refreshToken must be up to 2,048 characters from ! to ~, got {got}"
+    assert (error.code, error.field) == (code, "refreshToken")
+
+
 # --- numbers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [0, 1, 0.0, 1.0, 0.5, 5e-324, 0.9999999999999999])
+@pytest.mark.parametrize("value", [0, 1, 1.0, 0.5, 1e-130, 0.9999999999999999])
 def test_volume_accepted(value):
     assert validate_volume(value) is value
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 5e-324, 9.999999999999999e-131])
+def test_volume_that_dynamodb_does_not_hold_is_zero(value):
+    assert str(validate_volume(value)) == "0.0"
 
 
 @pytest.mark.parametrize(
@@ -943,6 +979,7 @@ def test_timestamp_refused(value):
         (validate_timestamp, -1),
         (validate_session_id_format, "x"),
         (validate_quality_tier, "x"),
+        (validate_refresh_token, ""),
         (validate_audio_chunk_size, None),
         (assess_pcm16_quality, b""),
     ],

@@ -1030,7 +1030,7 @@ def test_key_without_an_object_is_refused(handler, sender, body):
     assert line["ActionType"] == "say"
 
 
-@pytest.mark.parametrize("request_id", [7, None, "x" * 129])
+@pytest.mark.parametrize("request_id", [7, None, "x" * 129, "\ud800", "a\udc00"])
 def test_request_id_that_is_none_is_not_echoed(handler, sender, request_id):
     handler.route("say")(lambda _: {"type": "said"})
 

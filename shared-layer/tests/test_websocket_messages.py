@@ -162,7 +162,7 @@ def audio(**fields):
         pytest.param(audio(timestamp=0), id="timestamp-zero"),
         pytest.param(audio(sessionId=ID, requestId="r"), id="audio-optional"),
         pytest.param(client("heartbeat", requestId="x" * 128), id="request-id-longest"),
-        pytest.param(client("heartbeat", requestId="\ud800"), id="request-id-surrogate"),
+        pytest.param(client("heartbeat", requestId="\U0001f600"), id="request-id-surrogate-pair"),
         pytest.param(client("heartbeat", requestId="a:b"), id="colon-in-value"),
         pytest.param(client("heartbeat", unknown={"deep": [None]}), id="unknown-ignored"),
         pytest.param(client("heartbeat", self=1, cls=2, type=3), id="odd-names-ignored"),
@@ -172,6 +172,10 @@ def audio(**fields):
         pytest.param(
             client("refreshConnection", sessionId=ID, refreshToken="x"), id="token-shortest"
         ),
+        pytest.param(
+            client("refreshConnection", sessionId=ID, refreshToken="!~" * 1024), id="token-longest"
+        ),
+        pytest.param(client("setVolume", volumeLevel=5e-324), id="volume-smallest"),
     ],
 )
 def test_client_message_accepted(text):
@@ -252,7 +256,14 @@ REFUSED = [
     (client("heartbeat", requestId=1), WRONG, "requestId"),
     (client("refreshConnection", sessionId=ID), MISSING, "refreshToken"),
     (client("refreshConnection", refreshToken="x"), MISSING, "sessionId"),
-    (client("refreshConnection", sessionId=ID, refreshToken=""), WRONG, "refreshToken"),
+    (client("refreshConnection", sessionId=ID, refreshToken=""), "AUTH_TOKEN_INVALID", "refreshToken"),
+    (client("refreshConnection", sessionId=ID, refreshToken="x" * 2049), "AUTH_TOKEN_INVALID", "refreshToken"),
+    (client("refreshConnection", sessionId=ID, refreshToken="\ud800.x"), "AUTH_TOKEN_INVALID", "refreshToken"),
+    (client("refreshConnection", sessionId=ID, refreshToken="a b"), "AUTH_TOKEN_INVALID", "refreshToken"),
+    (client("refreshConnection", sessionId=ID, refreshToken="\x7f"), "AUTH_TOKEN_INVALID", "refreshToken"),
+    (client("refreshConnection", sessionId="\ud800", refreshToken="x"), SESSION_ID, "sessionId"),
+    (client("createSession", sourceLanguage="\ud800"), LANGUAGE, "sourceLanguage"),
+    (client("heartbeat", requestId="\ud800"), WRONG, "requestId"),
     (client("refreshConnection", sessionId=ID, refreshToken=7), WRONG, "refreshToken"),
     ("{}", MISSING, "action"),
     ('{"type":"heartbeat"}', MISSING, "action"),
@@ -312,7 +323,9 @@ def test_refusal_shows_what_was_wanted_and_what_came():
         (client("heartbeat", requestId=5), "requestId must be text of up to 128 characters, got 5"),
         (client("speakerStateChange", state={}), "state must have isPaused, isMuted or volume, got dict"),
         (client("setVolume"), "volumeLevel is required"),
-        (client("refreshConnection", sessionId=ID, refreshToken=123), "refreshToken must be text that is not empty, got int"),
+        (client("refreshConnection", sessionId=ID, refreshToken="se cret"), "refreshToken must be up to 2,048 characters from ! to ~, got 7 characters"),
+        (client("heartbeat", requestId="a\ud800"), "requestId must be Unicode, without half of a surrogate pair, got 'a\\ud800'"),
+        (client("refreshConnection", sessionId=ID, refreshToken=123), "refreshToken must be up to 2,048 characters from ! to ~, got int"),
         ("{", "message must be JSON"),
         ("[]", "message must be one JSON object"),
         ('{"a":1,"a":2}', "message must not have the same name twice in an object"),

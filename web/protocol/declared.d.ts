@@ -217,7 +217,7 @@ export interface Heartbeat {
 export interface RefreshConnection {
   readonly action: "refreshConnection";
   readonly sessionId: string;
-  /** Text that is not empty. */
+  /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
   /** Text of up to 128 characters. */
   readonly requestId?: string;
@@ -233,7 +233,7 @@ export interface SessionCreatedMessage {
   readonly audioFormat: AudioFormat;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
-  /** Text that is not empty. */
+  /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
@@ -251,7 +251,7 @@ export interface SessionJoinedMessage {
   readonly broadcastState: BroadcastState;
   /** A number from 0 to 9007199254740991. */
   readonly listenerCount: number;
-  /** Text that is not empty. */
+  /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;

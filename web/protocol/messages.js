@@ -163,6 +163,8 @@ function whyNotText({ minLength = 0, maxLength = Infinity, pattern }, value, pat
   // JSON Schema counts characters, JavaScript UTF-16 units: where it matters, count again.
   const length = value.length > maxLength ? [...value].length : value.length;
   if (length < minLength || length > maxLength) return `${path} must have ${minLength} to ${maxLength} characters`;
+  // Half of a surrogate pair is no character: nothing but JSON's escapes can hold it.
+  if (/\p{Surrogate}/u.test(value)) return `${path} must be Unicode`;
   if (pattern === undefined) return null;
   const compiled = patterns.get(pattern) ?? new RegExp(pattern, "u");
   patterns.set(pattern, compiled);

@@ -30,8 +30,9 @@ _NAMES = {
         METRICS MetricsContext MetricsEmitter UNITS
     """,
     "records": """
-        ClientMessage Limits MAX_DEPTH MAX_ITEMS MAX_VALUES Record ServerMessage check_size
-        event_body example json_schema read_fields read_object request_id_of
+        ClientMessage Limits MAX_DEPTH MAX_ITEMS MAX_MAGNITUDE MAX_VALUES MIN_MAGNITUDE
+        Record ServerMessage check_size event_body example json_schema read_fields
+        read_object request_id_of
     """,
     "structured_logger": """
         LoggingContext StructuredLogger bind_context configure_lambda_logging
@@ -46,11 +47,12 @@ _NAMES = {
         ACTIONS AUDIO_ENCODINGS CHANNELS KNOWN_LANGUAGES LANGUAGE_PATTERN
         MAX_AUDIO_CHUNK_BYTES MAX_CONTROL_MESSAGE_BYTES MAX_FRAME_BYTES MAX_MESSAGE_BYTES
         MAX_SAFE_INTEGER MIN_AUDIO_CHUNK_BYTES Pcm16Quality QUALITY_TIERS SAMPLE_RATES
-        SESSION_ID_PATTERN assess_pcm16_quality audio_duration_ms validate_action
-        validate_audio_alignment validate_audio_chunk_size validate_audio_format
-        validate_base64_audio validate_control_message_size validate_language_code
-        validate_message_size validate_quality_tier validate_sequence_number
-        validate_session_id_format validate_timestamp validate_volume
+        SESSION_ID_PATTERN TOKEN_PATTERN assess_pcm16_quality audio_duration_ms
+        validate_action validate_audio_alignment validate_audio_chunk_size
+        validate_audio_format validate_base64_audio validate_control_message_size
+        validate_language_code validate_message_size validate_quality_tier
+        validate_refresh_token validate_sequence_number validate_session_id_format
+        validate_timestamp validate_volume
     """,
     "websocket_handler": """
         Request Route Routes WebSocketHandler

@@ -7,7 +7,6 @@ Loaded when the first class of messages is prepared.
 from __future__ import annotations
 
 import sys
-from decimal import Decimal
 from enum import Enum, Flag
 from functools import cached_property, partial
 from types import CodeType, UnionType
@@ -32,7 +31,14 @@ from ._kinds import (
     without_value,
     wrong,
 )
-from ._values import MAX_MESSAGE_BYTES, MAX_SAFE_INTEGER
+from ._values import (
+    MAX_MAGNITUDE,
+    MAX_MESSAGE_BYTES,
+    MAX_SAFE_INTEGER,
+    MIN_MAGNITUDE,
+    is_unicode,
+    storable,
+)
 from .error_codes import ErrorCode, ValidationError
 
 TYPE_CHECKING = False
@@ -466,7 +472,10 @@ def _limit(place: Place, options: dict[str, Any], low: Any, high: Any, names: An
             raise place.refusal(f"{name} is {_values.shown(one)}: write {low} to {high}")
     if given[0] > given[1]:
         raise place.refusal(f"{names[0]} is above {names[1]}: write them the other way round")
-    return given
+    return [*map(storable, given)]  # as the values are
+
+
+_UNICODE = "be Unicode, without half of a surrogate pair"
 
 
 def _text(_hint: Any, place: Place, options: dict[str, Any]) -> Kind:
@@ -480,7 +489,9 @@ def _text(_hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     def check(value: Any, path: str) -> Any:
         text: Any = value if type(value) is str else plain(value)
         if type(text) is str and low <= len(text) <= high and (fits is None or fits(text)):
-            return text
+            if text.isascii() or is_unicode(text):
+                return text
+            raise wrong(path, _UNICODE, value, secret)
         raise wrong(path, f"be {wanted}", value, secret)
 
     def make_sample() -> Any:
@@ -533,17 +544,15 @@ def _compiled(place: Place, pattern: Any) -> Any:
 
 def _number(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     whole, secret = hint is int, options.get("secret", False)
-    most: Any = MAX_SAFE_INTEGER if whole else sys.float_info.max
+    most: Any = MAX_SAFE_INTEGER if whole else MAX_MAGNITUDE
     low, high = _limit(place, options, -most, most, _RANGE)
     types = (int,) if whole else (int, float)
     wanted = options.get("description") or _number_wanted(whole, low, high, most)
 
     def check(value: Any, path: str) -> Any:
-        if type(value) in types and low <= value <= high:
-            return value
-        number = plain(value, whole)
+        number = value if type(value) in types else plain(value, whole)
         if type(number) in types and low <= number <= high:
-            return number
+            return number if whole else storable(number)
         raise wrong(path, f"be {wanted}", value, secret)
 
     kind = "integer" if whole else "number"
@@ -575,6 +584,7 @@ def _boolean(_hint: Any, _place: Place, options: dict[str, Any]) -> Kind:
 def _literal(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     if not {str, int, bool} >= {*map(type, hint.__args__)}:
         raise place.no_kind(hint)
+    _check_values(place, hint, hint.__args__)
     return choice(hint.__args__, hint.__args__, None, options)
 
 
@@ -584,13 +594,21 @@ def _enum(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
     values = [plain(member._value_, whole=True) for member in hint]
     if not values or not {str, int, float, bool} >= {*map(type, values)}:
         raise place.refusal(f"{_name_of(hint)} has other values than texts and numbers: write such")
-    if not all(_is_finite(member._value_) for member in hint):
-        raise place.refusal(f"{_name_of(hint)} has a number that JSON has not: write finite ones")
+    _check_values(place, hint, values)
     return choice(values, [*hint], hint, options)
 
 
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, (float, Decimal)) or Decimal(value).is_finite()
+def _check_values(place: Place, hint: Any, values: Any) -> None:
+    for value in values:
+        if type(value) is str:
+            held = is_unicode(value)
+        else:
+            held = -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE and storable(value) == value
+        if not held:
+            wanted = f"Unicode, 0, or numbers from {MIN_MAGNITUDE} to {MAX_MAGNITUDE}"
+            raise place.refusal(
+                f"{_name_of(hint)} has a value that no message holds: write {wanted}"
+            )
 
 
 def _list(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
@@ -634,6 +652,10 @@ def _dict(hint: Any, place: Place, options: dict[str, Any]) -> Kind:
             raise wrong(path, "have texts as names", _first_no_text(value), secret)
         if not low <= len(items) <= high:
             raise wrong(path, f"be {wanted}", value, secret)
+        if not all(map(is_unicode, items)):
+            raise wrong(
+                path, "have names in Unicode, without half of a surrogate pair", value, secret
+            )
         check, name = inner.check, ""
         kept = {}
         try:

@@ -216,7 +216,8 @@ def plain(value: Any, whole: bool = False) -> Any:
     if issubclass(kind, str):
         return value if kind is str else str.__str__(value)
     if issubclass(kind, Decimal):  # the field is a `float` or an `int`, whatever came
-        value = int(value) if _json.is_readable(value) and value % 1 == 0 else float(value)
+        is_whole = _json.is_readable(value) and value == value.to_integral_value()
+        value = int(value) if is_whole else float(value)
     elif issubclass(kind, (int, float)) and kind not in (int, float, bool):
         value = _cleaning.clean(value, None)
     return int(value) if whole and type(value) is float and value.is_integer() else value

@@ -16,6 +16,10 @@ MAX_MESSAGE_BYTES = 128 * 1024
 MAX_CONTROL_MESSAGE_BYTES = 4 * 1024
 # The largest integer that JSON's readers agree on: https://www.rfc-editor.org/rfc/rfc7493#section-2.2
 MAX_SAFE_INTEGER = 2**53 - 1
+# What a message holds may be stored. DynamoDB's numbers have magnitudes from 1E-130 to 9.99...E+125 and
+# 38 digits; this is the largest double among them, and a double needs 17 digits at most.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MIN_MAGNITUDE, MAX_MAGNITUDE = 1e-130, 9.999999999999998e125
 
 MAX_SHOWN_CHARS = 40
 # The name that the interpreter keeps, not the one that a metaclass may make up.
@@ -45,6 +49,32 @@ def plain_text(value: object) -> str:
     if type(value) is str:
         return value
     return str.__str__(value) if issubclass(type(value), str) else ""
+
+
+def storable(number: float) -> float:
+    """Return a number of up to `MAX_MAGNITUDE` as DynamoDB and every JSON reader hold it.
+
+    One below `MIN_MAGNITUDE` is 0, as one below 5e-324 is to whoever reads it into a double. Of an
+    integer above `MAX_SAFE_INTEGER`, which may have over 38 digits, this is the nearest double.
+    """
+    if type(number) is int:
+        return number if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER else float(number)
+    return number if abs(number) >= MIN_MAGNITUDE else 0.0
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether text has no half of a surrogate pair.
+
+    JSON can write one, but it is no character: UTF-8 and DynamoDB cannot hold it, and strict readers
+    refuse it. https://www.rfc-editor.org/rfc/rfc7493#section-2.1
+    """
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def num_bytes(value: object) -> int | None:

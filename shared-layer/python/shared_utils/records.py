@@ -29,7 +29,12 @@ from ._kinds import (
     own_dict,
     wrong,
 )
-from ._values import MAX_CONTROL_MESSAGE_BYTES, MAX_MESSAGE_BYTES
+from ._values import (
+    MAX_CONTROL_MESSAGE_BYTES,
+    MAX_MAGNITUDE,
+    MAX_MESSAGE_BYTES,
+    MIN_MAGNITUDE,
+)
 from .error_codes import ErrorCode, ValidationError
 
 TYPE_CHECKING = False
@@ -48,7 +53,9 @@ else:
 __all__ = [
     "MAX_DEPTH",
     "MAX_ITEMS",
+    "MAX_MAGNITUDE",
     "MAX_VALUES",
+    "MIN_MAGNITUDE",
     "ClientMessage",
     "Limits",
     "Record",

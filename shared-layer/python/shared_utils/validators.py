@@ -18,6 +18,7 @@ from ._values import (
     num_raw_bytes,
     plain_text,
     shown,
+    storable,
     type_name,
 )
 from .error_codes import ErrorCode
@@ -47,6 +48,7 @@ __all__ = [
     "QUALITY_TIERS",
     "SAMPLE_RATES",
     "SESSION_ID_PATTERN",
+    "TOKEN_PATTERN",
     "Pcm16Quality",
     "assess_pcm16_quality",
     "audio_duration_ms",
@@ -59,6 +61,7 @@ __all__ = [
     "validate_language_code",
     "validate_message_size",
     "validate_quality_tier",
+    "validate_refresh_token",
     "validate_sequence_number",
     "validate_session_id_format",
     "validate_timestamp",
@@ -100,7 +103,9 @@ ACTIONS = (
 # Compiled by `re` on first use and kept there: a function that needs none pays for none.
 LANGUAGE_PATTERN = "([A-Za-z]{2,3})(-[A-Za-z]{4})?(-[A-Za-z]{2}|-[0-9]{3})?"
 SESSION_ID_PATTERN = "[a-z]+-[a-z]+-[0-9]{3}"
-# A session id is a partition key, which holds 2,048 bytes:
+# What is in a refresh token: base64url, and a connection's id, which is base64.
+TOKEN_PATTERN = "[!-~]{1,2048}"  # noqa: S105 - none itself
+# A session id is a partition key, and a token has one in it; these hold 2,048 bytes:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_SESSION_ID_CHARS = 2048
 
@@ -165,6 +170,17 @@ def validate_session_id_format(session_id: str, field_name: str = "sessionId") -
         return text
     wanted = "look like golden-eagle-427"
     raise _refusal(field_name, wanted, shown(session_id), ErrorCode.SESSION_INVALID_ID_FORMAT)
+
+
+def validate_refresh_token(token: str, field_name: str = "refreshToken") -> str:
+    """Return a token that may be one of ours; what it is, only who knows its hash can say."""
+    text = plain_text(token)
+    if re.fullmatch(TOKEN_PATTERN, text):
+        return text
+    is_text = issubclass(type(token), str)
+    code = ErrorCode.AUTH_TOKEN_INVALID if is_text else ErrorCode.VALIDATION_INVALID_PARAMETER
+    got = f"{len(text)} characters" if is_text else type_name(token)
+    raise _refusal(field_name, "be up to 2,048 characters from ! to ~", got, code)
 
 
 def validate_quality_tier(tier: str, field_name: str = "qualityTier") -> str:
@@ -295,9 +311,9 @@ def audio_duration_ms(
 
 
 def validate_volume(value: float, field_name: str = "volumeLevel") -> float:
-    """Return a volume from 0.0 to 1.0."""
+    """Return a volume from 0.0 to 1.0; one below 1e-130, which DynamoDB does not hold, is 0."""
     if type(value) in (float, int) and 0 <= value <= 1:
-        return value
+        return storable(value)
     wanted = "be a number from 0.0 to 1.0"
     raise _refusal(field_name, wanted, shown(value))
 

@@ -126,7 +126,9 @@ class Request(_OfMessage[M_co]):
         return self._object
 
     def _identify(self, request_id: object) -> None:
-        if type(request_id) is str and len(request_id) <= _MAX_REQUEST_ID_CHARS:
+        if type(request_id) is not str or len(request_id) > _MAX_REQUEST_ID_CHARS:
+            return
+        if _values.is_unicode(request_id):
             self.request_id = self.correlation_id = request_id
             bind_context(correlationId=request_id)
 

@@ -61,9 +61,6 @@ _SECONDS = f"a number from 0 to {_MOST} seconds"
 Seconds = Annotated[float, Limits(minimum=0, maximum=_MOST, description=_SECONDS, example=90.5)]
 Text = Annotated[str, Limits(example="as it is")]
 Volume = Annotated[float, Limits(minimum=0, maximum=1, example=0.8)]
-RefreshToken = Annotated[
-    str, Limits(min_length=1, secret=True, example="wsr_L0SM9cOFvHcCIhw=.c2VjcmV0")
-]
 Url = Annotated[str, Limits(min_length=1, secret=True, example="wss://audio.example.com/prod")]
 _CODE = "a code: upper-case letters, digits and _"
 Code = Annotated[str, Limits(pattern="[A-Z0-9_]+", description=_CODE, example="SESSION_NOT_FOUND")]
@@ -129,6 +126,14 @@ def _details(value: Any, path: str) -> FrozenDict:
 
 
 _SESSION_ID = {"type": "string", "maxLength": 2048, "pattern": f"^{v.SESSION_ID_PATTERN}$"}
+_TOKEN = {
+    "type": "string",
+    "pattern": f"^{v.TOKEN_PATTERN}$",
+    "description": "a token: up to 2,048 characters from ! to ~",
+}
+RefreshToken = Annotated[
+    str, Kind(v.validate_refresh_token, _TOKEN, "wsr_L0SM9cOFvHcCIhw=.c2VjcmV0", secret=True)
+]
 SessionId = Annotated[str, Kind(_session_id, _SESSION_ID, "golden-eagle-427")]
 Language = Annotated[str, Kind(v.validate_language_code, _language_schema, "en-US")]
 QualityTier = Annotated[str, one_of(*v.QUALITY_TIERS, check=v.validate_quality_tier)]
