@@ -192,7 +192,8 @@ class Store:
 
     def _owner_of(self, token: str, session_id: str) -> Participant:
         """Return the participant as first stored; that item is kept as long as the newest one's."""
-        item = self.connections.get(participant_id_of(token) or "none")
+        participant_id = participant_id_of(token)
+        item = self.connections.get(participant_id) if participant_id else None
         owner = participant_of(item)
         if (
             owner is None
