@@ -3,6 +3,8 @@
 Our handlers answer a failure instead of dying of it, so Lambda's own error count stays at zero
 while clients get INTERNAL_SERVER_ERROR: what a client saw is in the metrics that the layer writes.
 Alarms watch their roll-ups, which have no dimension, and for the errors the series of each code.
+They page for outages and defects: what clients can bring about, by mistake or on purpose, such as
+refusals, too many requests and sockets that nobody reads, is on the dashboard.
 What to do about each alarm is in docs/operations.md, under the alarm's name.
 """
 
@@ -36,17 +38,31 @@ _PERIOD = cdk.Duration.minutes(5)
 # Codes that tell of our own fault, not of what a client sent.
 _INTERNAL = {
     "INTERNAL_SERVER_ERROR": "A handler failed in a way that nobody foresaw",
-    "INTERNAL_DATABASE_ERROR": "DynamoDB failed",
     "INTERNAL_CONFIGURATION_ERROR": "A function lacks a right or a setting",
 }
 
+# DynamoDB's codes for a write that comes too fast. A session is one item, of which a partition writes
+# 1,000 KB a second, so that its own listeners can bring these about: they are on the dashboard.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+_TOO_FAST = {
+    "throughput": "ProvisionedThroughputExceededException",
+    "throttling": "ThrottlingException",
+    "requests": "RequestLimitExceeded",
+    "conflicts": "TransactionConflictException",
+}
+
 # Why a message did not reach a listener, and how often that may be in five minutes. That somebody is
-# gone is no failure; `shared_utils.connections` has these kinds.
+# gone, or does not read, is no failure of ours; `shared_utils.connections` has these kinds.
 _UNREACHED = {
-    "throttled": ("Listeners miss audio: the account's API Gateway requests are used up", 100),
     "failed": ("Listeners miss audio: their messages could not be delivered", 100),
     "forbidden": ("A function may not send to clients", 0),
 }
+
+# Above every wait that a client can cause: a control message gives a client that does not read a second
+# for the broadcast and one for the reply, a chunk half a second and 200 ms for the store. What takes
+# longer breaks a limit of ours.
+_SLOW_MESSAGE_MS = 3000
+_SLOW_CHUNK_MS = 1000
 
 
 class Monitoring(Construct):
@@ -78,32 +94,36 @@ class Monitoring(Construct):
                 self._ours("MessageFailures", ErrorCode=code),
                 above=0,
             )
+        too_fast = f"({' + '.join(f'FILL({name}, 0)' for name in _TOO_FAST)})"
         self._alarm(
-            "refusals",
-            "More than a fifth of the messages are refused or fail",
+            "internal-database-error",
+            "DynamoDB failed, and not because an item was written too fast",
             cloudwatch.MathExpression(
-                # A handful of messages is no reason to wake anybody.
-                expression="IF(messages > 100, 100 * FILL(failures, 0) / messages, 0)",
+                # Twice: a call that is throttled until its time is over may end with another code.
+                expression=f"IF(failures > 2 * {too_fast}, failures - {too_fast}, 0)",
                 using_metrics={
-                    "failures": self._ours("MessageFailures"),
-                    "messages": self._ours("MessageLatency", statistic="SampleCount"),
+                    "failures": self._ours("MessageFailures", ErrorCode="INTERNAL_DATABASE_ERROR"),
+                    **{
+                        name: self._ours("DynamoDBErrors", ErrorCode=code)
+                        for name, code in _TOO_FAST.items()
+                    },
                 },
                 period=_PERIOD,
             ),
-            above=20,
+            above=0,
         )
         self._alarm(
             "slow-messages",
-            "One message in a hundred takes longer than a second",
+            "One message in a hundred takes longer than three seconds",
             self._ours("MessageLatency", statistic="p99"),
-            above=1000,
+            above=_SLOW_MESSAGE_MS,
             periods=3,
         )
         self._alarm(
             "slow-audio",
-            "One chunk in twenty takes longer than half a second to go out",
+            "One chunk in twenty takes longer than a second to go out",
             self._ours("AudioProcessingLatency", statistic="p95"),
-            above=500,
+            above=_SLOW_CHUNK_MS,
             periods=3,
         )
         for kind, (meaning, above) in _UNREACHED.items():
@@ -113,12 +133,6 @@ class Monitoring(Construct):
                 self._ours("ListenerNotificationFailures", ErrorType=kind),
                 above=above,
             )
-        self._alarm(
-            "rate-limits",
-            "Clients send much faster than they may",
-            self._ours("RateLimitViolations"),
-            above=1000,
-        )
         for module, function in self._functions.items():
             self._alarm(
                 f"{module}-errors",
@@ -127,15 +141,6 @@ class Monitoring(Construct):
                 above=0,
             )
         self._alarm(
-            "throttles",
-            "Lambda refuses to start functions: the account's concurrency is used up",
-            # Of the whole account, since all its functions share what there is.
-            cloudwatch.Metric(
-                namespace="AWS/Lambda", metric_name="Throttles", statistic="Sum", period=_PERIOD
-            ),
-            above=0,
-        )
-        self._alarm(
             "housekeeping-missing",
             "Housekeeping ran less than three times in five minutes",
             self._functions[HOUSEKEEPING].metric_invocations(period=_PERIOD),
@@ -143,15 +148,16 @@ class Monitoring(Construct):
         )
         self._alarm(
             "gateway-errors",
-            "API Gateway could not call a function",
-            self._gateway("ExecutionError"),
+            "API Gateway could not call a function, and not because too many were running",
+            cloudwatch.MathExpression(
+                expression="IF(errors > FILL(throttled, 0), errors - FILL(throttled, 0), 0)",
+                using_metrics={
+                    "errors": self._gateway("ExecutionError"),
+                    "throttled": self._throttles(),
+                },
+                period=_PERIOD,
+            ),
             above=0,
-        )
-        self._alarm(
-            "gateway-refusals",
-            "API Gateway refuses messages before a function sees them: throttling, most likely",
-            self._gateway("ClientError"),
-            above=100,
         )
 
     def _alarm(
@@ -225,6 +231,12 @@ class Monitoring(Construct):
             period=_PERIOD,
         )
 
+    def _throttles(self) -> cloudwatch.Metric:
+        """Return how often Lambda did not start a function, of the whole account: its functions share what there is."""
+        return cloudwatch.Metric(
+            namespace="AWS/Lambda", metric_name="Throttles", statistic="Sum", period=_PERIOD
+        )
+
     # --- dashboard -------------------------------------------------------------------------------
 
     def _dashboard(self) -> None:
@@ -256,10 +268,14 @@ class Monitoring(Construct):
                 for name in ("ConnectCount", "MessageCount", "ClientError", "ExecutionError")
             ],
             "Functions: errors": [f.metric_errors(period=_PERIOD) for f in functions],
-            "Functions: concurrent": [
-                f.metric("ConcurrentExecutions", statistic="Maximum", period=_PERIOD)
-                for f in functions
+            "Functions: concurrent, and not started for want of room": [
+                *(
+                    f.metric("ConcurrentExecutions", statistic="Maximum", period=_PERIOD)
+                    for f in functions
+                ),
+                self._throttles(),
             ],
+            "DynamoDB errors by code": [self._split("DynamoDBErrors", "ErrorCode")],
         }
         graphs = [
             cloudwatch.GraphWidget(title=title, left=metrics, width=8)

@@ -1,6 +1,10 @@
 """What nobody else noticed is put right, once, and what went wrong is raised."""
 
+from unittest.mock import Mock
+
 import pytest
+
+from shared_utils.dynamodb import DynamoDBError
 
 
 def later(system, seconds: float) -> None:
@@ -338,3 +342,29 @@ def test_database_that_fails_is_raised(system):
         system.keep_house()
 
     assert system.lines().metrics()["LambdaErrors"] == [1]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "TransactionConflictException",
+    ],
+)
+def test_item_that_clients_write_too_fast_is_no_failure_and_tried_again(system, monkeypatch, code):
+    system.open("ann")
+    later(system, 7200)
+    items = system.app("housekeeping").store.sessions
+    refused = Mock(side_effect=DynamoDBError("UpdateItem", code))
+    with monkeypatch.context() as patch:
+        patch.setattr(items, "update", refused)
+        first = system.keep_house()
+    again = system.keep_house()
+
+    assert (first["tasks"], again["tasks"]) == (1, 1)
+    assert ("ann", "sessionEnded") in system.types()
+    [line] = [line for line in system.lines() if line.get("message") == "Task failed"]
+    assert line["operation"] == "end"
+    assert "LambdaErrors" not in system.lines().metrics()

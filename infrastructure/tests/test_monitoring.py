@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 
 import pytest
 
+from infrastructure.function_specs import FUNCTION_SPECS
 from shared_utils import (
     BroadcastResult,
     ErrorCode,
@@ -111,7 +112,11 @@ def test_alarms_watch_series_that_exist(dev):
 
 
 def test_codes_in_alarms_are_error_codes(dev):
-    codes = {row["ErrorCode"] for _, _, row in watched(dev) if "ErrorCode" in row}
+    codes = {
+        row["ErrorCode"]
+        for _, name, row in watched(dev)
+        if name == "MessageFailures" and "ErrorCode" in row
+    }
 
     assert codes == {
         "INTERNAL_SERVER_ERROR",
@@ -121,10 +126,104 @@ def test_codes_in_alarms_are_error_codes(dev):
     assert codes <= set(ErrorCode)
 
 
+def test_what_is_written_too_fast_is_no_alarm_and_no_failure_of_housekeeping(dev):
+    """An item is written too fast by those whose item it is; nobody is to be woken by it."""
+    codes = {
+        row["ErrorCode"]
+        for _, name, row in watched(dev)
+        if name == "DynamoDBErrors" and "ErrorCode" in row
+    }
+    source = (ROOT / "functions" / "handlers" / "housekeeping.py").read_text()
+    [declared] = re.findall(r"^TOO_FAST = \{$(.*?)^\}$", source, re.M | re.S)
+
+    assert codes == set(re.findall(r'"(\w+)"', declared))
+
+
+def expression_of(assembly, name: str) -> str:
+    """Return what an alarm computes of its metrics."""
+    [alarm] = [
+        alarm
+        for alarm in assembly.properties("CloudWatch::Alarm")
+        if alarm["AlarmName"] == f"websocket-audio-dev-{name}"
+    ]
+    [expression] = [row["Expression"] for row in alarm["Metrics"] if "Expression" in row]
+    return expression
+
+
+@pytest.mark.parametrize(
+    ("failures", "throughput", "conflicts", "above"),
+    [
+        pytest.param(1, 0, 0, 1, id="an-outage"),
+        pytest.param(900, 10, 5, 885, id="an-outage-and-a-flood"),
+        pytest.param(500, 500, 0, 0, id="a-flood"),
+        pytest.param(510, 400, 100, 0, id="a-flood-whose-last-tries-ran-out-of-time"),
+        pytest.param(10, 40, 0, 0, id="a-flood-that-was-mostly-repeated-in-time"),
+        pytest.param(0, 0, 0, 0, id="nothing"),
+    ],
+)
+def test_alarm_on_the_database_leaves_out_what_was_written_too_fast(
+    dev, failures, throughput, conflicts, above
+):
+    """CloudWatch's functions as Python's; FILL puts 0 where a metric has no value."""
+    values = {
+        "failures": failures,
+        "throughput": throughput,
+        "throttling": 0,
+        "requests": 0,
+        "conflicts": conflicts,
+    }
+    functions = {"IF": lambda condition, yes, no: yes if condition else no, "FILL": max}
+
+    assert eval(expression_of(dev, "internal-database-error"), functions | values) == above  # noqa: S307
+
+
+@pytest.mark.parametrize(
+    ("errors", "throttled", "above"), [(1, 0, 1), (70, 70, 0), (0, 70, 0), (75, 70, 5), (0, 0, 0)]
+)
+def test_alarm_on_the_gateway_leaves_out_what_lambda_did_not_start(dev, errors, throttled, above):
+    values = {"errors": errors, "throttled": throttled}
+    functions = {"IF": lambda condition, yes, no: yes if condition else no, "FILL": max}
+
+    assert eval(expression_of(dev, "gateway-errors"), functions | values) == above  # noqa: S307
+
+
+# By alarm: why nothing that a client sends, or does not read, sets it off. `functions` are those with routes.
+INPUT = "functions/tests/test_input_limits.py: each field at and beyond its limits, and texts that are no message"
+BEYOND_CLIENTS = {
+    "internal-server-error": INPUT,
+    "internal-configuration-error": f"{INPUT}; and it is only raised for rights, settings and our own code",
+    "internal-database-error": f"{INPUT}; what an item's own clients write too fast is left out (above)",
+    "slow-messages": "above all waits that a client can cause: infrastructure/monitoring.py says which",
+    "slow-audio": "as slow-messages",
+    "listeners-failed": "no answer, or a 5xx, of API Gateway; a client that does not read is throttled or timed out",
+    "listeners-forbidden": "API Gateway looks at the function's rights, not at the connection",
+    "<function>-errors": f"{INPUT}: what a handler gets it answers; it waits less long than its function may run"
+    " (Request.remaining_seconds), and what it remembers of clients is bounded (pace, recent sessions)",
+    "housekeeping-errors": "reads what the functions have stored; what an item's own clients write too fast it leaves"
+    " to the next run (functions/tests/test_housekeeping.py)",
+    "housekeeping-missing": "a rule starts it, not a client; a start that Lambda refuses is tried again for hours, so"
+    " that it takes the account's whole concurrency for minutes, which the stage's limit of messages is against",
+    "gateway-errors": "a refusal and an error of ours are answered by the function; calls that were too many are left"
+    " out (above)",
+}
+
+
+def test_no_alarm_is_set_off_by_what_clients_send(dev):
+    """Each alarm has its reason here, and what a client can bring about has no alarm."""
+    alarms = {
+        alarm["AlarmName"].removeprefix("websocket-audio-dev-")
+        for alarm in dev.properties("CloudWatch::Alarm")
+    }
+    modules = {spec.module for spec in FUNCTION_SPECS if spec.routes}
+
+    reasoned = {name.replace("<function>", module) for name in BEYOND_CLIENTS for module in modules}
+    assert reasoned == alarms
+
+
 def test_kinds_in_alarms_are_those_of_the_sender(dev):
     kinds = {row["ErrorType"] for _, _, row in watched(dev) if "ErrorType" in row}
 
-    assert kinds == {"throttled", "failed", "forbidden"}
+    assert kinds == {"failed", "forbidden"}
     assert kinds <= BroadcastResult({}).counts.keys()
 
 
@@ -141,7 +240,6 @@ def test_alarms_watch_known_metrics_of_aws(dev):
         ("AWS/Lambda", "Invocations", ("FunctionName",)),
         ("AWS/Lambda", "Throttles", ()),
         ("AWS/ApiGateway", "ExecutionError", ("ApiId", "Stage")),
-        ("AWS/ApiGateway", "ClientError", ("ApiId", "Stage")),
     }
 
 

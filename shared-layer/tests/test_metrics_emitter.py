@@ -1346,7 +1346,7 @@ CALLS = [
     ("emit_status_query_latency", (SESSION, 3.5), [("StatusQueryLatency", 3.5)], [[]]),
     ("emit_periodic_status_update_sent", (SESSION,), [("PeriodicStatusUpdatesSent", 1)], [[]]),
     ("emit_lambda_error", ("audio", "KeyError"), [("LambdaErrors", 1)], [["Handler", "ErrorType"], []]),
-    ("emit_dynamodb_error", ("PutItem", "Throttled"), [("DynamoDBErrors", 1)], [["Operation", "ErrorCode"], []]),
+    ("emit_dynamodb_error", ("PutItem", "Throttled"), [("DynamoDBErrors", 1)], [["Operation"], ["ErrorCode"], []]),
     ("emit_audio_chunk_received", (SESSION, 3200), [("AudioChunksReceived", 1), ("AudioChunkSize", 3200)], [[]]),
     ("emit_audio_processing_latency", (SESSION, 3.5), [("AudioProcessingLatency", 3.5)], [[]]),
     ("emit_audio_chunk_dropped", (SESSION, "late"), [("AudioChunksDropped", 1)], [["Reason"], []]),

@@ -44,7 +44,7 @@ METRICS: dict[str, tuple[str, *tuple[tuple[str, ...], ...]]] = {
     "StatusQueryLatency": ("Milliseconds",),
     "PeriodicStatusUpdatesSent": ("Count",),
     "LambdaErrors": ("Count", ("Handler", "ErrorType")),
-    "DynamoDBErrors": ("Count", ("Operation", "ErrorCode")),
+    "DynamoDBErrors": ("Count", ("Operation",), ("ErrorCode",)),
     "AudioChunksReceived": ("Count",),
     "AudioChunkSize": ("Bytes",),
     "AudioProcessingLatency": ("Milliseconds",),
@@ -452,7 +452,7 @@ class MetricsEmitter:
         self._emit("LambdaErrors", 1, handler_name, error_type)
 
     def emit_dynamodb_error(self, operation: str, error_code: str) -> None:
-        """Count a DynamoDB call that failed."""
+        """Count a DynamoDB call that failed, by operation and, apart from that, by code."""
         self._emit("DynamoDBErrors", 1, operation, error_code)
 
     def emit_audio_chunk_received(self, session_id: str, chunk_size: int) -> None:
