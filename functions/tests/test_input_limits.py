@@ -210,6 +210,7 @@ CODES = {
 def complaint(cls, path: tuple, answers: list[dict]) -> str | None:
     """Return what is wrong with how a message was answered, None if nothing is."""
     [first, *replies] = answers
+    check_strict(replies)
     status, code = first["status"], replies[0].get("code") if replies else None
     expected = CODES.get(".".join(path), {WRONG}) | {FORMAT, SIZE}
     if status >= 500:
@@ -221,8 +222,14 @@ def complaint(cls, path: tuple, answers: list[dict]) -> str | None:
     return None if types in (wanted, wanted | {"sessionStatus"}) else f"answered with {types}"
 
 
+def check_strict(value: object) -> None:
+    """Raise UnicodeError or ValueError for what strict readers of JSON refuse."""
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
 def alarming(lines) -> list[dict]:
-    """Return the lines and metrics that say that something of ours failed."""
+    """Return the lines and metrics that say that something of ours failed; each can be read."""
+    check_strict(lines)
     failed = [*lines.level("ERROR"), *lines.level("FATAL"), *lines.level("CRITICAL")]
     counted = [
         line for line in lines
@@ -259,6 +266,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "path", "schema"), PLACES)
 def test_no_value_of_a_field_is_a_failure_of_ours(senders, action, path, schema):
     cls = CLIENT_MESSAGES[action]
