@@ -273,6 +273,7 @@ GIVEN = [
     "`0` or `off`",
     "takes 2 ms of a cold start",
     *("a wrong checksum, a 5xx", "always a 5xx"),
+    "numbers up to 9.99E+125, of which one closer to 0 than 1E-130 is 0",  # DynamoDB's
 ]
 
 
