@@ -323,6 +323,26 @@ def test_value_taken(change, field, value):
     assert type(found) is type(value) or isinstance(found, type(value))
 
 
+@pytest.mark.parametrize(
+    ("ratio", "kept"),
+    [
+        (Decimal("1E+30"), 1e30),
+        (Decimal("0.1000000000000000000001"), 0.1),
+        (Decimal("1E-131"), 0.0),
+        (Decimal("-9.99E+125"), -9.99e125),
+    ],
+)
+def test_decimal_is_kept_as_a_number_that_messages_hold(ratio, kept):
+    assert SendChat.from_dict({**SHORT, "ratio": ratio}).ratio == kept
+
+
+@pytest.mark.parametrize("ratio", ["NaN", "sNaN", "Infinity", "1E+126", "-1E+999999"])
+def test_decimal_that_no_message_holds_is_refused(ratio):
+    error = refusal(SendChat.from_dict, {**SHORT, "ratio": Decimal(ratio)})
+
+    assert (error.code, error.field) == (WRONG, "ratio")
+
+
 @pytest.mark.parametrize("source", [None, 5, "text", [], object(), SendChat])
 def test_only_a_dict_is_read(source):
     assert refusal(SendChat.from_dict, source).field == "message"

@@ -215,7 +215,8 @@ def plain(value: Any, whole: bool = False) -> Any:
     kind = type(value)
     if issubclass(kind, str):
         return value if kind is str else str.__str__(value)
-    if issubclass(kind, Decimal):  # the field is a `float` or an `int`, whatever came
+    # The field is a `float` or an `int`, whatever came; `float` itself raises for a signaling NaN.
+    if issubclass(kind, Decimal) and not value.is_snan():
         is_whole = _json.is_readable(value) and value == value.to_integral_value()
         value = int(value) if is_whole else float(value)
     elif issubclass(kind, (int, float)) and kind not in (int, float, bool):
