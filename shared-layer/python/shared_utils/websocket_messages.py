@@ -126,11 +126,8 @@ def _details(value: Any, path: str) -> FrozenDict:
 
 
 _SESSION_ID = {"type": "string", "maxLength": 2048, "pattern": f"^{v.SESSION_ID_PATTERN}$"}
-_TOKEN = {
-    "type": "string",
-    "pattern": f"^{v.TOKEN_PATTERN}$",
-    "description": "a token: up to 2,048 characters from ! to ~",
-}
+_TOKEN = {"type": "string", "pattern": f"^{v.TOKEN_PATTERN}$"}
+_TOKEN["description"] = "a token: up to 2,048 characters from ! to ~"
 RefreshToken = Annotated[
     str, Kind(v.validate_refresh_token, _TOKEN, "wsr_L0SM9cOFvHcCIhw=.c2VjcmV0", secret=True)
 ]
