@@ -104,6 +104,18 @@ def test_every_alarm_has_its_row(dev):
     assert named == alarms
 
 
+def test_graphs_in_the_manual_are_on_the_dashboard(dev):
+    [dashboard] = dev.properties("CloudWatch::Dashboard")
+    body = "".join(
+        part if isinstance(part, str) else "x" for part in dashboard["DashboardBody"]["Fn::Join"][1]
+    )
+    titles = {widget["properties"]["title"] for widget in json.loads(body)["widgets"]}
+
+    named = {cells[0].strip('"') for cells in rows("graph")}
+    assert named
+    assert named <= titles
+
+
 def test_names_in_the_manual_are_in_the_template(dev):
     """Log groups, parameters and the layer, as the example commands name them."""
     named = set(re.findall(r"/(?:aws|websocket-audio)/[a-z/-]+", " ".join(commands("sh aws"))))
