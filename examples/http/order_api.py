@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from typing import Any
 
@@ -17,7 +18,7 @@ from shared_utils import (
     success_response,
 )
 
-from orders import Orders
+from orders import OrderCode, Orders
 
 HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
 
@@ -61,7 +62,10 @@ def checked(body: str | None) -> dict[str, Any]:
 
 def get_order(event: dict[str, Any]) -> dict[str, Any]:
     """Return the order that the path names."""
-    return success_response(200, orders.get(event["pathParameters"]["orderId"]))
+    order_id = event["pathParameters"]["orderId"]
+    if not re.fullmatch("[a-z0-9-]{1,40}", order_id):  # a path may hold what no key does
+        raise ApplicationError(OrderCode.ORDER_NOT_FOUND)
+    return success_response(200, orders.get(order_id))
 
 
 def refused(error: Exception, request_id: str) -> dict[str, Any]:

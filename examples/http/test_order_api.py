@@ -114,6 +114,17 @@ def test_order_that_is_wrong_is_refused(
     assert json.loads(response["body"])["details"] == {"field": field}
 
 
+@pytest.mark.parametrize("order_id", ["", "x" * 41, "x" * 3000, "\ud800", "order 1", "order-1\n"])
+def test_order_that_no_key_can_name_is_not_looked_up(
+    order_id: str, monkeypatch: pytest.MonkeyPatch, lambda_context: FakeContext
+) -> None:
+    monkeypatch.setattr(order_api, "orders", None)
+
+    response = order_api.handler(http_event("GET /orders/{orderId}", order_id), lambda_context)
+
+    assert response["statusCode"] == 404
+
+
 def test_failure_is_logged_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, lambda_context: FakeContext, log_lines: CapturedLines
 ) -> None:
