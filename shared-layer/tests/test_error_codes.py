@@ -20,6 +20,7 @@ from shared_utils.error_codes import (
     ApplicationError,
     ErrorCode,
     ErrorCodeBase,
+    SilentRefusal,
     ValidationError,
     error_code_of,
     error_response,
@@ -610,6 +611,25 @@ def test_validation_error_survives_pickling():
 
     assert (copy.message, copy.field) == ("no such action", "action")
     assert copy.code is ErrorCode.VALIDATION_INVALID_ACTION
+
+
+def test_silent_refusal_is_a_rate_limit_without_a_line_unless_it_says_otherwise():
+    error = SilentRefusal()
+
+    assert (error.code, str(error), error.logged) == (
+        ErrorCode.RATE_LIMIT_EXCEEDED,
+        "Too many requests",
+        False,
+    )
+
+
+def test_silent_refusal_survives_pickling():
+    error = SilentRefusal("CONNECTION_CLOSED", "closed", logged=True)
+
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert (copy.code, copy.message) == (ErrorCode.CONNECTION_CLOSED, "closed")
+    assert copy.logged is True
 
 
 # --- replies ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared_utils._routes import Routes
+from shared_utils._routes import Routes, must_be_plain, rates_of, subprotocols_of
 from shared_utils.error_codes import ApplicationError
 from shared_utils.records import ClientMessage, ServerMessage
 
@@ -188,3 +188,47 @@ def test_class_whose_action_is_an_event_is_refused():
 
     with pytest.raises(ApplicationError, match=r"'\$connect' is not one of"):
         Routes().route(Connect)
+
+
+# --- what a handler is made with
+
+
+def test_what_must_be_plain_is_a_def_that_can_be_called_so():
+    must_be_plain(function, "a check", "request")
+
+    with pytest.raises(ApplicationError, match="a check must be def, not async def: coroutine"):
+        must_be_plain(coroutine, "a check", "request")
+
+
+@pytest.mark.parametrize("given", [["v2", "v1"], iter(("v2", "v1"))])
+def test_subprotocols_keep_their_order(given):
+    assert subprotocols_of(given) == ("v2", "v1")
+
+
+@pytest.mark.parametrize("given", ["v1", None, [""], ["v1", 2]])
+def test_what_is_no_list_of_subprotocols_is_refused(given):
+    with pytest.raises(ApplicationError, match="subprotocols must be a list of texts, got "):
+        subprotocols_of(given)
+
+
+def test_rates_are_copied():
+    given = {"say": 2}
+
+    rates = rates_of(given)
+    given["say"] = 3
+
+    assert (rates, rates_of(None)) == ({"say": 2}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["say"], "sampled must hold whole numbers by key, got"),
+        ({SendChat: 2}, "sampled must hold whole numbers by the key of a route, got"),
+        ({"say": 0}, r"sampled\['say'\] must be a whole number from 1, got 0"),
+        ({"say": True}, r"sampled\['say'\] must be a whole number from 1, got True"),
+    ],
+)
+def test_what_is_no_rate_by_key_is_refused(given, wanted):
+    with pytest.raises(ApplicationError, match=wanted):
+        rates_of(given)

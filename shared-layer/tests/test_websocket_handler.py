@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from shared_utils import _invocation, metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
-from shared_utils.error_codes import ApplicationError, ErrorCode, ErrorCodeBase, ValidationError
+from shared_utils.error_codes import (
+    ApplicationError,
+    ErrorCode,
+    ErrorCodeBase,
+    SilentRefusal,
+    ValidationError,
+)
 from shared_utils.metrics_emitter import MetricsEmitter
 from shared_utils.records import ClientMessage
 from shared_utils.structured_logger import bind_context
@@ -1141,6 +1147,156 @@ def test_message_that_is_refused_before_parsing_is_not_read(handler, sender, mon
     assert sender.sent[0][1]["code"] == "RATE_LIMIT_EXCEEDED"
     assert "requestId" not in sender.sent[0][1]
     assert line["ActionType"] == "unknown"
+
+
+# --- refusals without a reply and a line
+
+
+def silent_handler(error, **settings):
+    """Return a handler that refuses heartbeats so, and the list whose last item is its clock."""
+    handler = heartbeat_of(raises(error), **settings)
+    now = [1000]
+    handler.windowed_metrics = MetricsEmitter(window_seconds=10, clock=lambda: int(now[-1] * 10**9))
+    return handler, now
+
+
+def declared_where(place, handler, error):
+    """Raise an error in one of the places where an event may be refused."""
+    if place == "check":
+        handler.before_parsing(raises(error))
+    elif place == "middleware":
+        handler.middleware(lambda request, call_next: raises(error)(request))
+    elif place == "exception handler":
+        handler.exception_handler(ValueError)(lambda _, request: raises(error)(request))
+    handler.route("say")(raises(ValueError() if place == "exception handler" else error))
+
+
+@pytest.mark.parametrize("place", ["check", "middleware", "route", "exception handler"])
+def test_message_is_dropped_without_a_reply_and_a_line(handler, sender, place):
+    declared_where(place, handler, SilentRefusal())
+
+    result, lines = handle(handler, message_event({"action": "say"}))
+
+    assert result == {"statusCode": 429}
+    assert (sender.sent, lines) == ([], [])
+
+
+def test_message_that_is_dropped_before_parsing_is_not_read(handler, monkeypatch):
+    monkeypatch.setattr(websocket_handler, "read_object", explode)
+    handler.route("say")(lambda _: None)
+    handler.before_parsing(raises(SilentRefusal("CONNECTION_CLOSED")))
+
+    assert handle(handler, message_event({"action": "say"})) == ({"statusCode": 410}, [])
+
+
+def test_dropped_messages_are_counted_in_one_document_a_window():
+    handler, now = silent_handler(SilentRefusal())
+
+    @handler.before_parsing
+    def count(_request):
+        handler.windowed_metrics.emit_metric("Dropped", 1, "Count")
+
+    _, first = handle(repeat(handler, 100), message_event(HEARTBEAT))
+    now.append(1010)
+    _, due = handle(handler, message_event(HEARTBEAT))
+
+    assert first == []
+    assert due.metrics() == {"Dropped": [101]}
+
+
+def test_window_is_over_at_a_message_that_is_not_sampled_too():
+    """Else what was counted of dropped messages would wait for the next one that is dropped."""
+    handler, now = silent_handler(SilentRefusal())
+    handler.route("say")(lambda _: None)
+    handler.windowed_metrics.emit_metric("Dropped", 1, "Count")
+    handle(handler, message_event({"action": "say"}))
+    now.append(1010)
+
+    _, lines = handle(handler, message_event({"action": "say"}))
+
+    assert lines.metrics()["Dropped"] == [1]
+
+
+def test_silent_refusal_may_have_its_line():
+    handler, _ = silent_handler(SilentRefusal("CONNECTION_CLOSED", "closed by us", logged=True))
+
+    result, (line, *_) = handle(handler, message_event(HEARTBEAT))
+
+    assert result == {"statusCode": 410}
+    assert handler.connections.sent == []
+    assert (line["level"], line["errorCode"]) == ("WARN", "CONNECTION_CLOSED")
+    assert line["context"]["reason"] == "closed by us"
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_connection_is_refused_with_the_status_of_a_silent_refusal(handler, logged):
+    handler.route("$connect")(raises(SilentRefusal(logged=logged)))
+
+    result, lines = handle(handler, connect_event())
+
+    assert result == {"statusCode": 429}
+    assert [line["errorCode"] for line in lines.level("WARN")] == ["RATE_LIMIT_EXCEEDED"] * logged
+
+
+def test_no_exception_handler_is_asked_about_a_silent_refusal():
+    handler, _ = silent_handler(SilentRefusal())
+    handler.exception_handler(ApplicationError)(lambda *_: {"type": "sorry"})
+
+    handle(handler, message_event(HEARTBEAT))
+
+    assert handler.connections.sent == []
+
+
+def test_silent_refusal_with_the_code_of_a_failure_is_one():
+    """Nobody can hide an error of ours by this class."""
+    handler, _ = silent_handler(SilentRefusal("INTERNAL_DATABASE_ERROR"))
+
+    result, (line, *_) = handle(handler, message_event(HEARTBEAT))
+
+    assert result == {"statusCode": 500}
+    assert line["level"] == "ERROR"
+    assert handler.connections.sent[0][1]["code"] == "INTERNAL_DATABASE_ERROR"
+
+
+def test_refusal_is_one_line_and_its_latency_waits_for_the_window():
+    handler, now = silent_handler(ApplicationError("SESSION_NOT_FOUND"))
+
+    _, refused = handle(handler, message_event(HEARTBEAT))
+    now.append(1010)
+    _, due = handle(handler, message_event(HEARTBEAT))
+
+    [line] = refused
+    assert (line["message"], line["MessageFailures"]) == ("Message refused", 1)
+    assert len(due.metrics()["MessageLatency"]) == 2
+
+
+def test_refusal_that_reaches_nobody_is_counted_and_costs_no_line():
+    handler, now = silent_handler(ApplicationError("SESSION_NOT_FOUND"))
+    handler.connections.outcomes[ID] = "gone"
+
+    result, lines = handle(handler, message_event(HEARTBEAT, ID))
+    now.append(1010)
+    _, due = handle(handler, message_event(HEARTBEAT, ID))
+
+    assert (result, lines) == ({"statusCode": 404}, [])
+    [document] = due
+    assert (document["MessageFailures"], document["ErrorCode"]) == (2, "SESSION_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("function", "levels"),
+    [
+        pytest.param(lambda _: {"type": "ok"}, ["WARN", "INFO"], id="valid"),
+        pytest.param(raises(ValueError("ours")), ["WARN", "ERROR"], id="failure"),
+    ],
+)
+def test_message_that_was_handled_or_failed_has_its_line_though_nobody_is_left(function, levels):
+    handler = heartbeat_of(function)
+    handler.connections.outcomes[ID] = "gone"
+
+    _, lines = handle(handler, message_event(HEARTBEAT, ID))
+
+    assert [line["level"] for line in lines if "message" in line][:2] == levels
 
 
 # --- replies of every kind

@@ -19,7 +19,7 @@ _NAMES = {
         TransactionCanceled transact_write_items
     """,
     "error_codes": """
-        ApplicationError ErrorCode ErrorCodeBase ValidationError error_code_of
+        ApplicationError ErrorCode ErrorCodeBase SilentRefusal ValidationError error_code_of
         error_response format_error_response get_error_message get_http_status
         success_response to_error_code
     """,

@@ -39,6 +39,35 @@ def kind_of(function: object, what: str, *called_with: str) -> str:
     raise misused(f"{what} must be a function, got {got}")
 
 
+def must_be_plain(function: object, what: str, *called_with: str) -> None:
+    """Refuse what is not `def`, or cannot be called with these."""
+    if kind_of(function, what, *called_with) != "def":
+        raise misused(f"{what} must be def, not async def: {_functions.name_of(function)}")
+
+
+def subprotocols_of(subprotocols: Any) -> tuple[str, ...]:
+    """Return the sub-protocols, in their order."""
+    refused = isinstance(subprotocols, str) or not hasattr(subprotocols, "__iter__")
+    names = () if refused else tuple(subprotocols)
+    if refused or not all(isinstance(name, str) and name for name in names):
+        raise misused(f"subprotocols must be a list of texts, got {subprotocols!r}")
+    return names
+
+
+def rates_of(sampled: Any) -> dict[str, int]:
+    """Return a copy of how many messages one line stands for, by key."""
+    if sampled is None:
+        return {}
+    if not hasattr(sampled, "items"):
+        raise misused(f"sampled must hold whole numbers by key, got {sampled!r}")
+    for key, rate in sampled.items():
+        if not isinstance(key, str):
+            raise misused(f"sampled must hold whole numbers by the key of a route, got {key!r}")
+        if type(rate) is not int or rate < 1:
+            raise misused(f"sampled[{key!r}] must be a whole number from 1, got {rate!r}")
+    return dict(sampled)
+
+
 _from_json: Any = ClientMessage.from_json
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "ApplicationError",
     "ErrorCode",
     "ErrorCodeBase",
+    "SilentRefusal",
     "ValidationError",
     "error_code_of",
     "error_response",
@@ -304,6 +305,26 @@ class ValidationError(ApplicationError):
         super().__init__(code, message, None if field is None else {"field": field})
         self.args = (message, field, code)
         self.field = field
+
+
+class SilentRefusal(ApplicationError):  # noqa: N818
+    """What `WebSocketHandler` refuses without a reply, and without a line unless `logged`: a flood.
+
+    Raise it wherever an event may be refused; no exception handler is asked. A client sees the
+    status of `code`, below 500, on `$connect` and nowhere else. Count it in the handler's
+    `windowed_metrics`, which sums: a metric of `metrics` waits for the next line.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCodeBase | str = ErrorCode.RATE_LIMIT_EXCEEDED,
+        message: str | None = None,
+        *,
+        logged: bool = False,
+    ) -> None:
+        super().__init__(code, message)
+        self.args = (code, message)
+        self.logged = logged
 
 
 def get_http_status(code: ErrorCodeBase | str) -> int:

@@ -12,10 +12,23 @@ import time
 from _contextvars import copy_context  # `contextvars` only re-exports it, at twice the cost
 
 from . import _cleaning, _exceptions, _functions, _invocation, _json, _values
-from ._routes import CONNECT, DEFAULT, DISCONNECT, OWN_KEYS, Route, Routes, kind_of, misused
+from ._routes import (
+    CONNECT,
+    DEFAULT,
+    DISCONNECT,
+    OWN_KEYS,
+    Route,
+    Routes,
+    kind_of,
+    misused,
+    must_be_plain,
+    rates_of,
+    subprotocols_of,
+)
 from .error_codes import (
     ApplicationError,
     ErrorCode,
+    SilentRefusal,
     ValidationError,
     error_code_of,
     format_error_response,
@@ -88,6 +101,7 @@ class Request(_OfMessage[M_co]):
     _object: dict[str, Any] | None = None
     _failure: tuple[Any, ErrorCodeBase, bool] | None = None  # with whether it is a refusal
     _mapped: str | None = None  # the class of an error that an exception handler has replied to
+    _is_logged = True
     _scope: Any
 
     def __init__(self, handler: WebSocketHandler, event: object, context: object) -> None:
@@ -283,7 +297,7 @@ class WebSocketHandler(Routes):
         if type(selection) is not str or not selection or selection[0] == "$":
             raise misused(f"selection is a name in the body, such as 'action', got {selection!r}")
         if role_of is not None:
-            _must_be_plain(role_of, "role_of", "request")
+            must_be_plain(role_of, "role_of", "request")
         # Neither a bool nor NaN; a window without an end would never be written.
         if type(window_seconds) not in (int, float) or not 0 < window_seconds < _FOREVER:
             raise misused(f"window_seconds must be a number above 0, got {window_seconds!r}")
@@ -294,8 +308,8 @@ class WebSocketHandler(Routes):
         self.connections = connections
         self.selection = selection
         self._role_of = role_of
-        self.subprotocols = _names_of(subprotocols)
-        self._sampled = _rates_of(sampled)
+        self.subprotocols = subprotocols_of(subprotocols)
+        self._sampled = rates_of(sampled)
         self._by_key: dict[str, Route] = {}  # of messages, without `$default`
         self._checks: list[Callable[[Request[Any]], object]] = []
         self._middlewares: list[Callable[..., Any]] = []
@@ -310,9 +324,10 @@ class WebSocketHandler(Routes):
         """Call `f(request)` for each message before any of it is read; what it raises refuses it.
 
         It sees the connection's id and `request.text`, of so many characters. A message that is
-        refused here is not read for its `requestId`, either.
+        refused here is not read for its `requestId`, either. A `SilentRefusal` drops it without
+        a reply and without a line.
         """
-        _must_be_plain(function, "a check before parsing", "request")
+        must_be_plain(function, "a check before parsing", "request")
         self._checks.append(function)
         return function
 
@@ -341,7 +356,7 @@ class WebSocketHandler(Routes):
             raise misused(f"exception_handler() takes a class of exceptions, got {kind!r}")
 
         def register(function: OnError_F) -> OnError_F:
-            _must_be_plain(function, "an exception handler", "error", "request")
+            must_be_plain(function, "an exception handler", "error", "request")
             if kind in self._exception_handlers:
                 raise misused(f"{kind.__name__} has an exception handler already")
             self._exception_handlers[kind] = function
@@ -354,7 +369,7 @@ class WebSocketHandler(Routes):
 
         What it raises is logged and changes nothing.
         """
-        _must_be_plain(function, "a failure hook", "error", "request")
+        must_be_plain(function, "a failure hook", "error", "request")
         self._failure_hooks.append(function)
         return function
 
@@ -488,7 +503,11 @@ class WebSocketHandler(Routes):
 
     def _deliver(self, request: Request[Any], reply: object) -> None:
         outcome = request.reply(reply)
-        if outcome.kind != "sent":
+        if outcome.kind == "gone" and request._failure is not None and request._failure[2]:
+            # Nobody is left to send it right; and a flood's rest would cost two lines a message.
+            request._is_logged = False
+            self.windowed_metrics.emit_message_failure(request.action, request._failure[1])
+        elif outcome.kind != "sent":
             self.logger.warning("The reply was not delivered", outcome=repr(outcome))
 
     # --- errors
@@ -507,13 +526,15 @@ class WebSocketHandler(Routes):
         except BaseException as raised:  # one that cannot even be looked at
             error, code, refusal = raised, ErrorCode.INTERNAL_SERVER_ERROR, False
         request._failure = error, code, refusal
-        if request._is_message:
+        if refusal and issubclass(type(error), SilentRefusal):
+            request._is_logged = error.logged  # type: ignore[attr-defined]
+        elif request._is_message:
             self._answer(request, error, code, refusal)
 
     def _handle_exception(self, request: Request[Any], error: BaseException) -> bool:
         handlers = self._exception_handlers
         kind = next((kind for kind in type(error).__mro__ if kind in handlers), None)
-        if kind is None:
+        if kind is None or issubclass(type(error), SilentRefusal):
             return False
         reply = handlers[kind](error, request)
         if not request._is_message and request.action != DISCONNECT:
@@ -546,7 +567,9 @@ class WebSocketHandler(Routes):
     def _finish(self, request: Request[Any]) -> dict[str, Any]:
         result: dict[str, Any] = {"statusCode": 500}
         try:
-            self._summarise(request)
+            if request._is_logged:
+                self._summarise(request)
+            self.windowed_metrics.flush_due()
             result = self._result(request)
         except BaseException as error:  # one that cannot even be looked at
             self.logger.fatal("A failure could not be handled", errorType=type(error).__name__)
@@ -581,7 +604,10 @@ class WebSocketHandler(Routes):
         metrics, action = request.metrics, request.action
         elapsed_ms = (time.perf_counter_ns() - request._started) // 1000 / 1000
         metrics.emit_cold_start(self.name)
-        metrics.emit_message_latency(action, elapsed_ms)
+        # Beside MessageFailures, which has other dimensions, it would be a second line.
+        is_refused = request._failure is not None and request._failure[2]
+        latencies = self.windowed_metrics if is_refused else metrics
+        latencies.emit_message_latency(action, elapsed_ms)
         fields: dict[str, Any] = {"operation": action, "durationMs": elapsed_ms}
         if request._mapped is not None:
             fields["mappedError"] = request._mapped
@@ -592,8 +618,6 @@ class WebSocketHandler(Routes):
         else:
             request.logger.info("Message handled", **fields)
             self.metrics.flush()
-        if metrics is not self.metrics:
-            metrics.flush_due()
 
     def _summarise_failure(
         self,
@@ -628,32 +652,6 @@ _LOOP_IS_RUNNING = (
     "This handler has async routes and was called where an event loop runs already:"
     " call it from a thread without one"
 )
-
-
-def _names_of(subprotocols: Any) -> tuple[str, ...]:
-    refused = isinstance(subprotocols, str) or not hasattr(subprotocols, "__iter__")
-    names = () if refused else tuple(subprotocols)
-    if refused or not all(isinstance(name, str) and name for name in names):
-        raise misused(f"subprotocols must be a list of texts, got {subprotocols!r}")
-    return names
-
-
-def _rates_of(sampled: Any) -> dict[str, int]:
-    if sampled is None:
-        return {}
-    if not hasattr(sampled, "items"):
-        raise misused(f"sampled must hold whole numbers by key, got {sampled!r}")
-    for key, rate in sampled.items():
-        if not isinstance(key, str):
-            raise misused(f"sampled must hold whole numbers by the key of a route, got {key!r}")
-        if type(rate) is not int or rate < 1:
-            raise misused(f"sampled[{key!r}] must be a whole number from 1, got {rate!r}")
-    return dict(sampled)
-
-
-def _must_be_plain(function: object, what: str, *called_with: str) -> None:
-    if kind_of(function, what, *called_with) != "def":
-        raise misused(f"{what} must be def, not async def: {_functions.name_of(function)}")
 
 
 def _action_of(request: Request[Any]) -> str:
