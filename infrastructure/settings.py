@@ -30,6 +30,8 @@ LIMITS = {
     "RATE_LIMIT_AUDIO_CHUNKS": "50",  # a second, per connection
     "RATE_LIMIT_CONTROL_MESSAGES": "10",  # a second, per connection
     "RATE_LIMIT_SESSION_CREATION": "5",  # a minute, per address
+    "RATE_LIMIT_INVALID_MESSAGES": "20",  # a minute, per connection
+    "RATE_LIMIT_CONNECTIONS": "600",  # new ones a minute, per address
 }
 _TEXTS = ("SUPPORTED_LANGUAGES", "ALLOWED_ORIGINS")
 _TIMES = ("SESSION_MAX_DURATION_HOURS", "CONNECTION_REFRESH_MINUTES", "CONNECTION_WARNING_MINUTES")

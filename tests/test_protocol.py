@@ -213,6 +213,7 @@ def test_limits_are_those_of_the_functions_unless_they_are_reported_others():
 
     assert ASYNCAPI["x-limits"]["audioChunksPerSecond"] == defaults.audio_chunks_per_second
     assert ASYNCAPI["x-limits"]["controlMessagesPerSecond"] == defaults.control_messages_per_second
+    assert ASYNCAPI["x-limits"]["invalidMessagesPerMinute"] == defaults.invalid_messages_per_minute
     assert f"ended after {defaults.idle_seconds} seconds" in ASYNCAPI["info"]["description"]
 
 

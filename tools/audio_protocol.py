@@ -40,6 +40,7 @@ LIMITS = [
     Limit("minAudioChunkBytes", v.MIN_AUDIO_CHUNK_BYTES, "bytes", "error AUDIO_CHUNK_TOO_SMALL; counted before base64"),
     Limit("audioChunksPerSecond", 50, "chunks a second", "error RATE_LIMIT_AUDIO_CHUNKS; a deployment may choose another number"),
     Limit("controlMessagesPerSecond", 10, "messages a second", "error RATE_LIMIT_CONTROL_MESSAGES; a deployment may choose another number"),
+    Limit("invalidMessagesPerMinute", 20, "messages a minute", "error RATE_LIMIT_EXCEEDED, after the next one the connection is closed; so after 5 in a row; a deployment may choose another number"),
     Limit("heartbeatSeconds", 30, "seconds", "send a heartbeat this often: an idle connection is ended after 120 seconds"),
     Limit("idleSeconds", 600, "seconds", "API Gateway closes a connection on which nothing was sent"),
     Limit("connectionSeconds", 7200, "seconds", "API Gateway closes every connection after two hours"),
@@ -48,7 +49,7 @@ LIMITS = [
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 and what API Gateway makes of it. A function
 # behind API Gateway cannot choose a code: what it has to say, it says in a message before the end.
 CLOSE_CODES = {
-    1000: "Closed by the client.",
+    1000: "Closed by the client, or by a function: a message said why.",
     1001: "Going away: the connection was idle or open for too long. Open another and refresh.",
     1003: "A binary frame was sent. Audio goes as base64 in JSON text.",
     1005: "No code was given; never on the wire.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # `socket` itself takes 2 ms to load
 
 __all__ = ["network_of"]
 
@@ -19,18 +19,18 @@ def network_of(address: str) -> str:
     if len(packed) == 16 and packed.startswith(_MAPPED):
         packed = packed[len(_MAPPED) :]
     if len(packed) == 4:
-        return socket.inet_ntop(socket.AF_INET, packed)
+        return inet_ntop(AF_INET, packed)
     if not packed:
         return "unknown"
     network = packed[:_SUBSCRIBER_BYTES].ljust(16, b"\0")
-    return f"{socket.inet_ntop(socket.AF_INET6, network)}/{8 * _SUBSCRIBER_BYTES}"
+    return f"{inet_ntop(AF_INET6, network)}/{8 * _SUBSCRIBER_BYTES}"
 
 
 def _packed(address: str) -> bytes:
     """Return the bytes of an address, none of what is no address. `ipaddress` would take 2 ms to load."""
-    for family in (socket.AF_INET, socket.AF_INET6):
+    for family in (AF_INET, AF_INET6):
         try:
-            return socket.inet_pton(family, address)
+            return inet_pton(family, address)
         except (OSError, ValueError):  # ValueError: a character that no text in C can hold
             pass
     return b""

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Pace", "PaceDecision", "TokenBuckets"]
+__all__ = ["MAX_SENDERS", "Pace", "PaceDecision", "PerMinute", "TokenBuckets"]
 
 MAX_SENDERS = 10_000
 
@@ -63,6 +63,24 @@ class PaceDecision(Value):
 
 
 _FINE = PaceDecision(allowed=True)
+
+
+class PerMinute:
+    """At most `limit` a minute from each sender, as many at once after a rest.
+
+    `warn` says that a refusal is the first one in its minute.
+    """
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._taken = TokenBuckets(limit / 60, limit, clock)
+        self._warnings = TokenBuckets(1 / 60, 1, clock)
+
+    def judge(self, sender: str) -> PaceDecision:
+        """Count one and say what to do."""
+        if self._taken.take(sender):
+            return _FINE
+        return PaceDecision(allowed=False, warn=self._warnings.take(sender))
 
 
 class Pace:

@@ -42,6 +42,8 @@ class BroadcastSettings(Value):
     audio_chunks_per_second: int = 50
     control_messages_per_second: int = 10
     sessions_per_minute: int = 5
+    invalid_messages_per_minute: int = 20
+    connections_per_minute: int = 600
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> BroadcastSettings:
@@ -57,6 +59,8 @@ class BroadcastSettings(Value):
             audio_chunks_per_second=_whole(environ, "RATE_LIMIT_AUDIO_CHUNKS", 50, 10_000),
             control_messages_per_second=_whole(environ, "RATE_LIMIT_CONTROL_MESSAGES", 10, 10_000),
             sessions_per_minute=_whole(environ, "RATE_LIMIT_SESSION_CREATION", 5, 10_000),
+            invalid_messages_per_minute=_whole(environ, "RATE_LIMIT_INVALID_MESSAGES", 20, 10_000),
+            connections_per_minute=_whole(environ, "RATE_LIMIT_CONNECTIONS", 600, 1_000_000),
         )
 
     def allows_origin(self, origin: str) -> bool:

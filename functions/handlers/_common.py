@@ -21,6 +21,8 @@ from shared_utils import (
     get_structured_logger,
 )
 
+from ._floods import FloodGuard
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,6 +81,7 @@ class BroadcastApp:
         self.handler = WebSocketHandler(
             name, role_of=role_of, subprotocols=[SUBPROTOCOL], sampled=sampled
         )
+        self.floods = FloodGuard(self.handler, self.settings.invalid_messages_per_minute)
         self.metrics: MetricsEmitter = self.handler.metrics
         self.store = Store(on_failure=self.metrics.emit_dynamodb_error)
         if warm and "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
@@ -130,11 +133,11 @@ class BroadcastApp:
         if verdict.allowed:
             return
         request.metrics.emit_rate_limit_violation("", request.connection_id, request.action)
-        if verdict.close:
-            request.connections.close(request.connection_id)
-            request.metrics.emit_connection_closed_for_rate_limit("", request.connection_id)
         what = "audio chunks" if code is ErrorCode.RATE_LIMIT_AUDIO_CHUNKS else "control messages"
-        raise ApplicationError(code, f"At most {self.pace.limit} {what} a second")
+        message = f"At most {self.pace.limit} {what} a second"
+        if verdict.close:
+            self.floods.cut_off(request, code, message)
+        raise ApplicationError(code, message)
 
     def participant(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shared_utils as su
+from broadcast.addresses import network_of
+from broadcast.pace import PerMinute
 from broadcast.sessions import control_message
 from shared_utils import ApplicationError, ErrorCode, Heartbeat, RefreshConnection
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 with starting("ConnectionHandler"):
     app = BroadcastApp("ConnectionHandler", warm=False)
 handler = app.handler
+new_connections = PerMinute(app.settings.connections_per_minute)
 if not app.settings.allowed_origins:
     handler.logger.warning("ALLOWED_ORIGINS is empty: pages of any origin may connect")
 
@@ -25,11 +28,31 @@ if not app.settings.allowed_origins:
 @handler.route("$connect")
 def connect(request: Request[Any]) -> None:
     """Accept a client whose origin is allowed and that asks for our sub-protocol, or for none."""
+    check_new_connections(request)
     if not app.settings.allows_origin(request.headers.get("origin", "")):
         raise ApplicationError(ErrorCode.AUTH_UNAUTHORIZED, "This origin may not connect")
     asked = request.headers.get("sec-websocket-protocol", "")
     if asked and SUBPROTOCOL not in [name.strip() for name in asked.split(",")]:
         raise ApplicationError(ErrorCode.CONNECTION_INVALID, f"The protocol is {SUBPROTOCOL}")
+
+
+def check_new_connections(request: Request[Any]) -> None:
+    """Refuse more new connections from one address than it may open in a minute.
+
+    Counted in memory: a count in the store would be a write that anyone can cause who is not even
+    connected, and while the store is down nobody could connect. N environments let in N times as
+    many; Lambda starts another one only while all are busy. What is refused is counted, and worth
+    one line a minute and address.
+    """
+    network = network_of(request.source_ip)
+    verdict = new_connections.judge(network)
+    if verdict.allowed:
+        return
+    metrics = handler.metrics if verdict.warn else handler.windowed_metrics
+    metrics.emit_rate_limit_violation("", request.connection_id, request.action)
+    su.bind_context(sourceIp=network)
+    message = f"At most {new_connections.limit} new connections a minute from one address"
+    raise su.SilentRefusal(ErrorCode.RATE_LIMIT_EXCEEDED, message, logged=verdict.warn)
 
 
 @handler.route("$disconnect")

@@ -13,7 +13,8 @@ from unittest import mock
 
 import pytest
 
-from broadcast.pace import Pace
+from broadcast.invalid import InvalidMessages
+from broadcast.pace import Pace, PerMinute
 from broadcast.quality import QualityWatch
 from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
@@ -153,10 +154,14 @@ class System:
             monkeypatch.setattr(module.app.handler, "connections", self.clients)
             pace = Pace(module.app.pace.limit, self.clock)
             monkeypatch.setattr(module.app, "pace", pace)
+            invalid = InvalidMessages(20, self.clock)
+            monkeypatch.setattr(module.app.floods, "invalid", invalid)
         self.store = MODULES["session"].app.store
         monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
         monkeypatch.setattr(MODULES["audio"], "sessions", RecentSessions(2.0, self.clock))
         monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
+        new_connections = PerMinute(600, self.clock)
+        monkeypatch.setattr(MODULES["connection"], "new_connections", new_connections)
 
     def lines(self) -> CapturedLines:
         """Return all lines that were written, those of metrics that waited too."""

@@ -18,6 +18,7 @@ MODULES = sorted([*FUNCTIONS.glob("broadcast/*.py"), *FUNCTIONS.glob("handlers/*
 HANDLER_NAMES = sorted(path.stem for path in FUNCTIONS.glob("handlers/[!_]*.py"))
 # Which of their siblings the rules may import; those that are not here import none.
 ARROWS = {
+    "invalid": {"pace"},
     "items": {"sessions"},
     "pace": {"values"},
     "quality": {"values"},
@@ -170,6 +171,16 @@ def test_start_stops_and_names_the_variable_that_is_wrong(name, variable, value)
     last = run.stderr.splitlines()[-1]
     assert last.startswith("shared_utils.error_codes.ApplicationError: ")
     assert variable in last
+
+
+def test_limits_on_floods_are_those_of_the_environment():
+    then = """
+from handlers.connection import app, new_connections
+print([app.floods.invalid.per_minute, new_connections.limit])
+"""
+    limits = {"RATE_LIMIT_INVALID_MESSAGES": "7", "RATE_LIMIT_CONNECTIONS": "8"}
+
+    assert "[7, 8]" in start("connection", then, **limits).stdout.splitlines()
 
 
 def test_any_origin_is_worth_one_warning_at_the_start():

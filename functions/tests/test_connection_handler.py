@@ -2,6 +2,8 @@
 
 import pytest
 
+from shared_utils.testing import FakeContext, connect_event
+
 PROTOCOL = "websocket-audio.v1"
 OURS = frozenset(["https://ours.example"])
 
@@ -42,6 +44,51 @@ def test_pages_of_listed_origins_may_connect(system, headers, status):
     system.set("connection", allowed_origins=OURS)
 
     assert system.connect("ann", **headers) == {"statusCode": status}
+
+
+def connect_from(system, address: str, times: int) -> list[int]:
+    handler = system.app("connection").handler
+    return [
+        handler(connect_event(f"c-{number}", identity={"sourceIp": address}), FakeContext())[
+            "statusCode"
+        ]
+        for number in range(times)
+    ]
+
+
+def test_address_may_open_so_many_connections_a_minute(system):
+    first = connect_from(system, "192.0.2.7", 602)
+    system.clock.now += 60
+
+    assert first == [200] * 600 + [429] * 2
+    assert connect_from(system, "192.0.2.7", 601) == [200] * 600 + [429]
+
+
+def test_other_addresses_connect_meanwhile(system):
+    connect_from(system, "192.0.2.7", 601)
+
+    assert connect_from(system, "192.0.2.8", 1) == [200]
+
+
+def test_subscriber_cannot_use_all_of_its_ipv6_addresses(system):
+    connect_from(system, "2001:db8::1", 600)
+
+    assert connect_from(system, "2001:db8::2", 1) == [429]
+
+
+def test_refused_connections_are_a_line_a_minute_and_a_count(system):
+    connect_from(system, "192.0.2.7", 600)
+    system.lines().clear()
+
+    connect_from(system, "192.0.2.7", 400)
+
+    lines = system.lines()
+    [line] = [line for line in lines if line.get("message") == "Message refused"]
+    assert (line["level"], line["errorCode"]) == ("WARN", "RATE_LIMIT_EXCEEDED")
+    assert line["context"]["sourceIp"] == "192.0.2.7"
+    assert line["context"]["reason"] == "At most 600 new connections a minute from one address"
+    assert sum(lines.metrics()["RateLimitViolations"]) == 400
+    assert system.calls.made == []
 
 
 # --- heartbeat

@@ -1,6 +1,6 @@
 import pytest
 
-from broadcast.pace import MAX_SENDERS, Pace, PaceDecision, TokenBuckets
+from broadcast.pace import MAX_SENDERS, Pace, PaceDecision, PerMinute, TokenBuckets
 
 
 class Clock:
@@ -128,3 +128,40 @@ def test_pace_of_one_sender_is_not_that_of_another(clock):
     judge(pace, 10)
 
     assert pace.judge("b") == PaceDecision(allowed=True)
+
+
+REFUSED = PaceDecision(allowed=False)
+REFUSED_FIRST = PaceDecision(allowed=False, warn=True)
+TAKEN = PaceDecision(allowed=True)
+
+
+def test_so_many_a_minute_are_taken_and_the_first_refusal_is_worth_a_line(clock):
+    minute = PerMinute(3, clock)
+
+    assert [minute.judge("a") for _ in range(6)] == [TAKEN] * 3 + [REFUSED_FIRST] + [REFUSED] * 2
+
+
+def test_after_a_minute_as_many_are_taken_again(clock):
+    minute = PerMinute(3, clock)
+    [minute.judge("a") for _ in range(9)]
+
+    clock.now += 60
+
+    assert [minute.judge("a") for _ in range(4)] == [TAKEN] * 3 + [REFUSED_FIRST]
+
+
+def test_flood_without_an_end_is_one_line_a_minute(clock):
+    minute, verdicts = PerMinute(1, clock), []
+    for _ in range(240):
+        verdicts.append(minute.judge("a"))
+        clock.now += 0.5
+
+    assert verdicts[:3] == [TAKEN, REFUSED_FIRST, REFUSED]
+    assert sum(verdict.warn for verdict in verdicts) == 2
+
+
+def test_minute_of_one_sender_is_not_that_of_another(clock):
+    minute = PerMinute(1, clock)
+    [minute.judge("a") for _ in range(9)]
+
+    assert [minute.judge("b") for _ in range(2)] == [TAKEN, REFUSED_FIRST]

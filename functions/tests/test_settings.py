@@ -15,6 +15,8 @@ DEFAULTS = {
     "audio_chunks_per_second": 50,
     "control_messages_per_second": 10,
     "sessions_per_minute": 5,
+    "invalid_messages_per_minute": 20,
+    "connections_per_minute": 600,
 }
 
 
@@ -45,6 +47,8 @@ def test_defaults_are_the_contracts():
         ("RATE_LIMIT_AUDIO_CHUNKS", " 20 ", "audio_chunks_per_second", 20),
         ("RATE_LIMIT_CONTROL_MESSAGES", "1", "control_messages_per_second", 1),
         ("RATE_LIMIT_SESSION_CREATION", "10000", "sessions_per_minute", 10_000),
+        ("RATE_LIMIT_INVALID_MESSAGES", "10000", "invalid_messages_per_minute", 10_000),
+        ("RATE_LIMIT_CONNECTIONS", "1000000", "connections_per_minute", 1_000_000),
     ],
 )
 def test_variable_is_read(variable, text, name, value):
@@ -75,6 +79,10 @@ def test_empty_variable_is_its_default(text):
         ),
         ("RATE_LIMIT_CONTROL_MESSAGES", "0"),
         ("RATE_LIMIT_SESSION_CREATION", "none"),
+        ("RATE_LIMIT_INVALID_MESSAGES", "0"),
+        ("RATE_LIMIT_INVALID_MESSAGES", "10001"),
+        ("RATE_LIMIT_CONNECTIONS", "0"),
+        ("RATE_LIMIT_CONNECTIONS", "1000001"),
         ("MAX_LISTENERS_PER_SESSION", "2001"),
         ("CONNECTION_IDLE_TIMEOUT_SECONDS", "7201"),
         ("CONNECTION_REFRESH_MINUTES", "120"),

@@ -703,6 +703,8 @@ export const LIMITS: {
   audioChunksPerSecond: number;
   /** In messages a second. Beyond it: error RATE_LIMIT_CONTROL_MESSAGES; a deployment may choose another number. */
   controlMessagesPerSecond: number;
+  /** In messages a minute. Beyond it: error RATE_LIMIT_EXCEEDED, after the next one the connection is closed; so after 5 in a row; a deployment may choose another number. */
+  invalidMessagesPerMinute: number;
   /** In seconds. Beyond it: send a heartbeat this often: an idle connection is ended after 120 seconds. */
   heartbeatSeconds: number;
   /** In seconds. Beyond it: API Gateway closes a connection on which nothing was sent. */

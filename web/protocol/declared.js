@@ -13,6 +13,7 @@ export const LIMITS = {
   "minAudioChunkBytes": 100,
   "audioChunksPerSecond": 50,
   "controlMessagesPerSecond": 10,
+  "invalidMessagesPerMinute": 20,
   "heartbeatSeconds": 30,
   "idleSeconds": 600,
   "connectionSeconds": 7200,
