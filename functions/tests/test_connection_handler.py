@@ -85,6 +85,7 @@ def test_refused_connections_are_a_line_a_minute_and_a_count(system):
     lines = system.lines()
     [line] = [line for line in lines if line.get("message") == "Message refused"]
     assert (line["level"], line["errorCode"]) == ("WARN", "RATE_LIMIT_EXCEEDED")
+    assert (line["MessageType"], line["RateLimitViolations"]) == ("$connect", 1)
     assert line["context"]["sourceIp"] == "192.0.2.7"
     assert line["context"]["reason"] == "At most 600 new connections a minute from one address"
     assert sum(lines.metrics()["RateLimitViolations"]) == 400

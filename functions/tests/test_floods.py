@@ -141,6 +141,15 @@ def test_environment_that_finds_the_connection_closed_answers_and_writes_nothing
     assert sum(metrics["RateLimitViolations"]) == 95
 
 
+def test_connection_that_another_environment_closed_is_not_closed_again(system):
+    system.clients.gone.add("ann")
+    [system.send_to("connection", "ann", {"action": "dance"}) for _ in range(6)]
+    system.clock.now += 59
+
+    assert system.send_to("connection", "ann", {"action": "dance"}) == 429
+    assert system.clients.closed == ["ann"]
+
+
 def test_close_that_failed_is_tried_again_after_a_second(system, monkeypatch):
     system.clients.failing["ann"] = "failed"
     [system.send_to("connection", "ann", {"action": "dance"}) for _ in range(9)]
