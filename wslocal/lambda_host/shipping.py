@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
+import threading
+from collections import Counter, defaultdict, deque
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
+
+from wslocal.failures import FailureLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,8 +28,12 @@ __all__ = ["Shipper", "metric_data"]
 
 # Emulator and functions share the processor: one call with many lines is cheaper than many calls.
 _INTERVAL_SECONDS = 1.0
-# What may wait to be shipped; a function that prints without end loses what is beyond.
-_MAX_WAITING_LINES = 200_000
+# What may wait to be shipped, in lines and in characters; a function that prints without end loses
+# what is beyond.
+_MAX_WAITING_LINES, _MAX_WAITING_BYTES = 200_000, 64 << 20
+# How long the end of a run waits for an API that does not answer.
+_LAST_SECONDS = 2.0
+_UNREACHABLE = (exceptions.ConnectionError, exceptions.HTTPClientError)
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 _BATCH_LINES, _BATCH_BYTES, _LINE_OVERHEAD_BYTES, _LINE_BYTES = 10_000, 1_048_576, 26, 1_000_000
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
@@ -45,23 +54,37 @@ _log = logging.getLogger(__name__)
 
 
 class Shipper:
-    """Takes lines at any time; `run` ships them, `flush` does so at once."""
+    """Takes lines at any time; `run` ships them, `flush` does so at once.
+
+    While the API cannot be reached, lines wait, up to a bound: what is beyond is dropped, and counted.
+    """
 
     def __init__(self, client: Callable[[str], Any]) -> None:
         self._logs = client("logs")
         self._cloudwatch = client("cloudwatch")
-        self._lines: list[LogLine] = []
+        self._lines: deque[LogLine] = deque()
+        self._calls: deque[Callable[[], object]] = deque()
         self._streams: set[tuple[str, str]] = set()
-        self._lock = asyncio.Lock()
+        self._shipping = threading.Lock()
+        self._failures = FailureLog(_log, (OSError, BotoCoreError, ClientError))
+        # Each counter is written by one thread: lines come on the loop, and leave in another thread.
+        self._taken_bytes = self._shipped_bytes = 0
+        self._is_full = False
         self.dropped = 0
         self.problems: Counter[str] = Counter()
 
     def take(self, line: LogLine) -> None:
         """Keep `line` for the next batch."""
-        if len(self._lines) < _MAX_WAITING_LINES:
+        waiting = self._taken_bytes - self._shipped_bytes
+        if len(self._lines) < _MAX_WAITING_LINES and waiting < _MAX_WAITING_BYTES:
+            self._is_full = False
+            self._taken_bytes += len(line.text)
             self._lines.append(line)
-        else:
-            self.dropped += 1
+            return
+        self.dropped += 1
+        if not self._is_full:
+            self._is_full = True
+            _log.warning("too many lines wait to be shipped: new ones are dropped")
 
     async def run(self) -> None:
         """Ship until cancelled."""
@@ -69,34 +92,62 @@ class Shipper:
             await asyncio.sleep(_INTERVAL_SECONDS)
             try:
                 await self.flush()
-            except Exception:  # whatever it was: the next lines are to be shipped all the same
-                _log.exception("a batch of lines was lost")
+            except Exception as error:  # whatever it was: the next lines are shipped all the same
+                self._failures.report("a batch of lines was lost", error)
 
     async def flush(self) -> None:
         """Ship what was taken so far; what the API refuses is counted in `problems`."""
-        async with self._lock:
-            lines, self._lines = self._lines, []
-            if lines:
-                await asyncio.to_thread(self._ship, lines)
+        await asyncio.to_thread(self._ship)
 
-    def _ship(self, lines: list[LogLine]) -> None:
+    async def close(self) -> None:
+        """Ship what is left, for as long as an end may take, and report what was not shipped."""
+        try:
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self.flush()
+        except TimeoutError:
+            pass  # what waits is counted below
+        self._failures.flush()
+        if self.dropped:
+            _log.warning("%d lines were dropped before they were shipped", self.dropped)
+        if waiting := len(self._lines) + len(self._calls):
+            _log.warning("CloudWatch took no more: %d lines or batches were not shipped", waiting)
+
+    def _ship(self) -> None:
+        """Do what an earlier time has left, then what came since."""
+        with self._shipping:
+            if self._do_calls():
+                lines = [self._lines.popleft() for _ in range(len(self._lines))]
+                self._shipped_bytes += sum(len(line.text) for line in lines)
+                self._calls.extend(self._calls_for(lines))
+                self._do_calls()
+
+    def _do_calls(self) -> bool:
+        """Return whether all could be done; False as soon as the API cannot be reached."""
+        while self._calls:
+            try:
+                self._calls[0]()
+            except (ClientError, BotoCoreError) as error:
+                self.problems[f"{type(error).__name__}: {error}"[:500]] += 1
+                if isinstance(error, _UNREACHABLE):
+                    self._failures.report("log lines and metrics wait", error)
+                    return False
+            self._calls.popleft()
+        return True
+
+    def _calls_for(self, lines: list[LogLine]) -> Iterator[Callable[[], object]]:
         streams: defaultdict[tuple[str, str], list[LogLine]] = defaultdict(list)
         for line in lines:
             streams[line.log_group, line.log_stream].append(line)
         for (group, stream), own in streams.items():
-            for batch in _batches(own):
-                self._try(self._put_lines, group, stream, batch)
+            for events in _batches(own):
+                yield partial(self._put_lines, group, stream, events)
         documents = (line.document for line in lines if '"_aws"' in line.text)
         for namespace, data in metric_data(filter(None, documents)).items():
             for start in range(0, len(data), _BATCH_METRICS):
                 batch = data[start : start + _BATCH_METRICS]
-                self._try(self._cloudwatch.put_metric_data, Namespace=namespace, MetricData=batch)
-
-    def _try(self, call: Callable[..., object], *args: object, **kwargs: object) -> None:
-        try:
-            call(*args, **kwargs)
-        except (ClientError, BotoCoreError) as error:
-            self.problems[f"{type(error).__name__}: {error}"[:500]] += 1
+                yield partial(
+                    self._cloudwatch.put_metric_data, Namespace=namespace, MetricData=batch
+                )
 
     def _put_lines(self, group: str, stream: str, events: list[dict[str, Any]]) -> None:
         where = {"logGroupName": group, "logStreamName": stream}

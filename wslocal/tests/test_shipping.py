@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
+from wslocal.lambda_host import shipping
 from wslocal.lambda_host.lines import LogLine, passes
 from wslocal.lambda_host.shipping import Shipper, _batches, metric_data
 
@@ -134,6 +136,121 @@ def test_refusal_is_counted_and_harms_nothing():
 
     assert sum(problems.values()) == 2
     assert all("Throttling" in problem for problem in problems)
+
+
+class Api:
+    """CloudWatch and its logs: takes everything, unless it is away or silent."""
+
+    def __init__(self):
+        self.is_away = False
+        self.goes = threading.Event()
+        self.goes.set()
+        self.taken = []
+        self.metrics = 0
+
+    def _reach(self):
+        self.goes.wait(20)
+        if self.is_away:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+    def put_log_events(self, logEvents, **_):  # noqa: N803 - boto3's name
+        self._reach()
+        self.taken += [event["message"] for event in logEvents]
+
+    def put_metric_data(self, MetricData, **_):  # noqa: N803 - boto3's name
+        self._reach()
+        self.metrics += len(MetricData)
+
+    def __getattr__(self, name):
+        return lambda **_: self._reach()
+
+
+def test_lines_wait_for_an_api_that_is_away_and_are_shipped_once(caplog):
+    api = Api()
+
+    async def ship():
+        shipper = Shipper(lambda service: api)
+        shipper.take(line("first"))
+        await shipper.flush()
+        api.is_away = True
+        for number in range(50):
+            shipper.take(line(f"away {number}"))
+            shipper.take(line(json.dumps(document(number=number))))
+            await shipper.flush()
+        api.is_away = False
+        shipper.take(line("last"))
+        await shipper.flush()
+        await shipper.close()
+        return shipper
+
+    shipper = asyncio.run(ship())
+
+    assert [text for text in api.taken if not text.startswith("{")] == [
+        "first",
+        *(f"away {number}" for number in range(50)),
+        "last",
+    ]
+    assert len(api.taken) == 102
+    assert api.metrics > 0
+    assert shipper.dropped == 0
+    assert len(caplog.records) == 2  # the first failure, and how many like it
+    assert caplog.messages[1].endswith("(49 more of this kind)")
+
+
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted_and_reported_once(
+    monkeypatch, caplog
+):
+    monkeypatch.setattr(shipping, "_MAX_WAITING_LINES", 3)
+    api = Api()
+
+    async def ship():
+        shipper = Shipper(lambda service: api)
+        for number in range(10):
+            shipper.take(line(str(number)))
+        await shipper.flush()
+        shipper.take(line("again"))
+        await shipper.close()
+        return shipper.dropped
+
+    assert asyncio.run(ship()) == 7
+    assert api.taken == ["0", "1", "2", "again"]
+    assert caplog.messages == [
+        "too many lines wait to be shipped: new ones are dropped",
+        "7 lines were dropped before they were shipped",
+    ]
+
+
+def test_what_waits_is_bounded_in_characters_too(monkeypatch):
+    monkeypatch.setattr(shipping, "_MAX_WAITING_BYTES", 10)
+    api = Api()
+
+    async def ship():
+        shipper = Shipper(lambda service: api)
+        for _ in range(3):
+            shipper.take(line("x" * 8))
+        await shipper.flush()
+        shipper.take(line("y"))
+        await shipper.flush()
+        return shipper.dropped
+
+    assert asyncio.run(ship()) == 1
+    assert api.taken == ["x" * 8, "x" * 8, "y"]
+
+
+def test_end_does_not_wait_for_an_api_that_is_silent(monkeypatch, caplog):
+    monkeypatch.setattr(shipping, "_LAST_SECONDS", 0.05)
+    api = Api()
+
+    async def ship():
+        shipper = Shipper(lambda service: api)
+        api.goes.clear()
+        shipper.take(line("never"))
+        await shipper.close()
+        api.goes.set()
+
+    asyncio.run(ship())
+
+    assert caplog.messages == ["CloudWatch took no more: 1 lines or batches were not shipped"]
 
 
 @pytest.mark.parametrize(
