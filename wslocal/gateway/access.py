@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wslocal.sigv4 import Refused
@@ -14,9 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Permissions"]
 
+# While IAM gives no answer, the one before it counts for so long: on AWS a store that stalls does not
+# stall IAM, and posts go on.
+_STALE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What IAM was asked about one role and resource, and what it said."""
+
+    asked_at: float = float("-inf")
+    asking: asyncio.Future[bool] | None = None
+    answered_at: float = float("-inf")
+    answer: bool = False
+
 
 class Permissions:
-    """Asks IAM whether a role may do something to connections, and remembers it for a while."""
+    """Asks IAM whether a role may do something to connections, and remembers it for a while.
+
+    An answer that is older is asked for again, and used until the new one has come.
+    """
 
     def __init__(
         self, iam: Any, region: str, api: str, lasts_seconds: float, clock: Callable[[], float]
@@ -26,7 +44,7 @@ class Permissions:
         self._api = api  # api id and stage
         self._lasts_seconds = lasts_seconds
         self._clock = clock
-        self._known: dict[tuple[str, str], tuple[float, asyncio.Future[bool]]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
 
     async def check(self, signer: Issued, method: str) -> None:
         """Return if the signer's role may; Refused in AWS's words if it may not."""
@@ -49,11 +67,21 @@ class Permissions:
 
     async def _allows(self, role_arn: str, resource: str) -> bool:
         now = self._clock()
-        asked_at, answer = self._known.get((role_arn, resource), (float("-inf"), None))
-        if answer is None or now - asked_at > self._lasts_seconds:
-            answer = asyncio.ensure_future(asyncio.to_thread(self._ask, role_arn, resource))
-            self._known[role_arn, resource] = now, answer
-        return answer.result() if answer.done() else await asyncio.shield(answer)
+        known = self._known.setdefault((role_arn, resource), _Known())
+        if known.asking is None and now - known.asked_at > self._lasts_seconds:
+            known.asked_at = now
+            known.asking = asyncio.ensure_future(asyncio.to_thread(self._ask, role_arn, resource))
+            known.asking.add_done_callback(lambda asking: self._answered(known, asking))
+        if now - known.answered_at <= _STALE_SECONDS:
+            return known.answer
+        if known.asking is None:  # the last one failed, just now
+            raise OSError("IAM gave no answer")
+        return await asyncio.shield(known.asking)
+
+    def _answered(self, known: _Known, asking: asyncio.Future[bool]) -> None:
+        known.asking = None
+        if not asking.cancelled() and asking.exception() is None:
+            known.answered_at, known.answer = self._clock(), asking.result()
 
     def _ask(self, role_arn: str, resource: str) -> bool:
         answer = self._iam.simulate_principal_policy(
