@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 from weakref import WeakSet
 
+from botocore.exceptions import BotoCoreError, ClientError
 from websockets.frames import CloseCode
 
+from wslocal.failures import FailureLog
 from wslocal.http1 import HttpRequest, respond
 from wslocal.lambda_host.deployed import DeployedFunctions
+from wslocal.lambda_host.results import HostError
 from wslocal.lambda_host.shipping import Shipper
 from wslocal.sigv4 import Refused, verify
 
@@ -110,6 +113,7 @@ class LocalApi:
         rate = self._limits.new_connections_per_second
         self._new_connections = TokenBucket(rate, rate)
         self._throttles: dict[str, TokenBucket] = {}
+        self._failures = FailureLog(_log, (HostError, OSError, BotoCoreError, ClientError))
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -137,7 +141,8 @@ class LocalApi:
                 self._clock,
             )
             self._shipper = Shipper(self._client)
-            stack.push_async_callback(self._shipper.flush)
+            stack.callback(self._failures.flush)
+            stack.push_async_callback(self._shipper.close)
             stack.push_async_callback(self._stop)
             self.spawn(self._shipper.run())
             self.spawn(self._sweep_now_and_then())
@@ -194,6 +199,15 @@ class LocalApi:
         """Return what CloudWatch did not take, and how often."""
         return dict(self._shipper.problems)
 
+    def close_connections(self) -> None:
+        """Close all connections with 1001, and open none: what we cannot do without has ended.
+
+        No `$disconnect` runs any more.
+        """
+        self._stopping = True
+        for connection in self.connections():
+            connection.socket.close(CloseCode.GOING_AWAY, "Going away")
+
     def sweep(self) -> None:
         """Close the connections that are idle for too long or too old."""
         now = self._clock()
@@ -204,9 +218,11 @@ class LocalApi:
 
     # --- what sockets call -----------------------------------------------------------------------
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Have `work` done; it ends with us at the latest."""
-        task = asyncio.create_task(work)
+    def spawn(
+        self, work: Coroutine[Any, Any, Any], name: str = "a request to the gateway"
+    ) -> asyncio.Task[Any]:
+        """Have `work` done; it ends with us at the latest. `name` is for the log if it fails."""
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -223,6 +239,8 @@ class LocalApi:
         )
         request_id = new_id()
         status, message, subprotocol = await self._admit(client, request_id, request)
+        if self._stopping:
+            status, message = HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable"
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
             body = gateway_message(message, client.connection_id, request_id)
             socket.refuse(status, body)
@@ -397,7 +415,7 @@ class LocalApi:
         region, account = route.function_arn.split(":")[3:5]
         source = f"arn:aws:execute-api:{region}:{account}:{self._api.id}/{self._stage}/{route.key}"
         work = self._functions.invoke(route.function_arn, event, source_arn=source)
-        self.spawn(work).add_done_callback(done)
+        self.spawn(work, f"an event for {route.key}").add_done_callback(done)
 
     def _on_line(self, line: LogLine) -> None:
         self._shipper.take(line)
@@ -416,13 +434,11 @@ class LocalApi:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s: %s", type(error).__name__, error, exc_info=error)
+            self._failures.report(task.get_name(), error)
 
     async def _stop(self) -> None:
-        """Close connections, end functions; no `$disconnect` runs any more."""
-        self._stopping = True
-        for connection in self.connections():
-            connection.socket.close(CloseCode.GOING_AWAY, "Going away")
+        """Close connections, and end functions."""
+        self.close_connections()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

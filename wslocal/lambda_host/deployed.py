@@ -15,9 +15,12 @@ import secrets
 import sys
 import time
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .function import Credentials, FunctionPool, FunctionSettings
 from .host import find_runtime_client
@@ -100,7 +103,8 @@ class DeployedFunctions:
         """Have a function handle `event`, a value that JSON can hold or JSON text as bytes.
 
         With `source_arn`, of an API's route, the function's policy has to let API Gateway in.
-        HostError for a function that is not there, lets nobody in, or cannot run here.
+        HostError for a function that is not there, lets nobody in, or cannot run here (now: the next
+        invocation tries again).
         """
         name = name.rpartition(":function:")[2]
         body = event if isinstance(event, bytes) else encode(event)
@@ -127,8 +131,11 @@ class DeployedFunctions:
             if name in self._functions and not again:
                 return  # somebody else was waiting for it, too
             revision = self._revisions.get(name)
-            loaded = await asyncio.to_thread(self._fetch, name, revision)
-            self._policies[name] = await asyncio.to_thread(self._fetch_policy, name)
+            try:
+                loaded = await asyncio.to_thread(self._fetch, name, revision)
+                self._policies[name] = await asyncio.to_thread(self._fetch_policy, name)
+            except _UNFETCHED as error:
+                raise HostError(f"{name} cannot be fetched and unpacked: {error}") from error
             if self._closed:
                 raise HostError("the host is closed")
             if loaded is None:
@@ -160,9 +167,9 @@ class DeployedFunctions:
             "Runtime"
         ].startswith("python"):
             raise HostError(f"{name} is not a zip of Python: only these run here")
+        opt = self._unpack_layers(layers) if layers else None
         task_root = self._folder / f"{name}-{secrets.token_hex(8)}"
         unpack_code([_download(found["Code"]["Location"])], task_root)
-        opt = self._unpack_layers(layers) if layers else None
         return (
             _settings(configuration, task_root, opt, self._variables(configuration)),
             configuration["Role"],
@@ -196,7 +203,10 @@ class DeployedFunctions:
             if issued.session_arn.endswith(f"/{name}") and issued.role_arn == role and fresh:
                 break
         else:
-            issued = await asyncio.to_thread(self._assume, role, name)
+            try:
+                issued = await asyncio.to_thread(self._assume, role, name)
+            except (BotoCoreError, ClientError) as error:
+                raise HostError(f"{name} gets no credentials: {error}") from error
             self._issued[issued.access_key] = issued
         variables = {
             "AWS_ACCESS_KEY_ID": issued.access_key,
@@ -220,6 +230,8 @@ class DeployedFunctions:
         )
 
 
+# What keeps code from being there: the API, the disk, or the zip itself.
+_UNFETCHED = (BotoCoreError, ClientError, OSError, zipfile.BadZipFile)
 _WATCHED = (
     *("CodeSha256", "Handler", "Runtime", "Role", "Timeout", "MemorySize", "Environment"),
     "LoggingConfig",

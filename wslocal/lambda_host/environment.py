@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Environment"]
 
+# A runtime client has at most two messages waiting: its answer, and that it asks for more. A process
+# that sends without end, past its client, is ended.
+_MAX_MESSAGES = 16
+
 
 class Environment:
     """A process that takes one piece of work after the other. Not for two callers at once.
@@ -60,7 +64,12 @@ class Environment:
             self._api.close()
             (await starting).end()  # raises again what kept it from starting
             raise
-        self._watch()
+        try:
+            self._watch()
+        except OSError:  # no more descriptors
+            self._api.close()
+            await asyncio.to_thread(self._process.end)
+            raise
 
     @property
     def is_alive(self) -> bool:
@@ -112,7 +121,10 @@ class Environment:
     def _report(self, message: Message) -> None:
         # The process waits for our answer, so all that it wrote for this work is in its pipes.
         self._pull()
-        self._outbox.put_nowait(message)
+        if self._outbox.qsize() < _MAX_MESSAGES:
+            self._outbox.put_nowait(message)
+        else:
+            self._process.popen.kill()
 
     def _exited(self) -> None:
         self._loop.remove_reader(self._life)

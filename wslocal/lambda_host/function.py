@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import Environment
 from .lines import LogLine, finished, passes, started
-from .results import HostError, InvocationResult, error_of
+from .results import HostError, InvocationResult, ThrottledError, error_of
 from .runtime_api import Answered, Exited, Ready, TimedOut, Work
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ __all__ = ["Credentials", "FunctionPool", "FunctionSettings", "FunctionState"]
 INIT_TIMEOUT_SECONDS = 10.0
 # Credentials have to outlive the longest invocation, 15 minutes.
 _MARGIN_SECONDS = 16 * 60
+# What waits for an environment here would run on AWS: an account's default quota of concurrent
+# executions. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_CONCURRENT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,12 @@ class FunctionState:
     errors: int = 0  # those that follow included
     timeouts: int = 0
     crashes: int = 0
+    throttles: int = 0  # not invoked
     cold_starts: int = 0
 
 
 class FunctionPool:
-    """A pool of at most `max_environments`; calls beyond that wait for their turn.
+    """A pool of at most `max_environments`; calls beyond that wait for their turn, up to a bound.
 
     `on_line` gets each line that the function writes and those that Lambda adds.
     """
@@ -110,12 +114,19 @@ class FunctionPool:
         return state
 
     async def invoke(self, body: bytes) -> InvocationResult:
-        """Have the function handle an event; whatever the function does becomes the result."""
+        """Have the function handle an event; whatever the function does becomes the result.
+
+        ThrottledError if too many wait; HostError if no environment can be started.
+        """
+        if len(self._waiting) + len(self._members) >= _MAX_CONCURRENT:
+            self._state.throttles += 1
+            raise ThrottledError(f"{self.settings.name} is throttled: TooManyRequestsException")
         member, outcome = await self._take()
         try:
             result, usable = await self._run(member, outcome, body)
         except BaseException:  # Ctrl-C included: what runs on would answer the next call
             await self._drop(member)
+            self._grow()
             raise
         if usable:
             self._give(member)
@@ -200,6 +211,7 @@ class FunctionPool:
                     outcome = await member.environment.next_message(timeout_seconds)
             except BaseException:
                 await self._drop(member)
+                self._grow()
                 raise
             is_new = member.init_ms is not None
             if self._is_current(member) and (is_new or isinstance(outcome, Ready)):
@@ -240,7 +252,11 @@ class FunctionPool:
         if len(self._waiting) > len(self._starting) and room > 0 and not self._closed:
             task = asyncio.create_task(self._start())
             self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            task.add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        self._grow()  # it may have failed, and others wait
 
     async def _start(self) -> None:
         try:
@@ -262,7 +278,10 @@ class FunctionPool:
             given = await self._credentials()
             member.expires_at = given.expires_at
             variables |= given.variables
-        await member.environment.start(settings.command, settings.task_root, variables)
+        try:
+            await member.environment.start(settings.command, settings.task_root, variables)
+        except OSError as error:
+            raise HostError(f"no environment of {settings.name} can start: {error}") from error
         self._members.add(member)
         member.first = await member.environment.next_message(INIT_TIMEOUT_SECONDS)
         member.init_ms = _milliseconds_since(begun)

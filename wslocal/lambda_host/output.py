@@ -68,9 +68,9 @@ class Output:
         if self._unfinished:
             self._finish(bytes(self._unfinished))
             self._unfinished.clear()
-        lines, self._lines = self._lines, []
         if self._dropped_bytes:
-            lines.append(f"[{self._dropped_bytes} bytes dropped]")
+            self._finish(b"[%d bytes dropped]" % self._dropped_bytes)
+        lines, self._lines = self._lines, []
         self._kept_bytes = self._dropped_bytes = 0
         return lines
 

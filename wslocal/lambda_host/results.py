@@ -12,11 +12,22 @@ from .runtime_api import MAX_PAYLOAD_BYTES, Answered, Exited, InitFailed, Ready,
 if TYPE_CHECKING:
     from .runtime_api import Message
 
-__all__ = ["FunctionError", "HostError", "InvocationResult", "encode", "error_of"]
+__all__ = [
+    "FunctionError",
+    "HostError",
+    "InvocationResult",
+    "ThrottledError",
+    "encode",
+    "error_of",
+]
 
 
 class HostError(Exception):
     """The host was asked for something that it cannot do."""
+
+
+class ThrottledError(HostError):
+    """More invocations of a function wait than may: Lambda's TooManyRequestsException."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +78,7 @@ def error_of(outcome: Message, request_id: str) -> FunctionError | None:
         case Answered(_, failed=False):
             return None
         case Answered(body) | InitFailed(body):
-            document = json.loads(body)
-            return FunctionError(
-                document["errorType"], document["errorMessage"], document.get("stackTrace", [])
-            )
+            return _function_error(body)
         case TimedOut(seconds):
             reason = f"Task timed out after {seconds:.2f} seconds"
             return FunctionError("Sandbox.Timedout", f"RequestId: {request_id} Error: {reason}")
@@ -79,6 +87,16 @@ def error_of(outcome: Message, request_id: str) -> FunctionError | None:
             return FunctionError("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}")
         case Ready():
             raise HostError("the runtime client asked for more work without an answer")
+
+
+def _function_error(body: bytes) -> FunctionError:
+    try:
+        document = json.loads(body)
+        return FunctionError(
+            document["errorType"], document["errorMessage"], document.get("stackTrace", [])
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HostError(f"the runtime reported an error that is none: {error!r}") from error
 
 
 def _exit_reason(status: int) -> str:

@@ -1,7 +1,10 @@
 """Deployed functions and their pools: real processes, the real emulator."""
 
 import asyncio
+import errno
+import io
 import json
+import os
 import re
 import time
 
@@ -9,7 +12,7 @@ import pytest
 
 from wslocal.emulator import Emulator
 from wslocal.gateway import ApiError, LocalApi
-from wslocal.lambda_host import HostError
+from wslocal.lambda_host import HostError, deployed
 from wslocal.lambda_host.deployed import DeployedFunctions, lets_in
 from wslocal.loop import LoopThread
 from wslocal.tests.gateway_system import (
@@ -193,6 +196,36 @@ def test_function_that_is_not_there(functions, loop):
         loop.run(functions.invoke("nobody", {}))
 
 
+def test_code_that_cannot_be_unpacked_is_a_sentence_and_is_tried_again(
+    functions, loop, name, monkeypatch
+):
+    unpack, full = deployed.unpack_code, [True]
+
+    def unpack_if_there_is_room(archives, into, **options):
+        if full[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return unpack(archives, into, **options)
+
+    monkeypatch.setattr(deployed, "unpack_code", unpack_if_there_is_room)
+    with pytest.raises(HostError) as caught:
+        loop.run(functions.invoke(name, {}))
+    full[0] = False
+
+    assert str(caught.value) == (
+        f"{name} cannot be fetched and unpacked: [Errno 28] No space left on device"
+    )
+    assert loop.run(functions.invoke(name, {})).payload["calls"] == 1
+
+
+def test_broken_zip_is_a_sentence(functions, loop, name, monkeypatch):
+    monkeypatch.setattr(deployed, "_download", lambda url: io.BytesIO(b"no zip"))
+
+    with pytest.raises(
+        HostError, match=f"{name} cannot be fetched and unpacked: File is not a zip"
+    ):
+        loop.run(functions.invoke(name, {}))
+
+
 def test_event_that_is_not_json(functions, loop, name):
     with pytest.raises(HostError, match="an event must be JSON"):
         loop.run(functions.invoke(name, {1, 2}))
@@ -333,6 +366,48 @@ def test_subscriber_that_fails_harms_nobody(emulator, loop, api_id, name):
     assert result.error is None
     assert len([one for one in seen if isinstance(one, str)]) == 2  # start and report
     assert before == len(seen) == 3
+
+
+def test_function_that_cannot_run_costs_a_client_a_message_and_the_log_a_line(
+    emulator, loop, api_id, monkeypatch, caplog
+):
+    from websockets.sync.client import connect
+
+    def no_space(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    api = loop.enter(LocalApi(emulator.client, api_id, "dev"))
+    monkeypatch.setattr(deployed, "unpack_code", no_space)
+    with connect(api.url, proxy=None) as client:
+        answers = []
+        for _ in range(20):
+            client.send("{}")
+            answers.append(json.loads(client.recv(timeout=20))["message"])
+
+    assert answers == ["Internal server error"] * 20
+    assert len(caplog.records) == 1
+    assert caplog.messages[0].endswith("[Errno 28] No space left on device")
+    assert caplog.records[0].exc_info is None
+
+
+def test_closed_connections_say_1001_and_new_ones_are_refused(emulator, loop, api_id):
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
+    from websockets.sync.client import connect
+
+    api = loop.enter(LocalApi(emulator.client, api_id, "dev"))
+    with connect(api.url, proxy=None) as client:
+        loop.run(_call(api.close_connections))
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=20)
+        with pytest.raises(InvalidStatus) as refused, connect(api.url, proxy=None):
+            pass
+
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "Going away")
+    assert refused.value.response.status_code == 503
+
+
+async def _call(function):
+    function()
 
 
 def test_listener_that_is_given(emulator, loop, api_id):

@@ -1,0 +1,206 @@
+"""A pool whose processes are killed, cannot start, or have too much to do: nothing waits for ever."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wslocal.lambda_host import HostError
+from wslocal.lambda_host.environment import Environment
+from wslocal.lambda_host.function import FunctionPool, FunctionSettings
+from wslocal.lambda_host.host import find_runtime_client
+from wslocal.lambda_host.results import ThrottledError
+from wslocal.lambda_host.runtime_api import Exited
+from wslocal.lambda_host.variables import function_arn, lambda_variables
+
+pytestmark = pytest.mark.slow
+
+APP = """
+import os, time
+from pathlib import Path
+
+def handler(event, context):
+    if "until" in event:
+        Path(event["here"]).touch()
+        while not Path(event["until"]).exists():
+            time.sleep(0.005)
+    return os.getpid()
+"""
+
+# Asks for work over and over, and never waits for the answer.
+GREEDY = """
+import os, socket, time
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+request = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+api = socket.create_connection((host, int(port)))
+while True:
+    api.sendall(request * 100)
+"""
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "app.py").write_text(APP)
+    version, runtime_dir = find_runtime_client(sys.executable, sys.platform)
+    variables = lambda_variables(
+        handler="app.handler",
+        name="tested",
+        task_root=tmp_path,
+        layer=None,
+        python=Path(sys.executable).absolute(),
+        python_version=version,
+        runtime_dir=runtime_dir,
+        memory_mb=128,
+        log_format="JSON",
+        log_level=None,
+    )
+    return FunctionSettings(
+        name="tested",
+        arn=function_arn("tested"),
+        command=(sys.executable, "-m", "awslambdaric", "app.handler"),
+        task_root=tmp_path,
+        variables=variables,
+        timeout_seconds=30,
+        memory_mb=128,
+        log_format="JSON",
+        log_level=None,
+        system_log_level="WARN",
+        log_group="/aws/lambda/tested",
+    )
+
+
+def play(scenario, settings, **options):
+    """Run `scenario(pool)`, for at most a minute."""
+
+    async def main():
+        pool = FunctionPool(settings, **options)
+        try:
+            async with asyncio.timeout(60):
+                return await scenario(pool)
+        finally:
+            await pool.close()
+
+    return asyncio.run(main())
+
+
+async def exists(path):
+    while not path.exists():
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("count", [1, 4], ids=["one", "all"])
+def test_killed_environments_cost_the_events_at_work_and_no_others(settings, tmp_path, count):
+    held = [{"here": str(tmp_path / n), "until": str(tmp_path / "go")} for n in "abcd"]
+
+    async def scenario(pool):
+        busy = [asyncio.create_task(pool.invoke(json.dumps(event).encode())) for event in held]
+        for name in "abcd":
+            await exists(tmp_path / name)
+        waiting = [asyncio.create_task(pool.invoke(b"{}")) for _ in range(50)]
+        await asyncio.sleep(0)
+        for member in list(pool._members)[:count]:
+            os.kill(member.environment._process.popen.pid, signal.SIGKILL)
+        while pool.state.crashes < count:
+            await asyncio.sleep(0.005)
+        (tmp_path / "go").touch()
+        return await asyncio.gather(*busy), await asyncio.gather(*waiting), pool.state
+
+    at_work, others, state = play(scenario, settings, max_environments=4)
+
+    failed = [result.error for result in at_work if result.error]
+    assert [error.type for error in failed] == ["Runtime.ExitError"] * count
+    assert all("signal: killed" in error.message for error in failed)
+    assert [result.error for result in others] == [None] * 50
+    assert (state.crashes, state.waiting) == (count, 0)
+
+
+def test_killed_while_idle_costs_nothing(settings):
+    async def scenario(pool):
+        first = (await pool.invoke(b"{}")).payload
+        os.kill(first, signal.SIGKILL)
+        while pool._idle[0].environment.is_alive:
+            await asyncio.sleep(0.005)
+        return first, await pool.invoke(b"{}")
+
+    first, after = play(scenario, settings)
+
+    assert after.error is None
+    assert after.payload != first
+
+
+def test_more_than_may_run_at_once_are_throttled(settings, tmp_path):
+    held = {"here": str(tmp_path / "here"), "until": str(tmp_path / "go")}
+
+    async def scenario(pool):
+        first = asyncio.create_task(pool.invoke(json.dumps(held).encode()))
+        await exists(tmp_path / "here")
+        rest = [asyncio.create_task(pool.invoke(b"{}")) for _ in range(1_002)]
+        await asyncio.sleep(0)
+        state = replace(pool.state)
+        (tmp_path / "go").touch()
+        return state, await asyncio.gather(first, *rest, return_exceptions=True)
+
+    state, results = play(scenario, settings)
+
+    assert (state.busy, state.waiting, state.throttles) == (1, 999, 3)
+    assert [type(result) for result in results[1000:]] == [ThrottledError] * 3
+    assert str(results[-1]) == "tested is throttled: TooManyRequestsException"
+    assert [result.error for result in results[:1000]] == [None] * 1000
+
+
+def test_process_that_cannot_start_is_a_sentence_for_each_and_is_tried_again(settings):
+    broken = replace(settings, command=("/no/python", "-m", "awslambdaric", "app.handler"))
+
+    async def scenario(pool):
+        events = (pool.invoke(b"{}") for _ in range(5))
+        failed = await asyncio.gather(*events, return_exceptions=True)
+        await pool.renew(settings)
+        return failed, await pool.invoke(b"{}"), pool.state
+
+    failed, after, state = play(scenario, broken, max_environments=2)
+
+    assert [type(error) for error in failed] == [HostError] * 5
+    assert str(failed[0]) == (
+        "no environment of tested can start: [Errno 2] No such file or directory: '/no/python'"
+    )
+    assert after.error is None
+    assert (state.environments, state.waiting) == (1, 0)
+
+
+def test_credentials_that_do_not_come_fail_each_event(settings):
+    async def refuse():
+        raise HostError("tested gets no credentials: no answer")
+
+    async def scenario(pool):
+        events = (pool.invoke(b"{}") for _ in range(5))
+        return await asyncio.gather(*events, return_exceptions=True), pool.state
+
+    failed, state = play(scenario, settings, max_environments=2, credentials=refuse)
+
+    assert [str(error) for error in failed] == ["tested gets no credentials: no answer"] * 5
+    assert (state.environments, state.waiting) == (0, 0)
+
+
+def test_process_that_asks_without_end_is_ended(settings):
+    async def run():
+        environment = Environment(lambda text: None)
+        await environment.start((sys.executable, "-c", GREEDY), settings.task_root, {})
+        try:
+            while environment.is_alive:
+                await asyncio.sleep(0.01)
+            messages = [await environment.next_message(20)]
+            while not isinstance(messages[-1], Exited):
+                messages.append(await environment.next_message(20))
+            return messages
+        finally:
+            await environment.close()
+
+    messages = asyncio.run(run())
+
+    assert messages[-1] == Exited(-signal.SIGKILL)
+    assert len(messages) == 17
