@@ -6,8 +6,11 @@ policies. It ends when we do, however we end.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -20,6 +23,7 @@ from wslocal.processes import GuardedProcess
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import NoReturn
 
 __all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError"]
 
@@ -27,6 +31,7 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
 _START_SECONDS = 30.0
+_LAST_BYTES = 2_000  # of its log, in the sentence that says why it ended
 _TRIES = 3  # another process may take the free port before the emulator does
 
 
@@ -40,6 +45,7 @@ class Emulator:
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._secret = secrets.token_hex(20)
+        self._process: GuardedProcess | None = None
         self.endpoint = ""
 
     @property
@@ -69,6 +75,31 @@ class Emulator:
     ) -> None:
         self._stack.close()
 
+    def check(self) -> None:
+        """Raise EmulatorError, in one sentence, if the process has ended."""
+        if self._process is not None and (status := self._process.popen.poll()) is not None:
+            raise self._ended(status)
+
+    async def watch(self) -> NoReturn:
+        """Wait for as long as the process is there, running or stopped; then raise EmulatorError."""
+        if self._process is None:
+            raise EmulatorError("the AWS APIs were not started")
+        life = os.pidfd_open(self._process.popen.pid)  # readable once the process has ended
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(life, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(life)
+            os.close(life)
+        raise self._ended(self._process.popen.wait())
+
+    def _ended(self, status: int) -> EmulatorError:
+        how = (
+            signal.Signals(-status).name if status < 0 else f"status {status}: {self._last_lines()}"
+        )
+        return EmulatorError(f"the AWS APIs have ended, with all that they kept ({how})")
+
     def client(self, service: str, **credentials: str) -> Any:
         """Return a boto3 client; as root unless other credentials are given, as boto3 names them."""
         import boto3
@@ -90,6 +121,7 @@ class Emulator:
             process = self._run(port, folder)
             if self._wait(port, process):
                 undo.callback(process.end)
+                self._process = process
                 self.endpoint = f"http://127.0.0.1:{port}"
                 return
             process.end()
@@ -134,7 +166,13 @@ class Emulator:
         return False
 
     def _last_lines(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        """Return the end of the emulator's own log, a bounded part of which is read."""
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_BYTES))
+                lines = log.read().decode(errors="replace").splitlines()
+        except OSError:
+            lines = []
         return " | ".join(line for line in lines[-3:] if line) or "it said nothing"
 
 

@@ -1,5 +1,6 @@
 """The emulator is a real child with enforced IAM, and leaves nothing behind."""
 
+import asyncio
 import json
 import os
 import select
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from wslocal.emulator import ACCOUNT, Emulator
+from wslocal.emulator import ACCOUNT, Emulator, EmulatorError
 
 pytestmark = pytest.mark.slow
 
@@ -84,3 +85,30 @@ def test_emulator_ends_with_a_parent_that_is_killed():
         ended, _, _ = select.select([life], [], [], 10)
         assert ended
         os.close(life)
+
+
+def test_end_of_the_emulator_is_one_sentence_and_a_stop_is_none():
+    async def run(emulator):
+        process = emulator._process.popen
+        watching = asyncio.create_task(emulator.watch())
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(0.2)
+        emulator.check()
+        was_watching = not watching.done()
+        process.kill()
+        with pytest.raises(EmulatorError) as caught:
+            await asyncio.wait_for(watching, 20)
+        with pytest.raises(EmulatorError):
+            emulator.check()
+        return was_watching, str(caught.value)
+
+    with Emulator() as emulator:
+        was_watching, sentence = asyncio.run(run(emulator))
+
+    assert was_watching
+    assert sentence == "the AWS APIs have ended, with all that they kept (SIGKILL)"
+
+
+def test_emulator_that_was_not_started_cannot_be_watched():
+    with pytest.raises(EmulatorError, match="were not started"):
+        asyncio.run(Emulator().watch())
