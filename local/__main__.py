@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import os
 import sys
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from .assembly import AssemblyError
 from .client import SessionClientError
 from .deploy import DeployError
 from .machine import MachineError
+from .results import TalkError, run_interruptibly
 from .scheduler import ScheduleError
 from .state import StateError, chosen_systems, find_running
 from .watch import (
@@ -60,8 +59,15 @@ def _plainly(command: F) -> F:
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
             return command(*arguments, **options)
+        except TalkError as error:
+            click.echo(str(error), err=True)
+            sys.exit(error.code)
         except _PLAIN_ERRORS as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(str(error) or type(error).__name__) from error
+        except Exception as error:
+            if type(error).__module__ != "botocore.exceptions":  # which is slow to import
+                raise
+            raise click.ClickException(f"the system's AWS APIs: {error}") from error
 
     return wrapped  # type: ignore[return-value]
 
@@ -142,7 +148,7 @@ def speak(recording: Path, language: str, listeners: int, pid: int | None) -> No
     """Make a session and stream RECORDING into it at its pace."""
     from .talk import speak as run
 
-    _run(run(find_running(pid).url, recording, language, listeners, _console()))
+    run_interruptibly(run(find_running(pid).url, recording, language, listeners, _console()))
 
 
 @main.command()
@@ -159,9 +165,7 @@ def listen(session: str, language: str, jitter: float, output: Path, pid: int | 
     from .talk import listen as run
 
     running = find_running(pid)
-    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise click.ClickException(f"{output} cannot be written: {output.parent} is no such folder")
-    _run(run(running.url, session, language, output, jitter, _console()))
+    run_interruptibly(run(running.url, session, language, output, jitter, _console()))
 
 
 @main.command()
@@ -224,13 +228,6 @@ def status(pid: int | None) -> None:
         console.print(f"AWS     {running.variables['AWS_ENDPOINT_URL']}")
         console.print(f"open connections: {state['connections']}")
         console.print(status_table(state["functions"]))
-
-
-def _run(main: Any) -> None:
-    try:
-        asyncio.run(main)
-    except KeyboardInterrupt:
-        return
 
 
 if __name__ == "__main__":

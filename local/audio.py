@@ -5,6 +5,7 @@ Nothing here reads the clock or the network.
 
 from __future__ import annotations
 
+import struct
 import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["JitterBuffer", "Recording", "read_recording", "write_recording"]
+__all__ = ["JitterBuffer", "Recording", "check_writable", "read_recording", "write_recording"]
 
 T = TypeVar("T")
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 SAMPLE_RATES = (8_000, 16_000, 24_000, 48_000)
 CHANNELS = (1, 2)
 SAMPLE_BYTES = 2
+# The least that a chunk may have, of raw audio.
+MIN_CHUNK_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,16 @@ class Recording:
         }
 
     def chunks(self, milliseconds: int) -> list[bytes]:
-        """Return the sound in pieces of this duration; the last may be shorter."""
+        """Return the sound in pieces of this duration; the last may be shorter.
+
+        What is left is part of the last one if it is too short for a chunk.
+        """
         frames = self.sample_rate * milliseconds // 1000
         size = frames * self.channels * SAMPLE_BYTES
-        return [self.pcm[start : start + size] for start in range(0, len(self.pcm), size)]
+        pieces = [self.pcm[start : start + size] for start in range(0, len(self.pcm), size)]
+        if len(pieces) > 1 and len(pieces[-1]) < MIN_CHUNK_BYTES:
+            pieces[-2:] = [pieces[-2] + pieces[-1]]
+        return pieces
 
 
 def read_recording(path: Path) -> Recording:
@@ -58,20 +67,39 @@ def read_recording(path: Path) -> Recording:
             bits, rate = file.getsampwidth() * 8, file.getframerate()
             channels = file.getnchannels()
             pcm = file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path.name} is not a WAV file: {error}") from error
+    except (wave.Error, EOFError, struct.error, RuntimeError) as error:
+        reason = str(error) or "it is damaged"
+        raise ValueError(f"{path.name} is not a WAV file: {reason}") from error
     if bits != SAMPLE_BYTES * 8 or rate not in SAMPLE_RATES or channels not in CHANNELS:
         rates = ", ".join(map(str, SAMPLE_RATES))
         raise ValueError(
             f"a recording must be 16 bit, {rates} Hz, 1 or 2 channels; "
             f"{path.name} is {bits} bit, {rate} Hz, {channels} channels"
         )
+    pcm = pcm[: len(pcm) - len(pcm) % (SAMPLE_BYTES * channels)]  # a file that was cut
+    if len(pcm) < MIN_CHUNK_BYTES:
+        raise ValueError(f"{path.name} has no sound: {len(pcm)} bytes, at least {MIN_CHUNK_BYTES}")
     return Recording(pcm, rate, channels)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError unless a file can be written there; an existing one stays as it is."""
+    is_new = not path.exists()
+    if not is_new and not path.is_file():
+        raise ValueError(f"{path} cannot be written: it is no file")
+    try:
+        with path.open("ab"):
+            pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def write_recording(path: Path, recording: Recording) -> None:
     """Write a WAV file."""
-    with wave.open(str(path), "wb") as file:
+    # Opened here: what `wave` cannot open it complains of a second time, when it is collected.
+    with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(recording.channels)
         file.setsampwidth(SAMPLE_BYTES)
         file.setframerate(recording.sample_rate)

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,11 @@ _REPLY_SECONDS = 10.0
 _AFTER_END_SECONDS = 0.5
 # How often a client has to show that it is there.
 _HEARTBEAT_SECONDS = 30.0
+# A server that is gone, or stopped, does not answer the closing frame.
+_CLOSE_SECONDS = 2.0
+_NO_CLOSING_FRAME = 1006  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+# Errors that are sent before the connection is closed: they refuse nothing that was sent.
+_OF_THE_CONNECTION = {"CONNECTION_TIMEOUT", "CONNECTION_CLOSED"}
 
 
 class SessionClientError(Exception):
@@ -71,12 +77,20 @@ class Chunk:
 
 
 class SessionClient:
-    """One connection. `connect` makes it, and reads for it until its block ends."""
+    """One connection. `connect` makes it, and reads for it until its block ends.
+
+    `refused` counts, by code or text, the errors that reply to no request: what was sent without one,
+    audio, was not taken. `session_end` is the message that ended the session.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._replies: dict[str, asyncio.Future[Message]] = {}
+        self._news = asyncio.Event()
+        self._failure = ""
+        self.refused: Counter[str] = Counter()
+        self.session_end: Message | None = None
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self.audio: asyncio.Queue[Chunk] = asyncio.Queue()
         self.ended = asyncio.Event()  # the session has, or the connection
@@ -91,7 +105,9 @@ class SessionClient:
             async with asyncio.timeout(_REPLY_SECONDS):
                 message: Message = await reply
         except TimeoutError:
-            raise SessionClientError(f"{action}: no reply in {_REPLY_SECONDS:.0f} s") from None
+            said = "".join(f"; {text!r} came instead" for text in self.refused)
+            sentence = f"{action}: no reply in {_REPLY_SECONDS:.0f} s{said}"
+            raise SessionClientError(sentence) from None
         finally:
             del self._replies[request_id]
         if message["type"] == "error":
@@ -107,15 +123,27 @@ class SessionClient:
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as error:
-            raise SessionClientError(self._closing_words()) from error
+            raise SessionClientError(self.closing_words) from error
+
+    async def next_message(self) -> Message:
+        """Return the next message that is no reply; SessionClientError once no more can come."""
+        while self.messages.empty():
+            if self.closed.is_set():
+                raise SessionClientError(self.closing_words)
+            self._news.clear()
+            await self._news.wait()
+        return self.messages.get_nowait()
 
     async def expect(self, kind: str, seconds: float = _REPLY_SECONDS) -> Message:
-        """Return the next message of this type, and drop those before it."""
+        """Return the next message of this type, and drop those before it.
+
+        SessionClientError if it does not come in time, or the connection ends.
+        """
         seen = []
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    message = await self.messages.get()
+                    message = await self.next_message()
                     if message.get("type") == kind:
                         return message
                     seen.append(message.get("type"))
@@ -135,37 +163,55 @@ class SessionClient:
         """What the closing frame said, None while the connection is open."""
         return self._socket.close_code
 
+    @property
+    def closing_words(self) -> str:
+        """Why the connection has ended, in one sentence."""
+        code, reason = self._socket.close_code, self._socket.close_reason
+        if self._failure:
+            return self._failure
+        if code in {None, _NO_CLOSING_FRAME}:
+            return "the connection broke without a closing frame"
+        return f"the connection was closed: {code} {reason or ''}".rstrip()
+
     async def _read(self) -> None:
-        with contextlib.suppress(websockets.ConnectionClosed):
-            async for frame in self._socket:
-                self._take(json.loads(frame))
-        self.closed.set()
-        self.ended.set()
-        for reply in self._replies.values():
-            if not reply.done():
-                reply.set_exception(SessionClientError(self._closing_words()))
+        try:
+            with contextlib.suppress(websockets.ConnectionClosed):
+                async for frame in self._socket:
+                    self._take(_parse(frame))
+        except SessionClientError as error:
+            self._failure = str(error)
+        finally:
+            self.closed.set()
+            self.ended.set()
+            self._news.set()
+            for reply in self._replies.values():
+                if not reply.done():
+                    reply.set_exception(SessionClientError(self.closing_words))
 
     def _take(self, message: Message) -> None:
-        if message.get("type") == "audio":
+        kind = message.get("type")
+        if kind == "audio":
             self.audio.put_nowait(_chunk(message))
             return
-        reply = self._replies.get(message.get("requestId", ""))
-        if reply is not None and not reply.done() and "type" in message:
+        if kind == "sessionEnded":
+            self.session_end = message
+            self.ended.set()
+        reply = self._replies.get(str(message.get("requestId", "")))
+        if reply is not None and not reply.done() and kind is not None:
             reply.set_result(message)
             return
-        if message.get("type") == "sessionEnded":
-            self.ended.set()
+        if kind is None and "message" in message:  # the gateway's own
+            self.refused[str(message["message"])] += 1
+        elif kind == "error" and message.get("code") not in _OF_THE_CONNECTION:
+            self.refused[str(message.get("code"))] += 1
         self.messages.put_nowait(message)
+        self._news.set()
 
     async def _beat(self) -> None:
         with contextlib.suppress(SessionClientError):
             while True:
                 await asyncio.sleep(_HEARTBEAT_SECONDS)
                 await self.request("heartbeat", timestamp=_now_ms())
-
-    def _closing_words(self) -> str:
-        code, reason = self._socket.close_code, self._socket.close_reason
-        return f"the connection was closed: {code} {reason or ''}".rstrip()
 
 
 @contextlib.asynccontextmanager
@@ -178,12 +224,14 @@ async def connect(url: str, *, origin: str | None = None) -> AsyncIterator[Sessi
             origin=None if origin is None else websockets.Origin(origin),
             compression=None,
             proxy=None,
+            close_timeout=_CLOSE_SECONDS,
         )
     except websockets.InvalidStatus as error:
         status = error.response.status_code
         raise SessionClientError(f"{url} refused the connection with status {status}") from error
     except (OSError, websockets.InvalidHandshake, TimeoutError) as error:
-        raise SessionClientError(f"{url} cannot be reached: {error}") from error
+        reason = str(error) or type(error).__name__
+        raise SessionClientError(f"{url} cannot be reached: {reason}") from error
     client = SessionClient(socket)
     tasks = [asyncio.create_task(client._read()), asyncio.create_task(client._beat())]
     try:
@@ -258,14 +306,26 @@ async def _nothing_more_comes(client: SessionClient) -> None:
             await client.closed.wait()
 
 
+def _parse(frame: str | bytes) -> Message:
+    try:
+        message = json.loads(frame)
+    except (ValueError, RecursionError) as error:
+        raise SessionClientError("a message that is not JSON came") from error
+    if not isinstance(message, dict):
+        raise SessionClientError("a message that is not a JSON object came")
+    return message
+
+
 def _chunk(message: Message) -> Chunk:
     try:
         pcm = base64.b64decode(message["audioData"], validate=True)
-    except (KeyError, binascii.Error) as error:
-        raise SessionClientError(f"an audio message without audio: {error}") from error
-    return Chunk(
-        message["sequenceNumber"], pcm, message.get("speakerTimestamp", 0), time.time() * 1000
-    )
+        number, spoken_at = (
+            int(message["sequenceNumber"]),
+            float(message.get("speakerTimestamp", 0)),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
+        raise SessionClientError(f"an audio message without audio came: {error}") from error
+    return Chunk(number, pcm, spoken_at, time.time() * 1000)
 
 
 def _now_ms() -> int:

@@ -43,8 +43,10 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-# So much is told to a page that comes later.
-_KEPT_LINES = 2000
+# So much is told to a page that comes later, or reads slowly.
+_KEPT_LINES, _KEPT_CHARACTERS = 2000, 8 << 20
+# Each costs a thread.
+_MAX_STREAMS = 50
 # A stream on which nothing is written never notices that its reader has gone.
 _COMMENT_SECONDS = 15.0
 
@@ -58,7 +60,8 @@ class _Lines:
     """What functions wrote lately; readers wait for more."""
 
     def __init__(self) -> None:
-        self._kept: deque[_Line] = deque(maxlen=_KEPT_LINES)
+        self._kept: deque[_Line] = deque()
+        self._num_characters = 0
         self._changed = threading.Condition()
         self._last_id = 0
         self.closed = False
@@ -68,6 +71,11 @@ class _Lines:
             self._last_id += 1
             event = {"id": self._last_id, "function": function, "line": line, "time": now_ms}
             self._kept.append(_Line(self._last_id, json.dumps(event)))
+            self._num_characters += len(self._kept[-1].text)
+            while len(self._kept) > _KEPT_LINES or (
+                len(self._kept) > 1 and self._num_characters > _KEPT_CHARACTERS
+            ):
+                self._num_characters -= len(self._kept.popleft().text)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -97,7 +105,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in self.server.hosts:
             self._answer(403, "text/plain", b"This is served to this machine only.\n")
         elif path == "/operator" and "operator" in self.server.config:
-            self._stream()
+            if not self.server.streams.acquire(blocking=False):
+                self._answer(503, "text/plain", b"Too many pages are open.\n")
+                return
+            try:
+                self._stream()
+            finally:
+                self.server.streams.release()
         elif path == "/config.json":
             self._answer(200, "application/json", json.dumps(self.server.config).encode())
         else:
@@ -167,6 +181,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.config = dict(config)
         self.lines = _Lines()
+        self.streams = threading.BoundedSemaphore(_MAX_STREAMS)
         # Another name that resolves to this machine would let another site's page read the logs.
         self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
 

@@ -51,7 +51,7 @@ async def follow_sources(
         await asyncio.sleep(_POLL_SECONDS)
         try:
             found = await asyncio.to_thread(take_snapshot)
-        except FileNotFoundError:  # an editor replaces a file
+        except OSError:  # an editor replaces a file, or one cannot be read just now
             continue
         if paths := changes(deployed, found):
             deployed = found
@@ -63,7 +63,9 @@ async def _deploy(system: System, paths: list[str], report: Callable[[str], obje
     started = time.monotonic()
     try:
         await system.redeploy()
-    except (AssemblyError, DeployError) as error:
-        report(f"{what} changed, and is not live: {error}")
+    except Exception as error:  # whatever it was: the next change is to be deployed all the same
+        is_plain = isinstance(error, (AssemblyError, DeployError))
+        reason = str(error) if is_plain else f"{type(error).__name__}: {error}"
+        report(f"{what} changed, and is not live: {reason}")
     else:
         report(f"{what} is live after {time.monotonic() - started:.1f} s")

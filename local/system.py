@@ -12,7 +12,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from wslocal import Emulator, LocalApi
+from wslocal import Emulator, EmulatorError, LocalApi
 
 from .assembly import ROOT, Assembly, build_functions, build_layer, synthesize
 from .deploy import Deployer, localize, uploads
@@ -21,6 +21,7 @@ from .scheduler import DeployedSchedule, read_schedules, run_schedules, schedule
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
+    from typing import NoReturn
 
     from .assembly import Template
 
@@ -34,7 +35,10 @@ def _unchanged(template: Template) -> Template:
 class System:
     """Runs in an `async with` block; `api` is the gateway, `emulator` has the AWS APIs.
 
-    `settings` win over the variables of every function. `tell` gets a word for a person about
+    When the AWS APIs end, nothing is left to go on with: all connections are closed with 1001, new ones
+    are refused, and `watch` raises.
+
+    `settings` win over the variables of every function. `report` gets a word for a person about
     each step. Ports: 0 is a free one.
     """
 
@@ -78,34 +82,43 @@ class System:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as undo:
-            self._report("starting the AWS APIs, and making the template and the layer")
-            # Each of the three takes seconds, and none needs the others.
-            starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
             try:
-                self.assembly, _ = await asyncio.gather(
-                    asyncio.to_thread(synthesize, self.stage),
-                    asyncio.to_thread(self._built_layer),
-                )
-            finally:
-                await starting
-                undo.callback(self.emulator.__exit__, None, None, None)
-            self._report("deploying the stack")
-            self._deployer = await asyncio.to_thread(
-                Deployer, self.emulator.client, self.assembly.stack
-            )
-            await asyncio.to_thread(self._deploy)
-            self.api = await undo.enter_async_context(
-                LocalApi(
-                    self.emulator.client,
-                    self.outputs["ApiId"],
-                    self.outputs["StageName"],
-                    port=self._port,
-                )
-            )
-            undo.push_async_callback(self._stop_schedules)
-            self._start_schedules()
+                await self._start(undo)
+            except Exception:
+                self.emulator.check()  # what then failed has failed for this reason
+                raise
             self._stack = undo.pop_all()
         return self
+
+    async def _start(self, undo: contextlib.AsyncExitStack) -> None:
+        self._report("starting the AWS APIs, and making the template and the layer")
+        # Each of the three takes seconds, and none needs the others.
+        starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
+        try:
+            self.assembly, _ = await asyncio.gather(
+                asyncio.to_thread(synthesize, self.stage),
+                asyncio.to_thread(self._built_layer),
+            )
+        finally:
+            await starting
+            undo.callback(self.emulator.__exit__, None, None, None)
+        self._report("deploying the stack")
+        self._deployer = await asyncio.to_thread(
+            Deployer, self.emulator.client, self.assembly.stack
+        )
+        await asyncio.to_thread(self._deploy)
+        self.api = await undo.enter_async_context(
+            LocalApi(
+                self.emulator.client,
+                self.outputs["ApiId"],
+                self.outputs["StageName"],
+                port=self._port,
+            )
+        )
+        undo.push_async_callback(self._stop_schedules)
+        self._start_schedules()
+        self._watching = asyncio.create_task(self._supervise())
+        undo.push_async_callback(_end, self._watching)
 
     async def __aexit__(
         self,
@@ -114,6 +127,17 @@ class System:
         traceback: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    async def watch(self) -> None:
+        """Wait for as long as the system can go on; then raise EmulatorError, in one sentence."""
+        await asyncio.shield(self._watching)
+
+    async def _supervise(self) -> NoReturn:
+        try:
+            await self.emulator.watch()
+        except EmulatorError:
+            self.api.close_connections()
+            raise
 
     async def redeploy(self, edit: Callable[[Template], Template] | None = None) -> None:
         """Deploy what the sources are now; connections stay, messages in flight are answered.
@@ -154,12 +178,22 @@ class System:
         return self._layer[1]
 
     def _start_schedules(self) -> None:
-        self._scheduler = asyncio.create_task(run_schedules(self.schedules, self.run_schedule))
+        self._scheduler = asyncio.create_task(run_schedules(self.schedules, self._run_due))
+
+    async def _run_due(self, schedule: DeployedSchedule) -> None:
+        try:
+            await self.run_schedule(schedule)
+        except Exception as error:  # the next run is due all the same
+            self._report(f"{schedule.function} did not run: {error}")
 
     async def _stop_schedules(self) -> None:
         if self._scheduler is not None:
-            self._scheduler.cancel()
-            await asyncio.gather(self._scheduler, return_exceptions=True)
+            await _end(self._scheduler)
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _digest_of_layer() -> str:
@@ -184,6 +218,7 @@ def describe(system: System) -> str:
             "errors": state.errors,
             "timeouts": state.timeouts,
             "crashes": state.crashes,
+            "throttles": state.throttles,
             "coldStarts": state.cold_starts,
         }
         for state in system.api.states()

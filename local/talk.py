@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import termios
 import tty
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from .audio import JitterBuffer, Recording, read_recording, write_recording
-from .client import RequestRefusedError, SessionClient, connect, ordered_chunks, stream
+from .audio import JitterBuffer, Recording, check_writable, read_recording, write_recording
+from .client import SessionClient, SessionClientError, connect, ordered_chunks, stream
+from .results import ExitCode, TalkError
 from .watch import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from pathlib import Path
 
     from rich.console import Console
 
     from .client import Chunk
 
-__all__ = ["CHUNK_MS", "Heard", "hear", "listen", "speak"]
+__all__ = ["CHUNK_MS", "Heard", "Spoken", "hear", "listen", "speak"]
 
 CHUNK_MS = 100
 # The end must not overtake the last chunks: functions may still have them.
 _LINGER_SECONDS = 1.0
-
+# A larger gap is no loss but a jump in the numbers: a minute of silence says nothing.
+_LONGEST_GAP = 600
 _VOLUME_STEP = 0.1
 
 
@@ -46,7 +51,8 @@ class Heard:
         pcm = bytearray()
         expected = self.chunks[0].number if self.chunks else 0
         for chunk in self.chunks:
-            pcm += bytes(len(chunk.pcm) * (chunk.number - expected)) + chunk.pcm
+            missing = chunk.number - expected
+            pcm += bytes(len(chunk.pcm) * missing * (missing <= _LONGEST_GAP)) + chunk.pcm
             expected = chunk.number + 1
         return Recording(bytes(pcm), self._rate, self._channels)
 
@@ -67,6 +73,14 @@ class Heard:
         self.chunks.append(chunk)
         self._grown.set()
 
+    def take_rest(self, client: SessionClient) -> None:
+        """Take what has come and was not put in order yet."""
+        while not client.audio.empty():
+            chunk = client.audio.get_nowait()
+            self.buffer.push(chunk.number, chunk, float("-inf"))
+        for _, chunk in self.buffer.drain():
+            self.add(chunk)
+
 
 async def hear(client: SessionClient, heard: Heard) -> None:
     """Collect what comes until the session or the connection ends."""
@@ -77,62 +91,182 @@ async def hear(client: SessionClient, heard: Heard) -> None:
 async def listen(
     url: str, session_id: str, language: str, output: Path, jitter: float, console: Console
 ) -> None:
-    """Join a session, and write what was heard once it ends, or on Ctrl-C."""
+    """Join a session, and write what was heard once it ends, or on Ctrl-C.
+
+    TalkError unless the session has ended in order, and all that was heard is in the file.
+    """
+    check_writable(output)
     async with connect(url) as client:
         joined = await client.request("joinSession", sessionId=session_id, targetLanguage=language)
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
-        reading = asyncio.create_task(_show_messages(client, console))
-        try:
-            await hear(client, heard)
-        finally:
-            reading.cancel()
-            write_recording(output, heard.recording)
-            console.print(
-                f"wrote {output}: {heard.recording.seconds:.1f} s, {len(heard.chunks)} chunks, "
-                f"{heard.buffer.num_missing} missing"
+        with _shown_messages(client, console):
+            interrupted = await _is_interrupted(hear(client, heard))
+        heard.take_rest(client)
+    try:
+        write_recording(output, heard.recording)
+    except OSError as error:
+        sentence = f"{output} cannot be written, what was heard is lost: {error.strerror}"
+        raise TalkError(ExitCode.FAILED, sentence) from error
+    console.print(
+        f"wrote {output}: {heard.recording.seconds:.1f} s, {len(heard.chunks)} chunks, "
+        f"{heard.buffer.num_missing} missing"
+    )
+    if interrupted:
+        raise TalkError(
+            ExitCode.INTERRUPTED, f"interrupted: {output} has what was heard until then"
+        )
+    if client.session_end is None:
+        sentence = f"{client.closing_words}; {output} has what was heard until then"
+        raise TalkError(ExitCode.DISCONNECTED, sentence)
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What became of a recording that was to be sent."""
+
+    num_chunks: int
+    sent: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # by code or text
+    interrupted: bool = False
+    ended_by_us: bool = False  # the session: we asked for it, and had the reply
+    session_end: str = ""  # the reason that came with the session's end
+    trouble: str = ""  # with the connection
+
+    @property
+    def problem(self) -> TalkError | None:
+        """What was not done; None if all was sent, nothing refused, and the session ended in order."""
+        counts = f"{self.sent} of {self.num_chunks} chunks were sent"
+        if self.trouble:
+            return TalkError(ExitCode.DISCONNECTED, f"{counts}; then {self.trouble}")
+        if self.interrupted:
+            ended = "and the session was ended" if self.ended_by_us else "the session had ended"
+            return TalkError(ExitCode.INTERRUPTED, f"interrupted: {counts}, {ended}")
+        if self.sent < self.num_chunks or not self.ended_by_us:
+            reason = f": {self.session_end}" if self.session_end else ""
+            return TalkError(ExitCode.CUT_SHORT, f"{counts} when the session was ended{reason}")
+        if self.refused:
+            reasons = ", ".join(f"{number} {code}" for code, number in self.refused.most_common(5))
+            return TalkError(
+                ExitCode.REFUSED,
+                f"{self.refused.total()} of {self.sent} chunks were refused: {reasons}",
             )
+        return None
 
 
 async def speak(url: str, path: Path, language: str, listeners: int, console: Console) -> None:
-    """Make a session, stream a recording into it once `listeners` have joined, and end it."""
+    """Make a session, stream a recording into it once `listeners` have joined, and end it.
+
+    TalkError unless all of it was sent, none of it refused, and the session ended in order.
+    """
     recording = read_recording(path)
     chunks = recording.chunks(CHUNK_MS)
+    spoken = Spoken(len(chunks))
     async with connect(url) as client:
         created = await client.request(
             "createSession", sourceLanguage=language, audioFormat=recording.audio_format
         )
         console.print(f"session {created['sessionId']}")
-        for number in range(listeners):
-            console.print(f"waiting for listener {number + 1} of {listeners}")
-            await client.expect("listenerJoined", seconds=3600)
-        reading = asyncio.create_task(_show_messages(client, console))
-        with _keys(client, console):
-            await stream(client, chunks, CHUNK_MS / 1000)
-            await asyncio.sleep(_LINGER_SECONDS)
+        spoken.interrupted = await _is_interrupted(
+            _send(client, chunks, spoken, listeners, console)
+        )
+        await _end_session(client, spoken)
+    seconds = len(b"".join(chunks[: spoken.sent])) / len(recording.pcm) * recording.seconds
+    refused = f", {spoken.refused.total()} refused" if spoken.refused else ""
+    console.print(f"sent {spoken.sent} chunks, {seconds:.1f} s{refused}")
+    if spoken.problem:
+        raise spoken.problem
+
+
+async def _send(
+    client: SessionClient,
+    chunks: list[bytes],
+    spoken: Spoken,
+    listeners: int,
+    console: Console,
+) -> None:
+    def count(_: int) -> None:
+        spoken.sent += 1
+
+    joined = 0
+    try:
+        while joined < listeners and not client.ended.is_set():
+            console.print(f"waiting for listener {joined + 1} of {listeners}")
+            while not client.ended.is_set():
+                if (await client.next_message()).get("type") == "listenerJoined":
+                    joined += 1
+                    break
+        with _shown_messages(client, console), _keys(client, console):
+            await stream(client, chunks, CHUNK_MS / 1000, sent=count)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await client.ended.wait()
+    except SessionClientError as error:
+        spoken.trouble = str(error)
+
+
+async def _end_session(client: SessionClient, spoken: Spoken) -> None:
+    """End the session if nobody has; note how it has ended."""
+    try:
         if not client.ended.is_set():
             await client.request("endSession")
-        reading.cancel()
-        console.print(f"sent {len(chunks)} chunks, {recording.seconds:.1f} s")
+            spoken.ended_by_us = True
+    except SessionClientError as error:
+        spoken.trouble = spoken.trouble or str(error)
+    except asyncio.CancelledError:  # by a second Ctrl-C
+        sentence = f"interrupted twice: {spoken.sent} of {spoken.num_chunks} chunks were sent"
+        raise TalkError(ExitCode.DISCONNECTED, sentence) from None
+    spoken.refused = client.refused
+    if client.session_end is not None:
+        spoken.session_end = str(client.session_end.get("reason", ""))
+    elif not spoken.ended_by_us:
+        spoken.trouble = spoken.trouble or client.closing_words
+
+
+async def _is_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work`; return whether Ctrl-C has ended it. What is awaited after it is not cancelled."""
+    task = asyncio.current_task()
+    try:
+        await work
+    except asyncio.CancelledError:
+        if task is not None:
+            task.uncancel()
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _shown_messages(client: SessionClient, console: Console) -> Iterator[None]:
+    """Show what arrives beside audio and replies; an error that repeats, once."""
+    showing = asyncio.create_task(_show_messages(client, console))
+    try:
+        yield
+    finally:
+        showing.cancel()
 
 
 async def _show_messages(client: SessionClient, console: Console) -> None:
-    """Tell what arrives beside audio and replies."""
-    while True:
-        message = await client.messages.get()
-        kind = message.pop("type", "from the gateway")
-        details = ", ".join(
-            f"{name} {value}"
-            for name, value in message.items()
-            if name not in {"timestamp", "sessionId", "requestId", "refreshToken"}
-        )
-        console.print(printable(f"{kind}: {details}" if details else kind))
+    shown: set[object] = set()
+    with contextlib.suppress(SessionClientError):  # the connection has ended
+        while True:
+            message = await client.next_message()
+            kind = message.pop("type", "from the gateway")
+            problem = message.get("code") or (kind == "from the gateway" and message.get("message"))
+            if problem and str(problem) in shown:
+                continue
+            shown.add(str(problem))
+            details = ", ".join(
+                f"{name} {value}"
+                for name, value in message.items()
+                if name not in {"timestamp", "sessionId", "requestId", "refreshToken"}
+            )
+            console.print(printable(f"{kind}: {details}" if details else kind))
 
 
 @contextlib.contextmanager
 def _keys(client: SessionClient, console: Console) -> Iterator[None]:
     """Let single keys control the broadcast while a person watches the terminal."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         yield
         return
     console.print("keys: p pause, r resume, m mute, u unmute, + and - volume, s status, q end")
@@ -141,12 +275,23 @@ def _keys(client: SessionClient, console: Console) -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
     loop = asyncio.get_running_loop()
     tty.setcbreak(descriptor)
-    loop.add_reader(descriptor, lambda: controls.press(sys.stdin.read(1)))
+    loop.add_reader(descriptor, _press_keys, descriptor, controls)
     try:
         yield
     finally:
         loop.remove_reader(descriptor)
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _press_keys(descriptor: int, controls: _Controls) -> None:
+    try:
+        pressed = os.read(descriptor, 64)
+    except OSError:  # the terminal is gone
+        pressed = b""
+    if not pressed:  # it is readable for ever, and says nothing
+        asyncio.get_running_loop().remove_reader(descriptor)
+    for key in pressed.decode(errors="ignore"):
+        controls.press(key)
 
 
 class _Controls:
@@ -182,5 +327,5 @@ class _Controls:
     async def _show(self, reply: Awaitable[dict[str, object]]) -> None:
         try:
             self._console.print(str((await reply)["type"]))
-        except RequestRefusedError as error:
+        except SessionClientError as error:
             self._console.print(str(error))

@@ -21,11 +21,13 @@ from .system import System, describe
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from pathlib import Path
-    from typing import Any
+    from typing import Any, TypeVar
 
     from rich.console import Console
 
-__all__ = ["run_until_stopped", "running_system", "serve", "welcome"]
+    T = TypeVar("T")
+
+__all__ = ["run_until_stopped", "running_system", "serve", "welcome", "while_it_runs"]
 
 
 def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
@@ -109,9 +111,27 @@ async def _answering_status(system: System, path: Path) -> AsyncIterator[None]:
         path.unlink(missing_ok=True)
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def while_it_runs(system: System, work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns; EmulatorError, and `work` is cancelled, if the system cannot go on."""
+    watching = asyncio.create_task(system.watch())
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait((watching, working), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            await watching
+        try:
+            return await working
+        except Exception:
+            system.emulator.check()  # what then failed has failed for this reason
+            raise
+    finally:
+        await _end(working)
+        await _end(watching)
 
 
 async def serve(console: Console, *, stage: str, port: int, page_port: int, reload: bool) -> int:
@@ -122,7 +142,7 @@ async def serve(console: Console, *, stage: str, port: int, page_port: int, relo
     ) as (system, running):
         report(welcome(running))
         try:
-            await asyncio.Event().wait()
+            await while_it_runs(system, asyncio.Event().wait())
         finally:
             report(f"ending {system.assembly.stack}")
     return 0

@@ -238,6 +238,7 @@ def status_table(functions: list[dict[str, Any]]) -> Table:
         "errors": "errors",
         "timeouts": "timeouts",
         "crashes": "crashes",
+        "throttles": "throttles",
     }
     table = plain_table("function", *columns.values())
     for function in functions:

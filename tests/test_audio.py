@@ -1,10 +1,16 @@
 """Recordings lose nothing, and the jitter buffer gives back the order in which chunks were spoken."""
 
+import contextlib
+import os
+import tempfile
 import wave
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from local.audio import JitterBuffer, Recording, read_recording, write_recording
+from local.audio import JitterBuffer, Recording, check_writable, read_recording, write_recording
 
 WAIT = 0.5
 
@@ -157,3 +163,68 @@ def test_a_file_without_sound_is_refused(tmp_path, content):
 
     with pytest.raises(ValueError, match=r"noise\.wav is not a WAV file"):
         read_recording(path)
+
+
+@pytest.mark.parametrize("rest", [0, 2, 98])
+def test_a_rest_that_is_no_chunk_goes_with_the_one_before_it(rest):
+    recording = Recording(bytes(6400 + rest), 16_000, 1)
+
+    assert [len(chunk) for chunk in recording.chunks(100)] == [3200, 3200 + rest]
+
+
+def test_a_rest_that_is_a_chunk_is_one():
+    assert [len(chunk) for chunk in Recording(bytes(3300), 16_000, 1).chunks(100)] == [3200, 100]
+
+
+def test_a_file_that_was_cut_keeps_its_whole_samples(tmp_path):
+    path = tmp_path / "cut.wav"
+    write_recording(path, Recording(bytes(range(200)) * 2, 16_000, 2))
+    path.write_bytes(path.read_bytes()[:-3])
+
+    assert read_recording(path).pcm == (bytes(range(200)) * 2)[:396]
+
+
+@pytest.mark.parametrize("size", [0, 98])
+def test_a_file_with_less_than_a_chunk_is_refused(tmp_path, size):
+    path = tmp_path / "short.wav"
+    write_recording(path, Recording(bytes(size), 16_000, 1))
+
+    with pytest.raises(ValueError, match=rf"short\.wav has no sound: {size} bytes, at least 100"):
+        read_recording(path)
+
+
+@given(st.data())
+def test_a_broken_file_is_read_or_refused_in_words(data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "broken.wav"
+        write_recording(path, Recording(bytes(range(200)) * 4, 16_000, 1))
+        content = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            content[data.draw(st.integers(0, 60))] = data.draw(st.integers(0, 255))
+        path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+
+        with contextlib.suppress(ValueError):
+            assert len(read_recording(path).pcm) >= 100
+
+
+def test_a_path_that_can_be_written_is_left_as_it_was(tmp_path):
+    old = tmp_path / "old.wav"
+    old.write_text("old")
+
+    check_writable(old)
+    check_writable(tmp_path / "new.wav")
+
+    assert old.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_path_that_cannot_be_written_is_refused(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    with pytest.raises(ValueError, match="fifo cannot be written: it is no file"):
+        check_writable(fifo)
+    with pytest.raises(ValueError, match="cannot be written: No such file or directory"):
+        check_writable(tmp_path / "nowhere" / "new.wav")
+    with pytest.raises(ValueError, match="cannot be written: it is no file"):
+        check_writable(tmp_path)

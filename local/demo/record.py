@@ -42,9 +42,11 @@ class DemoResult:
     functions: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)  # sums
     problems: list[str] = field(default_factory=list)
+    is_complete: bool = False  # and checked
 
     def check(self) -> None:
         """Note what is not as it should be."""
+        self.is_complete = True
         for listener in self.listeners:
             self.problems += _wrong_with(listener, self.pcm, self.chunks_sent)
         for broken, code, _ in self.refusals:

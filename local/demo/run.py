@@ -8,11 +8,12 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from local.audio import JitterBuffer, read_recording, write_recording
+from local.audio import JitterBuffer, check_writable, read_recording, write_recording
 from local.client import SessionClientError, connect, stream
+from local.results import ExitCode, TalkError
 from local.system import describe
 from local.talk import CHUNK_MS, Heard, hear
-from local.up import running_system, welcome
+from local.up import running_system, welcome, while_it_runs
 from local.watch import metric_rows, parse_line, read_logs
 
 from .broken import BROKEN, CLOSING
@@ -44,8 +45,24 @@ CONTROLS_PER_SECOND, ENVIRONMENTS, FLOOD = 10, 4, 120
 async def run_demo(
     console: Console, recording: Path, output: Path, port: int, page_port: int
 ) -> int:
-    """Return 0 if all went as it should; on a terminal stay until Ctrl-C."""
+    """Return 0 if all went as it should, else 1; on a terminal stay until Ctrl-C.
+
+    TalkError after a Ctrl-C that comes earlier.
+    """
     sound = read_recording(recording)
+    check_writable(output)
+    record = DemoResult()
+    try:
+        await _run(console, sound, record, output, port, page_port)
+    except asyncio.CancelledError:
+        if not record.is_complete:
+            raise TalkError(ExitCode.INTERRUPTED, "interrupted before the demo's end") from None
+    return ExitCode.FAILED if record.problems else ExitCode.DONE
+
+
+async def _run(
+    console: Console, sound: Recording, record: DemoResult, output: Path, port: int, page_port: int
+) -> None:
     started = time.monotonic()
 
     def report(text: str) -> None:
@@ -55,18 +72,26 @@ async def run_demo(
         stage="dev", port=port, page_port=page_port, reload=console.is_terminal, report=report
     ) as (system, running):
         report(f"the system runs: {system.url}")
-        record = DemoResult()
-        await talk(system.url, sound, record, report)
-        await clumsy_speaker(system.url, record, report)
-        await look(system, running, record)
+        await while_it_runs(system, _play(system, running, sound, record, report))
         write_recording(output, record.listeners[0].heard.recording)
         record.check()
         rows = await asyncio.to_thread(metric_rows, running)
         show_summary(console, record, rows, output)
         if console.is_terminal:
             console.print(welcome(running))
-            await asyncio.Event().wait()
-    return 1 if record.problems else 0
+            await while_it_runs(system, asyncio.Event().wait())
+
+
+async def _play(
+    system: System,
+    running: RunningSystem,
+    sound: Recording,
+    record: DemoResult,
+    report: Callable[[str], object],
+) -> None:
+    await talk(system.url, sound, record, report)
+    await clumsy_speaker(system.url, record, report)
+    await look(system, running, record)
 
 
 async def talk(
@@ -121,7 +146,9 @@ async def clumsy_speaker(url: str, record: DemoResult, report: Callable[[str], o
     for broken in CLOSING:
         async with connect(url) as client:
             await client.send_frame(broken.frame)
-            await client.closed.wait()
+            with contextlib.suppress(TimeoutError):  # then it has no close code
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await client.closed.wait()
             record.refusals.append((broken, str(client.close_code), "connection closed"))
     report(f"{len(record.refusals)} broken messages, {FLOOD} requests at once")
 

@@ -1,0 +1,538 @@
+"""`speak` and `listen` say what happened and nothing else: against a server that fails in every way.
+
+Most run in this process; signals and terminals meet real processes.
+"""
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from websockets.asyncio.server import serve
+
+from local import talk
+from local.audio import Recording, read_recording, write_recording
+from local.client import Chunk, SessionClientError
+from local.results import ExitCode, TalkError
+from local.state import RunningSystem, announced
+from wslocal import LoopThread
+
+ROOT = Path(__file__).parent.parent
+FORMAT = {"encoding": "pcm_s16le", "sampleRate": 16_000, "channels": 1}
+CHUNK = bytes(range(200)) * 16  # 100 ms
+
+
+class Server:
+    """Plays the API for one connection after the other; `on` replaces what it does for an action."""
+
+    def __init__(self, **on):
+        self.on = on
+        self.received = []
+
+    @property
+    def actions(self):
+        return [message["action"] for message in self.received]
+
+    def count(self, action):
+        return self.actions.count(action)
+
+    async def handle(self, socket):
+        async for frame in socket:
+            message = json.loads(frame)
+            self.received.append(message)
+            play = self.on.get(message["action"])
+            if play is None or await play(self, socket, message):
+                await self.reply(socket, message)
+
+    async def reply(self, socket, message):
+        kind, fields = {
+            "createSession": ("sessionCreated", {"sessionId": "golden-eagle-427"}),
+            "joinSession": ("sessionJoined", {"audioFormat": FORMAT}),
+            "endSession": ("sessionEnded", {"reason": "speakerEnded"}),
+            "pauseBroadcast": ("broadcastPaused", {}),
+        }.get(message["action"], (None, {}))
+        if kind:
+            await send(socket, kind, requestId=message["requestId"], **fields)
+
+
+async def send(socket, kind, **fields):
+    await socket.send(json.dumps({"type": kind, **fields}))
+
+
+async def send_chunks(socket, count):
+    for number in range(count):
+        data = base64.b64encode(CHUNK).decode()
+        await send(socket, "audio", sequenceNumber=number, audioData=data, speakerTimestamp=0)
+
+
+# --- what a server may do, for an action -----------------------------------------------------------
+
+
+async def silence(server, socket, message):
+    return False
+
+
+async def abort(server, socket, message):
+    socket.transport.abort()
+
+
+async def go_away(server, socket, message):
+    await socket.close(1001, "Going away")
+
+
+def refuse(code):
+    async def play(server, socket, message):
+        fields = {"code": code, "message": "No"}
+        if "requestId" in message:
+            fields["requestId"] = message["requestId"]
+        await send(socket, "error", **fields)
+
+    return play
+
+
+def after(count, then):
+    """Do it at the `count`-th message of that action."""
+
+    async def play(server, socket, message):
+        if server.count(message["action"]) == count:
+            await then(server, socket, message)
+        return False
+
+    return play
+
+
+async def end_session(server, socket, message):
+    await send(socket, "sessionEnded", reason="sessionExpired")
+
+
+async def refuse_twice(server, socket, message):
+    if server.count("sendAudio") == 1:
+        await refuse("AUDIO_INVALID_FORMAT")(server, socket, message)
+    if server.count("sendAudio") == 2:
+        await socket.send('{"message":"Internal server error","connectionId":"c","requestId":"r"}')
+
+
+def broadcast(*steps):
+    """Reply to joinSession, then do these steps."""
+
+    async def play(server, socket, message):
+        await server.reply(socket, message)
+        for step in steps:
+            await step(server, socket, message)
+        return False
+
+    return play
+
+
+async def two_chunks(server, socket, message):
+    await send_chunks(socket, 2)
+
+
+async def nonsense(server, socket, message):
+    await socket.send("[1, 2")
+
+
+async def no_audio(server, socket, message):
+    await send(socket, "audio", sequenceNumber=0)
+
+
+# --- in this process -------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(talk, "_LINGER_SECONDS", 0.1)
+    monkeypatch.setattr("local.client._REPLY_SECONDS", 0.3)
+    monkeypatch.setattr("local.client._AFTER_END_SECONDS", 0.1)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Return a WAV file of three chunks."""
+    path = tmp_path / "three.wav"
+    write_recording(path, Recording(CHUNK * 3, 16_000, 1))
+    return path
+
+
+@contextlib.asynccontextmanager
+async def served(server):
+    """Serve it; give its address."""
+    protocols = ["websocket-audio.v1"]
+    async with serve(server.handle, "127.0.0.1", 0, subprotocols=protocols) as running:
+        yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/dev"
+
+
+def code_of(error):
+    return error.code if isinstance(error, TalkError) else int(error is not None)
+
+
+def play(server, work):
+    """Run `work(url)` against the server; return the error, if there was one."""
+
+    async def main():
+        async with asyncio.timeout(20), served(server) as url:
+            try:
+                await work(url)
+            except (TalkError, SessionClientError, ValueError) as error:
+                return error
+            return None
+
+    return asyncio.run(main())
+
+
+def spoken(server, recording, listeners=0):
+    """Return what `speak` printed, its exit code, and its sentence."""
+    output = io.StringIO()
+    console = Console(file=output, width=160)
+    error = play(server, lambda url: talk.speak(url, recording, "en", listeners, console))
+    return output.getvalue(), code_of(error), str(error or "")
+
+
+def test_all_was_sent_and_the_session_ended(recording):
+    server = Server()
+
+    printed, code, sentence = spoken(server, recording)
+
+    assert (code, sentence) == (0, "")
+    assert printed == "session golden-eagle-427\nsent 3 chunks, 0.3 s\n"
+    assert server.actions == ["createSession", *["sendAudio"] * 3, "endSession"]
+
+
+@pytest.mark.parametrize(
+    ("on", "code", "sentence"),
+    [
+        pytest.param(
+            {"sendAudio": after(2, abort)},
+            ExitCode.DISCONNECTED,
+            "2 of 3 chunks were sent; then the connection broke without a closing frame",
+            id="connection-broken",
+        ),
+        pytest.param(
+            {"sendAudio": after(2, go_away)},
+            ExitCode.DISCONNECTED,
+            "2 of 3 chunks were sent; then the connection was closed: 1001 Going away",
+            id="server-going-away",
+        ),
+        pytest.param(
+            {"sendAudio": after(1, end_session)},
+            ExitCode.CUT_SHORT,
+            "1 of 3 chunks were sent when the session was ended: sessionExpired",
+            id="session-ended-by-others",
+        ),
+        pytest.param(
+            {"sendAudio": after(3, end_session)},
+            ExitCode.CUT_SHORT,
+            "3 of 3 chunks were sent when the session was ended: sessionExpired",
+            id="session-ended-after-the-last-chunk",
+        ),
+        pytest.param(
+            {"sendAudio": refuse_twice},
+            ExitCode.REFUSED,
+            "2 of 3 chunks were refused: 1 AUDIO_INVALID_FORMAT, 1 Internal server error",
+            id="audio-refused",
+        ),
+        pytest.param(
+            {"endSession": abort},
+            ExitCode.DISCONNECTED,
+            "3 of 3 chunks were sent; then the connection broke without a closing frame",
+            id="broken-at-the-end",
+        ),
+        pytest.param(
+            {"endSession": silence},
+            ExitCode.DISCONNECTED,
+            "3 of 3 chunks were sent; then endSession: no reply in 0 s",
+            id="end-without-a-reply",
+        ),
+        pytest.param(
+            {"endSession": refuse("INTERNAL_DATABASE_ERROR")},
+            ExitCode.DISCONNECTED,
+            "3 of 3 chunks were sent; then INTERNAL_DATABASE_ERROR: No",
+            id="end-refused",
+        ),
+        pytest.param(
+            {"sendAudio": after(1, nonsense)},
+            ExitCode.DISCONNECTED,
+            "1 of 3 chunks were sent; then a message that is not JSON came",
+            id="server-talks-nonsense",
+        ),
+        pytest.param(
+            {"createSession": refuse("RATE_LIMIT_SESSION_CREATION")},
+            ExitCode.FAILED,
+            "RATE_LIMIT_SESSION_CREATION: No",
+            id="no-session",
+        ),
+        pytest.param(
+            {"createSession": go_away},
+            ExitCode.FAILED,
+            "the connection was closed: 1001 Going away",
+            id="closed-before-the-session",
+        ),
+    ],
+)
+def test_speak_says_what_was_not_done(recording, on, code, sentence):
+    printed, got, said = spoken(Server(**on), recording)
+
+    assert (got, said) == (code, sentence)
+    count = re.match(r"(\d+) of 3 chunks were sent", said)
+    assert count is None or f"sent {count[1]} chunks, 0.{count[1]} s" in printed
+
+
+def test_refusals_of_one_kind_are_shown_once(recording):
+    async def refuse_all(server, socket, message):
+        await refuse("AUDIO_INVALID_FORMAT")(server, socket, message)
+
+    printed, _, said = spoken(Server(sendAudio=refuse_all), recording)
+
+    assert said == "3 of 3 chunks were refused: 3 AUDIO_INVALID_FORMAT"
+    assert printed.count("AUDIO_INVALID_FORMAT") == 1
+    assert "sent 3 chunks, 0.3 s, 3 refused" in printed
+
+
+def test_gateways_own_error_is_named_when_no_reply_comes(recording):
+    async def fail(server, socket, message):
+        await socket.send('{"message":"Internal server error","connectionId":"c","requestId":"r"}')
+
+    _, code, said = spoken(Server(createSession=fail), recording)
+
+    assert code == 1
+    assert said == "createSession: no reply in 0 s; 'Internal server error' came instead"
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "sentence"),
+    [
+        (abort, ExitCode.DISCONNECTED, "then the connection broke without a closing frame"),
+        (end_session, ExitCode.CUT_SHORT, "0 of 3 chunks were sent when the session was ended"),
+    ],
+)
+def test_speaker_who_waits_for_listeners_notices_the_end(recording, then, code, sentence):
+    server = Server(createSession=broadcast(then))
+
+    _, got, said = spoken(server, recording, listeners=2)
+
+    assert got == code
+    assert sentence in said
+    assert server.count("sendAudio") == 0
+
+
+def test_nobody_there_is_said(recording):
+    async def run():
+        with pytest.raises(SessionClientError, match=r"ws://127\.0\.0\.1:1 cannot be reached: "):
+            await talk.speak("ws://127.0.0.1:1", recording, "en", 0, Console(file=io.StringIO()))
+
+    asyncio.run(run())
+
+
+def heard(server, output):
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
+    error = play(
+        server, lambda url: talk.listen(url, "golden-eagle-427", "es", output, 0.1, console)
+    )
+    return printed.getvalue(), code_of(error), str(error or "")
+
+
+def test_what_was_heard_is_written_when_the_session_ends(tmp_path):
+    output = tmp_path / "heard.wav"
+
+    printed, code, said = heard(Server(joinSession=broadcast(two_chunks, end_session)), output)
+
+    assert (code, said) == (0, "")
+    assert f"wrote {output}: 0.2 s, 2 chunks, 0 missing" in printed
+    assert read_recording(output).pcm == CHUNK * 2
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        (go_away, "the connection was closed: 1001 Going away"),
+        (abort, "the connection broke without a closing frame"),
+        (nonsense, "a message that is not JSON came"),
+        (no_audio, "an audio message without audio came: 'audioData'"),
+    ],
+)
+def test_connection_that_ends_before_the_session_is_no_success(tmp_path, then, words):
+    output = tmp_path / "heard.wav"
+
+    printed, code, said = heard(Server(joinSession=broadcast(two_chunks, then)), output)
+
+    assert code == ExitCode.DISCONNECTED
+    assert said == f"{words}; {output} has what was heard until then"
+    assert "2 chunks" in printed
+    assert read_recording(output).pcm == CHUNK * 2
+
+
+def test_file_that_cannot_be_written_is_noticed_before_joining(tmp_path):
+    server = Server()
+
+    _, code, said = heard(server, tmp_path / "nowhere" / "heard.wav")
+
+    assert code == 1
+    assert said.endswith("nowhere/heard.wav cannot be written: No such file or directory")
+    assert server.received == []
+
+
+def test_file_that_can_no_longer_be_written_is_no_success(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    async def remove_folder(server, socket, message):
+        folder.rmdir()
+
+    server = Server(joinSession=broadcast(two_chunks, remove_folder, end_session))
+
+    printed, code, said = heard(server, folder / "heard.wav")
+
+    assert code == ExitCode.FAILED
+    assert said.endswith("cannot be written, what was heard is lost: No such file or directory")
+    assert "wrote" not in printed
+
+
+def test_jump_in_the_numbers_is_not_written_as_silence():
+    from local.audio import JitterBuffer
+
+    heard = talk.Heard(FORMAT, JitterBuffer(0.1))
+    for number in (0, 2, 2**53):
+        heard.add(Chunk(number, CHUNK, 0.0, 1.0))
+
+    assert heard.recording.pcm == CHUNK + bytes(len(CHUNK)) + CHUNK * 2
+
+
+# --- real processes, signals, terminals ------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return a function that starts `python -m local` against a server of the test's own."""
+    with contextlib.ExitStack() as stack:
+        loop = stack.enter_context(LoopThread())
+
+        def start(server, *arguments, **popen):
+            url = loop.enter(served(server))
+            system = RunningSystem(os.getpid(), url, None, "stack", "namespace", {}, time.time())
+            stack.enter_context(announced(system))
+            process = subprocess.Popen(
+                [sys.executable, "-m", "local", *arguments, "--pid", str(os.getpid())],
+                cwd=ROOT,
+                **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | popen,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def minute(tmp_path):
+    path = tmp_path / "minute.wav"
+    write_recording(path, Recording(CHUNK * 600, 16_000, 1))
+    return path
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_speakers_session(command, minute):
+    server = Server()
+    process = command(server, "speak", str(minute))
+    until(lambda: server.count("sendAudio") >= 2)
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+
+    sent = server.count("sendAudio")
+    assert process.returncode == 130
+    assert err == f"interrupted: {sent} of 600 chunks were sent, and the session was ended\n"
+    assert out.endswith(f"sent {sent} chunks, {sent / 10} s\n")
+    assert server.actions[-1] == "endSession"
+
+
+@pytest.mark.slow
+def test_second_ctrl_c_does_not_wait_for_the_end(command, minute):
+    server = Server(endSession=silence)
+    process = command(server, "speak", str(minute), "--listeners", "1")
+    until(lambda: server.count("createSession"))
+    assert process.stdout.readline() == "session golden-eagle-427\n"
+    assert process.stdout.readline() == "waiting for listener 1 of 1\n"
+
+    process.send_signal(signal.SIGINT)
+    until(lambda: server.count("endSession"))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 4
+    assert err == "interrupted twice: 0 of 600 chunks were sent\n"
+
+
+@pytest.mark.slow
+def test_ctrl_c_writes_what_a_listener_has_heard(command, tmp_path):
+    output = tmp_path / "heard.wav"
+    server = Server(joinSession=broadcast(two_chunks))
+    process = command(server, "listen", "golden-eagle-427", "-o", str(output), "--jitter", "60")
+    assert "listening to" in process.stdout.readline()
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert err == f"interrupted: {output} has what was heard until then\n"
+    assert f"wrote {output}: " in out
+
+
+@pytest.mark.slow
+def test_speak_at_a_terminal_has_keys_and_leaves_it_as_it_was(command, minute):
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    server = Server()
+    process = command(
+        server,
+        "speak",
+        str(minute),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: os.login_tty(theirs),
+        text=False,
+    )
+    shown = b""
+    while b"q end" not in shown:
+        ready, _, _ = select.select([ours], [], [], 20)
+        assert ready
+        shown += os.read(ours, 4096)
+    os.write(ours, b"px")
+    until(lambda: server.count("pauseBroadcast"))
+    os.write(ours, b"\x03")  # as a person does it: the terminal makes the signal
+    process.wait(20)
+
+    assert process.returncode == 130
+    assert server.actions[-1] == "endSession"
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_exit_codes_are_those_of_the_document():
+    document = (ROOT / "docs" / "local.md").read_text()
+
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", document, re.MULTILINE)
+
+    assert rows == [(str(int(code)), code.meaning) for code in ExitCode]
