@@ -6,12 +6,15 @@ import http.client
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from local.page import Page
+from local import page as page_module
+from local.page import Page, _Lines
 
 
 @pytest.fixture
@@ -188,3 +191,37 @@ def test_page_of_an_api_elsewhere_has_no_operator():
 
     assert config == {"url": "wss://api.example.com/prod", "sample": "sample.wav"}
     assert status == 404
+
+
+def test_what_is_kept_for_a_page_is_bounded_in_lines_and_in_characters(monkeypatch):
+    monkeypatch.setattr(page_module, "_KEPT_LINES", 3)
+    monkeypatch.setattr(page_module, "_KEPT_CHARACTERS", 1_000)
+    lines = _Lines()
+
+    for text in ("a", "b", "c", "d"):
+        lines.add("audio", text, 0)
+    few = [line.id for line in lines.after(0, 0)]
+    lines.add("audio", "x" * 900, 0)
+    long = [line.id for line in lines.after(0, 0)]
+    lines.add("audio", "x" * 2_000, 0)
+    too_long = [line.id for line in lines.after(0, 0)]
+
+    assert few == [2, 3, 4]
+    assert long == [5]
+    assert too_long == [6]
+
+
+def test_page_that_is_one_too_many_is_refused_and_has_its_turn_later(ask, page, monkeypatch):
+    page._server.streams = threading.BoundedSemaphore(1)
+    first = ask("/operator")
+    second = ask("/operator")
+    assert (first.status, second.status) == (200, 503)
+
+    first.close()
+    page.publish("audio", "{}")
+    until = time.monotonic() + 20
+    while (status := ask("/operator", "HEAD").status) == 503 and time.monotonic() < until:
+        page.publish("audio", "{}")  # by which it is noticed that the reader has gone
+        time.sleep(0.01)
+
+    assert status == 200

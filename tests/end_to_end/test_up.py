@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from local.assembly import synthesize
+from local.audio import Recording, write_recording
 from local.client import connect, stream
 from local.state import find_running
 
@@ -99,6 +100,17 @@ class Place:
             text=True,
             check=False,
             timeout=SECONDS,
+        )
+
+    def start(self, *arguments):
+        """Start another command, from a shell without a single variable."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "local", *arguments],
+            cwd=self.root,
+            env={},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def leftovers(self):
@@ -200,6 +212,64 @@ def test_two_systems_run_at_once_and_each_ends_without_a_trace(up, place):
         assert_ended(lives)
     assert systems[0].process.returncode == 0
     assert [gone.run("status").returncode for gone in systems] == [1, 1]
+    assert eventually(lambda: place.leftovers() == []), place.leftovers()
+
+
+def emulator_of(pid):
+    """Return the process of the AWS APIs that `up` has started."""
+    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in descendants(pid)}
+    [emulator] = [child for child, command in commands.items() if b"ministack" in command]
+    return emulator
+
+
+async def beat_after_a_stop(url, emulator, seconds):
+    """Return the reply to a client that was connected all the while."""
+    async with connect(url) as client:
+        os.kill(emulator, signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        os.kill(emulator, signal.SIGCONT)
+        return (await client.request("heartbeat"))["type"]
+
+
+@pytest.mark.parametrize("seconds", [1.5, pytest.param(10, marks=pytest.mark.long)])
+def test_aws_apis_may_stop_for_a_while_and_their_end_ends_everything(up, place, seconds):
+    system = up("--no-reload")
+    url = system.wait_for(r"API +(ws://\S+)")[1]
+    system.wait_for("Ctrl-C ends everything")
+    lives, emulator = descendants(system.process.pid), emulator_of(system.process.pid)
+    asyncio.run(warm_up(url))
+
+    assert asyncio.run(beat_after_a_stop(url, emulator, seconds)) == "heartbeatAck"
+    assert eventually(lambda: "heartbeat" in system.run("logs", "--no-follow").stdout)
+
+    heard, long = place.folder / "heard.wav", place.folder / "long.wav"
+    write_recording(long, Recording(bytes(range(200)) * 160 * 6, 16_000, 1))
+    with place.start("speak", str(long), "--listeners", "1", *system.pid) as speaking:
+        session = speaking.stdout.readline().split()[1]
+        with place.start("listen", session, "-o", str(heard), *system.pid) as listening:
+            assert "listening to" in listening.stdout.readline()
+            time.sleep(1)
+            os.kill(emulator, signal.SIGKILL)
+            killed_at = time.monotonic()
+            code = system.process.wait(20)
+            took = time.monotonic() - killed_at
+            spoken, listened = (one.communicate(timeout=20) for one in (speaking, listening))
+
+    output = system.output + system.process.stdout.read().decode()
+    assert code == 1
+    assert took < 5
+    last = output.splitlines()[-1]
+    assert last == "Error: the AWS APIs have ended, with all that they kept (SIGKILL)"
+    assert "Traceback" not in output
+    assert len(output) < 4_000
+    closed = "the connection was closed: 1001 Going away"
+    assert (speaking.returncode, listening.returncode) == (4, 4)
+    assert re.fullmatch(rf"\d+ of 60 chunks were sent; then {closed}\n", spoken[1])
+    assert listened[1] == f"{closed}; {heard} has what was heard until then\n"
+    assert_ended(lives)
+    assert system.run("status").returncode == 1
+    long.unlink()
+    heard.unlink()
     assert eventually(lambda: place.leftovers() == []), place.leftovers()
 
 

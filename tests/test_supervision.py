@@ -1,0 +1,196 @@
+"""What is watched while the system runs, and what goes on when one thing fails."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from local import reload
+from local.deploy import DeployError
+from local.results import ExitCode, TalkError, run_interruptibly
+from local.scheduler import DeployedSchedule
+from local.system import System
+from local.up import while_it_runs
+from wslocal import EmulatorError, HostError
+
+ROOT = Path(__file__).parent.parent
+
+
+class Watched:
+    """A system that ends when it is told to."""
+
+    def __init__(self):
+        self.end = asyncio.Event()
+        self.emulator = self
+
+    async def watch(self):
+        await self.end.wait()
+        self.check()
+
+    def check(self):
+        if self.end.is_set():
+            raise EmulatorError("the AWS APIs have ended")
+
+
+def test_work_is_done_while_the_system_runs():
+    async def run():
+        async def work():
+            return 5
+
+        return await while_it_runs(Watched(), work())
+
+    assert asyncio.run(run()) == 5
+
+
+def test_work_is_cancelled_when_the_system_ends():
+    undone = []
+
+    async def run():
+        system = Watched()
+
+        async def work():
+            system.end.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                undone.append(True)
+
+        await while_it_runs(system, work())
+
+    with pytest.raises(EmulatorError, match="the AWS APIs have ended"):
+        asyncio.run(run())
+
+    assert undone == [True]
+
+
+def test_what_fails_because_the_system_ended_is_named_by_its_reason():
+    async def run():
+        system = Watched()
+
+        async def work():
+            system.end.set()
+            raise TimeoutError
+
+        await while_it_runs(system, work())
+
+    with pytest.raises(EmulatorError):
+        asyncio.run(run())
+
+
+def test_what_fails_by_itself_is_raised_as_it_is():
+    async def run():
+        async def work():
+            raise KeyError("x")
+
+        await while_it_runs(Watched(), work())
+
+    with pytest.raises(KeyError):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (DeployError("no such table"), "no such table"),
+        (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device"),
+        (ConnectionResetError("gone"), "ConnectionResetError: gone"),
+    ],
+)
+def test_change_that_cannot_be_deployed_is_reported_and_the_next_one_is_tried(
+    monkeypatch, error, reason
+):
+    states = iter([{"a.py": (1, 1)}, {"a.py": (2, 1)}])
+    monkeypatch.setattr(reload, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(reload, "take_snapshot", lambda: next(states))
+    said, errors = [], [error]
+
+    async def run():
+        done = asyncio.Event()
+
+        async def redeploy():
+            if errors:
+                raise errors.pop()
+            done.set()
+
+        system = SimpleNamespace(redeploy=redeploy)
+        following = asyncio.create_task(reload.follow_sources(system, {}, said.append))
+        await asyncio.wait_for(done.wait(), 20)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(run())
+
+    assert said[0] == f"a.py changed, and is not live: {reason}"
+    assert re.match(r"a\.py is live after", said[1])
+
+
+def test_scheduled_function_that_cannot_run_is_reported_and_is_due_again():
+    said, times = [], []
+
+    async def invoke(function, event):
+        times.append(function)
+        raise HostError("no environment of housekeeping can start")
+
+    async def run():
+        system = System(report=said.append)
+        system.api = SimpleNamespace(invoke=invoke)
+        arn = "arn:aws:events:us-east-1:000000000000:rule/x"
+        system.schedules = [DeployedSchedule(arn, "housekeeping", 0.01)]
+        system._start_schedules()
+        while len(times) < 3:
+            await asyncio.sleep(0.005)
+        await system._stop_schedules()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+    assert said[0] == "housekeeping did not run: no environment of housekeeping can start"
+    assert len(said) >= 2
+
+
+def test_ctrl_c_before_anything_was_done_has_its_code():
+    async def work():
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    with pytest.raises(TalkError, match="interrupted before anything") as caught:
+        run_interruptibly(work())
+
+    assert caught.value.code == ExitCode.INTERRUPTED
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_of_the_demo_is_no_success(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", "demo", "-o", str(tmp_path / "heard.wav")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        _, err = demo.communicate(timeout=60)
+
+    assert demo.returncode == 130
+    assert err == "interrupted before the demo's end\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_does_not_start_if_its_file_cannot_be_written(tmp_path):
+    output = tmp_path / "nowhere" / "heard.wav"
+    run = subprocess.run(
+        [sys.executable, "-m", "local", "demo", "-o", str(output)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr == f"Error: {output} cannot be written: No such file or directory\n"
