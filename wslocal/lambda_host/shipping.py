@@ -70,6 +70,7 @@ class Shipper:
         # Each counter is written by one thread: lines come on the loop, and leave in another thread.
         self._taken_bytes = self._shipped_bytes = 0
         self._is_full = False
+        self._is_closed = False
         self.dropped = 0
         self.problems: Counter[str] = Counter()
 
@@ -106,6 +107,7 @@ class Shipper:
                 await self.flush()
         except TimeoutError:
             pass  # what waits is counted below
+        self._is_closed = True
         self._failures.flush()
         if self.dropped:
             _log.warning("%d lines were dropped before they were shipped", self.dropped)
@@ -129,7 +131,8 @@ class Shipper:
             except (ClientError, BotoCoreError) as error:
                 self.problems[f"{type(error).__name__}: {error}"[:500]] += 1
                 if isinstance(error, _UNREACHABLE):
-                    self._failures.report("log lines and metrics wait", error)
+                    if not self._is_closed:
+                        self._failures.report("log lines and metrics wait", error)
                     return False
             self._calls.popleft()
         return True
