@@ -32,9 +32,10 @@ __all__ = ["Credentials", "FunctionPool", "FunctionSettings", "FunctionState"]
 INIT_TIMEOUT_SECONDS = 10.0
 # Credentials have to outlive the longest invocation, 15 minutes.
 _MARGIN_SECONDS = 16 * 60
-# What waits for an environment here would run on AWS: an account's default quota of concurrent
-# executions. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_MAX_CONCURRENT = 1_000
+# What may wait for an environment, where AWS would start more of them: as many events as a function may
+# get in a second (10 times an account's default concurrency of 1,000), and what we can hold.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class FunctionPool:
         self._members: set[_Member] = set()
         self._idle: list[_Member] = []
         self._waiting: deque[asyncio.Future[_Member]] = deque()
+        self._waiting_bytes = 0
         self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -118,10 +120,14 @@ class FunctionPool:
 
         ThrottledError if too many wait; HostError if no environment can be started.
         """
-        if len(self._waiting) + len(self._members) >= _MAX_CONCURRENT:
+        if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
             self._state.throttles += 1
             raise ThrottledError(f"{self.settings.name} is throttled: TooManyRequestsException")
-        member, outcome = await self._take()
+        self._waiting_bytes += len(body)
+        try:
+            member, outcome = await self._take()
+        finally:
+            self._waiting_bytes -= len(body)
         try:
             result, usable = await self._run(member, outcome, body)
         except BaseException:  # Ctrl-C included: what runs on would answer the next call

@@ -24,6 +24,7 @@ from websockets.sync.client import connect
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
 from wslocal.gateway import GatewayLimits, LocalApi
+from wslocal.lambda_host import function
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
 from wslocal.tests.gateway_system import (
@@ -55,6 +56,7 @@ INTERNAL = "https://github.com/aws-samples/simple-websockets-chat-app/issues/42"
 FORBIDDEN = "https://github.com/aws-samples/simple-websockets-chat-app/issues/24"
 TIMED_OUT = "https://github.com/Kludex/mangum/issues/128"
 BAD_GATEWAY = "https://github.com/michalkvasnicak/aws-lambda-graphql/issues/107"
+REJECTED = f"{LAMBDA}services-apigateway-errors.html"
 RUNTIME = f"{LAMBDA}lambda-runtime-environment.html"
 VARIABLES = f"{LAMBDA}configuration-envvars.html"
 LAYERS = f"{LAMBDA}packaging-layers.html"
@@ -853,6 +855,21 @@ def test_connections_are_concurrent(deployed, tmp_path):
         (tmp_path / "go").touch()
 
         assert hear(slow)["pid"] != first["pid"]
+
+
+@behaviour(
+    "An event that Lambda throttles: `Internal server error`, and it is not repeated", REJECTED
+)
+def test_throttled_event(deployed, monkeypatch):
+    with deployed.client() as client:
+        with monkeypatch.context() as throttling:
+            throttling.setattr(function, "_MAX_WAITING", 0)
+            throttled = ask(client, action="echo")
+        answer = ask(client, action="echo")
+
+    assert throttled.pop("message") == "Internal server error"
+    assert set(throttled) == {"connectionId", "requestId"}
+    assert route_of(answer) == "echo"
 
 
 @behaviour("Messages of one connection may overtake each other", ROUTES)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wslocal.lambda_host import HostError
+from wslocal.lambda_host import HostError, function
 from wslocal.lambda_host.environment import Environment
 from wslocal.lambda_host.function import FunctionPool, FunctionSettings
 from wslocal.lambda_host.host import find_runtime_client
@@ -133,13 +133,21 @@ def test_killed_while_idle_costs_nothing(settings):
     assert after.payload != first
 
 
-def test_more_than_may_run_at_once_are_throttled(settings, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "bound", "waiting"),
+    [("_MAX_WAITING", 20, 20), ("_MAX_WAITING_BYTES", 39, 20)],
+    ids=["events", "bytes"],
+)
+def test_more_events_than_may_wait_are_throttled(
+    settings, tmp_path, monkeypatch, name, bound, waiting
+):
+    monkeypatch.setattr(function, name, bound)
     held = {"here": str(tmp_path / "here"), "until": str(tmp_path / "go")}
 
     async def scenario(pool):
         first = asyncio.create_task(pool.invoke(json.dumps(held).encode()))
         await exists(tmp_path / "here")
-        rest = [asyncio.create_task(pool.invoke(b"{}")) for _ in range(1_002)]
+        rest = [asyncio.create_task(pool.invoke(b"{}")) for _ in range(waiting + 3)]
         await asyncio.sleep(0)
         state = replace(pool.state)
         (tmp_path / "go").touch()
@@ -147,10 +155,10 @@ def test_more_than_may_run_at_once_are_throttled(settings, tmp_path):
 
     state, results = play(scenario, settings)
 
-    assert (state.busy, state.waiting, state.throttles) == (1, 999, 3)
-    assert [type(result) for result in results[1000:]] == [ThrottledError] * 3
+    assert (state.busy, state.waiting, state.throttles) == (1, waiting, 3)
+    assert [type(result) for result in results[waiting + 1 :]] == [ThrottledError] * 3
     assert str(results[-1]) == "tested is throttled: TooManyRequestsException"
-    assert [result.error for result in results[:1000]] == [None] * 1000
+    assert [result.error for result in results[: waiting + 1]] == [None] * (waiting + 1)
 
 
 def test_process_that_cannot_start_is_a_sentence_for_each_and_is_tried_again(settings):
