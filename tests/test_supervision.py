@@ -1,6 +1,7 @@
 """What is watched while the system runs, and what goes on when one thing fails."""
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -9,11 +10,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from local import reload
+from local.__main__ import main
 from local.deploy import DeployError
 from local.results import ExitCode, TalkError, run_interruptibly
 from local.scheduler import DeployedSchedule
+from local.state import RunningSystem, announced
 from local.system import System
 from local.up import while_it_runs
 from wslocal import EmulatorError, HostError
@@ -161,6 +165,25 @@ def test_ctrl_c_before_anything_was_done_has_its_code():
         run_interruptibly(work())
 
     assert caught.value.code == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("command", ["metrics", "logs"])
+def test_aws_apis_that_do_not_answer_are_one_line(command):
+    variables = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "root",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    pid = os.getpid()
+    with announced(RunningSystem(pid, "ws://127.0.0.1:1", None, "s", "n", variables, 0.0)):
+        result = CliRunner().invoke(main, [command, "--pid", str(pid)])
+
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: the system's AWS APIs: Could not connect to the endpoint URL: "
+        '"http://127.0.0.1:1/"\n'
+    )
 
 
 @pytest.mark.slow

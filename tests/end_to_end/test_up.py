@@ -244,6 +244,16 @@ def test_aws_apis_may_stop_for_a_while_and_their_end_ends_everything(up, place, 
 
     heard, long = place.folder / "heard.wav", place.folder / "long.wav"
     write_recording(long, Recording(bytes(range(200)) * 160 * 6, 16_000, 1))
+    with place.start("speak", str(long), *system.pid) as speaking:
+        session = speaking.stdout.readline().split()[1]
+        time.sleep(0.5)
+        speaking.send_signal(signal.SIGINT)
+        _, sentence = speaking.communicate(timeout=20)
+    assert speaking.returncode == 130
+    assert sentence.endswith(" of 60 chunks were sent, and the session was ended\n")
+    of_session = ("logs", "--no-follow", "--session", session)
+    assert eventually(lambda: "operation=endSession" in system.run(*of_session).stdout)
+
     with place.start("speak", str(long), "--listeners", "1", *system.pid) as speaking:
         session = speaking.stdout.readline().split()[1]
         with place.start("listen", session, "-o", str(heard), *system.pid) as listening:
