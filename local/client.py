@@ -208,9 +208,9 @@ class SessionClient:
         self._news.set()
 
     async def _beat(self) -> None:
-        with contextlib.suppress(SessionClientError):
-            while True:
-                await asyncio.sleep(_HEARTBEAT_SECONDS)
+        while not self.closed.is_set():
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            with contextlib.suppress(SessionClientError):  # the next one may be answered
                 await self.request("heartbeat", timestamp=_now_ms())
 
 

@@ -172,3 +172,44 @@ def test_ordered_chunks_end_with_the_connection():
         return [chunk.number async for chunk in ordered_chunks(client, JitterBuffer(60))]
 
     assert run(scatter, use) == [0, 1]
+
+
+def test_heartbeat_that_is_refused_is_followed_by_another(monkeypatch):
+    monkeypatch.setattr("local.client._HEARTBEAT_SECONDS", 0.01)
+    beats = []
+
+    async def refuse(socket, message):
+        beats.append(message["action"])
+        reply = {"type": "error", "code": "INTERNAL_DATABASE_ERROR", "message": "No"}
+        await socket.send(json.dumps({**reply, "requestId": message["requestId"]}))
+        if len(beats) == 3:
+            await socket.close()
+
+    run(refuse, lambda client: client.closed.wait())
+
+    assert beats == ["heartbeat"] * 3
+
+
+def test_message_that_is_none_ends_the_connection_in_words():
+    async def talk_nonsense(socket, message):
+        await socket.send("[1]")
+
+    async def use(client):
+        await client.send("go")
+        await client.expect("anything")
+
+    with pytest.raises(SessionClientError, match="a message that is not a JSON object came"):
+        run(talk_nonsense, use)
+
+
+def test_expect_does_not_wait_for_a_connection_that_has_ended():
+    async def close(socket, message):
+        await socket.send('{"type":"listenerJoined"}')
+        socket.transport.abort()
+
+    async def use(client):
+        await client.send("go")
+        await client.expect("sessionEnded", seconds=60)
+
+    with pytest.raises(SessionClientError, match="the connection broke without a closing frame"):
+        run(close, use)

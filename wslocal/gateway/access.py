@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ __all__ = ["Permissions"]
 # While IAM gives no answer, the one before it counts for so long: on AWS a store that stalls does not
 # stall IAM, and posts go on.
 _STALE_SECONDS = 60.0
+# Of our own: an IAM that is silent must not take the threads in which environments start and end.
+_THREADS = 2
 
 
 @dataclass(slots=True)
@@ -45,6 +48,11 @@ class Permissions:
         self._lasts_seconds = lasts_seconds
         self._clock = clock
         self._known: dict[tuple[str, str], _Known] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="iam")
+
+    def close(self) -> None:
+        """Ask no more; a question that is under way ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self, signer: Issued, method: str) -> None:
         """Return if the signer's role may; Refused in AWS's words if it may not."""
@@ -70,7 +78,8 @@ class Permissions:
         known = self._known.setdefault((role_arn, resource), _Known())
         if known.asking is None and now - known.asked_at > self._lasts_seconds:
             known.asked_at = now
-            known.asking = asyncio.ensure_future(asyncio.to_thread(self._ask, role_arn, resource))
+            loop = asyncio.get_running_loop()
+            known.asking = loop.run_in_executor(self._threads, self._ask, role_arn, resource)
             known.asking.add_done_callback(lambda asking: self._answered(known, asking))
         if now - known.answered_at <= _STALE_SECONDS:
             return known.answer

@@ -140,6 +140,7 @@ class LocalApi:
                 self._limits.iam_seconds,
                 self._clock,
             )
+            stack.callback(self._permissions.close)
             self._shipper = Shipper(self._client)
             stack.callback(self._failures.flush)
             stack.push_async_callback(self._shipper.close)

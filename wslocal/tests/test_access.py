@@ -50,7 +50,9 @@ def clock():
 
 @pytest.fixture
 def permissions(iam, clock):
-    return Permissions(iam, "us-east-1", "api/dev", 5.0, clock)
+    permissions = Permissions(iam, "us-east-1", "api/dev", 5.0, clock)
+    yield permissions
+    permissions.close()
 
 
 async def settled(permissions):
