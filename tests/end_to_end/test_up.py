@@ -326,6 +326,12 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
     assert "websocket-audio-dev-audio" in status
     assert set(commands) == {"up", "speak", "listen", "logs"}
 
+    lives = descendants(system.process.pid)
+    system.process.terminate()
+    assert system.process.wait(20) == 0
+    assert_ended(lives)
+    assert system.run("status").returncode == 1
+
 
 async def warm_up(url):
     """Start the function that passes audio on: on a busy machine it takes longer than the speech."""

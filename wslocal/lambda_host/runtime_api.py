@@ -162,7 +162,7 @@ class _RuntimeSocket(asyncio.Protocol):
         self._reader = RequestReader(max_body_bytes=4 * MAX_PAYLOAD_BYTES)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = cast("asyncio.WriteTransport", transport)
         self._api.transports.add(self._transport)
 
     def data_received(self, data: bytes) -> None:
@@ -172,13 +172,6 @@ class _RuntimeSocket(asyncio.Protocol):
         except BadRequest as error:
             self._transport.write(_refusal(error.status, "InvalidRequest"))
             self._transport.close()
-
-    def pause_writing(self) -> None:
-        """Take no more of a process that does not read its answers."""
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._api.transports.discard(self._transport)

@@ -14,8 +14,8 @@ from wslocal.lambda_host import HostError, function
 from wslocal.lambda_host.environment import Environment
 from wslocal.lambda_host.function import FunctionPool, FunctionSettings
 from wslocal.lambda_host.host import find_runtime_client
-from wslocal.lambda_host.results import ThrottledError
-from wslocal.lambda_host.runtime_api import Exited
+from wslocal.lambda_host.results import ThrottledError, error_of
+from wslocal.lambda_host.runtime_api import Answered, Exited
 from wslocal.lambda_host.variables import function_arn, lambda_variables
 
 pytestmark = pytest.mark.slow
@@ -192,6 +192,12 @@ def test_credentials_that_do_not_come_fail_each_event(settings):
 
     assert [str(error) for error in failed] == ["tested gets no credentials: no answer"] * 5
     assert (state.environments, state.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"errorType":"A"}', b"null"])
+def test_error_that_is_none_is_a_sentence(body):
+    with pytest.raises(HostError, match="the runtime reported an error that is none"):
+        error_of(Answered(body, failed=True), "id")
 
 
 def test_process_that_asks_without_end_is_ended(settings):
