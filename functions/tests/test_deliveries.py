@@ -1,8 +1,12 @@
 """Who is closed, who is waited for and how long, post by post, with a clock that the test moves."""
 
+from pathlib import Path
+
 import pytest
 
 from broadcast.deliveries import Deliveries
+
+MANUAL = (Path(__file__).parents[2] / "docs/operations.md").read_text()
 
 NEVER = None  # no post of a row closes anybody
 
@@ -231,3 +235,36 @@ def test_memory_is_bounded_and_who_was_seen_first_goes(deliveries):
     assert not deliveries.is_suspect("x-0")
     assert deliveries.is_suspect("x-1000")
     assert deliveries.sort(["y-0", "y-1000"]) == (["y-0"], [], {"y-1000": "gone"})
+
+
+# --- what it costs
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "typical"),
+    [
+        ("429", "throttled", 0.015),
+        ("no answer", "timeout", 0.015),
+        ("no answer, in a new environment", "timeout", None),
+    ],
+)
+def test_cost_is_as_the_manual_says(deliveries, clock, what, kind, typical):
+    """Lambda's price and memory are those of docs/scale.md; a 429 is answered in the usual time."""
+    if typical is not None:
+        deliveries.count_sent(9, typical)
+    posts = waited = 0.0
+    stuck: list[str] = []
+    while not stuck:
+        posts += 1
+        suspects = deliveries.sort(["x"])[1]
+        seconds = deliveries.suspect_seconds() if suspects else deliveries.post_seconds()
+        waited += 0.015 if kind == "throttled" else seconds
+        stuck = deliveries.count({"x": kind}, seconds)
+        deliveries.count_sent(2, 0.015)
+        clock.now += 0.1
+    row = next(line for line in MANUAL.splitlines() if line.startswith(f"| {what} |"))
+    shown = [float(cell) for cell in row.strip("| ").split("|")[1:]]
+
+    dollars = waited * 1769 / 1024 * 0.00001667
+    assert shown[:4] == pytest.approx([posts, posts, waited * 1000, waited])
+    assert shown[4:] == pytest.approx([posts / 1e6, dollars], abs=5e-7)
