@@ -1,8 +1,7 @@
 """Who takes what is posted: how long a post of audio may take, and who is closed, in this environment's memory.
 
 A connection whose last post timed out or got 429 is a suspect: it is posted to after all others, for
-about as long as others take, and not at all while this environment has waited too much for such
-connections. So it delays neither its session's other listeners nor another session.
+about as long as others take, and not at all while this environment has waited too much in vain. So it delays neither its session's other listeners nor another session.
 
 It is closed after `ROW` such posts, with no other one between them, while at least half of all
 posts to others in that time got through, whatever their session. If fewer did, the cause is the
@@ -41,9 +40,9 @@ ROW = 10
 MAX_POST_SECONDS = 0.5
 # Others' typical time, so many times, is what a post may take; less than this would be noise.
 _PATIENCE, _LEAST_SECONDS = 8, 0.05
-_SUSPECT_PATIENCE, _LEAST_SUSPECT_SECONDS = 2, 0.02
-# Of its time an environment spends so much on waiting for suspects, and so many seconds at once.
-_WAITING_SHARE, _WAITING_SECONDS = 0.5, 0.5
+_SUSPECT_PATIENCE, _LEAST_SUSPECT_SECONDS = 2, 0.01
+# Of its time an environment spends so much on waiting in vain, and so many seconds at once.
+_WAITING_SHARE, _WAITING_SECONDS = 0.2, 0.1
 # When most posts fail, one in so many seconds gets the longest time: maybe all are slow.
 _LONG_POST_EVERY_SECONDS = 5.0
 _RECENT_SECONDS = 2.0
@@ -60,7 +59,7 @@ class Deliveries:
         self._posts = self._through = 0  # ever
         self._recent_posts = self._recent_through = 0.0  # faded
         self._counted_at = self._refilled_at = clock()
-        self._waiting = _WAITING_SECONDS  # what may be spent on suspects
+        self._waiting = _WAITING_SECONDS  # what may be spent on waiting in vain
         self._long_post_at = -_LONG_POST_EVERY_SECONDS
         # Seconds of a call in which all got through; 0 as long as none is known.
         self._typical = 0.0
@@ -101,7 +100,10 @@ class Deliveries:
         """Return how long a post to who is no suspect may take."""
         if not self._typical or self._most_fail():
             return MAX_POST_SECONDS
-        return min(max(_PATIENCE * self._typical, _LEAST_SECONDS), MAX_POST_SECONDS)
+        seconds = max(_PATIENCE * self._typical, _LEAST_SECONDS)
+        if self._refill() <= 0:  # so many are stuck right now that others would wait for them
+            seconds /= 2
+        return min(seconds, MAX_POST_SECONDS)
 
     def suspect_seconds(self) -> float:
         """Return how long a post to a suspect may take."""
@@ -163,7 +165,7 @@ class Deliveries:
         return self._recent_through * 2 < self._recent_posts
 
     def _refill(self) -> float:
-        """Return how many seconds may be spent on suspects by now."""
+        """Return how many seconds may be spent on waiting in vain by now."""
         now = self._clock()
         more = (now - self._refilled_at) * _WAITING_SHARE
         self._waiting = min(self._waiting + more, _WAITING_SECONDS)
