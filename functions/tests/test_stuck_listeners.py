@@ -385,3 +385,29 @@ def test_control_message_is_answered_although_a_listener_and_the_speaker_do_not_
     assert sorted(heard) == ["ann", "speaker", "stuck"]
     assert elapsed < 3
     assert failures(system) == {"timeout": 1}
+
+
+def test_who_does_not_read_is_not_waited_for_again_in_the_same_event(system):
+    """Of two messages to the speaker, about a listener with a new language, the second is not tried."""
+    session_id = system.open()
+    system.clients.failing["speaker"] = "timeout"
+    system.clients.posts.clear()
+
+    system.send("ann", "joinSession", sessionId=session_id, targetLanguage="fr")
+
+    assert [(name, type_) for name, type_, _ in system.clients.posts] == [
+        ("ann", "sessionJoined"),
+        ("speaker", "listenerJoined"),
+    ]
+
+
+def test_posts_of_a_control_message_have_their_time(system):
+    """Half a second for a post, and a second for all, with a millisecond more for each listener."""
+    system.open("ann", "bob")
+    system.clients.posts.clear()
+
+    system.send("speaker", "pauseBroadcast")
+
+    [(_, _, to_listener), _, (_, _, reply)] = system.clients.posts
+    assert to_listener == {"timeout_seconds": 1.002, "answer_seconds": 0.5}
+    assert reply == {"timeout_seconds": 1.0}
