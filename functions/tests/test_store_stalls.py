@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from broadcast import tables
 from shared_utils.dynamodb import DynamoDBError
 
 FAILURES = ["ThrottlingException", "InternalServerError", "ConnectionRefusedError", "TimeoutError"]
@@ -183,6 +184,25 @@ def test_departure_ends_in_time_too(make_system, proxy):
     system.disconnect("ann")
 
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("function", "called", "send"),
+    [
+        ("control", "touch", lambda system: system.send("speaker", "pauseBroadcast")),
+        ("connection", "leave", lambda system: system.disconnect("ann")),
+    ],
+)
+def test_event_has_a_deadline_for_all_its_calls(system, monkeypatch, function, called, send):
+    system.open("ann")
+    seen = []
+    store = system.app(function).store
+    monkeypatch.setattr(store, called, lambda _: seen.append(tables.seconds_left()))
+
+    send(system)
+
+    assert 0 < seen[0] <= 1.8
+    assert tables.seconds_left() == float("inf")
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from connections_server import ENVIRON, OK, SILENCE, Server
 
 from broadcast.deliveries import Deliveries
+from broadcast.pace import PaceDecision
 from shared_utils import ApplicationError, Connections, ErrorCode, Outcome
 
 NOW_MS = 1_767_225_600_000
@@ -204,6 +205,16 @@ def test_warning_of_the_pace_comes_after_the_chunk(system):
     system.chunk("speaker", 40)
 
     assert system.types() == [("ann", "audio"), ("speaker", "rateLimitWarning")]
+
+
+def test_warning_that_comes_with_a_refusal_is_sent_before_it(system, monkeypatch):
+    system.open("ann")
+    refused = PaceDecision(allowed=False, warn=True, retry_after_ms=900)
+    monkeypatch.setattr(system.app("audio").pace, "judge", lambda _: refused)
+
+    assert system.chunk("speaker") == 429
+
+    assert system.types() == [("speaker", "rateLimitWarning"), ("speaker", "error")]
 
 
 # --- everything is counted
