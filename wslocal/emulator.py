@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wslocal.processes import GuardedProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 __all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError"]
@@ -40,6 +41,8 @@ class Emulator:
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._secret = secrets.token_hex(20)
+        self._process: GuardedProcess | None = None
+        self._freezes = 0
         self.endpoint = ""
 
     @property
@@ -84,12 +87,38 @@ class Emulator:
             **(credentials or root),
         )
 
+    @contextlib.contextmanager
+    def freeze(self) -> Iterator[None]:
+        """Stop the emulator's processes for the block: it takes connections, and answers nothing.
+
+        EmulatorError if it does not run. Blocks may overlap: it goes on when the last one ends.
+        """
+        process = self._running()
+        process.stop()
+        self._freezes += 1
+        try:
+            yield
+        finally:
+            self._freezes -= 1
+            if not self._freezes:
+                process.resume()
+
+    def kill(self) -> None:
+        """Kill the emulator, with all that it has kept; EmulatorError if it does not run."""
+        self._running().end()
+
+    def _running(self) -> GuardedProcess:
+        if self._process is None or self._process.popen.poll() is not None:
+            raise EmulatorError("the emulator does not run")
+        return self._process
+
     def _start(self, undo: contextlib.ExitStack, folder: Path) -> None:
         for _ in range(_TRIES):
             port = _free_port()
             process = self._run(port, folder)
             if self._wait(port, process):
                 undo.callback(process.end)
+                self._process = process
                 self.endpoint = f"http://127.0.0.1:{port}"
                 return
             process.end()

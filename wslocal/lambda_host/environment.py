@@ -83,6 +83,10 @@ class Environment:
         """Hand `work` to a process that is ready."""
         self._api.offer(work)
 
+    def kill(self) -> None:
+        """Kill the process and nothing else, as if it had crashed."""
+        self._process.popen.kill()
+
     async def end(self) -> None:
         """Kill the process and all that it started; its last output can still be taken."""
         await asyncio.to_thread(self._process.end)
