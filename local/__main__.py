@@ -18,6 +18,7 @@ from wslocal import EmulatorError
 from .assembly import AssemblyError
 from .client import SessionClientError
 from .deploy import DeployError
+from .fault import fault
 from .machine import MachineError
 from .scheduler import ScheduleError
 from .state import StateError, chosen_systems, find_running
@@ -97,6 +98,9 @@ _page_port = click.option(
 @click.group()
 def main() -> None:
     """Run the system on this machine, and use it."""
+
+
+main.add_command(fault)
 
 
 @main.command()
