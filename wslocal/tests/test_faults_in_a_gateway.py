@@ -244,9 +244,9 @@ def test_client_that_stops_reading_is_refused_with_429_and_gets_the_rest_afterwa
 
     statuses, healthy, after, again = loop.run(run())
 
-    assert statuses == [200] * 4 + [429] * 3  # 100 KB, with frames' heads
+    assert statuses == [200] * 5 + [429] * 2  # 100 KB, with frames' heads
     assert healthy == (200, "y")
-    assert after == ["00000", "00001", "00002", "00003"]
+    assert after == ["00000", "00001", "00002", "00003", "00004"]
     assert again == (200, "again")
 
 
