@@ -166,8 +166,8 @@ def have_fault(
                 return
             started = time.monotonic()
             length = "until Ctrl-C" if seconds is None else f"for {seconds:g} s"
-            report(f"{name}: on, {length}")
             try:
+                report(f"{name}: on, {length}")
                 select.select([connection], [], [], seconds)  # readable: the system has ended
             except KeyboardInterrupt:
                 report("")

@@ -85,8 +85,10 @@ def system(loop):
 
 def command(*arguments):
     """Return a running command."""
+    # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
+    heeding = "env", "--default-signal=INT"
     return subprocess.Popen(
-        [sys.executable, "-m", "local", "fault", *arguments, "--pid", str(os.getpid())],
+        [*heeding, sys.executable, "-m", "local", "fault", *arguments, "--pid", str(os.getpid())],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,7 +9,8 @@ What stands here is what other code may use; the modules below are free to chang
 """
 
 from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
-from .faults import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError, Faults
+from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
+from .faults import Faults
 from .gateway import ApiError, Connection, GatewayLimits, LocalApi
 from .lambda_host import (
     MAX_PAYLOAD_BYTES,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from .faults import TableFault
+    from .fault_kinds import TableFault
 
 __all__ = ["Relay"]
 

@@ -19,7 +19,8 @@ from weakref import WeakSet
 
 from websockets.frames import CloseCode
 
-from wslocal.faults import POST_ANSWERS, Faults
+from wslocal.fault_kinds import POST_ANSWERS
+from wslocal.faults import Faults
 from wslocal.http1 import HttpRequest, respond
 from wslocal.lambda_host.deployed import DeployedFunctions
 from wslocal.lambda_host.shipping import Shipper
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-    from wslocal.faults import PostFault
+    from wslocal.fault_kinds import PostFault
     from wslocal.lambda_host.function import FunctionState
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from wslocal.faults import FaultError, Faults
+from wslocal.fault_kinds import FaultError
+from wslocal.faults import Faults
 
 
 class Socket:
