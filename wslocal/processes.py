@@ -50,9 +50,11 @@ class GuardedProcess:
 
     def stop(self) -> None:
         """Stop the process and all that it started, but not the guard, until `resume` or the end."""
-        with contextlib.suppress(ProcessLookupError):  # all of them have ended
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # all of them have ended
             os.killpg(self._guard.pid, signal.SIGSTOP)
             os.kill(self._guard.pid, signal.SIGCONT)
+            # The signal is on its way only, until the kernel says so.
+            os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Have them go on."""
