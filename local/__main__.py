@@ -16,6 +16,7 @@ from wslocal import EmulatorError
 from .assembly import AssemblyError
 from .client import SessionClientError
 from .deploy import DeployError
+from .fault import fault
 from .machine import MachineError
 from .results import TalkError, run_interruptibly
 from .scheduler import ScheduleError
@@ -103,6 +104,9 @@ _page_port = click.option(
 @click.group()
 def main() -> None:
     """Run the system on this machine, and use it."""
+
+
+main.add_command(fault)
 
 
 @main.command()

@@ -50,8 +50,8 @@ class RunningSystem:
     started_at: float  # seconds since the epoch
 
     @property
-    def status_socket(self) -> Path:
-        """Where the running process sends its state to each client that connects."""
+    def control_socket(self) -> Path:
+        """Where the running process takes commands: its state, and faults on purpose."""
         return _folder() / f"{self.pid}.sock"
 
     def age(self, now: float) -> str:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from wslocal import guarded_folder
 
+from .control import answering
 from .machine import check_machine, check_port
 from .page import Page
 from .reload import follow_sources, take_snapshot
 from .state import RunningSystem, announced
-from .system import System, describe
+from .system import System
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-    from pathlib import Path
     from typing import Any, TypeVar
 
     from rich.console import Console
@@ -75,7 +75,7 @@ async def running_system(
             started_at=time.time(),
         )
         stack.enter_context(announced(running))
-        await stack.enter_async_context(_answering_status(system, running.status_socket))
+        await stack.enter_async_context(answering(system, running.control_socket))
         if reload:
             task = asyncio.create_task(follow_sources(system, sources, report))
             stack.push_async_callback(_end, task)
@@ -93,22 +93,6 @@ def _page_of(system: System, port: int) -> Iterator[str]:
     finally:
         stop()
         page.close()
-
-
-@contextlib.asynccontextmanager
-async def _answering_status(system: System, path: Path) -> AsyncIterator[None]:
-    """Send the system's state to each client of the socket at `path`, which is for this user only."""
-
-    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(describe(system).encode())
-        writer.close()
-
-    server = await asyncio.start_unix_server(answer, path)
-    try:
-        yield
-    finally:
-        server.close()
-        path.unlink(missing_ok=True)
 
 
 async def _end(task: asyncio.Task[Any]) -> None:
@@ -156,6 +140,6 @@ def welcome(running: RunningSystem) -> str:
         "\nIn another terminal, with .venv/dev/bin/python:\n"
         "  python -m local speak local/recordings/speech.wav --listeners 1\n"
         "  python -m local listen SESSION --language es -o heard.wav\n"
-        "  python -m local logs | metrics | status\n"
+        "  python -m local logs | metrics | status | fault\n"
         "\nA changed handler or layer file becomes live by itself. Ctrl-C ends everything.\n"
     )

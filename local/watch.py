@@ -222,7 +222,8 @@ def read_status(running: RunningSystem) -> dict[str, Any]:
     """Ask the running process how its functions and connections are; StateError if it is silent."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_STATUS_SECONDS)
-        connection.connect(str(running.status_socket))
+        connection.connect(str(running.control_socket))
+        connection.sendall(b'{"command": "status"}\n')
         with connection.makefile("rb") as answer:
             return dict(json.load(answer))
 

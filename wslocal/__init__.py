@@ -9,6 +9,8 @@ What stands here is what other code may use; the modules below are free to chang
 """
 
 from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
+from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
+from .faults import Faults
 from .gateway import ApiError, Connection, GatewayLimits, LocalApi
 from .lambda_host import (
     MAX_PAYLOAD_BYTES,
@@ -24,11 +26,16 @@ from .processes import guarded_folder
 __all__ = [
     "ACCOUNT",
     "MAX_PAYLOAD_BYTES",
+    "POST_ANSWERS",
     "REGION",
+    "TABLE_ERRORS",
     "ApiError",
     "Connection",
     "Emulator",
     "EmulatorError",
+    "Fault",
+    "FaultError",
+    "Faults",
     "FunctionError",
     "GatewayLimits",
     "HostError",

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wslocal.processes import GuardedProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import NoReturn
 
@@ -46,6 +47,7 @@ class Emulator:
         self._stack = contextlib.ExitStack()
         self._secret = secrets.token_hex(20)
         self._process: GuardedProcess | None = None
+        self._freezes = 0
         self.endpoint = ""
 
     @property
@@ -114,6 +116,31 @@ class Emulator:
             config=Config(proxies={}, retries={"total_max_attempts": 2}),
             **(credentials or root),
         )
+
+    @contextlib.contextmanager
+    def freeze(self) -> Iterator[None]:
+        """Stop the emulator's processes for the block: it takes connections, and answers nothing.
+
+        EmulatorError if it does not run. Blocks may overlap: it goes on when the last one ends.
+        """
+        process = self._running()
+        process.stop()
+        self._freezes += 1
+        try:
+            yield
+        finally:
+            self._freezes -= 1
+            if not self._freezes:
+                process.resume()
+
+    def kill(self) -> None:
+        """Kill the emulator, with all that it has kept; EmulatorError if it does not run."""
+        self._running().end()
+
+    def _running(self) -> GuardedProcess:
+        if self._process is None or self._process.popen.poll() is not None:
+            raise EmulatorError("the emulator does not run")
+        return self._process
 
     def _start(self, undo: contextlib.ExitStack, folder: Path) -> None:
         for _ in range(_TRIES):

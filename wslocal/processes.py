@@ -8,7 +8,9 @@ we die, even by SIGKILL. A guarded folder has such a shell too, which removes it
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -45,6 +47,19 @@ class GuardedProcess:
             )
             self.popen = subprocess.Popen(command, process_group=self._guard.pid, **popen)
             undo.pop_all()
+
+    def stop(self) -> None:
+        """Stop the process and all that it started, but not the guard, until `resume` or the end."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # all of them have ended
+            os.killpg(self._guard.pid, signal.SIGSTOP)
+            os.kill(self._guard.pid, signal.SIGCONT)
+            # The signal is on its way only, until the kernel says so.
+            os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Have them go on."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._guard.pid, signal.SIGCONT)
 
     def end(self) -> int:
         """Kill the process and all that it started, and return its exit status."""

@@ -24,7 +24,7 @@ from .items import (
     session_of,
 )
 from .sessions import ACTIVE, ENDED, Departure, Participant, Reattached, Session, check_is_open
-from .tables import TRIES, Items, put_both
+from .tables import TRIES, Items, calls_within, put_both
 from .tokens import is_token_of, participant_id_of
 
 TYPE_CHECKING = False
@@ -41,20 +41,26 @@ __all__ = ["Store", "no_session"]
 CREATION_WINDOW_MS = 60_000
 
 _KEEP_COUNTER_SECONDS = 3600
+# To undo the first of two writes when the second one fails, maybe because the time was over.
+_UNDO_SECONDS = 0.3
 
 _OPEN = "#status = :active AND #endsAt > :now"
 
 
 class Store:
-    """`on_failure` gets the operation and the error's code when DynamoDB fails."""
+    """`on_failure` gets the operation and the error's code when DynamoDB fails.
+
+    `answer_seconds` bounds one attempt of a call.
+    """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.time,
         on_failure: Callable[[str, str], object] = lambda operation, code: None,
+        answer_seconds: float = 2.0,
     ) -> None:
         def items(variable: str, key_name: str) -> Items:
-            return Items(get_table_name(variable), key_name, on_failure)
+            return Items(get_table_name(variable), key_name, on_failure, answer_seconds)
 
         self.sessions = items("SESSIONS_TABLE_NAME", "sessionId")
         self.connections = items("CONNECTIONS_TABLE_NAME", "connectionId")
@@ -90,7 +96,7 @@ class Store:
             if session is None:
                 raise _has_session()
         except BaseException:  # whatever it was: the connection is free to try again
-            self.connections.delete(participant.connection_id)
+            self._release(participant)
             raise
         return session
 
@@ -117,7 +123,7 @@ class Store:
         try:
             moved = self._move(participant, max_listeners)
         except BaseException:
-            self.connections.delete(participant.connection_id)
+            self._release(participant)
             raise
         self._extend_token_item(owner.participant_id)
         left = moved.left_connection_id
@@ -131,6 +137,10 @@ class Store:
         """Store a participant on a connection that has no session yet."""
         if not self.connections.put_new(participant_item(participant)).done:
             raise _has_session()
+
+    def _release(self, participant: Participant) -> None:
+        with calls_within(_UNDO_SECONDS):
+            self.connections.delete(participant.connection_id)
 
     def _add_listener(self, participant: Participant, max_listeners: int) -> Session | None:
         """Return the session with this listener added, None if the listener is there by now."""

@@ -4,13 +4,18 @@ The layer's client repeats what may be done twice, a read for instance. A condit
 when its answer is lost, nobody knows whether it was done. Here it is asked for again. If its
 condition still holds, it is done now. If not, the refusal has the item as it is, and `is_ours` says
 whether it shows what the first attempt wrote.
+
+Calls end by the deadline of their context, if it has one: the event's, or that of a part of it.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
+from _contextvars import ContextVar  # `contextvars` only re-exports it, at twice the cost
+from contextlib import contextmanager
 
 from shared_utils.dynamodb import ConditionFailed, DynamoDBError, Table, TransactionCanceled
 from shared_utils.error_codes import ApplicationError
@@ -19,17 +24,39 @@ from .values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Item = dict[str, Any]
 
-__all__ = ["Change", "Items", "put_both"]
+__all__ = ["Change", "Items", "calls_within", "limit_calls", "put_both", "seconds_left"]
 
-# A write whose answer is lost is asked for so often. The client waits two seconds for an answer, and the
-# gateway 29 for the function, which makes up to four calls for a message.
+# A write whose answer is lost is asked for so often.
 TRIES = 3
+# Of one call in a context without a deadline.
 CALL_SECONDS = 6.0
+
+_ends: ContextVar[float] = ContextVar("ends", default=math.inf)
+
+
+def limit_calls(seconds: float) -> None:
+    """Let all calls of this context end in so many seconds from now."""
+    _ends.set(time.monotonic() + seconds)
+
+
+@contextmanager
+def calls_within(seconds: float) -> Iterator[None]:
+    """Let all calls of a block end in so many seconds from now, whatever its context says."""
+    token = _ends.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+def seconds_left() -> float:
+    """Return how many seconds are left for calls, infinity without a deadline."""
+    return max(_ends.get() - time.monotonic(), 0.0)
 
 
 class Change(Value):
@@ -43,9 +70,13 @@ class Items:
     """The items of one table; `on_failure` gets the operation and the error's code when DynamoDB fails."""
 
     def __init__(
-        self, table_name: str, key_name: str, on_failure: Callable[[str, str], object]
+        self,
+        table_name: str,
+        key_name: str,
+        on_failure: Callable[[str, str], object],
+        answer_seconds: float = 2.0,
     ) -> None:
-        self.table = Table(table_name)
+        self.table = Table(table_name, answer_seconds=answer_seconds)
         self._key_name = key_name
         self._on_failure = on_failure
         self._broken_off: Item = {}  # where a scan that had no more time is to go on
@@ -141,7 +172,7 @@ class Items:
 
     def call(self, operation: str, tries: int = TRIES, **arguments: Any) -> tuple[Any, bool]:
         """Return the answer, or the refusal, and whether the answer of an earlier try was lost."""
-        lost, ends = 0, time.monotonic() + CALL_SECONDS
+        lost, ends = 0, min(time.monotonic() + CALL_SECONDS, _ends.get())
         while True:
             seconds = ends - time.monotonic()
             try:

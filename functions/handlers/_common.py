@@ -10,6 +10,7 @@ from broadcast.pace import Pace
 from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
 from broadcast.settings import BroadcastSettings, check_tables
 from broadcast.store import Store, no_session
+from broadcast.tables import limit_calls, seconds_left
 from broadcast.tokens import digest_of
 from shared_utils import (
     ApplicationError,
@@ -25,31 +26,45 @@ from ._floods import FloodGuard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Any, Protocol
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from typing import Any
 
     from broadcast.sessions import Reattached, Session
     from shared_utils import (
         BroadcastResult,
         ClientMessage,
+        Connections,
         MetricsEmitter,
         Outcome,
         Request,
         ServerMessage,
     )
 
-    class Sender(Protocol):
-        """Sends to connections: a `Request`, or the layer's `Connections`."""
-
-        def send(self, connection_id: str, message: Any, /) -> Outcome: ...
+    Sender = Request[Any] | Connections
 
 
-__all__ = ["MAX_REMOVALS", "SUBPROTOCOL", "BroadcastApp", "count_failures", "starting"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "MAX_REMOVALS",
+    "SUBPROTOCOL",
+    "BroadcastApp",
+    "count_failures",
+    "kinds_of",
+    "starting",
+]
 
 SUBPROTOCOL = "websocket-audio.v1"
 
 # To remove a participant takes two writes, and the sender waits for them; the next message removes more.
 MAX_REMOVALS = 5
+
+# A control message is answered within three seconds: all calls of the store end in 1.8, whatever is
+# sent to others ends 0.2 later, and the layer gives the reply one.
+STORE_SECONDS, _MORE_SECONDS = 1.8, 0.2
+# DynamoDB answers in a few milliseconds; three tries fit into the time.
+ANSWER_SECONDS = 0.6
+# What is sent to others: one call, what is added for each connection of it, and one post.
+_SEND_SECONDS, _SECONDS_A_CONNECTION, _POST_SECONDS = 1.0, 0.001, 0.5
 
 
 @contextmanager
@@ -63,7 +78,10 @@ def starting(name: str) -> Iterator[None]:
 
 
 class BroadcastApp:
-    """One function's handler, and what its routes share; `warm` if its first event needs the store."""
+    """One function's handler, and what its routes share; `warm` if its first event needs the store.
+
+    `answer_seconds` bounds one attempt of a call of the store.
+    """
 
     def __init__(
         self,
@@ -72,6 +90,7 @@ class BroadcastApp:
         role_of: Callable[[Request[Any]], str] | None = None,
         sampled: Mapping[str, int] | None = None,
         warm: bool = True,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         configure_lambda_logging()  # other libraries' lines as ours
         self.settings = BroadcastSettings.read(os.environ)
@@ -83,7 +102,10 @@ class BroadcastApp:
         )
         self.floods = FloodGuard(self.handler, self.settings.invalid_messages_per_minute)
         self.metrics: MetricsEmitter = self.handler.metrics
-        self.store = Store(on_failure=self.metrics.emit_dynamodb_error)
+        self.handler.before_parsing(_limit_event)
+        self.handler.middleware(_limit_departure)
+        on_failure = self.metrics.emit_dynamodb_error
+        self.store = Store(on_failure=on_failure, answer_seconds=answer_seconds)
         if warm and "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
             self.store.warm_up()  # while a Lambda environment starts, it has a whole CPU
 
@@ -122,14 +144,25 @@ class BroadcastApp:
         request.caller = participant
         return participant.role
 
-    def check_pace(self, request: Request[Any], code: ErrorCode) -> None:
-        """Refuse a message that came too fast; warn before that, and close a sender that never slows down."""
+    def check_pace(
+        self,
+        request: Request[Any],
+        code: ErrorCode,
+        later: Callable[[ServerMessage], object] | None = None,
+    ) -> None:
+        """Refuse a message that came too fast; warn before that, and close a sender that never slows down.
+
+        `later` takes the warning that goes with a message that is not refused, else it is sent here.
+        """
         verdict = self.pace.judge(request.connection_id)
         if verdict.warn:
             warning = RateLimitWarningMessage(
                 limit=self.pace.limit, windowSeconds=1, retryAfterMs=verdict.retry_after_ms
             )
-            request.send(request.connection_id, warning)
+            if later is not None and verdict.allowed:
+                later(warning)
+            else:
+                send_to(request, request.connection_id, warning)
         if verdict.allowed:
             return
         request.metrics.emit_rate_limit_violation("", request.connection_id, request.action)
@@ -190,22 +223,48 @@ class BroadcastApp:
     def notify(self, sender: Sender, connection_id: str, messages: Iterable[ServerMessage]) -> None:
         """Send to one participant, and remove a participant whose connection turns out to be gone."""
         for message in messages:
-            if sender.send(connection_id, message).kind == "gone":
+            outcome = send_to(sender, connection_id, message)
+            if outcome.kind == "gone":
                 self.remove_participant(sender, connection_id)
+            if outcome.kind == "gone" or outcome.timed_out:
                 return
 
     def notify_listeners(
         self, request: Request[Any], session: Session, message: ServerMessage
     ) -> None:
-        """Send to all listeners."""
+        """Send to all listeners, and wait for none longer than for half a second."""
         started = time.perf_counter_ns()
-        result = request.broadcast(session.audience, message)
+        audience = session.audience
+        seconds = _SEND_SECONDS + len(audience) * _SECONDS_A_CONNECTION
+        result = request.connections.broadcast(
+            audience,
+            message,
+            timeout_seconds=_at_most(seconds),
+            answer_seconds=_POST_SECONDS,
+        )
         elapsed_ms = (time.perf_counter_ns() - started) / 1e6
         session_id = session.session_id
         self.metrics.emit_listener_notification_latency(session_id, len(result.sent), elapsed_ms)
-        count_failures(self.metrics, session_id, result)
-        for connection_id in result.gone[:MAX_REMOVALS]:
-            self.remove_participant(request, connection_id)
+        count_failures(self.metrics, session_id, kinds_of(result).values())
+        self.remove_gone(request, result.gone)
+
+    def close(self, sender: Sender, connection_id: str) -> None:
+        """Close a connection, if the gateway does that soon."""
+        connections_of(sender).close(connection_id, timeout_seconds=_at_most(_POST_SECONDS))
+
+    def remove_gone(self, sender: Sender, connection_ids: Iterable[str]) -> bool:
+        """Remove participants of closed connections, the first few; return False if the store fails.
+
+        That is not raised: what brought the sender here is done, and housekeeping finds those who are left.
+        """
+        try:
+            for connection_id in list(connection_ids)[:MAX_REMOVALS]:
+                self.remove_participant(sender, connection_id)
+        except ApplicationError as error:
+            if error.code.status < 500:
+                raise
+            return False
+        return True
 
     def remove_participant(self, sender: Sender, connection_id: str) -> None:
         """Remove the participant of a closed connection; notify the speaker if the audience is smaller now."""
@@ -220,10 +279,49 @@ class BroadcastApp:
         self.notify(sender, session.speaker_connection_id, messages)
 
 
-def count_failures(metrics: MetricsEmitter, session_id: str, result: BroadcastResult) -> None:
-    """Count the listeners who could not be reached, one value for each reason."""
-    for kind, count in result.counts.items():
-        if kind != "sent" and count:
-            kinds = {"ErrorType": kind}
-            name = "ListenerNotificationFailures"
-            metrics.emit_metric(name, count, "Count", kinds, sessionId=session_id)
+def connections_of(sender: Sender) -> Connections:
+    """Return what posts: a request's sender, or itself."""
+    given: Any = sender
+    found: Connections = getattr(given, "connections", given)
+    return found
+
+
+def send_to(sender: Sender, connection_id: str, message: ServerMessage) -> Outcome:
+    """Send to one connection, and do not wait long for one that does not read."""
+    seconds = _at_most(_SEND_SECONDS)
+    return connections_of(sender).send(
+        connection_id, message, timeout_seconds=seconds, answer_seconds=_POST_SECONDS
+    )
+
+
+def _at_most(seconds: float) -> float:
+    """Return so many seconds, or those that are left of an event."""
+    return min(seconds, seconds_left() + _MORE_SECONDS)
+
+
+def _limit_event(request: Request[Any]) -> None:
+    """Let all that an event waits for end in time."""
+    limit_calls(STORE_SECONDS)
+
+
+def _limit_departure(request: Request[Any], call_next: Callable[[Request[Any]], Any]) -> Any:
+    """Do the same for an event that is no message, and is not parsed."""
+    if request.action == "$disconnect":
+        limit_calls(STORE_SECONDS)
+    return call_next(request)
+
+
+def kinds_of(result: BroadcastResult) -> dict[str, str]:
+    """Return what came of each post, with a time-out apart from other failures."""
+    return {
+        name: "timeout" if outcome.timed_out else outcome.kind
+        for name, outcome in result.outcomes.items()
+    }
+
+
+def count_failures(metrics: MetricsEmitter, session_id: str, kinds: Collection[str]) -> None:
+    """Count the listeners who were not reached, one value for each reason."""
+    for kind in sorted({*kinds} - {"sent"}):
+        count = sum(one == kind for one in kinds)
+        name, dimensions = "ListenerNotificationFailures", {"ErrorType": kind}
+        metrics.emit_metric(name, count, "Count", dimensions, sessionId=session_id)

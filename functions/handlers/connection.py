@@ -76,7 +76,7 @@ def refresh(request: Request[RefreshConnection]) -> None:
     session_id, token = request.message.sessionId, request.message.refreshToken
     moved = app.reattach(request, session_id, token)
     if moved.left_connection_id is not None:
-        request.connections.close(moved.left_connection_id)
+        app.close(request, moved.left_connection_id)
     complete = su.ConnectionRefreshCompleteMessage(
         sessionId=session_id, role=moved.participant.role
     )

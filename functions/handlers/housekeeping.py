@@ -29,7 +29,7 @@ from broadcast.upkeep import (
     why_over,
 )
 
-from ._common import BroadcastApp, count_failures, starting
+from ._common import BroadcastApp, count_failures, kinds_of, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ TOO_FAST = {
 }
 
 with starting("Housekeeping"):
-    app = BroadcastApp("Housekeeping")
+    app = BroadcastApp("Housekeeping", answer_seconds=2.0)  # a scan's page is a megabyte
     connections = su.Connections()
     next_url = client_url(os.environ["API_GATEWAY_ENDPOINT"])
 store, logger, metrics = app.store, app.handler.logger, app.metrics
@@ -148,7 +148,8 @@ def end(session: Session, reason: str) -> None:
         return
     message = su.SessionEndedMessage(sessionId=ended.session_id, reason=reason)
     names = ended.audience + ([] if ended.speaker_gone_at else [ended.speaker_connection_id])
-    count_failures(metrics, ended.session_id, connections.broadcast(names, message))
+    result = connections.broadcast(names, message)
+    count_failures(metrics, ended.session_id, kinds_of(result).values())
 
 
 def do_due_tasks(participant: Participant, due: DueTasks) -> None:

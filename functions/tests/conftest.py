@@ -12,14 +12,18 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from lossy_proxy import LossyProxy
 
+from broadcast.deliveries import Deliveries
 from broadcast.invalid import InvalidMessages
 from broadcast.pace import Pace, PerMinute
 from broadcast.quality import QualityWatch
 from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
 from broadcast.tables import Items
+from handlers._common import ANSWER_SECONDS
 from shared_utils import Outcome
+from shared_utils.connections import payload_of
 from shared_utils.dynamodb import Table
 from shared_utils.table_names import TABLES
 from shared_utils.testing import (
@@ -90,7 +94,7 @@ class ListedTable:
 
     def __init__(self, name: str, calls: Calls) -> None:
         self.name = name
-        self._table = Table(name)
+        self._table = Table(name, answer_seconds=ANSWER_SECONDS)
         self._calls = calls
 
     def __getattr__(self, operation):
@@ -106,18 +110,31 @@ class ListedTable:
 
 
 class Clients(FakeConnections):
-    """The clients at the other end; `gone` are those without a connection, `active_at` is the gateway's."""
+    """The clients at the other end; `gone` are those without a connection, `active_at` is the gateway's.
+
+    `failing` has the kind of what comes of posts to others; "timeout" is one that is not answered.
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
         self.gone: set[str] = set()
         self.failing: dict[str, str] = {}
+        self.posts: list[tuple[str, str, dict]] = []  # to whom, of which type, with which options
         self.active_at: dict[str, float] = {}
 
     def _outcome(self, connection_id):
         kind = "gone" if connection_id in self.gone else self.failing.get(connection_id, "sent")
-        return Outcome(kind)
+        return Outcome("failed", timed_out=True) if kind == "timeout" else Outcome(kind)
+
+    def send(self, connection_id, data, **options):
+        return self.broadcast([connection_id], data, **options).outcomes[connection_id]
+
+    def broadcast(self, connection_ids, data, **options):
+        result = super().broadcast(connection_ids, data)
+        kind = json.loads(payload_of(data))["type"]
+        self.posts += [(name, kind, options) for name in result.outcomes]
+        return result
 
     def get(self, connection_id, **_):
         if connection_id in self.gone:
@@ -162,6 +179,7 @@ class System:
         monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
         new_connections = PerMinute(600, self.clock)
         monkeypatch.setattr(MODULES["connection"], "new_connections", new_connections)
+        monkeypatch.setattr(MODULES["audio"], "deliveries", Deliveries(self.clock))
 
     def lines(self) -> CapturedLines:
         """Return all lines that were written, those of metrics that waited too."""
@@ -178,6 +196,19 @@ class System:
         fields = {name: getattr(app.settings, name) for name in BroadcastSettings().to_dict()}
         self._monkeypatch.setattr(app, "settings", BroadcastSettings(**{**fields, **values}))
 
+    def replace(self, handler_name: str, name: str, value: object) -> None:
+        """Put something in the place of what a function's module has."""
+        self._monkeypatch.setattr(MODULES[handler_name], name, value)
+
+    def post_through(self, connections) -> None:
+        """Let all functions post through other connections than those of `clients`."""
+        for module in MODULES.values():
+            self._monkeypatch.setattr(module.app.handler, "connections", connections)
+
+    def module(self, name: str):
+        """Return a function's module."""
+        return MODULES[name]
+
     def app(self, name: str):
         """Return what a function's routes share."""
         return MODULES[name].app
@@ -190,7 +221,14 @@ class System:
         return HANDLERS["$disconnect"](disconnect_event(connection_id), FakeContext())
 
     def send(
-        self, connection_id: str, action: str, *, address="192.0.2.1", connected_at=NOW, **fields
+        self,
+        connection_id: str,
+        action: str,
+        *,
+        address="192.0.2.1",
+        connected_at=NOW,
+        request_context=None,
+        **fields,
     ) -> int:
         """Send a message and return the status."""
         event = message_event(
@@ -198,6 +236,7 @@ class System:
             connection_id,
             identity={"sourceIp": address},
             connectedAt=int(connected_at * 1000),
+            **{"requestTimeEpoch": int(self.clock.now * 1000), **(request_context or {})},
         )
         return HANDLERS[action](event, FakeContext())["statusCode"]
 
@@ -300,6 +339,20 @@ def tables(dynamodb, monkeypatch):
             **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
         )
     return names
+
+
+@pytest.fixture
+def proxy(emulator, tables, monkeypatch):
+    """Return a proxy through which the functions' tables are reached from now on."""
+    with LossyProxy(emulator.endpoint) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{proxy.server_port}")
+        yield proxy
+        Table(tables["sessions"], answer_seconds=ANSWER_SECONDS).close_sockets()
+        proxy.is_over.set()
+        proxy.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -288,7 +288,7 @@ def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeyp
     other = system.open("bob", speaker="other")
     real = system.clients.send
 
-    def send(name, message):
+    def send(name, message, **_):
         if name == "other":
             raise RuntimeError("secret host")
         return real(name, message)
@@ -311,7 +311,7 @@ def test_failed_tasks_each_say_what_failed_and_why(system, monkeypatch):
     """A line each, with cause and ids; the metric says the types, and the run is written once."""
     first, second = system.open("ann"), system.open("bob", speaker="other")
 
-    def send(name, message):
+    def send(name, message, **_):
         try:
             raise OSError("no route")
         except OSError as cause:

@@ -1,4 +1,9 @@
+"""Sessions in memory: when the store is asked, who waits for it, and what serves meanwhile."""
+
+import pytest
+
 from broadcast.recent import RecentSessions
+from shared_utils import ApplicationError, ErrorCode
 
 
 class Clock:
@@ -8,53 +13,173 @@ class Clock:
         return self.now
 
 
-def test_value_is_there_until_it_is_too_old():
-    clock = Clock()
-    recent = RecentSessions(2.0, clock)
-    recent.put("a", "value")
+class Loading:
+    """Answers with what it is told, and keeps what it was called with."""
 
+    def __init__(self, answer) -> None:
+        self.answer = answer
+        self.lasts: list = []
+
+    def __call__(self, last):
+        self.lasts.append(last)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+SILENT = ApplicationError(ErrorCode.INTERNAL_DATABASE_ERROR)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def recent(clock):
+    return RecentSessions(2.0, clock)
+
+
+def test_session_is_loaded_once_in_two_seconds_with_the_last_one_known(recent, clock):
+    load = Loading("session")
+
+    first = recent.read("a", load)
     clock.now += 1.999
-    before = recent.get("a")
+    second = recent.read("a", load)
     clock.now += 0.001
+    load.answer = "later"
+    third = recent.read("a", load)
 
-    assert (before, recent.get("a"), recent.last("a")) == ("value", None, "value")
-
-
-def test_what_was_never_put_is_not_there():
-    recent = RecentSessions(2.0, Clock())
-
-    assert (recent.get("a"), recent.last("a")) == (None, None)
+    assert (first, second, third) == ("session", "session", "later")
+    assert load.lasts == [None, "session"]
 
 
-def test_value_in_the_place_of_another_is_as_old_as_that_one():
-    clock = Clock()
-    recent = RecentSessions(2.0, clock)
+def test_session_is_as_old_as_the_answer_and_not_as_the_question(recent, clock):
+    def load(last):
+        clock.now += 0.5
+        return "session"
+
+    recent.read("a", load)
+    clock.now += 1.999
+
+    assert recent.read("a", Loading(SILENT)) == "session"
+    assert recent.may_ask
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ErrorCode.INTERNAL_DATABASE_ERROR,
+        ErrorCode.INTERNAL_CONFIGURATION_ERROR,
+        ErrorCode.INTERNAL_SERVER_ERROR,
+    ],
+)
+def test_session_serves_for_thirty_seconds_while_the_store_fails(recent, clock, code):
+    load = Loading("session")
+    recent.read("a", load)
+    load.answer = ApplicationError(code)
+
+    clock.now += 29.999
+    kept = recent.read("a", load)
+    clock.now += 1.0
+    with pytest.raises(ApplicationError) as raised:
+        recent.read("a", load)
+
+    assert kept == "session"
+    assert raised.value is load.answer
+
+
+def test_one_reader_a_second_asks_a_store_that_fails_whatever_the_session(recent, clock):
+    for key in ("a", "b", "c"):
+        recent.read(key, Loading(key))
+    clock.now += 2
+    load = Loading(SILENT)
+
+    served = [recent.read(key, load) for key in ("a", "b", "c", "a")]
+    clock.now += 0.999
+    recent.read("b", load)
+    asked = len(load.lasts)
+    clock.now += 0.001
+    recent.read("b", load)
+
+    assert served == ["a", "b", "c", "a"]
+    assert (asked, len(load.lasts)) == (1, 2)
+
+
+def test_session_that_is_not_in_memory_is_refused_at_once_while_the_store_fails(recent, clock):
+    recent.read("a", Loading("a"))
+    clock.now += 2
+    recent.read("a", Loading(SILENT))
+    load = Loading("b")
+
+    with pytest.raises(ApplicationError) as raised:
+        recent.read("b", load)
+
+    assert raised.value.code is ErrorCode.INTERNAL_DATABASE_ERROR
+    assert raised.value.code.retryable
+    assert load.lasts == []
+
+
+def test_all_sessions_are_fresh_again_after_the_first_answer(recent, clock):
+    for key in ("a", "b"):
+        recent.read(key, Loading("old"))
+    clock.now += 2
+    recent.read("a", Loading(SILENT))
+    clock.now += 1
+
+    fresh = [recent.read(key, Loading("new")) for key in ("a", "b")]
+
+    assert fresh == ["new", "new"]
+
+
+def test_refusal_is_an_answer_and_no_failure(recent, clock):
+    recent.read("a", Loading("a"))
+    clock.now += 2
+    refused = ApplicationError(ErrorCode.CONNECTION_CLOSED)
+
+    with pytest.raises(ApplicationError) as raised:
+        recent.read("a", Loading(refused))
+
+    assert raised.value is refused
+    assert recent.may_ask
+
+
+def test_failure_that_was_seen_elsewhere_counts_too(recent, clock):
+    recent.note_failure()
+    asked = recent.may_ask
+    clock.now += 1
+
+    assert (asked, recent.may_ask) == (False, True)
+
+
+def test_what_was_never_put_is_not_there(recent):
+    assert recent.last("a") is None
+
+
+def test_session_in_the_place_of_another_is_as_old_as_that_one(recent, clock):
     recent.put("a", "first")
     clock.now += 1.5
 
     recent.replace("a", "second")
-    fresh = recent.get("a")
+    fresh = recent.read("a", Loading("third"))
     clock.now += 0.5
 
-    assert (fresh, recent.get("a")) == ("second", None)
+    assert (fresh, recent.read("a", Loading("third"))) == ("second", "third")
 
 
-def test_nothing_is_put_in_the_place_of_nothing():
-    recent = RecentSessions(2.0, Clock())
-
-    recent.replace("a", "value")
+def test_nothing_is_put_in_the_place_of_nothing(recent):
+    recent.replace("a", "session")
 
     assert recent.last("a") is None
 
 
-def test_memory_is_bounded_and_what_was_put_first_goes():
-    recent = RecentSessions(2.0, Clock())
+def test_memory_is_bounded_and_what_was_put_first_goes(recent):
     recent.put("first", 1)
     recent.put("second", 2)
     recent.put("first", 3)
 
     [recent.put(f"key-{number}", 4) for number in range(999)]
 
-    assert recent.get("first") == 3
-    assert recent.get("second") is None
+    assert recent.last("first") == 3
+    assert recent.last("second") is None
     assert len(recent._entries) == 1000

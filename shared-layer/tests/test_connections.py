@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from connections_server import CLOSE, ENVIRON, OK, Clock, Server, answer, parts
+from connections_server import CLOSE, ENVIRON, OK, SILENCE, Clock, Server, answer, parts
 
 from shared_utils.connections import BroadcastResult, Connections, Outcome, endpoint_of
 from shared_utils.error_codes import ApplicationError, ErrorCode
@@ -805,3 +805,85 @@ def test_refusal_for_now_is_sent_again_so_often(connect, status, retries, reques
         connect(server, retries=retries, backoff_seconds=0.001).send("a", "x")
 
     assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("call", ["send", "broadcast", "close"])
+def test_call_has_its_own_number_of_retries(connect, call):
+    arguments = {"send": ("a", "x"), "broadcast": (["a"], "x"), "close": ("a",)}[call]
+    with Server({"a": [[answer(429)]]}) as server:
+        sender = connect(server, retries=3, backoff_seconds=0.001)
+        getattr(sender, call)(*arguments, retries=0)
+        once = len(server.requests)
+        getattr(sender, call)(*arguments)
+
+    assert (once, len(server.requests)) == (1, 5)
+
+
+@pytest.mark.parametrize("retries", [True, 1.0, "1"])
+def test_retries_that_are_no_whole_number(retries):
+    sender = Connections("http://localhost:1/s", environ=ENVIRON)
+
+    error = refusal_of(lambda: sender.broadcast(["a"], "x", retries=retries))
+
+    assert error.details == {"field": "retries"}
+    assert error.message.startswith("retries must be a whole number, got ")
+
+
+# --- what is not answered ---------------------------------------------------------------------------
+
+
+def test_post_that_is_not_answered_holds_up_no_other_and_ends_in_its_own_time(pair):
+    _, sender = pair({"stuck": [[SILENCE]]}, answer_seconds=60, max_sockets=1)
+
+    result = sender.broadcast(["stuck", "a", "b"], "x", timeout_seconds=60, answer_seconds=0.05)
+
+    assert (result.failed, result.sent) == (["stuck"], ["a", "b"])
+    assert parts(result.outcomes["stuck"]) == ("failed", 0, "TimeoutError: no answer in 0.05 s")
+    assert result.outcomes["stuck"].timed_out
+
+
+def test_post_that_is_not_answered_by_the_deadline_has_timed_out(pair):
+    _, sender = pair({"stuck": [[SILENCE]]})
+
+    outcome = sender.send("stuck", "x", timeout_seconds=0.05)
+
+    assert parts(outcome) == ("failed", 0, "no answer before the deadline")
+    assert outcome.timed_out
+
+
+def test_opening_a_socket_has_the_senders_time_and_not_the_posts(connect, certificate):
+    """A handshake may take longer than an answer."""
+    context, trusted = certificate
+    wait = threading.Event().wait
+    with Server(tls=context, on_accept=[lambda: wait(0.1)]) as server:
+        sender = connect(server, {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)})
+        outcome = sender.send("a", "x", answer_seconds=0.05)
+
+    assert outcome.kind == "sent"
+
+
+@pytest.mark.parametrize(
+    "steps", [[CLOSE], [answer(500)], [answer(429)], [b"nonsense\r\n\r\n"]], ids=str
+)
+def test_what_ends_otherwise_has_not_timed_out(connect, steps):
+    with Server({"a": [steps]}) as server:
+        outcome = connect(server, retries=0).send("a", "x")
+
+    assert outcome.kind != "sent"
+    assert not outcome.timed_out
+
+
+def test_what_was_not_sent_has_not_timed_out(connect):
+    with Server() as server:
+        outcome = connect(server).send("a", "x", timeout_seconds=0)
+
+    assert parts(outcome) == ("failed", 0, "not sent: no time left")
+    assert not outcome.timed_out
+
+
+def test_answer_to_the_next_attempt_counts(connect):
+    with Server({"a": [[answer(429)], [SILENCE]]}) as server:
+        sender = connect(server, backoff_seconds=0.001)
+        outcome = sender.send("a", "x", answer_seconds=0.05)
+
+    assert (outcome.kind, outcome.timed_out) == ("failed", True)

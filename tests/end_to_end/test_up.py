@@ -324,6 +324,7 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
     assert page_of(status).startswith(b"<!doctype html>")
     assert "ws://127.0.0.1:" in status
     assert "websocket-audio-dev-audio" in status
+    assert "over after" in system.run("fault", "freeze-emulator", "--seconds", "0.1").stdout
     assert set(commands) == {"up", "speak", "listen", "logs"}
 
     lives = descendants(system.process.pid)

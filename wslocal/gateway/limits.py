@@ -25,9 +25,10 @@ class GatewayLimits:
     requests_per_second: float = 10_000
     burst: float = 5_000
     url_bytes: int = 4096
-    # Ours, AWS gives no number: what a client that does not read may have waiting for it, beyond
-    # the socket buffers of the system, before a post to it is refused with 429.
-    client_buffer_bytes: int = 512 * 1024
+    # Ours, AWS gives no number: a post is refused with 429 while more than this waits that the
+    # client's system has not taken. That is 1.5 s of audio at 43 KB/s: what waits for longer than
+    # 2 s is worth nothing to a listener. One message of any size is taken all the same.
+    client_buffer_bytes: int = 64 * 1024
     # Ours: how long a client may take to end a closed connection.
     close_seconds: float = 5.0
     # Ours: a client with more messages at work than this is not read from until some are done.

@@ -21,10 +21,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from websockets.frames import CloseCode
 
 from wslocal.failures import FailureLog
+from wslocal.fault_kinds import POST_ANSWERS
+from wslocal.faults import Faults
 from wslocal.http1 import HttpRequest, respond
 from wslocal.lambda_host.deployed import DeployedFunctions
 from wslocal.lambda_host.results import HostError
 from wslocal.lambda_host.shipping import Shipper
+from wslocal.relay import Relay
 from wslocal.sigv4 import Refused, verify
 
 from .access import Permissions
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
+    from wslocal.fault_kinds import PostFault
     from wslocal.lambda_host.function import FunctionState
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult
@@ -76,7 +80,7 @@ class LocalApi:
 
     `client` gives boto3 clients by service. A function that has `endpoint_variable` gets our own
     address in it. `pages` serves plain GETs that belong to no stage. `listener` is a socket that
-    listens already, for those who have to know the port before.
+    listens already, for those who have to know the port before. `faults` are faults on purpose.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class LocalApi:
         self.sockets: WeakSet[Socket] = WeakSet()  # those of functions as well
         self._connections: dict[str, Connection] = {}
         self._ids: dict[Socket, str] = {}
+        self.faults = Faults(self._connections)
         self._subscribers: set[Callable[[LogLine], None]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._account = TokenBucket(self._limits.requests_per_second, self._limits.burst)
@@ -129,6 +134,8 @@ class LocalApi:
                 self._client,
                 Path(folder),
                 overrides={self._endpoint_variable: self.callback_url},
+                endpoints=await self._relay(stack),
+                faults=self.faults,
                 max_environments=self._max_environments,
                 on_line=self._on_line,
                 clock=self._clock,
@@ -178,6 +185,13 @@ class LocalApi:
         self._throttles.clear()
         self._permissions.forget()
         return await self._functions.reload()
+
+    def kill_environments(self, function: str, count: int | None = None) -> int:
+        """Kill the processes of a function's environments, at most `count`; return how many there were.
+
+        HostError for a function, by name or ARN, that was not invoked yet.
+        """
+        return self._functions.kill(function, count)
 
     def states(self) -> list[FunctionState]:
         """What each function has running and has done."""
@@ -312,7 +326,7 @@ class LocalApi:
             context = self._context(client, "$disconnect", new_id())
             self._call(route, disconnect_event(context, code, reason), lambda outcome: None)
 
-    async def http(self, request: HttpRequest) -> bytes:
+    async def http(self, request: HttpRequest) -> bytes | None:
         """Answer what is no WebSocket."""
         path = request.target.partition("?")[0]
         prefix = f"/{self._stage}/@connections/"
@@ -325,7 +339,7 @@ class LocalApi:
 
     # --- @connections ----------------------------------------------------------------------------
 
-    async def _manage(self, request: HttpRequest, connection_id: str) -> bytes:
+    async def _manage(self, request: HttpRequest, connection_id: str) -> bytes | None:
         try:
             signer = verify(request, self._functions.issued, self._clock())
             await self._permissions.check(signer, request.method)
@@ -333,6 +347,8 @@ class LocalApi:
             return _error(HTTPStatus.FORBIDDEN, refused.kind, str(refused))
         if not self._account.take(self._clock()):
             return _error(HTTPStatus.TOO_MANY_REQUESTS, "LimitExceededException", "Limit Exceeded")
+        if request.method == "POST" and (fault := self.faults.of_post(connection_id)):
+            return await _answer_of(fault)
         connection = self._connections.get(connection_id)
         if connection is None or not connection.socket.is_open:
             return _error(HTTPStatus.GONE, "GoneException", "Gone")
@@ -374,11 +390,26 @@ class LocalApi:
             return await loop.create_server(self._socket, sock=self._listener)
         return await loop.create_server(self._socket, *self._address)
 
+    async def _relay(self, stack: contextlib.AsyncExitStack) -> dict[str, str]:
+        """Stand in front of DynamoDB, and return the variable that leads functions to us.
+
+        Not where there is TLS: that is no emulator, and has no faults on purpose.
+        """
+        endpoint = self._apigateway.meta.endpoint_url
+        if not endpoint.startswith("http://"):
+            return {}
+        relay = Relay(endpoint, self.faults.of_call)
+        await relay.start()
+        stack.push_async_callback(relay.close)
+        self.faults.has_relay = True
+        return {"AWS_ENDPOINT_URL_DYNAMODB": relay.endpoint}
+
     def _socket(self) -> Socket:
         return Socket(self, self._limits)
 
     def _context(self, client: ClientInfo, route_key: str, request_id: str) -> EventContext:
-        return EventContext(self._api, client, route_key, request_id, int(self._clock() * 1000))
+        now = self._clock() + self.faults.request_time_shift
+        return EventContext(self._api, client, route_key, request_id, int(now * 1000))
 
     def _passes(self, route: ApiRoute, now: float) -> bool:
         if route.throttle is None:
@@ -455,6 +486,14 @@ def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failur
     result = invocation.result()
     answer = read_proxy_answer(result.body) if result.body is not None else None
     return answer or Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)
+
+
+async def _answer_of(fault: PostFault) -> bytes | None:
+    """Return what a post gets that meets the fault; None, once the fault has ended, for nothing."""
+    if fault.answer is None:
+        await fault.ended.wait()
+        return None
+    return _error(HTTPStatus(fault.answer), *POST_ANSWERS[fault.answer])
 
 
 def _error(status: HTTPStatus, kind: str, message: str) -> bytes:

@@ -7,6 +7,9 @@ single frames, hold a handshake until `$connect` has ended, and choose the close
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -29,6 +32,8 @@ __all__ = ["App", "Socket"]
 # https://github.com/aws-powertools/powertools-lambda-python/issues/5543
 _NO_STATUS = "Client-side close frame status not set"
 _ABNORMAL = "Connection closed abnormally"
+# What a TCP socket has to send, and what it has sent without an acknowledgement, in bytes: tcp(7).
+_SIOCOUTQ = termios.TIOCOUTQ
 
 
 class App(Protocol):
@@ -40,8 +45,8 @@ class App(Protocol):
         """Have `work` done."""
         ...
 
-    async def http(self, request: HttpRequest) -> bytes:
-        """Return the answer to a plain request."""
+    async def http(self, request: HttpRequest) -> bytes | None:
+        """Return the answer to a plain request; None: it gets none, and its socket is cut."""
         ...
 
     async def connect(self, socket: Socket, request: HttpRequest) -> None:
@@ -68,6 +73,7 @@ class Socket(asyncio.Protocol):
         self._message = bytearray()
         self._answering: asyncio.Task[None] | None = None
         self._aborting: asyncio.TimerHandle | None = None
+        self._held: list[bytes] | None = None
         self._is_open = False
         self.source_ip = ""
         self.at_work = 0
@@ -120,6 +126,9 @@ class Socket(asyncio.Protocol):
         except Exception:  # raised again, once the client has its answer
             self._transport.write(respond(HTTPStatus.INTERNAL_SERVER_ERROR))
             raise
+        if answer is None:
+            self._transport.abort()
+            return
         self._transport.write(answer)
         if request.header("Connection").lower() == "close":
             self._transport.close()
@@ -175,14 +184,23 @@ class Socket(asyncio.Protocol):
 
     def send(self, data: bytes) -> bool:
         """Send a message of UTF-8 text; False if too much waits for the client already."""
-        if self._websocket is None or not self.is_open:
-            return True  # it is closing: whoever has just sent to it could not know
-        waiting = self._transport.get_write_buffer_size()
-        if waiting and waiting + len(data) > self._limits.client_buffer_bytes:
+        if self._websocket is None or not self.is_open or self._transport.is_closing():
+            return True  # whoever has just sent to it could not know
+        if self._waiting() > self._limits.client_buffer_bytes:
             return False
         self._websocket.send_text(data)
         self._flush(self._websocket)
         return True
+
+    def _waiting(self) -> int:
+        """Return how many bytes the client's system has not taken yet: here, and in the kernel.
+
+        The kernel alone would take 4 MB more for a client on this machine that does not read.
+        """
+        sock = self._transport.get_extra_info("socket")
+        in_kernel = int.from_bytes(fcntl.ioctl(sock.fileno(), _SIOCOUTQ, bytes(4)), sys.byteorder)
+        held = sum(map(len, self._held or ()))
+        return in_kernel + self._transport.get_write_buffer_size() + held
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close from our side."""
@@ -193,6 +211,15 @@ class Socket(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection."""
         self._transport.abort()
+
+    def hold(self) -> None:
+        """Write nothing until `release`; what waits counts as what the client does not read."""
+        self._held = []
+
+    def release(self) -> None:
+        """Write what has waited, and go on."""
+        pieces, self._held = self._held or [], None
+        self._write(pieces)
 
     def begin_work(self) -> None:
         """Count a message at work; a client with too many is not read from."""
@@ -229,15 +256,22 @@ class Socket(asyncio.Protocol):
 
     def _flush(self, websocket: ServerProtocol) -> None:
         pieces = websocket.data_to_send()
+        if self._held is None:
+            self._write(pieces)
+        else:
+            self._held += pieces
+        closing = self._transport.is_closing()
+        if self._aborting is None and not closing and websocket.close_expected():
+            loop = asyncio.get_running_loop()
+            self._aborting = loop.call_later(self._limits.close_seconds, self._transport.abort)
+
+    def _write(self, pieces: list[bytes]) -> None:
         if self._transport.is_closing():
             return
         if data := b"".join(pieces):
             self._transport.write(data)
         if pieces and not pieces[-1]:  # an empty piece asks to end our direction
             self._transport.write_eof()
-        if self._aborting is None and websocket.close_expected():
-            loop = asyncio.get_running_loop()
-            self._aborting = loop.call_later(self._limits.close_seconds, self._transport.abort)
 
 
 def _end_of(websocket: ServerProtocol) -> tuple[int, str]:

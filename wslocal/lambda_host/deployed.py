@@ -13,6 +13,7 @@ import json
 import re
 import secrets
 import sys
+import threading
 import time
 import urllib.request
 import zipfile
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from wslocal.faults import Faults
 
 from .function import Credentials, FunctionPool, FunctionSettings
 from .host import find_runtime_client
@@ -60,7 +63,8 @@ class Issued:
 class DeployedFunctions:
     """Runs deployed functions by name or ARN; each has a pool of environments from its first use.
 
-    `client` gives boto3 clients by service. `overrides` replace variables that a function has.
+    `client` gives boto3 clients by service. `overrides` replace variables that a function has;
+    `endpoints` are variables for those that have no `AWS_ENDPOINT_URL` of their own.
     """
 
     def __init__(
@@ -69,6 +73,8 @@ class DeployedFunctions:
         folder: Path,
         *,
         overrides: Mapping[str, str] | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        faults: Faults | None = None,
         max_environments: int = 4,
         on_line: Callable[[LogLine], None] | None = None,
         clock: Callable[[], float] = time.time,
@@ -78,6 +84,8 @@ class DeployedFunctions:
         self._sts = client("sts")
         self._folder = folder
         self._overrides = overrides or {}
+        self._endpoints = endpoints or {}
+        self._faults = faults or Faults({})
         self._max_environments = max_environments
         self._on_line = on_line
         self._clock = clock
@@ -86,6 +94,7 @@ class DeployedFunctions:
         self._revisions: dict[str, object] = {}
         self._policies: dict[str, list[dict[str, Any]]] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+        self._layers = threading.Lock()  # two functions may have the same
         self._issued: dict[str, Issued] = {}
         self._closed = False
 
@@ -113,6 +122,14 @@ class DeployedFunctions:
         if source_arn is not None and not lets_in(self._policies[name], source_arn):
             raise HostError(f"the policy of {name} does not let API Gateway in for {source_arn}")
         return await self._functions[name].invoke(body)
+
+    def kill(self, name: str, count: int | None) -> int:
+        """Kill processes of a function's environments, at most `count`; return how many there were."""
+        name = name.rpartition(":function:")[2]
+        if name not in self._functions:
+            known = ", ".join(self._functions) or "none"
+            raise HostError(f"{name} was not invoked yet; functions that were: {known}")
+        return self._functions[name].kill(count)
 
     async def reload(self) -> list[str]:
         """Take over what was deployed since; return the names of the functions that changed."""
@@ -150,6 +167,7 @@ class DeployedFunctions:
                     credentials=lambda: self._sign_in(name),
                     on_line=self._on_line,
                     clock=self._clock,
+                    clock_shift=lambda: self._faults.clock_shift,
                 )
 
     def _fetch(self, name: str, revision: object) -> tuple[FunctionSettings, str, object] | None:
@@ -169,7 +187,7 @@ class DeployedFunctions:
             raise HostError(f"{name} is not a zip of Python: only these run here")
         opt = self._unpack_layers(layers) if layers else None
         task_root = self._folder / f"{name}-{secrets.token_hex(8)}"
-        unpack_code([_download(found["Code"]["Location"])], task_root)
+        self._unpack([found["Code"]], task_root)
         return (
             _settings(configuration, task_root, opt, self._variables(configuration)),
             configuration["Role"],
@@ -185,15 +203,22 @@ class DeployedFunctions:
 
     def _unpack_layers(self, arns: list[str]) -> Path:
         into = self._folder / f"layers-{hashlib.sha256(' '.join(arns).encode()).hexdigest()[:16]}"
-        if not into.exists():
-            found = [self._lambda.get_layer_version_by_arn(Arn=arn)["Content"] for arn in arns]
-            unpack_code([_download(content["Location"]) for content in found], into)
+        with self._layers:
+            if not into.exists():
+                found = [self._lambda.get_layer_version_by_arn(Arn=arn)["Content"] for arn in arns]
+                self._unpack(found, into)
         return into
+
+    def _unpack(self, found: list[dict[str, str]], into: Path) -> None:
+        archives = [_download(content["Location"]) for content in found]
+        unpack_code(archives, into, after_file=self._faults.write_code)
 
     def _variables(self, configuration: Mapping[str, Any]) -> dict[str, str]:
         own: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
         replaced = {key: value for key, value in self._overrides.items() if key in own}
-        return {"AWS_ENDPOINT_URL": self._lambda.meta.endpoint_url, **own, **replaced}
+        endpoints = {} if "AWS_ENDPOINT_URL" in own else self._endpoints
+        everywhere = {"AWS_ENDPOINT_URL": self._lambda.meta.endpoint_url}
+        return {**everywhere, **endpoints, **own, **replaced}
 
     async def _sign_in(self, name: str) -> Credentials:
         role, now = self._roles[name], self._clock()

@@ -42,6 +42,7 @@ class Environment:
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
         self._outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._outputs: tuple[Output, ...] = ()  # a quick process reports before we watch it
         self._api = RuntimeApi(self._report)
         self._loop = asyncio.get_running_loop()
 
@@ -92,6 +93,10 @@ class Environment:
         """Hand `work` to a process that is ready."""
         self._api.offer(work)
 
+    def kill(self) -> None:
+        """Kill the process and nothing else, as if it had crashed."""
+        self._process.popen.kill()
+
     async def end(self) -> None:
         """Kill the process and all that it started; its last output can still be taken."""
         await asyncio.to_thread(self._process.end)
@@ -115,7 +120,8 @@ class Environment:
         self._loop.add_reader(self._life, self._exited)
         self.stdout = Output(cast("IO[bytes]", popen.stdout), self._on_line)
         self.stderr = Output(cast("IO[bytes]", popen.stderr), self._on_line)
-        for output in (self.stdout, self.stderr):
+        self._outputs = self.stdout, self.stderr
+        for output in self._outputs:
             self._loop.add_reader(output, self._readable, output)
 
     def _report(self, message: Message) -> None:
@@ -136,5 +142,5 @@ class Environment:
             self._loop.remove_reader(output)
 
     def _pull(self) -> None:
-        self.stdout.pull()
-        self.stderr.pull()
+        for output in self._outputs:
+            output.pull()

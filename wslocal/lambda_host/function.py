@@ -18,6 +18,7 @@ from .environment import Environment
 from .lines import LogLine, finished, passes, started
 from .results import HostError, InvocationResult, ThrottledError, error_of
 from .runtime_api import Answered, Exited, Ready, TimedOut, Work
+from .shifted_clock import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -81,7 +82,8 @@ class FunctionState:
 class FunctionPool:
     """A pool of at most `max_environments`; calls beyond that wait for their turn, up to a bound.
 
-    `on_line` gets each line that the function writes and those that Lambda adds.
+    `on_line` gets each line that the function writes and those that Lambda adds. `clock_shift` says
+    by how many seconds the clock of an environment that starts now is off.
     """
 
     def __init__(
@@ -92,12 +94,14 @@ class FunctionPool:
         credentials: Callable[[], Awaitable[Credentials]] | None = None,
         on_line: Callable[[LogLine], None] | None = None,
         clock: Callable[[], float] = time.time,
+        clock_shift: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.settings = settings
         self._max_environments = max_environments
         self._credentials = credentials
         self._on_line = on_line
         self._clock = clock
+        self._clock_shift = clock_shift
         self._state = FunctionState(settings.name)
         self._members: set[_Member] = set()
         self._idle: list[_Member] = []
@@ -147,6 +151,15 @@ class FunctionPool:
         idle, self._idle = self._idle, []
         for member in idle:
             await self._drop(member)
+
+    def kill(self, count: int | None = None) -> int:
+        """Kill processes of environments, at most `count`, as if they crashed; return how many."""
+        if count is not None and count < 1:
+            raise HostError(f"count must be an integer from 1, got {count}")
+        members = list(self._members)[:count]
+        for member in members:
+            member.environment.kill()
+        return len(members)
 
     async def close(self) -> None:
         """End all environments; an invocation after it is refused."""
@@ -240,6 +253,7 @@ class FunctionPool:
     def _is_current(self, member: _Member) -> bool:
         return (
             member.settings is self.settings
+            and member.clock_shift in {0.0, self._clock_shift()}
             and member.expires_at - self._clock() > _MARGIN_SECONDS
             and (member.environment.is_alive or not isinstance(member.first, Ready))
         )
@@ -277,15 +291,18 @@ class FunctionPool:
     async def _new(self) -> _Member:
         settings = self.settings
         begun = time.perf_counter()
-        member = _Member(settings)
+        member = _Member(settings, self._clock_shift())
         member.environment = Environment(lambda text: self._written(member, text))
         variables = {**settings.variables, "AWS_LAMBDA_LOG_STREAM_NAME": member.log_stream}
         if self._credentials is not None:
             given = await self._credentials()
             member.expires_at = given.expires_at
             variables |= given.variables
+        command = settings.command
+        if member.clock_shift:
+            command = shifted(command, member.clock_shift)
         try:
-            await member.environment.start(settings.command, settings.task_root, variables)
+            await member.environment.start(command, settings.task_root, variables)
         except OSError as error:
             raise HostError(f"no environment of {settings.name} can start: {error}") from error
         self._members.add(member)
@@ -321,8 +338,9 @@ class _Member:
     environment: Environment
     first: Message
 
-    def __init__(self, settings: FunctionSettings) -> None:
+    def __init__(self, settings: FunctionSettings, clock_shift: float) -> None:
         self.settings = settings
+        self.clock_shift = clock_shift  # seconds
         day = time.strftime("%Y/%m/%d", time.gmtime())
         self.log_stream = f"{day}/[$LATEST]{secrets.token_hex(16)}"
         self.expires_at = float("inf")

@@ -66,10 +66,12 @@ def test_emulator_denies_what_a_role_does_not_allow(emulator):
     assert f"arn:aws:sts::{ACCOUNT}:assumed-role/reader" in str(denied.value)
 
 
-def test_emulator_ends_with_a_parent_that_is_killed():
+@pytest.mark.parametrize("entered", ["Emulator() as e", "Emulator() as e, e.freeze()"])
+def test_emulator_ends_with_a_parent_that_is_killed(entered):
+    """Also one that is frozen."""
     script = (
         "import sys\nfrom wslocal.emulator import Emulator\n"
-        "with Emulator():\n    print(flush=True)\n    sys.stdin.read()\n"
+        f"with {entered}:\n    print(flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -112,3 +114,40 @@ def test_end_of_the_emulator_is_one_sentence_and_a_stop_is_none():
 def test_emulator_that_was_not_started_cannot_be_watched():
     with pytest.raises(EmulatorError, match="were not started"):
         asyncio.run(Emulator().watch())
+
+
+def state_of(process):
+    return Path(f"/proc/{process.popen.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_emulator_is_frozen_until_the_last_block_ends(emulator):
+    process = emulator._process
+    with emulator.freeze():
+        with emulator.freeze():
+            both = state_of(process)
+        one = state_of(process)
+    after = state_of(process)
+
+    assert (both, one) == ("T", "T")
+    assert after != "T"
+    assert emulator.client("dynamodb").list_tables()["TableNames"] == []
+
+
+def test_emulator_that_was_killed_can_neither_be_frozen_nor_killed():
+    with Emulator() as emulator:
+        emulator.kill()
+
+        with pytest.raises(EmulatorError, match="the emulator does not run"):
+            emulator.kill()
+        with pytest.raises(EmulatorError, match="the emulator does not run"), emulator.freeze():
+            pass
+
+
+def test_emulator_may_be_killed_while_it_is_frozen():
+    with Emulator() as emulator, emulator.freeze():
+        emulator.kill()
+
+
+def test_emulator_that_has_not_started_cannot_be_frozen():
+    with pytest.raises(EmulatorError, match="the emulator does not run"), Emulator().freeze():
+        pass

@@ -6,6 +6,7 @@ import http.client
 import queue
 import socket
 import weakref
+from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -164,6 +165,20 @@ def test_connect_that_raises_is_a_500(app):
         pass
 
 
+@contextmanager
+def websocket(app):
+    """Give a TCP connection after its handshake."""
+    key = base64.b64encode(bytes(16)).decode()
+    headers = f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"
+    with socket.create_connection(app.address) as raw:
+        raw.settimeout(20)
+        raw.sendall(get("/", "Upgrade: websocket", "Connection: Upgrade", *headers))
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += raw.recv(1)
+        yield raw
+
+
 @pytest.fixture
 def client(app):
     host, port = app.address
@@ -197,23 +212,76 @@ def test_message_in_frames_with_a_ping_between(app, client):
     assert app.reported.get(timeout=20) == "ab"
 
 
-def test_what_a_client_does_not_read_is_bounded(app, client, loop):
+CHUNK = b"x" * 4_300
+
+
+def test_what_a_client_does_not_read_is_bounded_by_what_its_own_system_has_not_taken(loop, app):
+    """The kernel would keep 4 MB for it besides. Its receive buffer is left alone."""
+
     async def fill():
         number = 0
-        while number < 500 and app.opened.send(b"x" * 100_000):
+        while app.opened.send(CHUNK):
             number += 1
-        return number
+            await asyncio.sleep(0)
+        return number, app.opened._waiting(), app.opened._transport.get_write_buffer_size()
 
-    assert 1 <= loop.run(fill()) < 500
-    assert loop.run(call(app.opened.send, b"x")) is False
+    with websocket(app) as raw:
+        number, waiting, in_process = loop.run(fill())
+        refused = loop.run(call(app.opened.send, b"x"))
+        frame = len(CHUNK) + 4
+        got = len(raw.makefile("rb").read(number * frame))
+        taken = loop.run(until(lambda: app.opened.send(b"x")))
+
+    assert LIMITS.client_buffer_bytes < waiting <= LIMITS.client_buffer_bytes + frame
+    assert in_process == 0
+    assert refused is False
+    assert got == number * frame
+    assert taken
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not (found := condition()):
+            await asyncio.sleep(0.002)
+    return found
+
+
+def test_one_message_of_any_size_is_taken(app, client, loop):
+    assert loop.run(call(app.opened.send, b"x" * 131_072))
+    assert len(client.recv(timeout=20)) == 131_072
+
+
+def test_message_to_a_client_that_is_just_cut_is_taken(app, client, loop):
+    async def cut_and_send():
+        app.opened.abort()
+        return app.opened.send(b"x")
+
+    assert loop.run(cut_and_send())
+
+
+def test_nothing_is_written_while_writes_are_held(app, client, loop):
+    """They count as what the client does not read; the close that follows is written in its turn."""
+
+    async def hold():
+        app.opened.hold()
+        taken = [app.opened.send(b"%d" % n * 600) for n in range(3)]
+        app.opened.close(CloseCode.NORMAL_CLOSURE, "done")
+        waiting = app.opened._waiting()
+        app.opened.release()
+        return taken, waiting
+
+    taken, waiting = loop.run(hold())
+
+    assert taken == [True, True, False]
+    assert waiting == 2 * 604 + 8
+    assert [client.recv(timeout=20) for _ in "01"] == ["0" * 600, "1" * 600]
+    with pytest.raises(ConnectionClosed) as closed:
+        client.recv(timeout=20)
+    assert closed.value.rcvd.reason == "done"
 
 
 def test_client_that_does_not_answer_a_close_is_cut_off(app, loop):
-    key = base64.b64encode(bytes(16)).decode()
-    with socket.create_connection(app.address) as raw:
-        headers = (f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13")
-        raw.sendall(get("/", "Upgrade: websocket", "Connection: Upgrade", *headers))
-        assert raw.recv(65536).startswith(b"HTTP/1.1 101")
+    with websocket(app):
         loop.run(call(app.opened.close, CloseCode.GOING_AWAY, "bye"))
 
         assert app.reported.get(timeout=20) == (1001, "bye")

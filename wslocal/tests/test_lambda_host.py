@@ -18,6 +18,7 @@ from wslocal.lambda_host import (
     MAX_PAYLOAD_BYTES,
     HostError,
     LambdaHost,
+    environment,
     unpack_layer,
 )
 from wslocal.lambda_host.host import find_runtime_client
@@ -276,6 +277,27 @@ def test_function_that_cannot_be_loaded_says_why(tmp_path, source, kind, message
     assert (first.error.type, first.error.message) == (kind, message)
     assert (second.error.type, second.error.message) == (kind, message)
     assert any(kind in line for line in first.stdout)
+
+
+def test_process_that_reports_before_it_is_watched(tmp_path, monkeypatch):
+    """On a busy machine it may even have ended by then."""
+
+    class Slow(environment.GuardedProcess):
+        def __init__(self, *command, **popen):
+            super().__init__(*command, **popen)
+            until = time.monotonic() + 20
+            ended = os.WEXITED | os.WNOWAIT | os.WNOHANG
+            while not os.waitid(os.P_PID, self.popen.pid, ended) and time.monotonic() < until:
+                time.sleep(0.005)
+
+    (tmp_path / "app.py").write_text("")
+    monkeypatch.setattr(environment, "GuardedProcess", Slow)
+
+    with LambdaHost(handler="app.handler", task_root=tmp_path) as host:
+        result = host.invoke({})
+
+    assert result.error.type == "Runtime.HandlerNotFound"
+    assert any("Runtime.HandlerNotFound" in line for line in result.stdout)
 
 
 def test_process_that_dies_while_it_starts_is_a_result(tmp_path):

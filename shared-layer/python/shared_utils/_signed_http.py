@@ -239,7 +239,8 @@ class Job:
     """One request that waits, runs, or rests between two attempts; at last, what came of it.
 
     `status` is the HTTP status of the last attempt, 0 without an answer, and `reason` says why there
-    was none. `lost` is whether any attempt may have reached the server and got no answer.
+    was none. `lost` is whether any attempt may have reached the server and got no answer,
+    `timed_out` whether the last one did and the server said nothing in its time.
     """
 
     status = 0
@@ -247,6 +248,7 @@ class Job:
     head = b""
     body = b""
     lost = False
+    timed_out = False
     retries = 0
     again = False  # whether its one repetition after a reused socket's failure is used up
     signed_again = False
@@ -255,10 +257,11 @@ class Job:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def fail(self, reason: str, lost: bool = False) -> None:
-        """Note an attempt that got no answer."""
+    def fail(self, reason: str, lost: bool = False, late: bool = False) -> None:
+        """Note an attempt that got no answer; `late` if only its time was over."""
         self.status, self.reason, self.head, self.body = 0, reason, b"", b""
         self.lost = self.lost or lost
+        self.timed_out = lost and late
 
 
 class _Lane:
@@ -282,7 +285,8 @@ class Run:
     """One call: names in, a finished `Job` for each in `jobs`, over non-blocking sockets in one loop.
 
     `retry` is asked after each attempt, and returns the pause in seconds before the next one, or None
-    if there is to be none. `room` is how many more sockets may open. One that cannot open takes its
+    if there is to be none. `answer_seconds` bounds an attempt, the endpoint's own the opening of a
+    socket. `room` is how many more sockets may open. One that cannot open takes its
     place with it, so an API out of reach ends the call instead of being dialled again and again.
     """
 
@@ -293,6 +297,8 @@ class Run:
         names: Iterable[str],
         timeout_seconds: float,
         retry: Callable[[Job], float | None],
+        *,
+        answer_seconds: float | None = None,
     ) -> None:
         from collections import deque
         from selectors import DefaultSelector
@@ -303,7 +309,9 @@ class Run:
         self.retry = retry
         self.now = self.endpoint.monotonic()
         self.deadline = self.now + timeout_seconds
-        self.pace = min(self.endpoint.answer_seconds, MAX_IDLE_SECONDS)
+        longest = self.endpoint.answer_seconds
+        self.answer_seconds = longest if answer_seconds is None else answer_seconds
+        self.pace = min(longest, self.answer_seconds, MAX_IDLE_SECONDS)
         self.next_check = self.now + self.pace
         self.jobs = {name: Job(name) for name in names}
         self.queue = deque(self.jobs.values())
@@ -462,7 +470,7 @@ class Run:
     def _attempt(self, lane: _Lane, job: Job) -> Generator[int, None, bool]:
         """Send `job`'s request, judge the answer, and return whether the socket may be kept."""
         out = memoryview(self._bytes_of(job))
-        lane.expires = self.now + self.endpoint.answer_seconds
+        lane.expires = self.now + self.answer_seconds
         lane.heard = lane.sent = False
         reader = AnswerReader(self.request.max_answer_bytes)
         writable = True
@@ -495,13 +503,14 @@ class Run:
                 if self.now >= self.deadline:
                     return None
                 if self.now >= lane.expires:
-                    raise self._late()
+                    raise self._late(lane)
         except self.client.would_block:
             pass
         return None
 
-    def _late(self) -> TimeoutError:
-        return TimeoutError(f"no answer in {self.endpoint.answer_seconds:g} s")
+    def _late(self, lane: _Lane) -> TimeoutError:
+        seconds = self.answer_seconds if lane.ready else self.endpoint.answer_seconds
+        return TimeoutError(f"no answer in {seconds:g} s")
 
     def _bytes_of(self, job: Job) -> bytes:
         if self.now >= self.sign_again:
@@ -516,7 +525,7 @@ class Run:
     def _judge(self, job: Job, answer: Answer) -> None:
         """Sign once more what was refused for its signature; decide about all else."""
         job.status, job.head, job.body, _ = answer
-        job.reason = ""
+        job.reason, job.timed_out = "", False
         if job.status in (400, 401, 403) and not job.signed_again and self._may_sign_again(job):
             job.signed_again = True
             self.queue.append(job)  # nothing was done: it cannot be done twice
@@ -562,7 +571,7 @@ class Run:
             self.room = self.room - 1 if self.addresses else 0
         if not job:
             return
-        job.fail(reason, lane.sent)
+        job.fail(reason, lane.sent, isinstance(error, TimeoutError))
         if (
             lane.reused
             and not (lane.heard or job.again or isinstance(error, TimeoutError))
@@ -593,7 +602,7 @@ class Run:
         self.next_check = self.now + self.pace
         for lane in list(self.lanes):
             if lane.expires <= self.now:
-                self._resume(lane, self._late())
+                self._resume(lane, self._late(lane))
             else:
                 self.next_check = min(self.next_check, lane.expires)
 
@@ -606,7 +615,7 @@ class Run:
             elif lane.sock:
                 lane.sock.close()
             if lane.job and lane.ready:
-                lane.job.fail("no answer before the deadline", lane.sent)
+                lane.job.fail("no answer before the deadline", lane.sent, late=True)
 
 
 def _reason(error: Exception) -> str:

@@ -55,15 +55,19 @@ class Outcome:
     `kind` is "sent" (of `close`: closed), "gone" (forget the connection), "throttled" (the account's
     rate, or a client that reads too slowly), "too_large", "forbidden" (IAM, or a wrong endpoint) or
     "failed" (not delivered, or nobody knows). `status` is the HTTP status, 0 without an answer.
-    `reason` is for the log: no token, header or text of a message is in it.
+    `reason` is for the log: no token, header or text of a message is in it. `timed_out` is a "failed"
+    request that was sent, at least in part, and got no answer in its time.
     """
 
-    __slots__ = ("kind", "reason", "status")
+    __slots__ = ("kind", "reason", "status", "timed_out")
 
-    def __init__(self, kind: str, status: int = 0, reason: str = "") -> None:
+    def __init__(
+        self, kind: str, status: int = 0, reason: str = "", timed_out: bool = False
+    ) -> None:
         self.kind = kind
         self.status = status
         self.reason = reason
+        self.timed_out = timed_out
 
     def raise_unless_sent(self) -> None:
         """Raise the kind's `ApplicationError`, CONNECTION_CLOSED for "gone"; the cause has the reason."""
@@ -80,7 +84,8 @@ _SENT = Outcome("sent", 200)
 def _outcome(job: Job) -> Outcome:
     if 200 <= job.status < 300:
         return _SENT
-    return Outcome(_KIND_OF_STATUS.get(job.status, "failed"), job.status, _reason(job))
+    kind = _KIND_OF_STATUS.get(job.status, "failed")
+    return Outcome(kind, job.status, _reason(job), job.timed_out)
 
 
 def _reason(job: Job) -> str:
@@ -205,31 +210,53 @@ class Connections:
         return _sender(endpoint_of(event))
 
     def send(
-        self, connection_id: str, data: object, *, timeout_seconds: float | None = None
+        self,
+        connection_id: str,
+        data: object,
+        *,
+        timeout_seconds: float | None = None,
+        answer_seconds: float | None = None,
+        retries: int | None = None,
     ) -> Outcome:
         """Send `data`, as `broadcast` does, to one connection."""
-        name = checked_connection_id(connection_id)
-        return self._request("POST", [name], payload_of(data), timeout_seconds)[0][name]
+        name, body = checked_connection_id(connection_id), payload_of(data)
+        outcomes, _ = self._request("POST", [name], body, timeout_seconds, answer_seconds, retries)
+        return outcomes[name]
 
     def broadcast(
-        self, connection_ids: Iterable[str], data: object, *, timeout_seconds: float | None = None
+        self,
+        connection_ids: Iterable[str],
+        data: object,
+        *,
+        timeout_seconds: float | None = None,
+        answer_seconds: float | None = None,
+        retries: int | None = None,
     ) -> BroadcastResult:
         """Send `data` to each connection once, and return what came of each.
 
         `data` is text, bytes (of UTF-8: the gateway delivers text), a message with `to_json()`, or
         a dict or list of JSON values; more than 128 KB raise VALIDATION_MESSAGE_TOO_LARGE. With no
-        time left, nothing is sent and all have failed.
+        time left, nothing is sent and all have failed. Each setting that is given holds for this call
+        instead of the sender's; `answer_seconds` does not bound the opening of a socket here. With
+        `retries=0` no 429 is repeated: for what is worth nothing later.
         """
         if isinstance(connection_ids, (str, bytes)) or not hasattr(connection_ids, "__iter__"):
             raise invalid_parameter("connectionIds", "several connection ids", connection_ids)
         names = [checked_connection_id(name) for name in connection_ids]
         body = payload_of(data)
-        return BroadcastResult(self._request("POST", names, body, timeout_seconds)[0])
+        outcomes, _ = self._request("POST", names, body, timeout_seconds, answer_seconds, retries)
+        return BroadcastResult(outcomes)
 
-    def close(self, connection_id: str, *, timeout_seconds: float | None = None) -> Outcome:
+    def close(
+        self,
+        connection_id: str,
+        *,
+        timeout_seconds: float | None = None,
+        retries: int | None = None,
+    ) -> Outcome:
         """Close a connection. The gateway sends no reason: send one as a message before."""
         name = checked_connection_id(connection_id)
-        return self._request("DELETE", [name], b"", timeout_seconds)[0][name]
+        return self._request("DELETE", [name], b"", timeout_seconds, None, retries)[0][name]
 
     def get(
         self, connection_id: str, *, timeout_seconds: float | None = None
@@ -259,7 +286,13 @@ class Connections:
             client.close_sockets()
 
     def _request(
-        self, method: str, names: list[str], body: bytes, timeout_seconds: float | None
+        self,
+        method: str,
+        names: list[str],
+        body: bytes,
+        timeout_seconds: float | None,
+        answer_seconds: float | None = None,
+        retries: int | None = None,
     ) -> tuple[dict[str, Outcome], bytes]:
         """Return each name's outcome and the last one's answer."""
         from ._signed_http import Client, Run, SignedRequest
@@ -270,19 +303,29 @@ class Connections:
         if client is None:  # two threads that begin get the same one
             client = self.__dict__.setdefault("_client", Client(self._endpoint))
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise invalid_parameter("timeoutSeconds", "a number", timeout)
-        run = Run(client, SignedRequest(method, body), names, timeout, self._pause)
+        answer = self._endpoint.answer_seconds if answer_seconds is None else answer_seconds
+        tries = self._retries if retries is None else retries
+        for name, value in (("timeout", timeout), ("answer", answer)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise invalid_parameter(f"{name}Seconds", "a number", value)
+        if type(tries) is not int:
+            raise invalid_parameter("retries", "a whole number", tries)
+        request = SignedRequest(method, body)
+        run = Run(client, request, names, timeout, self._pause(tries), answer_seconds=answer)
         run.run()
         outcomes = {name: _outcome(job) for name, job in run.jobs.items()}
         return outcomes, run.jobs[names[-1]].body
 
-    def _pause(self, job: Job) -> float | None:
-        """Return after how many seconds a request is sent again, None if the answer is final."""
-        if (job.status != 429 and job.status < 500) or job.retries >= self._retries:
-            return None
-        pause = min(self._backoff_seconds * 2.0**job.retries, _MAX_PAUSE_SECONDS)
-        return pause * (0.5 + os.urandom(1)[0] / 512)  # not all at the same moment
+    def _pause(self, retries: int) -> Callable[[Job], float | None]:
+        """Return what says after how many seconds a request is sent again, None if it is not."""
+
+        def pause(job: Job) -> float | None:
+            if (job.status != 429 and job.status < 500) or job.retries >= retries:
+                return None
+            seconds = min(self._backoff_seconds * 2.0**job.retries, _MAX_PAUSE_SECONDS)
+            return seconds * (0.5 + os.urandom(1)[0] / 512)  # not all at the same moment
+
+        return pause
 
 
 @lru_cache(maxsize=8)

@@ -70,6 +70,8 @@ __all__ = ["Request", "Route", "Routes", "WebSocketHandler"]
 _MAX_SECONDS = 29.0
 # Ours: what a function leaves of its time, and what the reply may use of that.
 _RESERVE_SECONDS, _REPLY_SECONDS = 0.5, 0.4
+# Ours: who has not taken a reply by then does not read, and others wait for the function.
+_MAX_REPLY_SECONDS = 1.0
 _FOREVER = float("inf")
 # Ours: how long cancelled tasks may take to end.
 _CANCEL_SECONDS = 1.0
@@ -190,9 +192,10 @@ class Request(_OfMessage[M_co]):
         return self._handler.connections
 
     def reply(self, message: object) -> Outcome:
-        """Send to the sender what a route may return, with the `requestId` that it sent."""
+        """Send to the sender, in a second, what a route may return, with the `requestId` that it sent."""
         text = _reply_text(message, self.request_id)
-        return self._post(self.connections.send, self.connection_id, text, _REPLY_SECONDS)
+        seconds = min(self.remaining_seconds + _REPLY_SECONDS, _MAX_REPLY_SECONDS)
+        return self._post(self.connections.send, self.connection_id, text, seconds)
 
     def send(self, connection_id: str, message: object) -> Outcome:
         """Send a message to one connection, in `remaining_seconds`; see `Connections.send`."""
@@ -202,11 +205,12 @@ class Request(_OfMessage[M_co]):
         """Send to many connections, in `remaining_seconds`; see `Connections.broadcast`."""
         return self._post(self.connections.broadcast, [*connection_ids], message)
 
-    def _post(self, post: Callable[..., R], to: Any, data: object, more: float = 0) -> R:
+    def _post(self, post: Callable[..., R], to: Any, data: object, seconds: float = -1) -> R:
         if self.action == CONNECT and self.connection_id in (to if type(to) is list else [to]):
             raise misused("A connection cannot be posted to before its $connect has answered")
         try:
-            return post(to, data, timeout_seconds=self.remaining_seconds + more)
+            left = self.remaining_seconds if seconds < 0 else seconds
+            return post(to, data, timeout_seconds=left)
         except ApplicationError as error:
             if error.code.status >= 500:
                 raise
