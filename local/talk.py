@@ -269,13 +269,13 @@ def _keys(client: SessionClient, console: Console) -> Iterator[None]:
     if sys.stdin is None or not sys.stdin.isatty():
         yield
         return
-    console.print("keys: p pause, r resume, m mute, u unmute, + and - volume, s status, q end")
     controls = _Controls(client, console)
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     loop = asyncio.get_running_loop()
     tty.setcbreak(descriptor)
     loop.add_reader(descriptor, _press_keys, descriptor, controls)
+    console.print("keys: p pause, r resume, m mute, u unmute, + and - volume, s status, q end")
     try:
         yield
     finally:
