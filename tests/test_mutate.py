@@ -1,5 +1,6 @@
 """What `tools/mutate.py` takes for a branch, and that an error is planted in just that one."""
 
+import importlib.util
 import re
 
 import pytest
@@ -91,3 +92,116 @@ def test_whoever_does_not_meets_none(number, argument):
     _, outer = planted(number)
 
     outer(argument)
+
+
+LOADED = """
+count = 0
+TABLE = [
+    lambda value: value + 1,
+    lambda value: value + 2,
+]
+
+
+def doubled(function):
+    def twice(value):
+        return function(function(value))
+
+    return twice
+
+
+@doubled
+def next_one(value):
+    global count
+    count += 1
+    return value + 1 if value else 7
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """A module that is loaded from a file, with all of its branches by their lines."""
+    path = tmp_path / "loaded.py"
+    path.write_text(LOADED)
+    spec = importlib.util.spec_from_file_location("loaded", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, path, {b.line: b for b in mutate.branches_of("loaded", LOADED)}
+
+
+def test_an_error_reaches_functions_that_are_made_already(loaded):
+    """Also one that a decorator holds, and one that comes after the line that is put in."""
+    module, path, branches = loaded
+
+    taken = mutate.plant_in_functions(branches["count += 1"], path)
+
+    assert taken
+    assert [function(1) for function in module.TABLE] == [2, 3]
+    with pytest.raises(AssertionError, match="planted"):
+        module.next_one(1)
+
+
+def test_an_error_reaches_one_of_two_lambdas(loaded):
+    module, path, branches = loaded
+
+    taken = mutate.plant_in_functions(branches["lambda value: value + 1,"], path)
+
+    assert taken
+    assert module.TABLE[1](1) == 3
+    assert module.next_one(1) == 3
+    with pytest.raises(AssertionError, match="planted"):
+        module.TABLE[0](1)
+
+
+def test_a_function_that_would_lose_a_variable_takes_no_error(tmp_path):
+    source = "def made(one):\n    return lambda: one\n\n\nkept = made(1)\n"
+    path = tmp_path / "closures.py"
+    path.write_text(source)
+    names = {}
+    exec(compile(source, str(path), "exec"), names)  # noqa: S102 - it stands above
+    branch = mutate.branches_of("closures", source)[-1]
+
+    assert branch.kind == "lambda"
+    assert not mutate.plant_in_functions(branch, path)
+    assert names["kept"]() == 1
+
+
+BEFORE = """| module | branches | noticed | by | run |
+| --- | --- | --- | --- | --- |
+| `_json` | 9 | 8 | `test_json.py` | then |
+| `_gone` | 9 | 9 | `test_gone.py` | then |
+| `_emf` | 9 | 9 | `test_emf.py` | then |
+
+| function | branch | why |
+| --- | --- | --- |
+| `_json.encode` | `return 1` | a reason |
+| `_emf.Group.metric` | `return 2` | a reason |
+"""
+
+
+def test_a_result_takes_its_rows_place_and_leaves_those_of_other_modules():
+    branches = mutate.branches_of("_emf", SOURCE)
+
+    page = mutate.table(mutate.Result("_emf", 15, branches[:1], 2.0), BEFORE)
+
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    assert [row.partition(" `test_")[0] for row in rows] == [
+        "| `_json` | 9 | 8 |",
+        "| `_emf` | 15 | 14 |",
+        "| `_json.encode` | `return 1` | a reason |",
+        "| `_emf.outer` | `if number > 1 and number < 9:` | **not explained** |",
+    ]
+
+
+def test_a_module_whose_every_error_is_noticed_has_one_row():
+    page = mutate.table(mutate.Result("_emf", 15, [], 2.0), "")
+
+    assert page.count("`_emf`") == 1
+    assert "| none | | |" in page
+
+
+def test_a_run_may_take_some_times_what_its_tests_take():
+    reached = mutate.Reached("test_a.py", {3: ["one", "two"]}, {"one": 1.0, "two": 2.0, "all": 3.0})
+
+    patience = [reached.patience(names) for names in (["one"], ["one", "two"], [])]
+
+    assert patience == [20.0, 40.0, 10.0]
