@@ -100,6 +100,30 @@ def test_a_text_is_looked_through_once(log, monkeypatch):
     assert looked_through == [("said often\0en\0",), ("said often\0",)]
 
 
+def test_a_component_is_looked_through_once_whatever_is_bound(log, monkeypatch):
+    lines_of(lambda: log.info("said often", n=0))
+    looked_through = counted(monkeypatch, _redaction, "suspect")
+
+    lines_of(lambda: [log.bind(n=number).info("said often") for number in range(5)])
+
+    assert looked_through == []
+
+
+@pytest.mark.parametrize(
+    ("component", "shown"),
+    [
+        pytest.param("password=hunter2Xq9", "password=[REDACTED]", id="secret"),
+        pytest.param("x " * 100, "x " * 57 + "...[200 chars]", id="long"),
+        pytest.param(7, "7", id="number"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_a_component_is_a_bounded_text_without_secrets(component, shown):
+    lines = [line_of(lambda: get_structured_logger(component).info("m")) for _ in range(2)]
+
+    assert [line["component"] for line in lines] == [shown, shown]
+
+
 def test_a_text_that_holds_a_secret_is_looked_at_each_time(log):
     lines = [line_of(lambda: log.info("m", a="password=hunter2Xq9")) for _ in range(3)]
 

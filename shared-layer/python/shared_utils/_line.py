@@ -86,7 +86,10 @@ def set_policy(policy: _redaction.Policy) -> None:
 
 def head_of(component: object) -> str:
     """Return the JSON text that a component's lines begin with."""
-    return f'"component":{_quoted(text(component, MAX_NAME_CHARS))},{_service}"message":'
+    shown = component if type(component) is str and len(component) <= SHORT_CHARS else None
+    if shown is None or not (shown in _harmless or _redaction.hold_no_secret([shown])):
+        shown = text(component, MAX_NAME_CHARS)
+    return f'"component":{_quoted(shown)},{_service}"message":'
 
 
 class Bound:
@@ -132,8 +135,9 @@ def _put(
     of them; with a `look`, each is looked at.
     """
     closer = look
+    known = _open.get
     for name, value in fields.items():
-        place, key = _open.get(name, _UNKNOWN)
+        place, key = known(name, _UNKNOWN)
         kind = type(value)
         if not key:
             closer = closer or Look(decimals=True)

@@ -47,9 +47,9 @@ def write(line: str) -> None:
             if sys.stdout is not _direct[0]:
                 _direct = (sys.stdout, *_descriptor_of(sys.stdout))
             if lost := dropped:
-                _write(_report_of(lost), *_direct)
+                _write(_report_of(lost))
                 dropped -= lost
-            _write(line, *_direct)
+            _write(line)
     except (Exception, SystemExit):  # stdout is closed, full or gone, or somebody's own class
         dropped += 1
 
@@ -62,7 +62,8 @@ def _report_of(lost: int) -> str:
     )
 
 
-def _write(line: str, stream: Any, descriptor: int, is_buffered: bool) -> None:
+def _write(line: str) -> None:
+    stream, descriptor, is_buffered = _direct
     if descriptor < 0:
         _write_text(stream, line)
     else:

@@ -443,6 +443,8 @@ def _warn_once(message: str) -> None:
 
 
 def _level_name(level: object) -> str:
+    if type(level) is str and level in _LEVELS:  # as the handler asks, for each message
+        return level
     name = level.strip().upper() if isinstance(level, str) else ""
     return _LEVEL_ALIASES.get(name, name)
 
