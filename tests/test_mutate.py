@@ -2,6 +2,9 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -205,3 +208,68 @@ def test_a_run_may_take_some_times_what_its_tests_take():
     patience = [reached.patience(names) for names in (["one"], ["one", "two"], [])]
 
     assert patience == [20.0, 40.0, 10.0]
+
+
+SMALL = """
+def size_of(value):
+    if value is None:
+        return 0
+    try:
+        return len(value)
+    except TypeError:
+        return -1
+
+
+def _limit():
+    return 7
+
+
+LIMIT = _limit()
+
+
+def unused():
+    return 1
+"""
+TEST_OF_SMALL = """
+from small_package import small
+
+
+def test_size():
+    assert [small.size_of(value) for value in (None, "ab")] == [0, 2]
+
+
+def test_swallowing_what_is_raised():
+    try:
+        small.unused()
+    except AssertionError:
+        pass
+"""
+EXAMINE = """
+from pathlib import Path
+import mutate
+
+mutate.ROOT = mutate.LAYER = Path.cwd()
+mutate.PACKAGE = Path.cwd() / "small_package"
+mutate.MODULES = {"small": ("test_small.py",)}
+result = mutate.examine("small", 2)
+print(result.noticed, [branch.line for branch in result.missed])
+"""
+
+
+def test_what_no_test_notices_is_missed(tmp_path):
+    """What runs while the module is loaded is noticed; a test that does not look at it notices nothing."""
+    for name, text in (
+        ("small_package/__init__.py", ""),
+        ("small_package/small.py", SMALL),
+        ("tests/test_small.py", TEST_OF_SMALL),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    done = subprocess.run(
+        [sys.executable, "-c", EXAMINE],
+        cwd=tmp_path, env={"PYTHONPATH": str(Path(mutate.__file__).parent)},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.splitlines()[-1] == "4 ['return -1', 'return 1']"
