@@ -560,6 +560,7 @@ def test_a_line_has_the_ids_of_the_active_span(log, monkeypatch, current_span, i
 
     line = line_of(lambda: log.info("m"))
 
+    assert line["message"] == "m"
     assert {name: line[name] for name in ("traceId", "spanId") if name in line} == ids
 
 
