@@ -233,6 +233,32 @@ def test_remove_cannot_take_off_a_value_alone(policy):
     assert _cleaning.clean("hunter2", "password") == "[REDACTED]"
 
 
+def test_remove_takes_off_what_would_be_hidden(policy):
+    policy(remove=True)
+
+    removed = [
+        _redaction.policy.removes(name, value)
+        for name, value in (("password", "hunter2"), ("password", None), ("user", "ann"))
+    ]
+
+    assert removed == [True, False, False]
+
+
+def test_with_redaction_off_no_text_is_looked_through(policy):
+    policy(on=False)
+    before = {*_redaction.harmless}
+
+    assert _redaction.hold_no_secret(["password=hunter2"])
+    assert _redaction.harmless == before
+
+
+def test_a_name_of_digits_is_hidden_in_a_text(policy):
+    policy(redact=["404"])
+
+    assert scrub("404=hunter2, = x") == "404=[REDACTED], = x"
+    assert not suspect("' = x")
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
