@@ -383,6 +383,47 @@ def test_what_is_hidden_of_a_text(text, expected):
     assert scrub(expected) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Basic a-b_", id="no-base64"),
+        pytest.param("http://git@github.com/a", id="user-of-git"),
+        pytest.param("http://{user}@h http://u:${PASSWORD}@h", id="url-of-a-template"),
+        pytest.param('File "a.py", line 9, in f: g(x, "password", "hunter2")', id="arguments-in-code"),
+        pytest.param('File "a.py", line 9, in f: token = "[REDACTED]"', id="hidden-in-code-before"),
+        pytest.param('{"value": , "name": "token"}', id="no-value-before-its-name"),
+        pytest.param('{"value": "", "name": "token"}', id="empty-value-before-its-name"),
+        pytest.param(f'{{"value": "{"x " * 600}", "name": "token"}}', id="value-too-far-before-its-name"),
+        pytest.param("input_value='x' is wrong: token", id="value-without-a-line-before"),
+        pytest.param("'--token': x", id="option-as-a-key"),
+        pytest.param("x, 'password', ('a', 1)", id="name-within-a-list"),
+        pytest.param("['password', 1(2)]", id="name-and-no-value"),
+        pytest.param("password=${PASSWORD} password=<password>", id="place-of-a-value"),
+        pytest.param("password: field required", id="missing-field"),
+        pytest.param("token=null password=, auth: none", id="nothing"),
+        pytest.param("password: must be longer, auth: basic", id="sentence"),
+        pytest.param("transcript: hello, samples=512", id="spoken"),
+    ],
+)  # fmt: skip
+def test_what_stays_of_a_text(text):
+    assert _secret_texts.scrub(text, _redaction.policy) == text
+    assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("token=%22abc%22 x token=%27abc", "token=%22[REDACTED]%22 x token=%27[REDACTED]", id="encoded-quotes"),
+        pytest.param("value: abc; key: 'token'", "value: [REDACTED]; key: 'token'", id="bare-value-first"),
+        pytest.param("['password', ('a', 1)]", "['password', '[REDACTED]']", id="pair-with-a-tuple"),
+        pytest.param('File "a.py", line 9, in f: g(["password", "hunter2"])', 'File "a.py", line 9, in f: g(["password", "[REDACTED]"])', id="pair-in-code"),
+        pytest.param("password\n  bad [input_value='hunter2']", "password\n  bad [input_value='[REDACTED]']", id="pydantics-value"),
+    ],
+)  # fmt: skip
+def test_what_is_hidden_of_rarer_forms(text, expected):
+    assert scrub(text) == expected
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_is_hidden_stays_hidden_the_same_way(shape):
     """A text is looked at again when it is cut, or carried by another line."""
