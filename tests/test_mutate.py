@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -121,8 +122,9 @@ def next_one(value):
 
 
 @pytest.fixture
-def loaded(tmp_path):
+def loaded(tmp_path, monkeypatch):
     """A module that is loaded from a file, with all of its branches by their lines."""
+    monkeypatch.setattr(SourceFileLoader, "get_code", SourceFileLoader.get_code)
     path = tmp_path / "loaded.py"
     path.write_text(LOADED)
     spec = importlib.util.spec_from_file_location("loaded", path)
@@ -135,7 +137,7 @@ def test_an_error_reaches_functions_that_are_made_already(loaded):
     """Also one that a decorator holds, and one that comes after the line that is put in."""
     module, path, branches = loaded
 
-    taken = mutate.plant_in_functions(branches["count += 1"], path)
+    taken = mutate.plant_in_process(branches["count += 1"], path)
 
     assert taken
     assert [function(1) for function in module.TABLE] == [2, 3]
@@ -143,10 +145,20 @@ def test_an_error_reaches_functions_that_are_made_already(loaded):
         module.next_one(1)
 
 
+def test_an_error_reaches_a_module_that_is_loaded_anew(loaded):
+    module, path, branches = loaded
+
+    mutate.plant_in_process(branches["count += 1"], path)
+    module.__spec__.loader.exec_module(module)
+
+    with pytest.raises(AssertionError, match="planted"):
+        module.next_one(1)
+
+
 def test_an_error_reaches_one_of_two_lambdas(loaded):
     module, path, branches = loaded
 
-    taken = mutate.plant_in_functions(branches["lambda value: value + 1,"], path)
+    taken = mutate.plant_in_process(branches["lambda value: value + 1,"], path)
 
     assert taken
     assert module.TABLE[1](1) == 3
@@ -155,7 +167,8 @@ def test_an_error_reaches_one_of_two_lambdas(loaded):
         module.TABLE[0](1)
 
 
-def test_a_function_that_would_lose_a_variable_takes_no_error(tmp_path):
+def test_a_function_that_would_lose_a_variable_takes_no_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(SourceFileLoader, "get_code", SourceFileLoader.get_code)
     source = "def made(one):\n    return lambda: one\n\n\nkept = made(1)\n"
     path = tmp_path / "closures.py"
     path.write_text(source)
@@ -164,7 +177,7 @@ def test_a_function_that_would_lose_a_variable_takes_no_error(tmp_path):
     branch = mutate.branches_of("closures", source)[-1]
 
     assert branch.kind == "lambda"
-    assert not mutate.plant_in_functions(branch, path)
+    assert not mutate.plant_in_process(branch, path)
     assert names["kept"]() == 1
 
 

@@ -5,12 +5,12 @@
 
 A branch is the body of a function, an `if`, `elif` or `else`, a loop, a `try` and its clauses, either side
 of a conditional expression, what follows `and` or `or`, and the element of a comprehension. An
-AssertionError takes its place in a copy of the package, and the tests that reach it run there: code that
-swallows exceptions then has to give another result that a test expects otherwise.
+AssertionError takes its place, and the tests that reach it run: code that swallows exceptions then has to
+give another result than a test expects.
 
 A module's test files are run one after the other, each with what those before it did not notice: errors are
 planted in the code of the loaded module's functions, and each run is forked from a process that has collected
-the tests. What is left is tried once more with the module loaded anew, and all tests.
+the tests. What is left is tried once more in a copy of the package, with all tests.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 import coverage
 import hypothesis  # loaded once, before the forks
@@ -334,7 +336,7 @@ class Planting:
                 if process == 0:
                     session.items[:] = [tests[name] for name in names]
                     self.is_planted = True
-                    return None if plant_in_functions(self.branches[number], self.source) else True
+                    return None if plant_in_process(self.branches[number], self.source) else True
                 running[process] = number
             else:
                 process, status = os.wait()
@@ -346,9 +348,18 @@ class Planting:
         return True
 
 
-def plant_in_functions(branch: Branch, path: Path) -> bool:
-    """Give a loaded module's functions the code that they have with the error; return whether they take it."""
+def plant_in_process(branch: Branch, path: Path) -> bool:
+    """Give a loaded module's functions the code that they have with the error; return whether they take it.
+
+    A test that loads the module anew gets it with the error, too.
+    """
     planted = compile(branch.plant(path.read_bytes()), str(path), "exec")
+    get_code = SourceFileLoader.get_code
+
+    def planted_code(self: Any, fullname: str) -> CodeType | None:
+        return planted if self.path == str(path) else get_code(self, fullname)
+
+    SourceFileLoader.get_code = planted_code  # type: ignore[method-assign]
     more = 1 if branch.start == branch.end else 0  # lines
     codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes_in(planted)}
     for function in gc.get_objects():
@@ -368,7 +379,7 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
             yield from _codes_in(inner)
 
 
-def missed_in_functions(branches: list[Branch], reached: Reached, jobs: int) -> list[Branch]:
+def missed_in_process(branches: list[Branch], reached: Reached, jobs: int) -> list[Branch]:
     """Return the branches with which no test fails that reaches them."""
     branches = [branch for branch in branches if reached.tests_of(branch)]
     if not branches:
@@ -415,10 +426,10 @@ def unnoticed(module: str, branches: list[Branch], jobs: int) -> list[Branch]:
     left, watched = branches, []
     for file in MODULES[module]:
         watched.append(reached := lines_reached(module, file))
-        missed = missed_in_functions(left, reached, jobs)
+        missed = missed_in_process(left, reached, jobs)
         print(f"  {file}: {len(left)} branches tried", flush=True)
         left = [branch for branch in left if branch in missed or not reached.tests_of(branch)]
-    # What is done when the module is loaded, and by processes that tests start.
+    # What is done while the module is loaded first, and by processes that tests start.
     for reached in watched:
         for branch in left:
             print(f"  with all of {reached.file}: {branch.function}: {branch.line}", flush=True)
