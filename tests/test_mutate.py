@@ -216,7 +216,7 @@ def test_a_module_whose_every_error_is_noticed_has_one_row():
 
 
 def test_a_run_may_take_some_times_what_its_tests_take():
-    reached = mutate.Reached("test_a.py", {3: ["one", "two"]}, {"one": 1.0, "two": 2.0, "all": 3.0})
+    reached = mutate.Reached("test_a.py", {}, {"one": 1.0, "two": 2.0, "all": 3.0})
 
     patience = [reached.patience(names) for names in (["one"], ["one", "two"], [])]
 

@@ -32,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -253,58 +254,71 @@ def forked(work: Callable[[], int], seconds: float) -> int:
     return process
 
 
-def copy_package(folder: Path) -> Path:
-    """Copy the package with its bytecode, so that only what is changed is compiled again."""
+def copy_package(folder: Path, module: str) -> Path:
+    """Copy the package, unless it is there, with its bytecode: only what is changed is compiled again.
+
+    Return where the module's source is.
+    """
     target = folder / PACKAGE.name
-    shutil.copytree(PACKAGE, target)
-    return target
+    if not target.exists():
+        shutil.copytree(PACKAGE, target)
+    return target / f"{module}.py"
 
 
 @dataclass(frozen=True)
 class Reached:
-    """Which tests of a file reach each line of a module, the quickest first; what each of them takes."""
+    """Which tests of a file reach each line of each module, the quickest first, and what each takes."""
 
     file: str
-    names: dict[int, list[str]]
+    names: dict[str, dict[int, list[str]]]
     seconds: dict[str, float]
 
     def tests_of(self, branch: Branch) -> list[str]:
         """Return the tests that reach a branch's lines."""
-        names = [name for number in branch.numbers for name in self.names.get(number, ())]
-        return list(dict.fromkeys(names))
+        by_line = self.names.get(branch.module, {})
+        return list(
+            dict.fromkeys(name for line in branch.numbers for name in by_line.get(line, ()))
+        )
 
     def patience(self, names: list[str]) -> float:
         """Return the seconds after which a run of these tests hangs."""
         return HANGS_AFTER_SECONDS + HANGS_AFTER_TIMES * sum(map(self.seconds.__getitem__, names))
 
 
-def lines_reached(module: str, file: str) -> Reached:
-    """Run a file's tests with the module as it is, and watch which lines they reach."""
+@cache
+def lines_reached(file: str) -> Reached:
+    """Run a file's tests with the package as it is, and watch which lines they reach."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        source = copy_package(folder) / f"{module}.py"
+        sources = {module: copy_package(folder, module) for module in MODULES}
 
         def work() -> int:
-            measured = coverage.Coverage(data_file=None, include=[str(source)])
+            measured = coverage.Coverage(data_file=None, include=[*map(str, sources.values())])
             watching = Watching(measured)
             measured.start()
             code = run_tests(folder, file, watching)
             measured.stop()
-            reached = measured.get_data().contexts_by_lineno(str(source))
             quickest = sorted(watching.seconds, key=watching.seconds.__getitem__)
             rank = {name: number for number, name in enumerate(quickest)}
             names = {
-                line: sorted({*names} & rank.keys(), key=rank.__getitem__)
-                for line, names in reached.items()
+                module: {
+                    line: sorted({*names} & rank.keys(), key=rank.__getitem__)
+                    for line, names in measured.get_data().contexts_by_lineno(str(source)).items()
+                }
+                for module, source in sources.items()
             }
             (folder / "found.json").write_text(json.dumps([names, watching.seconds]))
             return code
 
         _, status = os.waitpid(forked(work, FILE_SECONDS), 0)
         if status != 0:
-            sys.exit(f"{module}: {file} fails as it is, or takes over {FILE_SECONDS:.0f} s")
+            sys.exit(f"{file} fails as it is, or takes over {FILE_SECONDS:.0f} s")
         found, seconds = json.loads((folder / "found.json").read_text())
-    return Reached(file, {int(line): names for line, names in found.items()}, seconds)
+    names = {
+        module: {int(line): names for line, names in by_line.items()}
+        for module, by_line in found.items()
+    }
+    return Reached(file, names, seconds)
 
 
 @dataclass
@@ -386,7 +400,7 @@ def missed_in_process(branches: list[Branch], reached: Reached, jobs: int) -> li
         return []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        source = copy_package(folder) / f"{branches[0].module}.py"
+        source = copy_package(folder, branches[0].module)
         found = folder / "missed.json"
 
         def work() -> int:
@@ -407,7 +421,7 @@ def is_noticed_at_start(branch: Branch, reached: Reached) -> bool:
     """Return whether a test of a file fails if the module is loaded with an error planted."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        source = copy_package(folder) / f"{branch.module}.py"
+        source = copy_package(folder, branch.module)
         for pyc in source.parent.glob(f"__pycache__/{branch.module}.*"):
             pyc.unlink()
         source.write_bytes(branch.plant(source.read_bytes()))
@@ -425,7 +439,7 @@ def unnoticed(module: str, branches: list[Branch], jobs: int) -> list[Branch]:
     """Return the branches in which no test notices an error."""
     left, watched = branches, []
     for file in MODULES[module]:
-        watched.append(reached := lines_reached(module, file))
+        watched.append(reached := lines_reached(file))
         missed = missed_in_process(left, reached, jobs)
         print(f"  {file}: {len(left)} branches tried", flush=True)
         left = [branch for branch in left if branch in missed or not reached.tests_of(branch)]
