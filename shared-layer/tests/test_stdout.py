@@ -225,6 +225,15 @@ def test_a_stream_that_cannot_hold_a_letter_gets_it_escaped(monkeypatch):
     assert stream.buffer.getvalue() == b'{"a":"\xe9"}\n{"a":"\\u00e9\\u6771\\ud83d\\ude00"}\n'
 
 
+def test_a_stream_of_pythons_own_kind_that_writes_to_no_file_is_written_to_as_it_is(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    _stdout.write('{"a":"é"}\n')
+
+    assert stream.buffer.getvalue() == b'{"a":"\xc3\xa9"}\n'
+
+
 def closed():
     stream = io.StringIO()
     stream.close()

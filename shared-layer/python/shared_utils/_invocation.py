@@ -130,8 +130,7 @@ def ids_of(event: Any, context: Any) -> dict[str, object]:
     fields: dict[str, object] = {}
     try:
         fields["requestId"] = getattr(context, "aws_request_id", None)
-        request = event.get("requestContext") if isinstance(event, dict) else None
-        if isinstance(request, dict):
+        if isinstance(event, dict) and isinstance(request := event.get("requestContext"), dict):
             fields["connectionId"] = request.get("connectionId")
             fields["correlationId"] = _client_id(event.get("body")) or request.get("requestId")
     except (Exception, SystemExit):  # an event of any shape: what could be read is bound
