@@ -53,7 +53,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "_stdout": ("test_stdout.py", "test_line.py"),
     "_invocation": ("test_invocation.py", "test_structured_logger.py", "test_line.py"),
     "_exceptions": ("test_structured_logger.py", "test_line.py"),
-    "_cleaning": ("test_cleaning.py", "test_structured_logger.py"),
+    "_cleaning": ("test_cleaning.py", "test_redaction.py"),
     "_redaction": ("test_redaction.py", "test_line.py"),
     "_secret_texts": ("test_redaction.py",),
     "_line": ("test_line.py", "test_structured_logger.py"),

@@ -108,6 +108,7 @@ Pair = collections.namedtuple("Pair", "user password")
         pytest.param(b"abc", "<bytes 3 bytes sha256:ba7816bf8f01>", id="bytes"),
         pytest.param(bytearray(b"abc"), "<bytearray 3 bytes sha256:ba7816bf8f01>", id="bytearray"),
         pytest.param(memoryview(b"abc"), "<memoryview 3 bytes sha256:ba7816bf8f01>", id="memoryview"),
+        pytest.param(memoryview(b"abcdef")[::2], "<memoryview 3 bytes sha256:e3b0c44298fc>", id="memoryview-with-gaps"),
         pytest.param(10**300, 10**300, id="int-that-every-reader-takes"),
         pytest.param(-(2**1023), "<int of 1024 bits>", id="int-beyond-a-double"),
         pytest.param(10**5000, "<int of 16610 bits>", id="int-that-python-does-not-print"),
@@ -136,6 +137,7 @@ Pair = collections.namedtuple("Pair", "user password")
         pytest.param((1, [2]), [1, [2]], id="tuple"),
         pytest.param(frozenset(), [], id="frozenset"),
         pytest.param({(1, 2): 3, None: 4}, {"(1, 2)": 3, "null": 4}, id="keys-of-any-type"),
+        pytest.param({b"a\xff": 1, uuid.UUID(int=5): 2}, {"a\ufffd": 1, "00000000-0000-0000-0000-000000000005": 2}, id="keys-with-a-text"),
         pytest.param(range(3), "range(0, 3)", id="any-object"),
         pytest.param(int, "<class 'int'>", id="class"),
         pytest.param(Unreadable(), "<unreadable Unreadable>", id="unreadable"),
@@ -229,6 +231,12 @@ def test_shorten_never_gives_more_than_asked():
     assert _cleaning.shorten(BASE64, rules=_redaction.Policy(on=False)) == BASE64
 
 
+def test_json_text_cuts_nothing():
+    long = "x y" * 1000
+
+    assert _cleaning.json_text({"a": [long, (long, 1)]}) == f'{{"a":["{long}",["{long}",1]]}}'
+
+
 def test_json_text_does_not_follow_an_endless_list():
     """The C encoder asks a subclass's own `__iter__`, and would fill the memory."""
     assert _cleaning.json_text({"a": EndlessList([1, 2])}) == '{"a":[1,2]}'
@@ -265,9 +273,43 @@ class Scalar:
         return float(self.value)
 
 
+class Array(Scalar):
+    """An array as numpy has it: one without dimensions is a number."""
+
+    def __init__(self, value, shape):
+        super().__init__(value)
+        self.shape = shape
+
+    def __len__(self):
+        raise TypeError("len() of unsized object")
+
+    def __getitem__(self, index):
+        return self.value[index]
+
+
+class Day:
+    """A date as numpy has it."""
+
+    def item(self):
+        return datetime.date(2026, 1, 1)
+
+    def __str__(self):
+        return "2026-01-01"
+
+
 class Index:
     def __index__(self):
         return 7
+
+
+class NotANumber:
+    """An array of several values, which has `float`'s method all the same."""
+
+    def __init__(self):
+        self.n = 2
+
+    def __float__(self):
+        raise TypeError("only size-1 arrays can be converted")
 
 
 class Account:
@@ -283,6 +325,23 @@ class Slotted:
     def __init__(self):
         self.user = "ann"
         self.password = "hunter2"
+
+
+class OneSlot:
+    __slots__ = "user"  # noqa: PLC0205 - people write it
+
+    def __init__(self):
+        self.user = "ann"
+
+
+class Declared:
+    """A class of attrs, as far as it says what its fields are."""
+
+    __attrs_attrs__ = (
+        types.SimpleNamespace(name="user", repr=True),
+        types.SimpleNamespace(name="shy", repr=False),
+    )
+    user, shy = "ann", "unseen"
 
 
 class Props:
@@ -307,6 +366,10 @@ HIDDEN = {"user": "ann", "password": "[REDACTED]"}
         pytest.param(Scalar(10**400), "<int of 1329 bits>", id="huge"),
         pytest.param(Scalar(float("nan")), "nan", id="nan"),
         pytest.param(Index(), 7, id="index"),
+        pytest.param(Array(5, ()), 5, id="array-without-dimensions"),
+        pytest.param(Array([1, 2], (2,)), {"value": [1, 2], "shape": [2]}, id="array"),
+        pytest.param(NotANumber(), {"n": 2}, id="no-number-by-its-own-word"),
+        pytest.param(Day(), "2026-01-01", id="day"),
         pytest.param(fractions.Fraction(1, 4), 0.25, id="fraction-of-python"),
         pytest.param(uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005", id="uuid"),
         pytest.param(Path("/srv/a.wav"), "/srv/a.wav", id="path"),
@@ -318,6 +381,9 @@ HIDDEN = {"user": "ann", "password": "[REDACTED]"}
         pytest.param(collections.UserString("x"), "x", id="user-string"),
         pytest.param(Account(), HIDDEN, id="object"),
         pytest.param(Slotted(), HIDDEN, id="slots"),
+        pytest.param(OneSlot(), {"user": "ann"}, id="slot"),
+        pytest.param(Declared(), {"user": "ann"}, id="declared-fields"),
+        pytest.param(types.MappingProxyType({"a": 1}), {"a": 1}, id="mapping"),
         pytest.param(types.SimpleNamespace(user="ann", password="hunter2"), HIDDEN, id="namespace"),
         pytest.param(argparse.Namespace(user="ann", password="hunter2"), HIDDEN, id="arguments"),
         pytest.param({"password": "hunter2", "user": "ann"}.items(), {"password": "[REDACTED]", "user": "ann"}, id="items"),
@@ -337,6 +403,44 @@ def test_a_value_of_another_library_is_shown_by_what_it_is(value, expected):
 
     assert cleaned == expected
     assert type(cleaned) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(Decimal("0." + "9" * 30), Decimal("0." + "9" * 30), id="kept"),
+        pytest.param(Decimal("NaN"), "NaN", id="no-number"),
+        pytest.param(Decimal("0." + "9" * 2000), "0." + "9" * 1007 + "...[2002 chars]", id="too-long"),
+    ],
+)  # fmt: skip
+def test_a_decimal_stays_one_for_an_encoder_that_takes_it(value, expected):
+    cleaned = _cleaning.clean(value, look=_cleaning.Look(decimals=True))
+
+    assert cleaned == expected
+    assert type(cleaned) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        pytest.param(5, 5, id="int"),
+        pytest.param(HostileInt(5), 5, id="int-subclass"),
+        pytest.param(True, None, id="bool"),
+        pytest.param(0.5, 0.5, id="float"),
+        pytest.param(Decimal("0.5"), 0.5, id="decimal"),
+        pytest.param(Scalar(3), 3, id="whole"),
+        pytest.param(Scalar(0.5), 0.5, id="fraction"),
+        pytest.param(Scalar(True), None, id="truth"),
+        pytest.param(Index(), 7, id="index"),
+        pytest.param("5", None, id="text"),
+        pytest.param(object(), None, id="object"),
+    ],
+)
+def test_the_number_of_a_value(value, number):
+    found = _cleaning.number_of(value)
+
+    assert found == number
+    assert type(found) is type(number)
 
 
 @pytest.mark.parametrize("error", [SystemExit, GeneratorExit, RecursionError, MemoryError])
