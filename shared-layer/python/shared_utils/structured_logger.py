@@ -551,8 +551,10 @@ def configure_lambda_logging(
 
 def _names(setting: str, given: object) -> list[str]:
     """Return names as they were meant: one text is one name, and what is no text is none."""
+    if isinstance(given, str):
+        return [given]
     try:
-        names = [given] if isinstance(given, str) else [*given]  # type: ignore[misc]
+        names = [*given]  # type: ignore[misc]
     except (Exception, SystemExit):  # not iterable, or by a method of its own
         names = [given]
     if wrong := [name for name in names if not isinstance(name, str)]:
