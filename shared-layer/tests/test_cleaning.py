@@ -197,6 +197,7 @@ def test_no_more_characters_are_looked_at_than_may_be_shown(monkeypatch):
     assert looked_at_of_one == [1024 + 512]
     assert one.endswith("...[3000000 chars]")
     assert len(many) < 100
+    assert {text[:3] for name, text in many.items() if name != "..."} == {"x y"}
     assert max(looked_at) == 1024 + 512
     assert sum(looked_at) < 64 * 1024
 
@@ -391,6 +392,8 @@ HIDDEN = {"user": "ann", "password": "[REDACTED]"}
         pytest.param({"a": 1}.keys(), ["a"], id="keys"),
         pytest.param(collections.deque([{"password": "hunter2"}]), [{"password": "[REDACTED]"}], id="deque"),
         pytest.param(collections.UserList([{"password": "hunter2"}]), [{"password": "[REDACTED]"}], id="user-list"),
+        pytest.param({"name": "password", "value": "hunter2", "n": 1}, {"name": "password", "value": "[REDACTED]", "n": 1}, id="name-and-value"),
+        pytest.param(["password", "hunter2"], ["password", "[REDACTED]"], id="pair"),
         pytest.param(Props(), {"a": "<unreadable>"}, id="property-that-raises"),
         pytest.param({1: "a", "1": "b"}, {"1": "a", "1 (2)": "b"}, id="keys-of-one-text"),
         pytest.param({f"user {JWT}": 1, f"user {JWT}x": 2}, {"user [REDACTED]": 1, "user [REDACTED] (2)": 2},
