@@ -863,7 +863,9 @@ def test_opening_a_socket_has_the_senders_time_and_not_the_posts(connect, certif
 
 
 @pytest.mark.parametrize(
-    "steps", [[CLOSE], [answer(500)], [answer(429)], [b"nonsense\r\n\r\n"]], ids=str
+    "steps",
+    [[CLOSE], [answer(500)], [answer(429)], [b"nonsense\r\n\r\n"]],
+    ids=["closed", "500", "429", "nonsense"],
 )
 def test_what_ends_otherwise_has_not_timed_out(connect, steps):
     with Server({"a": [steps]}) as server:
