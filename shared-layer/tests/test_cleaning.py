@@ -25,6 +25,8 @@ from shared_utils import _cleaning, _json, _redaction
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 BASE64 = "QUJD" * 100
+# As in the stack of a function that runs here: folders with long names of letters, digits and hyphens.
+PATH = f"/tmp/functions-k3j2/websocket-audio-dev-audio-{'0123456789abcdef' * 4}/broadcast/store.py"
 CIRCULAR: list[object] = []
 CIRCULAR.append(CIRCULAR)
 
@@ -104,6 +106,9 @@ Pair = collections.namedtuple("Pair", "user password")
         pytest.param("x y" * 341 + "zz", ("x y" * 341)[:1009] + "...[1025 chars]", id="1025-characters"),
         pytest.param("QUJD" * 24, "QUJD" * 24, id="96-of-base64"),
         pytest.param("QUJD" * 24 + "Q", "<base64 97 chars sha256:7932f76b7edc>", id="97-of-base64"),
+        pytest.param(PATH, PATH, id="path"),
+        pytest.param("_" + "-_Ab" * 24 + "=", "<base64 98 chars sha256:da7d0bffb9ff>", id="url-safe"),
+        pytest.param("chunk_" + "QU/D" * 25, "chunk_<base64 100 chars sha256:39d5ef7bf953>", id="one-alphabet"),
         pytest.param(f"got {BASE64}== here", "got <base64 402 chars sha256:605fc6bf201b> here", id="base64-inside"),
         pytest.param(b"abc", "<bytes 3 bytes sha256:ba7816bf8f01>", id="bytes"),
         pytest.param(bytearray(b"abc"), "<bytearray 3 bytes sha256:ba7816bf8f01>", id="bytearray"),
@@ -503,7 +508,8 @@ def test_clean_gives_json_for_any_object(value):
 @given(
     st.sampled_from(["password", "audioData", "x-api-key", "tokens"]),
     st.recursive(st.just("hunter2"), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
-    st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8),
+    # Hypothesis takes texts of the sources, too: the secret itself is no name on the way to it.
+    st.lists(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda step: "hunter2" not in step), max_size=8),
 )  # fmt: skip
 def test_a_secret_under_its_name_is_nowhere(name, secret, path):
     value = {name: secret}

@@ -183,7 +183,9 @@ def shorten(value: str, chars: int = MAX_FIELD_CHARS, rules: Policy | None = Non
 
 @lru_cache(maxsize=1)  # compiled when it is needed: an import should not pay for it
 def _base64_runs() -> re.Pattern[str]:
-    return re.compile(rf"[A-Za-z0-9+/_-]{{{SHORT_CHARS + 1},}}={{0,2}}")
+    long = f"{{{SHORT_CHARS + 1},}}+={{0,2}}"
+    # Of one alphabet or the other: a file's path is of both.
+    return re.compile(f"[A-Za-z0-9+/]{long}|[A-Za-z0-9_-]{long}")
 
 
 def _base64_summary(match: re.Match[str]) -> str:
