@@ -26,7 +26,7 @@ from shared_utils import _cleaning, _json, _redaction
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 BASE64 = "QUJD" * 100
 # As in the stack of a function that runs here: folders with long names of letters, digits and hyphens.
-PATH = f"/tmp/functions-k3j2/websocket-audio-dev-audio-{'0123456789abcdef' * 4}/broadcast/store.py"
+PATH = f"/var/functions-k3j2/websocket-audio-dev-audio-{'0123456789abcdef' * 4}/broadcast/store.py"
 CIRCULAR: list[object] = []
 CIRCULAR.append(CIRCULAR)
 
