@@ -38,6 +38,14 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     is_upgrade: bool
+    version: str = "1.1"
+
+    @property
+    def head(self) -> bytes:
+        """The request line and the headers, as they go over the wire."""
+        lines = [f"{self.method} {self.target} HTTP/{self.version}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def header(self, name: str) -> str:
         """Return the first header of that name, in any case, or an empty string."""
@@ -46,12 +54,13 @@ class HttpRequest:
 
 
 class RequestReader:
-    """Turns what a socket gives into requests."""
+    """Turns what a socket gives into requests; `rest` is what came behind one with `is_upgrade`."""
 
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[HttpRequest] = []
+        self.rest = b""
         self.on_message_begin()
         self._in_head = False
 
@@ -63,8 +72,8 @@ class RequestReader:
                 raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass
+        except httptools.HttpParserUpgrade as upgrade:
+            self.rest = data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, BadRequest):
                 raise error.__context__ from None
@@ -105,6 +114,7 @@ class RequestReader:
                 tuple(self._headers),
                 bytes(self._body),
                 self._parser.should_upgrade(),
+                self._parser.get_http_version(),
             )
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass
@@ -92,7 +91,7 @@ def read_proxy_answer(answer: bytes) -> Returned | None:
         body = document.get("body")
         if body is not None and document.get("isBase64Encoded"):
             body = base64.b64decode(body, validate=True).decode()
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     if not (body is None or isinstance(body, str)) or not 100 <= status <= 599:
         return None

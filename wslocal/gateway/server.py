@@ -67,7 +67,6 @@ class Socket(asyncio.Protocol):
         self._limits = limits
         # More is answered with 413 as well, without being read to its end.
         self._reader = RequestReader(max_body_bytes=8 * limits.message_bytes)
-        self._handshake = bytearray()
         self._websocket: ServerProtocol | None = None
         self._accepted: http11.Response | None = None
         self._message = bytearray()
@@ -87,22 +86,18 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._websocket is not None:
-            self._websocket.receive_data(data)
-            self._take_frames(self._websocket)
+            self._take_frames(self._websocket, data)
             return
         try:
             requests = self._reader.feed(data)
         except BadRequest as error:
             self.refuse(error.status, b'{"message":"%s"}' % error.status.phrase.encode())
             return
-        if data.startswith(b"GET") or self._handshake:
-            self._handshake += data
         for request in requests:
             if request.is_upgrade:
                 self._begin_handshake(request)
                 return
             self._answering = self._app.spawn(self._answer(request, self._answering))
-            self._handshake.clear()
 
     def eof_received(self) -> None:
         if self._websocket is not None:
@@ -143,8 +138,7 @@ class Socket(asyncio.Protocol):
     def _begin_handshake(self, request: HttpRequest) -> None:
         limits = self._limits
         self._websocket = ServerProtocol(max_size=(limits.message_bytes, limits.frame_bytes))
-        self._websocket.receive_data(bytes(self._handshake))
-        self._handshake.clear()
+        self._websocket.receive_data(request.head)
         events = self._websocket.events_received()
         if not events or not isinstance(events[0], http11.Request):
             self.refuse(HTTPStatus.BAD_REQUEST, b'{"message":"Bad Request"}')
@@ -181,6 +175,8 @@ class Socket(asyncio.Protocol):
         self._websocket.send_response(self._accepted)
         self._flush(self._websocket)
         self._transport.resume_reading()
+        if self._reader.rest:  # a client that did not wait for our answer
+            self.data_received(self._reader.rest)
 
     def send(self, data: bytes) -> bool:
         """Send a message of UTF-8 text; False if too much waits for the client already."""
@@ -233,17 +229,23 @@ class Socket(asyncio.Protocol):
             self._transport.resume_reading()
         self.at_work -= 1
 
-    def _take_frames(self, websocket: ServerProtocol) -> None:
+    def _take_frames(self, websocket: ServerProtocol, data: bytes) -> None:
+        """Take what came before the client's close or mistake, too, and nothing after our close."""
+        is_heard = self.is_open
+        websocket.receive_data(data)
         for event in websocket.events_received():
-            if websocket.state is State.OPEN:
-                self._take_frame(websocket, cast("Frame", event))
+            is_heard = is_heard and self._take_frame(websocket, cast("Frame", event))
         self._flush(websocket)
 
-    def _take_frame(self, websocket: ServerProtocol, frame: Frame) -> None:
-        """Collect text; the library has answered what is not data, and failed what is too big."""
+    def _take_frame(self, websocket: ServerProtocol, frame: Frame) -> bool:
+        """Collect text, and return whether more is heard.
+
+        The library has answered what is not data, and failed what is too big.
+        """
         if frame.opcode is Opcode.BINARY:
             websocket.fail(CloseCode.UNSUPPORTED_DATA, "Binary frames are not supported")
-        elif frame.opcode in {Opcode.TEXT, Opcode.CONT}:
+            return False
+        if frame.opcode in {Opcode.TEXT, Opcode.CONT}:
             self._message += frame.data
             if frame.fin:
                 data, self._message = self._message, bytearray()
@@ -251,8 +253,9 @@ class Socket(asyncio.Protocol):
                     text = data.decode()
                 except UnicodeDecodeError:
                     websocket.fail(CloseCode.INVALID_DATA, "Text is not UTF-8")
-                else:
-                    self._app.message(self, text)
+                    return False
+                self._app.message(self, text)
+        return True
 
     def _flush(self, websocket: ServerProtocol) -> None:
         pieces = websocket.data_to_send()

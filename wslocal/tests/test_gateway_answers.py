@@ -73,6 +73,7 @@ def test_no_route_and_no_default():
         pytest.param({"statusCode": None}, None, id="null-status"),
         pytest.param({"statusCode": 99}, None, id="status-too-small"),
         pytest.param({"statusCode": 600}, None, id="status-too-large"),
+        pytest.param({"statusCode": float("inf")}, None, id="infinite-status"),
         pytest.param({"statusCode": 200, "body": {}}, None, id="body-is-no-text"),
         pytest.param({"statusCode": 200, "headers": "x"}, None, id="headers-are-a-text"),
         pytest.param(

@@ -159,6 +159,55 @@ def test_handshake_that_is_not_one(app, headers):
     assert app.opened is None
 
 
+HANDSHAKE = get(
+    "/",
+    *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+    f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}",
+)
+MASK = bytes(4)  # which changes nothing
+HELLO, BYE = b"\x81\x85" + MASK + b"hello", b"\x88\x82" + MASK + b"\x03\xe8"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([HANDSHAKE[:1], HANDSHAKE[1:]], id="one-byte-first"),
+        pytest.param([get("/before"), HANDSHAKE], id="a-request-before"),
+        pytest.param([get("/before") + HANDSHAKE], id="a-request-before-in-one-piece"),
+        pytest.param([HANDSHAKE], id="whole"),
+    ],
+)
+def test_handshake_in_whatever_pieces(app, loop, pieces):
+    with socket.create_connection(app.address) as raw:
+        raw.settimeout(20)
+        for piece in pieces:
+            raw.sendall(piece)
+            loop.run(asyncio.sleep(0.01))  # so that the pieces come apart
+        raw.sendall(HELLO + BYE)
+        answered = b"".join(iter(lambda: raw.recv(65536), b""))
+
+    assert b"HTTP/1.1 101" in answered
+    assert (b"/before" in answered) == (b"/before" in b"".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("behind", "reported"),
+    [
+        pytest.param(HELLO, ["hello"], id="message"),
+        pytest.param(HELLO + HELLO + BYE, ["hello", "hello", (1000, "")], id="messages-and-close"),
+        pytest.param(HELLO + b"\xff\xff", ["hello", (1002, "invalid opcode")], id="mistake"),
+    ],
+)
+def test_what_a_client_sends_at_once_is_heard_up_to_its_end(app, behind, reported):
+    """Without waiting for the handshake's answer; its close or its mistake comes in the same piece."""
+    with socket.create_connection(app.address) as raw:
+        raw.settimeout(20)
+        raw.sendall(HANDSHAKE + behind)
+        heard = [app.reported.get(timeout=20) for _ in reported]
+
+    assert heard == reported
+
+
 def test_connect_that_raises_is_a_500(app):
     host, port = app.address
     with pytest.raises(Exception, match="500"), connect(f"ws://{host}:{port}/raises", proxy=None):

@@ -40,6 +40,21 @@ def test_upgrade():
     [request] = RequestReader(100).feed(UPGRADE)
 
     assert request.is_upgrade
+    assert request.head == UPGRADE
+
+
+def test_what_comes_behind_an_upgrade_is_kept_as_it_is():
+    reader = RequestReader(100)
+
+    assert reader.feed(UPGRADE[:20]) == []
+    assert [one.method for one in reader.feed(UPGRADE[20:] + b"\x81\x80 frames")] == ["GET"]
+    assert reader.rest == b"\x81\x80 frames"
+
+
+def test_head_says_the_version_that_came():
+    [request] = RequestReader(100).feed(b"GET /a HTTP/1.0\r\nA: \xe9\r\n\r\n")
+
+    assert request.head == b"GET /a HTTP/1.0\r\nA: \xe9\r\n\r\n"
 
 
 @pytest.mark.parametrize(
