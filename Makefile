@@ -14,12 +14,15 @@ endif
 
 DEV := .venv/dev/bin/python
 
+# Of `make fuzz`, for each harness.
+SECONDS := 60
+
 # Each part's output is shown in one piece, and none keeps another from running to its end.
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest docs coverage \
-    bench build lock clean dev
+    bench build fuzz lock clean dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -69,12 +72,16 @@ coverage: dev ## Prove that each of the layer's test files covers its module, li
 bench: ## Measure the layer and its peers in one run; BENCH=name picks one benchmark
 	@$(PYTHON) tools/benchmarks.py $(BENCH)
 
+fuzz: ## Fuzz each harness for SECONDS=60; FUZZ=name picks one. Linux only
+	@$(PYTHON) tools/environments.py fuzz
+	@.venv/fuzz/bin/python -m fuzz --seconds $(SECONDS) $(FUZZ)
+
 build: ## Build shared-layer/shared-layer.zip
 	@PYTHON="$(PYTHON)" shared-layer/build.sh
 
 lock: ## Pin the newest versions that requirements/*.in allow
 	@$(PYTHON) tools/environments.py lock
-	@for name in test dev bench lock; do .venv/lock/bin/uv pip compile --quiet --upgrade \
+	@for name in test dev bench fuzz lock; do .venv/lock/bin/uv pip compile --quiet --upgrade \
 	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt \
 	    || exit 1; done

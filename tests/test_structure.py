@@ -21,7 +21,7 @@ TRACKED = subprocess.run(
 ).stdout.split()
 TRACKED = sorted({*TRACKED})  # once each, in the middle of a merge too
 PYTHON = [ROOT / name for name in TRACKED if name.endswith(".py") and (ROOT / name).exists()]
-PRODUCT = [path for path in PYTHON if not {"tests", "benchmarks"} & set(path.parts)]
+PRODUCT = [path for path in PYTHON if not {"tests", "benchmarks", "fuzz"} & set(path.parts)]
 TEXTS = [
     ROOT / name
     for name in TRACKED

@@ -35,6 +35,7 @@ FOLDERS = {
         *("planted_secrets", "run_tests"),
     ),
     "benchmarks": ("stacks",),
+    "fuzz": ("fuzz",),
     "examples": (
         "chat",
         "chat_messages",
