@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 import struct
 from http import HTTPStatus
 from typing import Any
@@ -35,6 +36,8 @@ _MAX_KEPT_BYTES = _MAX_HEAD_BYTES + _MAX_BODY_BYTES + 2 * _LIMITS.message_bytes
 _KEY = base64.b64encode(bytes(16))
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:fuzzed"
 _NOW = 1_767_225_600.0
+# The gateway asks the kernel how much waits for a client; nothing is written to them.
+_SOCKETS = socket.socketpair()
 
 _HEADERS = (
     *(
@@ -223,7 +226,7 @@ class _Transport:
         self.is_paused = self.has_ended = self.is_closed = False
 
     def get_extra_info(self, name: str) -> Any:
-        return ("192.0.2.1", 1234)
+        return _SOCKETS[0] if name == "socket" else ("192.0.2.1", 1234)
 
     def write(self, data: bytes) -> None:
         if not self.is_closed:

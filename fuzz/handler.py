@@ -103,7 +103,9 @@ def try_input(data: bytes) -> None:
     assert result["statusCode"] in _STATUSES, "the status is none of ours"
     strictly_read(encode(result))
     summaries = [line for line in lines_of(stream) if line.get("message") in _SUMMARIES]
-    assert len(summaries) == 1, f"{len(summaries)} summaries"
+    # A refusal that reaches nobody any more costs a count only.
+    is_silent = kind == "gone" and 400 <= result["statusCode"] < 500
+    assert len(summaries) == 1 or (is_silent and not summaries), f"{len(summaries)} summaries"
     for _, message in connections.sent:
         assert PLANTED not in json.dumps(message), "a secret is sent"
 
