@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.draws import PLANTED, Draws
 from fuzz.judging import strictly_read
+from shared_utils._values import MAX_MESSAGE_BYTES
 from shared_utils.error_codes import ErrorCode, ValidationError, format_error_response
 from shared_utils.records import Record, example, read_object
 from shared_utils.websocket_messages import (
@@ -119,6 +120,8 @@ def _check(parse: Callable[[Any], Record], source: Any) -> Record | ValidationEr
         if parse is parse_message:
             assert validate_message(source) == (False, error.message), "it does not say the same"
         return error
+    if len(found.to_json()) > MAX_MESSAGE_BYTES:  # a dict may be larger than a message
+        return found
     again = parse(found.to_json())
     assert again == found, "what is written is read as something else"
     assert again.to_json() == found.to_json(), "what is written is written differently"

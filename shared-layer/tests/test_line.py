@@ -202,6 +202,32 @@ def test_a_line_that_is_cut_has_the_fields_of_one_that_is_not(log):
     assert line["context"]["f19"].endswith("...[1200 chars]")
 
 
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_line_that_is_cut_keeps_the_id_that_an_empty_one_does_not_cover(log, empty):
+    """It is all that there is to cut: without it the line would not be JSON."""
+    ids = [["x y z " * 100] * 20] * 20
+
+    def call():
+        with logging_context(sessionId=ids, operation=empty):
+            log.info("m", session_id="")
+
+    line_of(call)  # the first one of a process says more
+    line = line_of(call)
+
+    assert set(line) == {"timestamp", "level", "component", "message", "sessionId"}
+    assert line["sessionId"][0][0].startswith("x y z")
+
+
+def test_a_line_that_is_cut_has_the_innermost_of_an_ids_spellings(log):
+    huge = {f"f{n}": "x y" * 400 for n in range(20)}
+
+    def call():
+        with logging_context(sessionId="outer"):
+            log.bind(session_id="bound").info("m", sessionId="own", **huge)
+
+    assert line_of(call)["sessionId"] == "own"
+
+
 # --- errors among the arguments
 
 

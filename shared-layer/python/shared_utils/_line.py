@@ -312,16 +312,23 @@ def _rendered(
         members += f',"context":{{{"".join(context.values())[1:]}}}'
     head = f'{level}",{bound.head}'
     shown = _joined(head, message, members, root)
-    if len(shown) - len(root) > MAX_LINE_BYTES or not shown.isascii():
-        all_fields = {**_uncovered(shared, bound), **bound.fields, **fields}
-        return _fitted(in_one_line(shown), head, message, all_fields, error, root)
-    return shown
+    if len(shown) - len(root) <= MAX_LINE_BYTES and shown.isascii():
+        return shown
+    shown = in_one_line(shown)
+    return _fitted(shown, head, message, _merged(shared, bound, fields), error, root)
 
 
-def _uncovered(shared: dict[str, Any], bound: Bound) -> dict[str, Any]:
-    """Return an invocation's fields without those that a logger takes off."""
+def _merged(shared: dict[str, Any], bound: Bound, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what `_placed` puts on a line, by the name it has there: an empty id covers no other."""
     given = _given(shared)[0]
-    return {n: value for n, value in given.items() if _TOP_LEVEL.get(n, n) not in bound.off}
+    left = {n: value for n, value in given.items() if _TOP_LEVEL.get(n, n) not in bound.off}
+    merged: dict[str, Any] = {}
+    for layer in (left, bound.fields, fields):
+        for name, value in layer.items():
+            place = _TOP_LEVEL.get(name, name)
+            if place not in _TOP_NAMES or not _is_nothing(value):
+                merged[place] = value
+    return merged
 
 
 def _placed(
@@ -361,8 +368,7 @@ def _fitted(
     shown: str, head: str, message: str, fields: dict[str, Any], error: object, root: str
 ) -> str:
     """Return a line that fits: what is too long is cut, each part with room of its own."""
-    ids = {_TOP_LEVEL[name]: fields.pop(name) for name in list(fields) if name in _TOP_LEVEL}
-    top = {name: value for name, value in ids.items() if not _is_nothing(value)}
+    top = {name: fields.pop(name) for name in list(fields) if name in _TOP_NAMES}
     for chars, room, frames in _NARROWER:
         if len(shown.encode()) - len(root.encode()) <= MAX_LINE_BYTES:
             break
