@@ -14,15 +14,16 @@ endif
 
 DEV := .venv/dev/bin/python
 
-# Of `make fuzz`, for each harness.
+# Of `make fuzz`, for each harness; of `make soak`.
 SECONDS := 60
+MINUTES := 10
 
 # Each part's output is shown in one piece, and none keeps another from running to its end.
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest docs coverage \
-    bench build fuzz lock clean dev
+    bench build fuzz soak lock clean dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,6 +76,9 @@ bench: ## Measure the layer and its peers in one run; BENCH=name picks one bench
 fuzz: ## Fuzz each harness for SECONDS=60; FUZZ=name picks one. Linux only
 	@$(PYTHON) tools/environments.py fuzz
 	@.venv/fuzz/bin/python -m fuzz --seconds $(SECONDS) $(FUZZ)
+
+soak: dev ## Load the complete system for MINUTES=10: memory, descriptors, threads and delay must be flat
+	@$(DEV) -m tests.soak $(MINUTES)
 
 build: ## Build shared-layer/shared-layer.zip
 	@PYTHON="$(PYTHON)" shared-layer/build.sh
