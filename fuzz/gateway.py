@@ -80,7 +80,8 @@ _TEXTS = (
     *(b'{"action":"limited"}', b'{"action":"answers"}', b"[" * 300, b"1" * 350, b"\xc3\xa9"),
 )
 _EXPRESSIONS = ("$request.body.action", "${request.body.a.b}", "$request.body.", "$default", "")
-_REFUSALS = ([400], [413], [431])
+# A refusal ends the connection, and may overtake the answers to requests that came in one piece with it.
+_REFUSALS = ([400], [405], [413], [426], [431])
 _ANSWERS: tuple[bytes | None, ...] = (
     b'{"statusCode":200}', b'{"statusCode":200,"headers":{"Sec-WebSocket-Protocol":"b"}}', None,
     b'{"statusCode":403,"body":"no"}', b'{"statusCode":200,"body":"eA==","isBase64Encoded":true}',
@@ -313,7 +314,6 @@ async def _serve(pieces: list[bytes], answers: list[bytes | None], ends: bool) -
     )
     bodies = [event.get("body") for event in gateway.functions.events]
     statuses = _statuses(bytes(transport.written))
-    # What is no request is, in one piece with good requests, all that is answered.
     return kinds, bodies, statuses[-1:] if statuses[-1:] in _REFUSALS else statuses
 
 
