@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.draws import PLANTED, Draws
 from fuzz.judging import captured, lines_of, strictly_read
+from shared_utils._cleaning import MAX_LINE_BYTES
 from shared_utils._json import encode
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.records import example
@@ -102,7 +103,9 @@ def try_input(data: bytes) -> None:
     assert type(result) is dict, "the result is no dict"
     assert result["statusCode"] in _STATUSES, "the status is none of ours"
     strictly_read(encode(result))
-    summaries = [line for line in lines_of(stream) if line.get("message") in _SUMMARIES]
+    summaries = [
+        line for line in lines_of(stream, 2 * MAX_LINE_BYTES) if line.get("message") in _SUMMARIES
+    ]
     # A refusal that reaches nobody any more costs a count only.
     is_silent = kind == "gone" and 400 <= result["statusCode"] < 500
     assert len(summaries) == 1 or (is_silent and not summaries), f"{len(summaries)} summaries"

@@ -15,11 +15,7 @@ from fuzz.draws import PLANTED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_LINE_BYTES", "captured", "line_of", "lines_of", "strictly_read"]
-
-# Bytes of one line: 16 KB of a log line's own and 16 KB of the metrics in it, each with the names and
-# ids that come on top.
-MAX_LINE_BYTES = 40 * 1024
+__all__ = ["captured", "line_of", "lines_of", "strictly_read"]
 
 
 class _Stream(io.StringIO):
@@ -55,7 +51,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def lines_of(stream: io.StringIO, most: int = MAX_LINE_BYTES) -> list[dict[str, Any]]:
+def lines_of(stream: io.StringIO, most: int) -> list[dict[str, Any]]:
     """Return the lines that were written: whole, of bounded size, without what was planted."""
     text = stream.getvalue()
     assert text == "" or text.endswith("\n"), "a line has no end"
@@ -67,7 +63,7 @@ def lines_of(stream: io.StringIO, most: int = MAX_LINE_BYTES) -> list[dict[str, 
     return [strictly_read(line) for line in lines]
 
 
-def line_of(stream: io.StringIO, most: int = MAX_LINE_BYTES) -> dict[str, Any]:
+def line_of(stream: io.StringIO, most: int) -> dict[str, Any]:
     """Return the one line that was written."""
     lines = lines_of(stream, most)
     assert len(lines) == 1, f"{len(lines)} lines instead of one"

@@ -8,6 +8,7 @@ from fuzz.draws import PLANTED, Draws
 from fuzz.judging import captured, line_of, lines_of
 from planted_secrets import SECRET_NAMES, SHAPES, STRUCTURES, TOKENS, spellings
 from shared_utils import _stdout
+from shared_utils._cleaning import MAX_LINE_BYTES
 from shared_utils.structured_logger import StructuredLogger, get_structured_logger, logging_context
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _try_call(draws: Draws) -> None:
             log = log.bind(**_fields(draws))
         with logging_context(**(_fields(draws) if draws.flag() else {})):
             _call(draws, log, _fields(draws))
-    line_of(stream)
+    line_of(stream, MAX_LINE_BYTES)
 
 
 def _try_helper(draws: Draws) -> None:
@@ -74,7 +75,7 @@ def _try_helper(draws: Draws) -> None:
             log.log_state_change(*values)
         else:
             log.log_performance(values[0], values[1], data=values[2])
-    assert len(lines_of(stream)) <= 1, "more than one line"
+    assert len(lines_of(stream, MAX_LINE_BYTES)) <= 1, "more than one line"
 
 
 def _name(draws: Draws) -> str:
@@ -99,7 +100,7 @@ def _try_secret_field(draws: Draws) -> None:
     fields = {**_fields(draws), "data": value}
     with captured() as stream:
         _call(draws, StructuredLogger("fuzzed"), fields)
-    line_of(stream)
+    line_of(stream, MAX_LINE_BYTES)
 
 
 def _try_secret_text(draws: Draws) -> None:
@@ -116,7 +117,7 @@ def _try_secret_text(draws: Draws) -> None:
             StructuredLogger("fuzzed").info(text)
         else:
             StructuredLogger("fuzzed").error("m", error=ValueError(text), **fields)
-    line_of(stream)
+    line_of(stream, MAX_LINE_BYTES)
 
 
 def _plain(draws: Draws) -> str:
