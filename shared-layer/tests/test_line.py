@@ -218,6 +218,26 @@ def test_a_line_that_is_cut_keeps_the_id_that_an_empty_one_does_not_cover(log, e
     assert line["sessionId"][0][0].startswith("x y z")
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(2**1000, id="int"),
+        pytest.param(Decimal("1.5E+300"), id="decimal-that-is-an-int"),
+        pytest.param(Decimal("0." + "1" * 600), id="decimal"),
+    ],
+)
+def test_long_numbers_have_no_more_room_than_texts(log, number):
+    numbers = [[[number] * 10] * 10] * 10
+
+    def call():
+        log.info("m", a=numbers, b=numbers, **{f"f{n}": number for n in range(100)})
+
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        call()
+
+    assert len(out.getvalue()) <= _line.MAX_LINE_BYTES
+
+
 def test_a_line_that_is_cut_has_the_innermost_of_an_ids_spellings(log):
     huge = {f"f{n}": "x y" * 400 for n in range(20)}
 

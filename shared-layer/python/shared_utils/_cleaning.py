@@ -211,8 +211,11 @@ def name_of(kind: type) -> str:
 
 def _int(value: Any, _: object, look: Look) -> object:
     number = int.__index__(value)
-    if number.bit_length() > _MAX_INT_BITS:
-        return f"<int of {number.bit_length()} bits>"[: look.chars]
+    bits = number.bit_length()
+    if bits > _MAX_INT_BITS:
+        return f"<int of {bits} bits>"[: look.chars]
+    if bits > 64:
+        look.room -= bits // 3  # a little more than its digits
     return number
 
 
@@ -228,6 +231,7 @@ def _decimal(value: Decimal, _: object, look: Look) -> object:
     if type(number) is float:
         return number
     digits = Decimal.__str__(value)
+    look.room -= min(len(digits), look.chars)
     is_kept = look.decimals and is_readable(value) and len(digits) <= look.chars
     return value if is_kept else shorten(digits, look.chars, _OPEN)
 
