@@ -1,12 +1,15 @@
 """Sessions that were looked up a short time ago, so that they need not be looked up again.
 
-While the store is silent or fails, what is remembered serves for longer, and one reader in a while
-asks the store: the others do not wait for it.
+What is known is asked for again beside the events, in a thread: an event that waited would leave the
+next one to another environment, which may not know the session. While the store is silent or fails,
+what is remembered serves for longer.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from contextvars import copy_context
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
 
@@ -20,6 +23,10 @@ __all__ = ["KEEP_SECONDS", "RecentSessions"]
 
 # For so long a session serves without the store: a pause or an end takes effect that late.
 KEEP_SECONDS = 30.0
+# What is no longer fresh serves for so long while the store is asked. After a longer rest of the
+# sender, whose session may have changed much, an event waits until the question has its answer or its end.
+_SERVES_MEANWHILE_SECONDS = 0.5
+_WAIT_SECONDS = 0.25
 # After a failure the store is asked again, by one reader, so many seconds later.
 _ASK_AGAIN_SECONDS = 1.0
 _MAX_ENTRIES = 1000
@@ -32,34 +39,78 @@ class RecentSessions:
         self._seconds = seconds
         self._clock = clock
         self._entries: dict[str, tuple[float, Session]] = {}
+        self._changing = threading.Lock()
+        self._questions: dict[str, threading.Thread] = {}
+        self._has_failed = False
         self._ask_again_at = -1e9
 
     def read(self, key: str, load: Callable[[Session | None], Session]) -> Session:
-        """Return the session, by `load(the last known)` unless it is fresh.
+        """Return the session, by `load(the last known)` unless it is fresh, or the store does not answer.
 
         If that fails with a 5xx, a session serves for `KEEP_SECONDS`, whosever read has failed. Without
         one the failure is raised, and INTERNAL_DATABASE_ERROR by those who do not ask.
         """
-        entry, now = self._entries.get(key), self._clock()
-        if entry and now - entry[0] < self._seconds:
+        entry = self._entries.get(key)
+        age = self._clock() - entry[0] if entry else KEEP_SECONDS
+        if entry and age < self._seconds:
             return entry[1]
-        kept = entry[1] if entry and now - entry[0] < KEEP_SECONDS else None
+        if entry and age < KEEP_SECONDS:
+            asked = self._ask_beside(key, load, entry[1])
+            if asked and age >= self._seconds + _SERVES_MEANWHILE_SECONDS:
+                asked.join(_WAIT_SECONDS)
+            entry = self._entries.get(key)
+            if entry:
+                return entry[1]
         if not self.may_ask:
-            if kept is None:
-                raise ApplicationError(ErrorCode.INTERNAL_DATABASE_ERROR)
-            return kept
+            raise ApplicationError(ErrorCode.INTERNAL_DATABASE_ERROR)
+        return self._load(key, load, entry[1] if entry else None)
+
+    def _ask_beside(
+        self, key: str, load: Callable[[Session | None], Session], last: Session
+    ) -> threading.Thread | None:
+        """Return the thread that asks for a session, None while the store is not to be asked."""
+        asked = self._questions.get(key)
+        if asked is not None and asked.is_alive():
+            return asked
+        if not self.may_ask:
+            return None
+        if self._has_failed:
+            self.note_failure()  # the others leave it to this one
+        context = copy_context()  # with the ids of the event that asks
+        asked = threading.Thread(
+            target=context.run, args=(self._reload, key, load, last), daemon=True
+        )
+        self._questions[key] = asked
+        asked.start()
+        return asked
+
+    def _reload(self, key: str, load: Callable[[Session | None], Session], last: Session) -> None:
+        """Ask for a session again; one that is refused is forgotten, so that the next event is told why."""
         try:
-            session = load(entry[1] if entry else None)
+            self._load(key, load, last)
+        except (
+            Exception
+        ) as error:  # nobody waits for it; the next event, without an entry, raises it
+            if not isinstance(error, ApplicationError) or error.code.status < 500:
+                with self._changing:
+                    self._entries.pop(key, None)
+        finally:
+            self._questions.pop(key, None)
+
+    def _load(
+        self, key: str, load: Callable[[Session | None], Session], last: Session | None
+    ) -> Session:
+        asked_at = self._clock()
+        try:
+            session = load(last)
         except ApplicationError as error:
-            if error.code.status < 500:
-                self._ask_again_at = now  # it was an answer
-                raise
-            self.note_failure()
-            if kept is None:
-                raise
-            return kept
-        self._ask_again_at = now
-        self.put(key, session)
+            if error.code.status >= 500:
+                self.note_failure()
+            else:
+                self._note_answer(asked_at)
+            raise
+        self._note_answer(asked_at)
+        self.put(key, session, asked_at)
         return session
 
     @property
@@ -69,19 +120,25 @@ class RecentSessions:
 
     def note_failure(self) -> None:
         """Note that the store is silent or fails."""
+        self._has_failed = True
         self._ask_again_at = self._clock() + _ASK_AGAIN_SECONDS
+
+    def _note_answer(self, asked_at: float) -> None:
+        self._has_failed = False
+        self._ask_again_at = asked_at
 
     def last(self, key: str) -> Session | None:
         """Return the session, however old it is."""
         entry = self._entries.get(key)
         return None if entry is None else entry[1]
 
-    def put(self, key: str, session: Session) -> None:
-        """Remember a session from now on."""
-        self._entries.pop(key, None)
-        self._entries[key] = (self._clock(), session)
-        if len(self._entries) > _MAX_ENTRIES:
-            self._entries.pop(next(iter(self._entries)), None)
+    def put(self, key: str, session: Session, asked_at: float | None = None) -> None:
+        """Remember a session, as old as the question: a frozen environment may read the answer late."""
+        with self._changing:  # a thread puts, too
+            self._entries.pop(key, None)
+            self._entries[key] = (self._clock() if asked_at is None else asked_at, session)
+            if len(self._entries) > _MAX_ENTRIES:
+                del self._entries[next(iter(self._entries))]
 
     def replace(self, key: str, session: Session) -> None:
         """Put another session in the place of one that is remembered; it grows old as that one would."""

@@ -60,7 +60,7 @@ def test_chunks_that_name_no_session_cost_one_read_more_in_an_environment(system
     system.open("ann")
 
     system.chunk("speaker", 0)
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.chunk("speaker", 1)
 
     assert system.calls.made == [
@@ -123,7 +123,7 @@ def test_change_takes_effect_after_two_seconds_at_the_latest(system, change, hea
     change(system, session_id)
     system.take()
 
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.chunk("speaker", 1)
 
     assert [name for name, message in system.take() if message["type"] == "audio"] == hears
@@ -162,7 +162,7 @@ def test_chunk_waits_for_five_removals_and_the_next_ones_do_the_rest(system):
 
     system.chunk("speaker", 0)
     first = system.store.session(session_id).listener_count
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.chunk("speaker", 1)
 
     assert (first, system.store.session(session_id).listener_count) == (2, 0)
@@ -312,7 +312,7 @@ def test_silence_is_reported_but_not_to_who_is_muted(system):
     history = system.types()
     system.send("speaker", "muteBroadcast")
     system.take()
-    system.clock.now += 2
+    system.clock.now += 2.5
     be_silent()
 
     assert history == [("speaker", "audioQualityWarning")]

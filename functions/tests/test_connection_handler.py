@@ -210,7 +210,7 @@ def test_speaker_goes_on_from_the_new_connection_only(system):
     refresh(system, "speaker-2", session_id, "speaker")
     system.disconnect("speaker")
     system.take()
-    system.clock.now += 2  # what the audio's environment remembers of the old one
+    system.clock.now += 2.5  # what the audio's environment remembers of the old one
 
     statuses = [
         system.chunk("speaker-2", 1),

@@ -18,7 +18,7 @@ def test_session_begins_changes_hands_and_ends(system):
         ),
     ]
     system.disconnect("ann")
-    system.clock.now += 2
+    system.clock.now += 2.5
     statuses.append(system.chunk("speaker", 1))
     system.disconnect("bob")
     statuses.append(system.send("speaker", "endSession"))

@@ -9,7 +9,7 @@ def test_paused_playback_gets_no_audio_until_it_is_resumed(system):
     paused = system.send("ann", "pausePlayback", requestId="mine")
     system.chunk("speaker", 0)
     resumed = system.send("ann", "resumePlayback")
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.chunk("speaker", 1)
 
     sent = system.take()

@@ -1,5 +1,7 @@
 """Sessions in memory: when the store is asked, who waits for it, and what serves meanwhile."""
 
+import threading
+
 import pytest
 
 from broadcast.recent import RecentSessions
@@ -40,6 +42,19 @@ def recent(clock):
     return RecentSessions(2.0, clock)
 
 
+def answered(recent) -> None:
+    """Wait until the store has answered what is asked beside the events."""
+    for question in list(recent._questions.values()):
+        question.join()
+
+
+def read_again(recent, key, load):
+    """Have a session asked for, and return it as it is once that is answered."""
+    recent.read(key, load)
+    answered(recent)
+    return recent.read(key, load)
+
+
 def test_session_is_loaded_once_in_two_seconds_with_the_last_one_known(recent, clock):
     load = Loading("session")
 
@@ -48,22 +63,72 @@ def test_session_is_loaded_once_in_two_seconds_with_the_last_one_known(recent, c
     second = recent.read("a", load)
     clock.now += 0.001
     load.answer = "later"
-    third = recent.read("a", load)
+    third = read_again(recent, "a", load)
 
     assert (first, second, third) == ("session", "session", "later")
     assert load.lasts == [None, "session"]
 
 
-def test_session_is_as_old_as_the_answer_and_not_as_the_question(recent, clock):
+def test_nobody_waits_for_an_answer_that_is_late_and_it_is_asked_for_once(recent, clock):
+    answer, asked = threading.Event(), []
+
     def load(last):
-        clock.now += 0.5
+        asked.append(last)
+        answer.wait()
+        return "later"
+
+    recent.put("a", "session")
+    clock.now += 2
+    served = [recent.read("a", load), recent.read("a", load)]
+    clock.now += 0.499
+    served.append(recent.read("a", load))
+    answer.set()
+    answered(recent)
+
+    assert served == ["session"] * 3
+    assert asked == ["session"]
+    assert recent.last("a") == "later"
+
+
+def test_after_a_rest_of_its_sender_a_session_is_waited_for(recent, clock):
+    answer = threading.Event()
+
+    def load(last):
+        answer.wait(0.05)
+        return "later"
+
+    recent.put("a", "session")
+    clock.now += 2.5
+
+    assert recent.read("a", load) == "later"
+
+
+def test_wait_for_an_answer_has_an_end(recent, clock):
+    answer = threading.Event()
+
+    def load(last):
+        answer.wait()
+        return "later"
+
+    recent.put("a", "session")
+    clock.now += 20
+    served = recent.read("a", load)
+    answer.set()
+    answered(recent)
+
+    assert served == "session"
+
+
+def test_session_is_as_old_as_the_question(recent, clock):
+    """An environment may be frozen between the two."""
+
+    def load(last):
+        clock.now += 600
         return "session"
 
     recent.read("a", load)
-    clock.now += 1.999
 
-    assert recent.read("a", Loading(SILENT)) == "session"
-    assert recent.may_ask
+    assert recent.read("a", Loading("fresh")) == "fresh"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +145,7 @@ def test_session_serves_for_thirty_seconds_while_the_store_fails(recent, clock, 
     load.answer = ApplicationError(code)
 
     clock.now += 29.999
-    kept = recent.read("a", load)
+    kept = read_again(recent, "a", load)
     clock.now += 1.0
     with pytest.raises(ApplicationError) as raised:
         recent.read("a", load)
@@ -95,12 +160,12 @@ def test_one_reader_a_second_asks_a_store_that_fails_whatever_the_session(recent
     clock.now += 2
     load = Loading(SILENT)
 
-    served = [recent.read(key, load) for key in ("a", "b", "c", "a")]
+    served = [read_again(recent, key, load) for key in ("a", "b", "c", "a")]
     clock.now += 0.999
-    recent.read("b", load)
+    read_again(recent, "b", load)
     asked = len(load.lasts)
     clock.now += 0.001
-    recent.read("b", load)
+    read_again(recent, "b", load)
 
     assert served == ["a", "b", "c", "a"]
     assert (asked, len(load.lasts)) == (1, 2)
@@ -109,7 +174,7 @@ def test_one_reader_a_second_asks_a_store_that_fails_whatever_the_session(recent
 def test_session_that_is_not_in_memory_is_refused_at_once_while_the_store_fails(recent, clock):
     recent.read("a", Loading("a"))
     clock.now += 2
-    recent.read("a", Loading(SILENT))
+    read_again(recent, "a", Loading(SILENT))
     load = Loading("b")
 
     with pytest.raises(ApplicationError) as raised:
@@ -124,24 +189,34 @@ def test_all_sessions_are_fresh_again_after_the_first_answer(recent, clock):
     for key in ("a", "b"):
         recent.read(key, Loading("old"))
     clock.now += 2
-    recent.read("a", Loading(SILENT))
+    read_again(recent, "a", Loading(SILENT))
     clock.now += 1
 
-    fresh = [recent.read(key, Loading("new")) for key in ("a", "b")]
+    fresh = [read_again(recent, key, Loading("new")) for key in ("a", "b")]
 
     assert fresh == ["new", "new"]
 
 
-def test_refusal_is_an_answer_and_no_failure(recent, clock):
+@pytest.mark.parametrize("error", [ApplicationError(ErrorCode.CONNECTION_CLOSED), KeyError("x")])
+def test_refusal_and_a_defect_are_raised_by_the_next_event(recent, clock, error):
     recent.read("a", Loading("a"))
     clock.now += 2
-    refused = ApplicationError(ErrorCode.CONNECTION_CLOSED)
+    answer, lasts = threading.Event(), []
 
-    with pytest.raises(ApplicationError) as raised:
-        recent.read("a", Loading(refused))
+    def load(last):
+        lasts.append(last)
+        answer.wait()
+        raise error
 
-    assert raised.value is refused
+    served = recent.read("a", load)
+    answer.set()
+    answered(recent)
+    with pytest.raises(type(error)) as raised:
+        recent.read("a", load)
+
+    assert (served, raised.value) == ("a", error)
     assert recent.may_ask
+    assert lasts == ["a", None]
 
 
 def test_failure_that_was_seen_elsewhere_counts_too(recent, clock):
@@ -164,7 +239,7 @@ def test_session_in_the_place_of_another_is_as_old_as_that_one(recent, clock):
     fresh = recent.read("a", Loading("third"))
     clock.now += 0.5
 
-    assert (fresh, recent.read("a", Loading("third"))) == ("second", "third")
+    assert (fresh, read_again(recent, "a", Loading("third"))) == ("second", "third")
 
 
 def test_nothing_is_put_in_the_place_of_nothing(recent):

@@ -29,7 +29,7 @@ def two_sessions(make_system, proxy):
     system.open("ann")
     system.open("bob", speaker="other")
     [system.chunk(speaker, 0) for speaker in ("speaker", "other")]
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.take()
     return system
 
@@ -37,7 +37,7 @@ def two_sessions(make_system, proxy):
 # --- audio
 
 
-def test_one_chunk_waits_for_a_silent_store_and_the_others_do_not(two_sessions, proxy):
+def test_after_a_rest_one_chunk_waits_for_a_silent_store_and_the_others_do_not(two_sessions, proxy):
     system = two_sessions
     proxy.lose(silent)
 
@@ -69,7 +69,7 @@ def test_what_is_in_memory_serves_for_half_a_minute(two_sessions):
     system = two_sessions
     system.calls.failing = failing("InternalServerError")
 
-    system.clock.now += 27.9
+    system.clock.now += 27.4
     last = system.chunk("speaker", 1)
     system.clock.now += 0.1
     refused = system.chunk("speaker", 2)
@@ -131,7 +131,7 @@ def test_listeners_who_are_gone_are_not_waited_for_and_found_later(make_system, 
     asked = dict(proxy.lost)
     proxy.lose(well)
     before = len(system.store.session(system.store.participant("eve").session_id).audience)
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.chunk("speaker", 4)
 
     assert statuses == [200, 200]

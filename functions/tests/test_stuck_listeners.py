@@ -127,7 +127,7 @@ def test_who_is_closed_and_still_in_the_store_gets_nothing_more(system, monkeypa
     monkeypatch.setattr(system.app("audio").store, "leave", leave)
     system.clients.posts.clear()
 
-    system.clock.now += 2
+    system.clock.now += 2.5
     system.chunk("speaker", 10)
 
     assert audience == ["ann", "bob"]
