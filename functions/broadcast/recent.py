@@ -56,7 +56,8 @@ class RecentSessions:
             return entry[1]
         if entry and age < KEEP_SECONDS:
             asked = self._ask_beside(key, load, entry[1])
-            if asked and age >= self._seconds + _SERVES_MEANWHILE_SECONDS:
+            rested = age >= self._seconds + _SERVES_MEANWHILE_SECONDS
+            if asked and rested and not self._has_failed:
                 asked.join(_WAIT_SECONDS)
             entry = self._entries.get(key)
             if entry:

@@ -249,6 +249,11 @@ class System:
         fields = {"audioData": CHUNK, "timestamp": 1_767_225_600_000, **fields}
         return self.send(connection_id, "sendAudio", sequenceNumber=number, **fields)
 
+    def answered(self) -> None:
+        """Wait until the store has answered what is asked beside the chunks, or does not in time."""
+        for question in list(MODULES["audio"].sessions._questions.values()):
+            question.join()
+
     def keep_house(self, remaining_ms: int = 50_000):
         return MODULES["housekeeping"].handler({}, FakeContext(remaining_ms=remaining_ms))
 

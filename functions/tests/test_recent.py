@@ -119,6 +119,29 @@ def test_wait_for_an_answer_has_an_end(recent, clock):
     assert served == "session"
 
 
+def test_nobody_waits_for_a_store_that_has_failed(recent, clock):
+    answer = threading.Event()
+
+    def load(last):
+        assert answer.wait(60)
+        return "later"
+
+    recent.put("a", "session")
+    clock.now += 2
+    read_again(recent, "a", Loading(SILENT))
+    clock.now += 20
+    joined = []
+    recent.read("a", load)
+    (question,) = recent._questions.values()
+    question.join = joined.append
+    served = recent.read("a", load)
+    answer.set()
+    threading.Thread.join(question)
+
+    assert (served, joined) == ("session", [])
+    assert recent.last("a") == "later"
+
+
 def test_session_is_as_old_as_the_question(recent, clock):
     """An environment may be frozen between the two."""
 
