@@ -129,9 +129,11 @@ def test_who_is_closed_and_still_in_the_store_gets_nothing_more(system, monkeypa
 
     system.clock.now += 2.5
     system.chunk("speaker", 10)
+    system.answered()
+    system.chunk("speaker", 11)
 
     assert audience == ["ann", "bob"]
-    assert [name for name, type_, _ in system.clients.posts if type_ == "audio"] == ["bob"]
+    assert [name for name, type_, _ in system.clients.posts if type_ == "audio"] == ["bob", "bob"]
     assert system.store.session(session_id).audience == ["bob"]
     assert failures(system) == {"throttled": 10, "gone": 1}
 
