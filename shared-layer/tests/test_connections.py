@@ -810,13 +810,46 @@ def test_refusal_for_now_is_sent_again_so_often(connect, status, retries, reques
 @pytest.mark.parametrize("call", ["send", "broadcast", "close"])
 def test_call_has_its_own_number_of_retries(connect, call):
     arguments = {"send": ("a", "x"), "broadcast": (["a"], "x"), "close": ("a",)}[call]
-    with Server({"a": [[answer(429)]]}) as server:
+    with Server({"a": [[answer(500)]]}) as server:
         sender = connect(server, retries=3, backoff_seconds=0.001)
         getattr(sender, call)(*arguments, retries=0)
         once = len(server.requests)
         getattr(sender, call)(*arguments)
 
     assert (once, len(server.requests)) == (1, 5)
+
+
+def test_who_was_throttled_last_time_is_tried_once_until_a_post_gets_through(connect):
+    """A client that does not read must not cost each reply its retries."""
+    with Server(
+        {"a": [*[[answer(429)]] * 5, [answer(200)], [answer(429)]], "b": [[answer(429)]]}
+    ) as server:
+        sender = connect(server, retries=3, backoff_seconds=0.001)
+        requests = []
+        for connection_id in ("a", "a", "b", "a", "a"):
+            before = len(server.requests)
+            sender.send(connection_id, "x")
+            requests.append(len(server.requests) - before)
+
+    assert requests == [4, 1, 4, 1, 4]
+
+
+def test_throttling_of_a_close_is_nobodys(connect):
+    with Server({"a": [[answer(429)]]}) as server:
+        sender = connect(server, retries=1, backoff_seconds=0.001)
+        [sender.close("a") for _ in range(2)]
+
+    assert len(server.requests) == 4
+
+
+def test_memory_of_who_was_throttled_is_bounded(connect):
+    names = [f"name-{number}" for number in range(1001)]
+    with Server({name: [[answer(429)]] for name in names}) as server:
+        sender = connect(server, retries=0)
+        sender.broadcast(names, "x")
+
+    assert len(sender._throttled) == 1000
+    assert "name-0" not in sender._throttled
 
 
 @pytest.mark.parametrize("retries", [True, 1.0, "1"])

@@ -33,6 +33,7 @@ MAX_MESSAGE_BYTES = 128 * 1024
 # Ours: real ids have 16 characters, and a URL may have 4,096 (same table).
 MAX_CONNECTION_ID_CHARS = 256
 _MAX_PAUSE_SECONDS = 1.0
+_MAX_REMEMBERED = 1000
 _WANTED = (
     "API_GATEWAY_ENDPOINT must look like https://host/stage (http:// for this machine only;"
     " wss:// is for clients)"
@@ -182,7 +183,9 @@ class Connections:
         `endpoint` defaults to API_GATEWAY_ENDPOINT. `timeout_seconds` bounds a whole call,
         `answer_seconds` one attempt at one connection, `max_sockets` what a call opens and what is
         kept between calls. 429 and 5xx are repeated up to `retries`
-        times, after `backoff_seconds`, doubled each time, at most 1 s, and up to half less.
+        times, after `backoff_seconds`, doubled each time, at most 1 s, and up to half less. Whose
+        last post ended with 429 may be a client that does not read: 429 is not repeated for it
+        until a post gets through.
         """
         environ = os.environ if environ is None else environ
         place = split_url(str(endpoint or endpoint_of(None, environ)), _WANTED)
@@ -203,6 +206,7 @@ class Connections:
         self._timeout_seconds = timeout_seconds
         self._retries = retries
         self._backoff_seconds = backoff_seconds
+        self._throttled: dict[str, None] = {}  # by their last post
 
     @staticmethod
     def from_event(event: object) -> Connections:
@@ -314,13 +318,28 @@ class Connections:
         run = Run(client, request, names, timeout, self._pause(tries), answer_seconds=answer)
         run.run()
         outcomes = {name: _outcome(job) for name, job in run.jobs.items()}
+        if method == "POST":
+            self._remember(outcomes)
         return outcomes, run.jobs[names[-1]].body
+
+    def _remember(self, outcomes: dict[str, Outcome]) -> None:
+        """Note whose post ended with 429, and whose no longer does."""
+        for name, outcome in outcomes.items():
+            if outcome.kind == "throttled":
+                self._throttled[name] = None
+            elif self._throttled:
+                self._throttled.pop(name, None)
+        if len(self._throttled) > _MAX_REMEMBERED:
+            for name in list(self._throttled)[:-_MAX_REMEMBERED]:
+                self._throttled.pop(name, None)
 
     def _pause(self, retries: int) -> Callable[[Job], float | None]:
         """Return what says after how many seconds a request is sent again, None if it is not."""
 
         def pause(job: Job) -> float | None:
             if (job.status != 429 and job.status < 500) or job.retries >= retries:
+                return None
+            if job.status == 429 and job.name in self._throttled:
                 return None
             seconds = min(self._backoff_seconds * 2.0**job.retries, _MAX_PAUSE_SECONDS)
             return seconds * (0.5 + os.urandom(1)[0] / 512)  # not all at the same moment
