@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # What uses the fixture `running`.
-SYSTEM_FILES = ("tests/end_to_end/", "tests/test_browser.py")
+SYSTEM_FILES = ("tests/end_to_end/", "tests/reliability/", "tests/test_browser.py")
 
 # `make long` asks for it: three times what a test usually tries.
 settings.register_profile(
@@ -31,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes long; left out by `make quick`")
     config.addinivalue_line("markers", "long: takes minutes; only in `make long`")
     config.addinivalue_line("markers", "system: uses the one running system of its test run")
+    row = "fault(what=, speaker=, listeners=, log=, heals=)"
+    config.addinivalue_line("markers", f"{row}: a row of docs/reliability.md")
 
 
 def is_of_the_system(file: str) -> bool:
@@ -65,10 +67,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
-    """Where CI=true, make a failure of each skip that is not accepted."""
+    """Make a failure of a skip: where CI=true of all that are not accepted, of a promise always."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+    is_promise = item.get_closest_marker("fault") is not None
+    if report.skipped and is_promise:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} was skipped, and docs/reliability.md promises what it shows"
+        )
+    elif report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if reason.removeprefix("Skipped: ") not in ACCEPTED_SKIPS:
             report.outcome = "failed"

@@ -1,7 +1,8 @@
 """The parts of documents that follow from the sources.
 
 The picture and the table of functions are made from the rows in `infrastructure/function_specs.py`,
-the table of arrows from every import statement, the costs from a message rate and list prices.
+the table of arrows from every import statement, the costs from a message rate and list prices, the table
+of faults from the tests.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import reliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +35,7 @@ FOLDERS = {
     "layerctl": ("layerctl",),
     "tools": (
         *("tools", "audio_protocol", "documents", "environments", "page_protocol"),
-        *("planted_secrets", "run_tests"),
+        *("planted_secrets", "reliability", "run_tests"),
     ),
     "benchmarks": ("stacks",),
     "fuzz": ("fuzz",),
@@ -73,6 +76,11 @@ RATIOS = {
     "bytes of log, an audio message": "log bytes per message, 50/s: shared_utils, default settings / ",
 }
 
+_DOCUMENTS = (
+    *("README.md", "docs/architecture.md", "docs/reliability.md", "docs/scale.md"),
+    "functions/README.md",
+)
+
 CHUNKS_A_SECOND = 10
 # US dollars, list prices of us-east-1; docs/scale.md names where each comes from.
 A_GATEWAY_MESSAGE = 1.00 / 1_000_000
@@ -93,9 +101,9 @@ def documents() -> dict[Path, str]:
         "duration": duration,
         "functions": functions,
         "ratios": ratios,
+        "reliability": reliability.table,
     }
-    names = ("README.md", "docs/architecture.md", "docs/scale.md", "functions/README.md")
-    return {ROOT / name: _filled((ROOT / name).read_text(), parts) for name in names}
+    return {ROOT / name: _filled((ROOT / name).read_text(), parts) for name in _DOCUMENTS}
 
 
 def _filled(text: str, parts: dict[str, Callable[[], str]]) -> str:

@@ -1,0 +1,473 @@
+"""Sessions under load in the running system, and an account of every chunk that was sent.
+
+Speakers and listeners are clients on real sockets: 10 chunks a second of 100 ms each. A chunk is
+accounted for if a listener heard it, if its speaker was refused it, or if a metric of the functions
+counts it. Times are seconds of the loop's clock, latencies are milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import websockets
+from websockets.asyncio.client import connect as open_socket
+
+from local.client import SUBPROTOCOL, RequestRefusedError, SessionClientError, connect
+from shared_utils.testing import message_event
+from tests.reliability.counts import FunctionLines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.client import SessionClient
+    from local.system import System
+    from wslocal import Connection, Faults
+    from wslocal.lambda_host.function import FunctionState
+
+__all__ = [
+    "Account",
+    "Asked",
+    "AtGateway",
+    "Listener",
+    "Phase",
+    "Session",
+    "Speaker",
+    "Traffic",
+    "p95",
+]
+
+CHUNK_SECONDS = 0.1
+AUDIO = base64.b64encode(bytes(range(200)) * 16).decode()  # 100 ms of PCM16 at 16 kHz
+# Functions that start share two cores with everything else.
+PATIENCE_SECONDS = 30.0
+
+
+class Speaker:
+    """Sends numbered chunks; each has a `requestId`, so that a refusal says which one it means."""
+
+    def __init__(self, client: SessionClient, created: dict, connection: Connection) -> None:
+        self.client = client
+        self.at_gateway = AtGateway(connection)
+        self.session_id: str = created["sessionId"]
+        self.token: str = created["refreshToken"]
+        self.sent: dict[int, float] = {}  # when, by number
+        self.refused: dict[int, dict] = {}  # the error message, by number
+        self.refused_after: dict[int, float] = {}  # seconds, by number
+        self.from_gateway: list[str] = []  # what the gateway itself said instead of a function
+        self.notices: list[tuple[float, dict]] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def speak(
+        self, seconds: float, offset: float = 0.0, enough: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Send a chunk each 100 ms, until it is `enough` or the connection has ended."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time() + offset
+        with contextlib.suppress(SessionClientError):
+            for index in range(round(seconds / CHUNK_SECONDS)):
+                await asyncio.sleep(begun + index * CHUNK_SECONDS - loop.time())
+                if enough():
+                    return
+                await self.send_chunk()
+
+    async def send_chunk(self) -> int:
+        """Send the next chunk, and return its number."""
+        number = len(self.sent)
+        await self.client.send(
+            "sendAudio",
+            audioData=AUDIO,
+            sequenceNumber=number,
+            timestamp=time.time_ns() // 1_000_000,
+            requestId=f"chunk-{number}",
+        )
+        self.sent[number] = asyncio.get_running_loop().time()
+        return number
+
+    def end(self) -> None:
+        """Stop reading."""
+        self._reading.cancel()
+
+    def kinds(self) -> list[str]:
+        """Return the types of the messages that were no replies."""
+        return [message["type"] for _, message in self.notices]
+
+    async def expect(self, kind: str, count: int) -> None:
+        """Wait for so many messages of a type that were no replies."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.kinds().count(kind) < count:
+                await asyncio.sleep(0.02)
+
+    def move_to(self, client: SessionClient, connection: Connection) -> None:
+        """Go on with another connection."""
+        self.end()
+        self.client, self.at_gateway = client, AtGateway(connection)
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await self.client.messages.get()
+            chunk = str(message.get("requestId", ""))
+            if "type" not in message:
+                self.from_gateway.append(message["message"])
+            elif message["type"] == "error" and chunk.startswith("chunk-"):
+                number = int(chunk.removeprefix("chunk-"))
+                self.refused[number] = message
+                self.refused_after[number] = loop.time() - self.sent[number]
+            else:
+                self.notices.append((loop.time(), message))
+
+
+class Listener:
+    """Reads whatever comes, and notes how long each chunk took."""
+
+    def __init__(self, client: SessionClient, token: str, connection: Connection) -> None:
+        self.client = client
+        self.at_gateway = AtGateway(connection)
+        self.token = token
+        self.heard: dict[int, float] = {}  # latency, by number
+        self.twice = 0
+        self.notices: list[tuple[float, dict]] = []
+        self._reading = [asyncio.create_task(self._hear()), asyncio.create_task(self._read())]
+
+    def end(self) -> None:
+        """Stop reading."""
+        for task in self._reading:
+            task.cancel()
+
+    def errors(self) -> list[str]:
+        """Return the codes of the errors that came."""
+        return [message["code"] for _, message in self.notices if message.get("type") == "error"]
+
+    async def _hear(self) -> None:
+        while True:
+            chunk = await self.client.audio.get()
+            self.twice += chunk.number in self.heard
+            self.heard.setdefault(chunk.number, chunk.heard_at - chunk.spoken_at)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self.client.messages.get()
+            self.notices.append((asyncio.get_running_loop().time(), message))
+
+
+class AtGateway:
+    """What the gateway does with the chunks for one client, from now on: watched, not changed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.since = asyncio.get_running_loop().time()
+        self.id = connection.client.connection_id
+        self.taken = 0
+        self.refused_at: list[float] = []
+        self.closed_at: float | None = None
+        self._socket = connection.socket
+        methods = vars(connection.socket)
+        methods["send"] = self._watched_send(connection.socket.send)
+        methods["close"] = self._watched_close(connection.socket.close)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the system has closed the connection."""
+        return self.closed_at is not None
+
+    @property
+    def membership(self) -> Phase:
+        """From now until the close."""
+        assert self.closed_at is not None, "it was not closed"
+        return Phase(self.since, self.closed_at)
+
+    @property
+    def seconds_until_out(self) -> float:
+        """From the first chunk that the gateway could not take to the close."""
+        assert self.refused_at, "all was taken"
+        return self.membership.until - self.refused_at[0]
+
+    def _watched_send(self, send: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+        def watched(data: bytes) -> bool:
+            is_chunk = self._socket.is_open and b'"type":"audio"' in data
+            taken = send(data)
+            if is_chunk and taken:
+                self.taken += 1
+            elif is_chunk:
+                self.refused_at.append(asyncio.get_running_loop().time())
+            return taken
+
+        return watched
+
+    def _watched_close(self, close: Callable[..., None]) -> Callable[..., None]:
+        def watched(*reason: object) -> None:
+            if self.closed_at is None:
+                self.closed_at = asyncio.get_running_loop().time()
+            close(*reason)
+
+        return watched
+
+
+class Phase(NamedTuple):
+    """A time in which chunks were sent."""
+
+    since: float
+    until: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.until - self.since
+
+    def has(self, moment: float) -> bool:
+        """Return whether a moment lies in it."""
+        return self.since <= moment <= self.until
+
+
+class Asked(NamedTuple):
+    """What a request was answered, and after how many seconds."""
+
+    action: str
+    seconds: float
+    reply: dict
+
+
+class Session:
+    """A speaker, those who listen, and those who have joined and take nothing."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self.speaker = speaker
+        self.listeners: list[Listener] = []
+        self.stuck: list[AtGateway] = []
+        self.speaks = True  # in `Traffic.speak`
+
+    def missing(self, listener: Listener) -> set[int]:
+        """Return what a listener has not heard, and the speaker was not refused."""
+        return self.speaker.sent.keys() - listener.heard.keys() - self.speaker.refused.keys()
+
+    def sent_in(self, phase: Phase) -> set[int]:
+        """Return the numbers of the chunks that were sent in a phase."""
+        return {number for number, at in self.speaker.sent.items() if phase.has(at)}
+
+
+class Traffic:
+    """Makes sessions in the running system, has them speak, and keeps the account."""
+
+    def __init__(self, system: System, stack: contextlib.AsyncExitStack) -> None:
+        self.system = system
+        self.sessions: list[Session] = []
+        self.lines = FunctionLines()
+        self._stack = stack
+        self._connecting = asyncio.Lock()  # who is new, is the one that has just connected
+        stack.callback(system.api.subscribe(self.lines.take))
+
+    @property
+    def now(self) -> float:
+        """The loop's time."""
+        return asyncio.get_running_loop().time()
+
+    @property
+    def faults(self) -> Faults:
+        """What can be made to fail."""
+        return self.system.api.faults
+
+    async def begin(self) -> None:
+        """Begin the account, before anybody speaks: what earlier traffic has left is written first."""
+        await self.settle()
+        self.lines.clear()
+
+    # --- who takes part
+
+    async def session(self, listeners: int, *, speaks: bool = True) -> Session:
+        """Return a new session with so many who listen; only some take part in `speak`."""
+        client, connection = await self._connected()
+        created = await client.request("createSession", sourceLanguage="en")
+        session = Session(Speaker(client, created, connection))
+        self._stack.callback(session.speaker.end)
+        session.speaks = speaks
+        for _ in range(listeners):
+            session.listeners.append(await self.listener(session))
+        self.sessions.append(session)
+        return session
+
+    async def listener(self, session: Session) -> Listener:
+        """Return a new listener of a session, which is none of those that the account is about."""
+        client, connection = await self._connected()
+        joined = await client.request(
+            "joinSession", sessionId=session.speaker.session_id, targetLanguage="es"
+        )
+        return self._listening(client, joined["refreshToken"], connection)
+
+    def _listening(self, client: SessionClient, token: str, connection: Connection) -> Listener:
+        listener = Listener(client, token, connection)
+        self._stack.callback(listener.end)
+        return listener
+
+    async def stuck_listener(self, session: Session) -> AtGateway:
+        """Have a client join that reads nothing from then on; return what the gateway does with it."""
+        async with self._connecting:
+            before = self._ids()
+            socket = await open_socket(
+                self.system.url,
+                subprotocols=[websockets.Subprotocol(SUBPROTOCOL)],
+                compression=None,
+                proxy=None,
+                max_queue=1,  # frames, before it leaves what comes to the system's buffers
+                ping_interval=None,
+            )
+            self._stack.callback(socket.transport.abort)
+            connection = self._new_connection(before)
+        join = {"action": "joinSession", "sessionId": session.speaker.session_id}
+        await socket.send(json.dumps({**join, "targetLanguage": "fr"}))
+        joined = json.loads(await socket.recv())
+        assert joined["type"] == "sessionJoined", joined
+        return AtGateway(connection)
+
+    async def returned(self, session: Session, listener: Listener) -> Listener:
+        """Return a listener who has come back with the token of one whose connection is closed."""
+        client, connection = await self._returned(session, listener.token)
+        return self._listening(client, listener.token, connection)
+
+    async def return_speaker(self, session: Session) -> None:
+        """Have a speaker whose connection is closed come back with its token."""
+        session.speaker.move_to(*await self._returned(session, session.speaker.token))
+
+    async def _returned(self, session: Session, token: str) -> tuple[SessionClient, Connection]:
+        client, connection = await self._connected()
+        name = session.speaker.session_id
+        await client.request("refreshConnection", sessionId=name, refreshToken=token)
+        return client, connection
+
+    async def connect(self) -> SessionClient:
+        """Return a client that is connected and nothing else."""
+        return (await self._connected())[0]
+
+    async def _connected(self) -> tuple[SessionClient, Connection]:
+        async with self._connecting:
+            before = self._ids()
+            client = await self._stack.enter_async_context(connect(self.system.url))
+            return client, self._new_connection(before)
+
+    def _ids(self) -> set[str]:
+        return {one.client.connection_id for one in self.system.api.connections()}
+
+    def _new_connection(self, before: set[str]) -> Connection:
+        [new] = [
+            one for one in self.system.api.connections() if one.client.connection_id not in before
+        ]
+        return new
+
+    # --- what happens
+
+    async def speak(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> Phase:
+        """Have all sessions speak at once, not all in the same moment, until it is `enough`."""
+        since = self.now
+        speakers = [session.speaker for session in self.sessions if session.speaks]
+        step = CHUNK_SECONDS / len(speakers)
+        speaking = [
+            one.speak(seconds, number * step, enough) for number, one in enumerate(speakers)
+        ]
+        await asyncio.gather(*speaking)
+        return Phase(since, self.now)
+
+    async def warm_up(self) -> None:
+        """Speak until every listener hears without delay: functions have started."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                phase = await self.speak(1.0)
+                await self.idle()
+                if not self.unheard(phase) and max(self.latencies(phase)) < 500:
+                    return
+
+    async def idle(self) -> None:
+        """Wait until the audio function has nothing to do, and all that was posted is read."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while any(state.busy or state.waiting for state in self.states("audio")):
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+
+    async def ask(self, client: SessionClient, action: str, **fields: object) -> Asked:
+        """Send a request, and return what it was answered and when."""
+        since = self.now
+        try:
+            reply = await client.request(action, **fields)
+        except RequestRefusedError as refused:
+            reply = refused.reply
+        return Asked(action, self.now - since, reply)
+
+    async def settle(self) -> int:
+        """Have the audio function write what it counts in windows; return how often it was called.
+
+        A failure waits for no window, and as many calls at once as there are environments reach each.
+        """
+        await self.idle()
+        message = {"action": "sendAudio", "audioData": AUDIO, "sequenceNumber": 0, "timestamp": 1}
+        event = message_event(message)
+        with self.faults.table(None, error="InternalServerError"):
+            calls = [
+                self.system.api.invoke(state.name, event)
+                for state in self.states("audio")
+                for _ in range(state.environments)
+            ]
+            return len(await asyncio.gather(*calls))
+
+    def states(self, function: str) -> list[FunctionState]:
+        """Return what a function has running, nothing before its first event."""
+        return [one for one in self.system.api.states() if one.name.endswith(f"-{function}")]
+
+    # --- the account
+
+    def latencies(self, phase: Phase) -> list[float]:
+        """Return the latencies of the chunks of all sessions that were sent in a phase."""
+        return [
+            listener.heard[number]
+            for session in self.sessions
+            for listener in session.listeners
+            for number in session.sent_in(phase) & listener.heard.keys()
+        ]
+
+    def unheard(self, phase: Phase, sessions: list[Session] | None = None) -> int:
+        """Return how many chunks of a phase did not reach a listener, for whatever reason.
+
+        Of sessions that take part in `speak`, unless others are given.
+        """
+        speaking = [session for session in self.sessions if session.speaks]
+        return sum(
+            len(session.sent_in(phase) - listener.heard.keys())
+            for session in (speaking if sessions is None else sessions)
+            for listener in session.listeners
+        )
+
+    async def account(self) -> Account:
+        """Return what became of the chunks, once nothing is on its way."""
+        calls = await self.settle()
+        self.lines.counts["AudioChunksDropped", "INTERNAL_DATABASE_ERROR"] -= calls
+        return Account(self.sessions, self.lines)
+
+
+class Account:
+    """What became of each chunk that was to reach those who read.
+
+    `missing` were neither heard nor refused. A metric counts each of them: as a post that failed,
+    or, `silent`, as a chunk that was dropped for all.
+    """
+
+    def __init__(self, sessions: list[Session], lines: FunctionLines) -> None:
+        self.sent = sum(len(session.speaker.sent) for session in sessions)
+        self.refused = sum(len(session.speaker.refused) for session in sessions)
+        self.due = sum(len(one.speaker.sent) * len(one.listeners) for one in sessions)
+        self.heard = sum(len(each.heard) for one in sessions for each in one.listeners)
+        self.twice = sum(each.twice for one in sessions for each in one.listeners)
+        self.missing = sum(len(one.missing(each)) for one in sessions for each in one.listeners)
+        self.from_gateway = sum(len(session.speaker.from_gateway) for session in sessions)
+        self.failures = lines.of("ListenerNotificationFailures")
+        self.dropped = lines.of("AudioChunksDropped")
+        self.silent = sum(self.dropped.values()) - self.refused
+
+    def __repr__(self) -> str:
+        return repr(vars(self))
+
+
+def p95(latencies: list[float]) -> float:
+    """Return what 95 of a hundred chunks did not exceed."""
+    return sorted(latencies)[int(0.95 * (len(latencies) - 1))]
