@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from tests import browser
 from tests.reliability.traffic import Traffic
 
 SECONDS = 240.0
@@ -12,8 +13,18 @@ SECONDS = 240.0
 
 @pytest.fixture
 def play(running):
-    """Return a function that runs `scenario(Traffic)` on the system's loop."""
+    """Return a function that runs `scenario(Traffic)` on the loop of the one running system."""
+    return player(running)
 
+
+@pytest.fixture
+def play_afresh():
+    """The same, in a system that has just started: no function has run."""
+    with browser.Running() as running:
+        yield player(running)
+
+
+def player(running):
     def play(scenario):
         async def main():
             async with contextlib.AsyncExitStack() as stack, asyncio.timeout(SECONDS):
@@ -32,9 +43,15 @@ def measured(record_property):
 
     def measured(**numbers):
         for name, value in numbers.items():
-            record_property(name, round(value, 3) if isinstance(value, float) else value)
+            record_property(name, _rounded(value))
 
     return measured
+
+
+def _rounded(value):
+    if isinstance(value, tuple):
+        return tuple(map(_rounded, value))
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def pytest_terminal_summary(terminalreporter):

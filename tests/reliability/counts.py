@@ -1,8 +1,8 @@
-"""What the functions write, added up: their metrics, their lines, their bytes."""
+"""What the functions write, added up: their metrics, and their warnings."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,45 +16,38 @@ __all__ = ["FunctionLines"]
 class FunctionLines:
     """Takes lines of functions as `LocalApi.subscribe` gives them.
 
-    `counts` has each metric's sum under its name, and under its name with each value of a dimension:
-    `counts["AudioChunksDropped"]`, `counts["AudioChunksDropped", "late"]`. `written` has the bytes
-    of each function's lines, `problems` the WARN and ERROR lines' messages, by level.
+    `problems` has the messages of WARN and ERROR lines, with how often each came.
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[str | tuple[str, str]] = Counter()
-        self.written: Counter[str] = Counter()
-        self.problems: dict[str, Counter[str]] = defaultdict(Counter)
+        self._sums: Counter[tuple[str, str, str]] = Counter()
+        self.problems: Counter[str] = Counter()
 
     def clear(self) -> None:
         """Begin again with nothing."""
-        for counter in (self.counts, self.written, self.problems):
-            counter.clear()
+        self._sums.clear()
+        self.problems.clear()
 
     def take(self, line: LogLine) -> None:
         """Add a line."""
-        self.written[line.function] += len(line.text.encode()) + 1
         document = line.document or {}
         if document.get("level") in {"WARN", "ERROR", "FATAL"} and "message" in document:
-            self.problems[document["level"]][document["message"]] += 1
-        for keys, value in _metrics(document):
-            for key in keys:
-                self.counts[key] += value
+            self.problems[document["message"]] += 1
+        function = line.function.rpartition("-")[2]
+        for metric, part, value in _metrics(document):
+            self._sums[function, metric, part] += value
 
-    def of(self, name: str) -> dict[str, float]:
-        """Return a metric's sums by the values of its dimensions."""
-        return {
-            key[1]: n
-            for key, n in self.counts.items()
-            if isinstance(key, tuple) and key[0] == name and n
-        }
+    def sums(self, function: str, metric: str) -> dict[str, float]:
+        """Return a metric's sums in a function's lines, by the values of the metric's dimensions."""
+        return {key[2]: n for key, n in self._sums.items() if key[:2] == (function, metric) and n}
 
 
-def _metrics(document: dict) -> Iterator[tuple[list[str | tuple[str, str]], float]]:
-    """Yield under which keys a document's metrics count, and how much."""
+def _metrics(document: dict) -> Iterator[tuple[str, str, float]]:
+    """Yield a document's metrics, for each value of their dimensions, and how much it counts."""
     for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
-        dimensions = {name for names in directive["Dimensions"] for name in names}
+        dimensions = sorted({name for names in directive["Dimensions"] for name in names})
         for metric in directive["Metrics"]:
-            name, value = metric["Name"], document[metric["Name"]]
-            keys = [name, *((name, str(document[one])) for one in sorted(dimensions))]
-            yield keys, sum(value) if isinstance(value, list) else value
+            value = document[metric["Name"]]
+            for dimension in dimensions:
+                count = sum(value) if isinstance(value, list) else value
+                yield metric["Name"], str(document[dimension]), count

@@ -60,32 +60,53 @@ def test_audio_from_the_future_is_fresh(play, measured):
     assert (unheard, account.missing, account.refused, account.dropped) == (0, 0, 0, {})
 
 
-@pytest.mark.parametrize("minutes", [-10, 10])
+async def while_functions_have_another_clock(traffic, seconds):
+    """Make sessions and speak while all functions have a clock that is off."""
+    with traffic.faults.function_clock(seconds):
+        for state in traffic.system.api.states():  # others start, with the other clock
+            traffic.system.api.kill_environments(state.name)
+        await asyncio.sleep(0.5)  # who is being killed may take another event
+        sessions = [await traffic.session(2) for _ in range(2)]
+        await traffic.speak(5.0)
+        await traffic.idle()
+        during = await traffic.speak(3.0)
+        account = await traffic.account()
+    shifts = [one.speaker.expires_at - time.time() - SESSION_SECONDS for one in sessions]
+    return traffic.unheard(during), account, max(shifts)
+
+
 @pytest.mark.fault(
-    what="the clock of the functions is ten minutes off, behind or ahead",
-    speaker="nothing but an `expiresAt` that is as much off",
+    what="the clock of the functions is ten minutes behind",
+    speaker="nothing but an `expiresAt` that is as much too early",
     listeners="every chunk, in time",
-    log="nothing: what is refused for its signature's time is signed again with the other side's",
-    heals="nothing has to; sessions that were made meanwhile end as much too early or too late",
+    log="nothing: what is refused for its signature's time is signed again, with the time of who refused it",
+    heals="nothing has to; sessions that were made meanwhile end as much too early",
 )
-def test_clock_of_functions_that_is_off_stops_nobody(play, measured, minutes):
+def test_clock_that_is_behind_stops_nobody(play, measured):
     async def scenario(traffic):
-        with traffic.faults.function_clock(minutes * 60):
-            for state in traffic.system.api.states():  # others start, with the other clock
-                traffic.system.api.kill_environments(state.name)
-            await asyncio.sleep(0.5)  # who is being killed may take another event
-            for _ in range(2):
-                await traffic.session(2)
-            await traffic.warm_up()
-            during = await traffic.speak(3.0)
-            account = await traffic.account()
-            client = await traffic.connect()
-            created = await client.request("createSession", sourceLanguage="en")
-            shift = created["expiresAt"] / 1000 - time.time() - SESSION_SECONDS
-        return traffic.unheard(during), account, shift
+        return await while_functions_have_another_clock(traffic, -600)
 
     unheard, account, shift = play(scenario)
 
     measured(heard=account.heard, expires_off_by_s=shift)
-    assert (unheard, account.missing, account.refused) == (0, 0, 0)
-    assert abs(shift - minutes * 60) < 5
+    assert (unheard, account.uncounted(2)) == (0, 0)
+    assert abs(shift + 600) < 30
+
+
+@pytest.mark.fault(
+    what="the clock of the functions is ten minutes ahead",
+    speaker="nothing but an `expiresAt` that is as much too late",
+    listeners="silence: all audio seems to be older than 2 s",
+    log="`AudioChunksDropped`, Reason `late`, one for each chunk",
+    heals="with the clock",
+)
+def test_clock_that_is_ahead_makes_all_audio_late_and_counts_it(play, measured):
+    async def scenario(traffic):
+        return await while_functions_have_another_clock(traffic, 600)
+
+    _, account, shift = play(scenario)
+
+    measured(dropped=account.dropped, expires_off_by_s=shift)
+    assert account.dropped == {"late": account.sent}
+    assert (account.heard, account.refused, account.failures) == (0, 0, {})
+    assert abs(shift - 600) < 30

@@ -81,3 +81,31 @@ def test_audio_environments_that_are_all_killed_are_replaced(play, measured):
     assert report["killed"] >= 1
     assert report["started"] >= 1
     assert report["in_hand"] <= report["killed"]
+
+
+@pytest.mark.fault(
+    what="the disk is full when the audio function's code is unpacked",
+    speaker="the gateway's `Internal server error` for each chunk",
+    listeners="silence meanwhile",
+    log="one sentence that names the function and `No space left on device`, then a count",
+    heals="with the first chunk after there is space again",
+)
+def test_code_that_cannot_be_unpacked_is_unpacked_later(play_afresh, measured, caplog):
+    async def scenario(traffic):
+        session = await traffic.session(2)
+        with traffic.faults.no_space() as fault:
+            await traffic.speak(3.0)
+            await traffic.idle()
+        failed = len(session.speaker.sent)
+        await traffic.warm_up()
+        return fault.hits, failed, session.speaker.from_gateway, await traffic.account()
+
+    hits, failed, said, account = play_afresh(scenario)
+
+    lines = [record.getMessage() for record in caplog.records if "No space" in record.getMessage()]
+    measured(tries=hits, refused=len(said), lines=len(lines), dropped=account.dropped)
+    assert said == ["Internal server error"] * failed
+    assert account.uncounted(2) == 2 * failed
+    assert "-audio cannot be fetched and unpacked: [Errno 28] No space left on device" in lines[0]
+    assert len(lines) < failed
+    assert all("Traceback" not in record.getMessage() for record in caplog.records)

@@ -2,12 +2,10 @@
 
 import pytest
 
-from tests.reliability.traffic import Phase
+from tests.reliability.traffic import KNOWN_SECONDS, Phase
 
 # Both longer than ten posts in a row, after which a listener who takes nothing is closed.
-SECONDS = [pytest.param(3.0, id="3s"), pytest.param(10.0, id="10s", marks=pytest.mark.long)]
-# An environment of the audio function may act on what it knew so long ago.
-KNOWN_SECONDS = 2.1
+SECONDS = [pytest.param(2.0, id="2s"), pytest.param(10.0, id="10s", marks=pytest.mark.long)]
 
 
 async def speak_while_posts_fail(traffic, seconds, answer, every=1):
@@ -18,7 +16,7 @@ async def speak_while_posts_fail(traffic, seconds, answer, every=1):
     with traffic.faults.posts(answer, every=every):
         during = await traffic.speak(seconds)
         await traffic.idle()
-    after = await traffic.speak(2.0)
+    after = await traffic.speak(1.0)
     account = await traffic.account()
     assert traffic.unheard(after) == 0
     assert await members(traffic) == [2, 2, 2]
@@ -71,7 +69,7 @@ def test_posts_that_fail_now_and_then_close_nobody(play, measured):
     account, unheard = play(scenario)
 
     measured(unheard=unheard, counted=account.failures)
-    assert unheard == 10 * 10 * 3 * 2 / 3
+    assert 0.3 < unheard / (10 * 10 * 3 * 2) < 0.37  # replies are posts, too
     assert account.missing == unheard == account.failures["failed"]
     assert (account.refused, account.silent, account.twice) == (0, 0, 0)
 

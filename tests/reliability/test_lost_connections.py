@@ -4,12 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.reliability.traffic import Phase
+from tests.reliability.traffic import KNOWN_SECONDS, Phase
 
 pytestmark = pytest.mark.long
-
-# An environment of the audio function may act on what it knew so long ago.
-KNOWN_SECONDS = 2.1
 
 
 @pytest.mark.fault(

@@ -1,59 +1,82 @@
 """A listener who takes nothing costs the others nothing, in whatever session they are."""
 
+from typing import NamedTuple
+
 import pytest
 
-from tests.reliability.traffic import Phase, p95
+from tests.reliability.traffic import KNOWN_SECONDS, Phase, p95
 
 # What a healthy listener may wait; on a busy machine, twice what it waited before.
 P95_MS = 100
+# A post that gets no answer in its time is given up: on a busy machine that happens.
+LOST_SHARE = 0.01
 # From the first chunk that was not taken to the close.
 OUT_SECONDS = 10
 # The gateway notices a client that does not read once all buffers on the way are full.
 AT_MOST_SECONDS = 60.0
-# An environment of the audio function may act on what it knew so long ago.
-KNOWN_SECONDS = 2.1
 
 THREE = [(1, 1), (1, 1), (2, 0)]  # sessions, by how many read and how many are stuck
 TWENTY = [(2, 1)] * 10 + [(0, 1)] * 2 + [(3, 0)] * 8
 PLANS = [pytest.param(THREE, id="3"), pytest.param(TWENTY, id="20", marks=pytest.mark.long)]
 
 
+class Report(NamedTuple):
+    """What those who read have heard before, while and after others are stuck, and how these went out."""
+
+    p95_ms: tuple[float, float, float]
+    refused: int  # chunks, in all three phases
+    unheard: int  # by somebody who reads
+    due: int
+    out_after_s: float  # the slowest, from the first chunk that was not taken
+    since_last_read_s: float
+    # Of the chunks for those who were stuck: that the gateway took or a metric counts, and which were sent.
+    accounted: int
+    least: int
+    most: int
+
+
 async def healthy_sessions(traffic, plan):
-    """Make the sessions, without those who are stuck; return the p95 of a while."""
+    """Make the sessions, without those who are stuck, and return a phase before them."""
     for healthy, _ in plan:
         await traffic.session(healthy)
     await traffic.warm_up()
-    return await heard_in_time(traffic, await traffic.speak(2.0), float("inf"))
+    return await traffic.speak(2.0)
 
 
-async def heard_in_time(traffic, phase, p95_before):
-    """Check that every chunk of a phase reached everybody who reads; return its p95."""
-    await traffic.idle()
-    ms = p95(traffic.latencies(phase))
-    assert traffic.unheard(phase) == 0
-    assert ms < max(P95_MS, 2 * p95_before)
-    return ms
-
-
-def check_account(traffic, account):
-    """Each chunk for somebody stuck was taken by the gateway, or a metric counts it.
-
-    Who has joined is in an environment's audience two seconds later, who is out leaves it so.
-    """
+async def report_on(traffic, phases, first_not_taken):
+    """Report, once everybody who was stuck is out."""
+    account = await traffic.account()
     stuck = [(session, one) for session in traffic.sessions for one in session.stuck]
-    taken = sum(one.taken for _, one in stuck)
-    counted = sum(account.failures.values()) - account.missing  # by those who read
-    phases = [(session, one.membership) for session, one in stuck]
-    least = sum(
-        len(session.sent_in(Phase(phase.since + KNOWN_SECONDS, phase.until - 1)))
-        for session, phase in phases
-    )
-    most = sum(
-        len(session.sent_in(Phase(phase.since, phase.until + KNOWN_SECONDS)))
-        for session, phase in phases
-    )
+    for session in traffic.sessions:
+        await session.speaker.expect("listenerLeft", len(session.stuck))
+    # Who has joined is in an environment's audience within two seconds, who is out leaves it so.
+    phases_in = [(session, one.membership) for session, one in stuck]
+    surely = [(one, Phase(since + KNOWN_SECONDS, until - 1)) for one, (since, until) in phases_in]
+    maybe = [(one, Phase(since, until + KNOWN_SECONDS)) for one, (since, until) in phases_in]
     assert (account.from_gateway, account.twice) == (0, 0)
-    assert least <= taken + counted <= most
+    return Report(
+        p95_ms=tuple(p95(traffic.latencies(phase)) for phase in phases),
+        refused=sum(map(traffic.refused, phases)),
+        unheard=sum(map(traffic.unheard, phases)),
+        due=account.due,
+        out_after_s=max(one.membership.until - first_not_taken(one) for _, one in stuck),
+        since_last_read_s=max(one.membership.seconds for _, one in stuck),
+        accounted=sum(one.taken for _, one in stuck)
+        + sum(account.failures.values())
+        - account.missing,  # by those who read
+        least=sum(len(session.sent_in(phase)) for session, phase in surely),
+        most=sum(len(session.sent_in(phase)) for session, phase in maybe),
+    )
+
+
+def check(report, measured):
+    measured(**report._asdict())
+    before, during, after = report.p95_ms
+    assert during < max(P95_MS, 2 * max(before, after))
+    assert report.refused == 0
+    assert report.unheard <= LOST_SHARE * report.due
+    assert report.out_after_s < OUT_SECONDS
+    assert report.least <= report.accounted <= report.most
 
 
 def do_not_read(plan):
@@ -63,17 +86,8 @@ def do_not_read(plan):
             session.stuck = [await traffic.stuck_listener(session) for _ in range(stuck)]
         stuck = [one for session in traffic.sessions for one in session.stuck]
         during = await traffic.speak(AT_MOST_SECONDS, lambda: all(one.is_out for one in stuck))
-        during = await heard_in_time(traffic, during, before)
-        await heard_in_time(traffic, await traffic.speak(2.0), before)
-        check_account(traffic, await traffic.account())
-        for session in traffic.sessions:
-            await session.speaker.expect("listenerLeft", len(session.stuck))
-        return {
-            "p95_before_ms": before,
-            "p95_ms": during,
-            "out_after_s": max(one.seconds_until_out for one in stuck),
-            "since_last_read_s": max(one.membership.seconds for one in stuck),
-        }
+        after = await traffic.speak(2.0)
+        return await report_on(traffic, [before, during, after], lambda one: one.refused_at[0])
 
     return scenario
 
@@ -91,35 +105,18 @@ def are_never_answered(plan):
             during = await traffic.speak(
                 AT_MOST_SECONDS, lambda: all(one.at_gateway.is_out for _, one in stuck)
             )
-        during = await heard_in_time(traffic, during, before)
-        check_account(traffic, await traffic.account())
-        for session in traffic.sessions:
-            await session.speaker.expect("listenerLeft", len(session.stuck))
-        await come_back(traffic, stuck)
-        return {
-            "p95_before_ms": before,
-            "p95_ms": during,
-            "out_after_s": max(one.at_gateway.membership.until for _, one in stuck) - begun,
-        }
+        await traffic.idle()
+        codes = {listener.client.close_code for _, listener in stuck}
+        returned = [(session, await traffic.returned(session, one)) for session, one in stuck]
+        after = await traffic.speak(KNOWN_SECONDS + 1.5)
+        report = await report_on(traffic, [before, during, after], lambda one: begun)
+        known = Phase(after.since + KNOWN_SECONDS, after.until)
+        unheard = [session.sent_in(known) - one.heard.keys() for session, one in returned]
+        assert codes == {1000}
+        assert unheard == [set()] * len(stuck)
+        return report
 
     return scenario
-
-
-async def come_back(traffic, stuck):
-    """Have listeners return with their tokens; two seconds later they hear everything."""
-    codes = {listener.client.close_code for _, listener in stuck}
-    returned = [(session, await traffic.returned(session, one)) for session, one in stuck]
-    since, until = await traffic.speak(KNOWN_SECONDS + 1.5)
-    await traffic.idle()
-    phase = Phase(since + KNOWN_SECONDS, until)
-    unheard = [session.sent_in(phase) - one.heard.keys() for session, one in returned]
-    assert codes == {1000}
-    assert unheard == [set()] * len(stuck)
-
-
-def check(report, measured):
-    measured(**report)
-    assert report["out_after_s"] < OUT_SECONDS
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -131,7 +128,9 @@ def check(report, measured):
     heals="closed and taken out within 10 s of the first chunk that was not taken; the token lets it come back",
 )
 def test_clients_that_do_not_read_delay_nobody(play, measured, plan):
-    check(play(do_not_read(plan)), measured)
+    report = play(do_not_read(plan))
+
+    check(report, measured)
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -143,4 +142,6 @@ def test_clients_that_do_not_read_delay_nobody(play, measured, plan):
     heals="closed and taken out within 10 s; it comes back with its token and hears",
 )
 def test_posts_that_are_never_answered_delay_nobody(play, measured, plan):
-    check(play(are_never_answered(plan)), measured)
+    report = play(are_never_answered(plan))
+
+    check(report, measured)

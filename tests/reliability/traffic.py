@@ -43,6 +43,11 @@ __all__ = [
 
 CHUNK_SECONDS = 0.1
 AUDIO = base64.b64encode(bytes(range(200)) * 16).decode()  # 100 ms of PCM16 at 16 kHz
+# An environment of the audio function may act on what it read so long ago.
+KNOWN_SECONDS = 2.1
+# After a failure an environment leaves the store alone for so long.
+STORE_SECONDS = 1.1
+MAX_ENVIRONMENTS = 4  # as LocalApi has it
 # Functions that start share two cores with everything else.
 PATIENCE_SECONDS = 30.0
 
@@ -55,6 +60,7 @@ class Speaker:
         self.at_gateway = AtGateway(connection)
         self.session_id: str = created["sessionId"]
         self.token: str = created["refreshToken"]
+        self.expires_at: float = created["expiresAt"] / 1000  # epoch seconds
         self.sent: dict[int, float] = {}  # when, by number
         self.refused: dict[int, dict] = {}  # the error message, by number
         self.refused_after: dict[int, float] = {}  # seconds, by number
@@ -78,18 +84,20 @@ class Speaker:
     async def send_chunk(self) -> int:
         """Send the next chunk, and return its number."""
         number = len(self.sent)
-        await self.client.send(
-            "sendAudio",
-            audioData=AUDIO,
-            sequenceNumber=number,
-            timestamp=time.time_ns() // 1_000_000,
-            requestId=f"chunk-{number}",
-        )
+        await self.client.send(**_chunk(number))
         self.sent[number] = asyncio.get_running_loop().time()
         return number
 
-    def end(self) -> None:
-        """Stop reading."""
+    def next_event(self) -> dict:
+        """Return the next chunk as the gateway gives it to a function; it counts as sent."""
+        number = len(self.sent)
+        self.sent[number] = asyncio.get_running_loop().time()
+        return _event(_chunk(number), self.at_gateway.id)
+
+    async def end(self) -> None:
+        """End the session, so that housekeeping need not, and stop reading."""
+        with contextlib.suppress(SessionClientError):
+            await self.client.request("endSession")
         self._reading.cancel()
 
     def kinds(self) -> list[str]:
@@ -104,7 +112,7 @@ class Speaker:
 
     def move_to(self, client: SessionClient, connection: Connection) -> None:
         """Go on with another connection."""
-        self.end()
+        self._reading.cancel()
         self.client, self.at_gateway = client, AtGateway(connection)
         self._reading = asyncio.create_task(self._read())
 
@@ -121,6 +129,21 @@ class Speaker:
                 self.refused_after[number] = loop.time() - self.sent[number]
             else:
                 self.notices.append((loop.time(), message))
+
+
+def _chunk(number: int) -> dict:
+    return {
+        "action": "sendAudio",
+        "audioData": AUDIO,
+        "sequenceNumber": number,
+        "timestamp": time.time_ns() // 1_000_000,
+        "requestId": f"chunk-{number}",
+    }
+
+
+def _event(message: dict, connection_id: str = "nobody") -> dict:
+    """Return an event without a time, so that it is never late."""
+    return message_event(message, connection_id, requestTimeEpoch=None)
 
 
 class Listener:
@@ -180,12 +203,6 @@ class AtGateway:
         """From now until the close."""
         assert self.closed_at is not None, "it was not closed"
         return Phase(self.since, self.closed_at)
-
-    @property
-    def seconds_until_out(self) -> float:
-        """From the first chunk that the gateway could not take to the close."""
-        assert self.refused_at, "all was taken"
-        return self.membership.until - self.refused_at[0]
 
     def _watched_send(self, send: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
         def watched(data: bytes) -> bool:
@@ -275,6 +292,7 @@ class Traffic:
         """Begin the account, before anybody speaks: what earlier traffic has left is written first."""
         await self.settle()
         self.lines.clear()
+        await asyncio.sleep(STORE_SECONDS)
 
     # --- who takes part
 
@@ -283,7 +301,7 @@ class Traffic:
         client, connection = await self._connected()
         created = await client.request("createSession", sourceLanguage="en")
         session = Session(Speaker(client, created, connection))
-        self._stack.callback(session.speaker.end)
+        self._stack.push_async_callback(session.speaker.end)
         session.speaks = speaks
         for _ in range(listeners):
             session.listeners.append(await self.listener(session))
@@ -379,6 +397,29 @@ class Traffic:
                 if not self.unheard(phase) and max(self.latencies(phase)) < 500:
                     return
 
+    async def make_known(self) -> None:
+        """Have as many environments of the audio function as there may be know every session."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while [state.environments for state in self.states("audio")] != [MAX_ENVIRONMENTS]:
+                await self._in_each_environment([_event(_chunk(0))] * MAX_ENVIRONMENTS)
+            for session in self.sessions:
+                statuses = [0] if session.speaks else []
+                while set(statuses) - {200}:
+                    if 500 in statuses:  # a busy machine: one could not read it in time
+                        await asyncio.sleep(STORE_SECONDS)
+                    events = [session.speaker.next_event() for _ in range(MAX_ENVIRONMENTS)]
+                    statuses = await self._in_each_environment(events)
+
+    async def _in_each_environment(self, events: list[dict]) -> list[int]:
+        """Have the audio function handle events at once, one in each environment; return the statuses."""
+        await self.idle()  # or one that is busy would leave its event to another
+        calls = [
+            self.system.api.invoke(state.name, event)
+            for state in self.states("audio")
+            for event in events
+        ]
+        return [result.payload["statusCode"] for result in await asyncio.gather(*calls)]
+
     async def idle(self) -> None:
         """Wait until the audio function has nothing to do, and all that was posted is read."""
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -398,18 +439,12 @@ class Traffic:
     async def settle(self) -> int:
         """Have the audio function write what it counts in windows; return how often it was called.
 
-        A failure waits for no window, and as many calls at once as there are environments reach each.
+        A failure waits for no window.
         """
-        await self.idle()
-        message = {"action": "sendAudio", "audioData": AUDIO, "sequenceNumber": 0, "timestamp": 1}
-        event = message_event(message)
+        environments = sum(state.environments for state in self.states("audio"))
         with self.faults.table(None, error="InternalServerError"):
-            calls = [
-                self.system.api.invoke(state.name, event)
-                for state in self.states("audio")
-                for _ in range(state.environments)
-            ]
-            return len(await asyncio.gather(*calls))
+            await self._in_each_environment([_event(_chunk(0))] * environments)
+        return environments
 
     def states(self, function: str) -> list[FunctionState]:
         """Return what a function has running, nothing before its first event."""
@@ -438,21 +473,30 @@ class Traffic:
             for listener in session.listeners
         )
 
+    def refused(self, phase: Phase) -> int:
+        """Return how many chunks of a phase the speakers were refused."""
+        return sum(len(one.sent_in(phase) & one.speaker.refused.keys()) for one in self.sessions)
+
     async def account(self) -> Account:
         """Return what became of the chunks, once nothing is on its way."""
         calls = await self.settle()
-        self.lines.counts["AudioChunksDropped", "INTERNAL_DATABASE_ERROR"] -= calls
-        return Account(self.sessions, self.lines)
+        return Account(self.sessions, self.lines, calls)
+
+
+# What `Traffic.settle` has counted for each of its calls.
+_OF_A_CALL = "INTERNAL_DATABASE_ERROR"
 
 
 class Account:
     """What became of each chunk that was to reach those who read.
 
-    `missing` were neither heard nor refused. A metric counts each of them: as a post that failed,
-    or, `silent`, as a chunk that was dropped for all.
+    `missing` were neither heard nor refused. A metric counts each of them, once: as a post that failed,
+    or, `silent`, as a chunk that was dropped for all. A post without an answer in time is counted too,
+    and may have been delivered.
     """
 
-    def __init__(self, sessions: list[Session], lines: FunctionLines) -> None:
+    def __init__(self, sessions: list[Session], lines: FunctionLines, calls: int) -> None:
+        """Leave out the chunks of so many calls of `Traffic.settle`."""
         self.sent = sum(len(session.speaker.sent) for session in sessions)
         self.refused = sum(len(session.speaker.refused) for session in sessions)
         self.due = sum(len(one.speaker.sent) * len(one.listeners) for one in sessions)
@@ -460,9 +504,17 @@ class Account:
         self.twice = sum(each.twice for one in sessions for each in one.listeners)
         self.missing = sum(len(one.missing(each)) for one in sessions for each in one.listeners)
         self.from_gateway = sum(len(session.speaker.from_gateway) for session in sessions)
-        self.failures = lines.of("ListenerNotificationFailures")
-        self.dropped = lines.of("AudioChunksDropped")
+        self.failures = lines.sums("audio", "ListenerNotificationFailures")
+        self.dropped = lines.sums("audio", "AudioChunksDropped")
+        if calls:
+            self.dropped[_OF_A_CALL] -= calls
+        self.dropped = {reason: count for reason, count in self.dropped.items() if count}
         self.silent = sum(self.dropped.values()) - self.refused
+
+    def uncounted(self, listeners: int) -> int:
+        """Return how many chunks are missing and not counted, in sessions of so many; below 0 the reverse."""
+        over = self.missing - sum(self.failures.values()) - listeners * self.silent
+        return max(over, 0) or min(over + self.failures.get("timeout", 0), 0)
 
     def __repr__(self) -> str:
         return repr(vars(self))
