@@ -9,6 +9,7 @@ import logging
 import tempfile
 import time
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from http.client import responses
@@ -344,7 +345,9 @@ class LocalApi:
             signer = verify(request, self._functions.issued, self._clock())
             await self._permissions.check(signer, request.method)
         except Refused as refused:
-            return _error(HTTPStatus.FORBIDDEN, refused.kind, str(refused))
+            # Who signs by a wrong clock, signs again by ours: every answer of AWS says its time.
+            date = "Date", formatdate(self._clock(), usegmt=True)
+            return _error(HTTPStatus.FORBIDDEN, refused.kind, str(refused), date)
         if not self._account.take(self._clock()):
             return _error(HTTPStatus.TOO_MANY_REQUESTS, "LimitExceededException", "Limit Exceeded")
         if request.method == "POST" and (fault := self.faults.of_post(connection_id)):
@@ -496,9 +499,9 @@ async def _answer_of(fault: PostFault) -> bytes | None:
     return _error(HTTPStatus(fault.answer), *POST_ANSWERS[fault.answer])
 
 
-def _error(status: HTTPStatus, kind: str, message: str) -> bytes:
+def _error(status: HTTPStatus, kind: str, message: str, *headers: tuple[str, str]) -> bytes:
     body = json.dumps({"message": message}).encode()
-    return respond(status, body, [("x-amzn-ErrorType", kind)])
+    return respond(status, body, [("x-amzn-ErrorType", kind), *headers])
 
 
 def _describe(connection: Connection) -> bytes:

@@ -189,7 +189,7 @@ class FunctionPool:
         init_ms, member.init_ms = member.init_ms, None
         begun = time.perf_counter()
         if isinstance(outcome, Ready):
-            member.environment.offer(_work(settings, request_id, body))
+            member.environment.offer(_work(member, request_id, body))
             outcome = await member.environment.next_message(settings.timeout_seconds)
         usable = isinstance(outcome, Answered)
         if not usable:
@@ -359,13 +359,15 @@ def _line(member: _Member, text: str) -> LogLine:
     )
 
 
-def _work(settings: FunctionSettings, request_id: str, body: bytes) -> Work:
-    now = time.time()
+def _work(member: _Member, request_id: str, body: bytes) -> Work:
+    # By the environment's own clock, as Lambda says a deadline: MonoToEpoch in lambda/metering/time.go
+    # of https://github.com/aws/aws-lambda-runtime-interface-emulator
+    now = time.time() + member.clock_shift
     return Work(
         request_id=request_id,
         body=body,
-        deadline_ms=int((now + settings.timeout_seconds) * 1000),
-        function_arn=settings.arn,
+        deadline_ms=int((now + member.settings.timeout_seconds) * 1000),
+        function_arn=member.settings.arn,
         trace_id=f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0",
     )
 

@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import json
 import time
+import urllib.error
+import urllib.request
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import boto3
@@ -24,7 +27,11 @@ APP = """
 import functools, json, os, time
 from datetime import datetime, timezone
 
+left_ms = None
+
 def handler(event, context):
+    global left_ms
+    left_ms = context.get_remaining_time_in_millis()
     context_of = event.get("requestContext")
     if context_of:
         return {"statusCode": 200, "body": json.dumps(context_of)}
@@ -45,6 +52,7 @@ def clock():
             time.mktime(time.localtime()),
         ],
         "day": time.strftime("%Y-%m-%d"),
+        "left_ms": left_ms,
     }
 
 @functools.cache
@@ -372,7 +380,19 @@ def test_clock_of_new_environments_is_shifted(api, loop):
     assert len({first["pid"], shifted["pid"], after["pid"]}) == 3
     assert all(abs(moment - time.time()) < 60 for one in (old, after) for moment in one["times"])
     assert all(abs(moment - time.time() - 259_200) < 60 for moment in shifted["times"])
+    assert all(0 < one["left_ms"] <= 30_000 for one in (first, shifted, after))
     assert shifted["day"] == time.strftime("%Y-%m-%d", time.gmtime(shifted["times"][0]))
+
+
+def test_refused_signature_gets_the_gateways_time(api):
+    url = f"{api.callback_url}/@connections/nobody"
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url, timeout=10)  # noqa: S310 - our own address
+
+    with refused.value as answer:
+        theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    assert abs(theirs - time.time()) < 60
 
 
 # --- code and processes ---------------------------------------------------------------------------
