@@ -73,6 +73,13 @@ def replies(client):
 
 
 @pytest.mark.parametrize("frame", JUNK.values(), ids=JUNK)
+@pytest.mark.fault(
+    what="one connection sends 1,500 messages of junk as fast as it can",
+    speaker="who floods: at most 30 replies, one of them RATE_LIMIT_EXCEEDED, then close code 1000",
+    listeners="nothing",
+    log="at most 30 KB; `RateLimitViolations`, `ConnectionsClosedForRateLimit` once",
+    heals="the connection is closed; what it has sent before that costs a count",
+)
 def test_junk_is_answered_a_few_times_and_then_costs_nothing(live, frame):
     async def scenario(stage):
         with Written(stage.system.api) as written:
@@ -113,6 +120,13 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
     assert written.total("ConnectionsClosedForRateLimit") == 1
 
 
+@pytest.mark.fault(
+    what="50 connections send 5,000 unknown actions as fast as they can",
+    speaker="those: as above, each by itself; another: nothing",
+    listeners="every chunk",
+    log="as above, for each connection",
+    heals="as above",
+)
 def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
     """Five thousand unknown actions, while a speaker speaks and a listener hears."""
 
