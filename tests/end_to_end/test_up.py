@@ -233,6 +233,13 @@ async def beat_after_a_stop(url, emulator, seconds):
 
 
 @pytest.mark.parametrize("seconds", [1.5, pytest.param(10, marks=pytest.mark.long)])
+@pytest.mark.fault(
+    what="the emulator of the AWS APIs is killed while a session speaks",
+    speaker="close code 1001; `speak` says how much was sent, exit code 4",
+    listeners="close code 1001; `listen` writes what was heard, exit code 4",
+    log="`up` says it in one sentence, with no traceback",
+    heals="`up` ends in order with exit code 1 within 5 s: what the emulator kept is lost; start it again",
+)
 def test_aws_apis_may_stop_for_a_while_and_their_end_ends_everything(up, place, seconds):
     system = up("--no-reload")
     url = system.wait_for(r"API +(ws://\S+)")[1]
@@ -282,6 +289,41 @@ def test_aws_apis_may_stop_for_a_while_and_their_end_ends_everything(up, place, 
     long.unlink()
     heard.unlink()
     assert eventually(lambda: place.leftovers() == []), place.leftovers()
+
+
+@pytest.mark.long
+@pytest.mark.fault(
+    what="`up` itself is killed while a session speaks",
+    speaker="a connection that broke; `speak` says how much was sent, exit code 4",
+    listeners="a connection that broke; `listen` writes what was heard, exit code 4",
+    log="nothing",
+    heals="all that it started ends with it, and its files go; start it again",
+)
+def test_up_that_is_killed_while_it_works_takes_everything_with_it(up, place):
+    system = up("--no-reload")
+    asyncio.run(warm_up(system.wait_for(r"API +(ws://\S+)")[1]))
+    heard, long = place.folder / "heard.wav", place.folder / "long.wav"
+    write_recording(long, Recording(bytes(range(200)) * 160 * 6, 16_000, 1))
+    with place.start("speak", str(long), "--listeners", "1", *system.pid) as speaking:
+        session = speaking.stdout.readline().split()[1]
+        with place.start("listen", session, "-o", str(heard), *system.pid) as listening:
+            assert "listening to" in listening.stdout.readline()
+            time.sleep(1)
+            lives = descendants(system.process.pid)
+            system.process.kill()
+            spoken, listened = (one.communicate(timeout=20) for one in (speaking, listening))
+
+    broken = "the connection broke without a closing frame"
+    assert (speaking.returncode, listening.returncode) == (4, 4)
+    assert re.fullmatch(rf"\d+ of 60 chunks were sent; then {broken}\n", spoken[1])
+    assert listened[1] == f"{broken}; {heard} has what was heard until then\n"
+    assert_ended(lives)
+    assert system.run("status").returncode == 1
+    long.unlink()
+    heard.unlink()
+    assert eventually(lambda: place.leftovers() == []), place.leftovers()
+    again = up("--no-reload")
+    assert asyncio.run(beat(again.wait_for(r"API +(ws://\S+)")[1], 1)) == ["heartbeatAck"]
 
 
 def by_hand(**names):
