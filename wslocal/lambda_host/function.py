@@ -204,7 +204,9 @@ class FunctionPool:
             init_ms=init_ms,
         )
         self._count(result, outcome)
-        if logs_platform:
+        # The report of an end that was no answer is of level WARN, all else of INFO:
+        # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+        if logs_platform or not usable:
             for text in finished(settings.log_format, result, settings.memory_mb):
                 self._write_line(member, text)
         member.request_id = ""

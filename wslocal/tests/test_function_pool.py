@@ -119,6 +119,27 @@ def test_killed_environments_cost_the_events_at_work_and_no_others(settings, tmp
     assert (state.crashes, state.waiting) == (count, 0)
 
 
+def test_end_that_is_no_answer_is_reported_at_the_level_warn_too(settings, tmp_path):
+    lines = []
+    event = {"here": str(tmp_path / "here"), "until": str(tmp_path / "never")}
+
+    async def scenario(pool):
+        answered = await pool.invoke(b"{}")
+        busy = asyncio.create_task(pool.invoke(json.dumps(event).encode()))
+        await exists(tmp_path / "here")
+        os.kill(answered.payload, signal.SIGKILL)
+        await busy
+
+    play(scenario, settings, on_line=lambda line: lines.append(line.document))
+
+    [report] = lines
+    assert report["type"] == "platform.report"
+    assert (report["record"]["status"], report["record"]["errorType"]) == (
+        "error",
+        "Runtime.ExitError",
+    )
+
+
 def test_killed_while_idle_costs_nothing(settings):
     async def scenario(pool):
         first = (await pool.invoke(b"{}")).payload
