@@ -16,7 +16,8 @@ __all__ = ["FunctionLines"]
 class FunctionLines:
     """Takes lines of functions as `LocalApi.subscribe` gives them.
 
-    `problems` has the messages of WARN and ERROR lines, with how often each came.
+    `problems` has the messages of WARN and ERROR lines, and the errors in Lambda's own reports, with
+    how often each came.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,8 @@ class FunctionLines:
         document = line.document or {}
         if document.get("level") in {"WARN", "ERROR", "FATAL"} and "message" in document:
             self.problems[document["message"]] += 1
+        if document.get("type") == "platform.report" and "errorType" in document["record"]:
+            self.problems[document["record"]["errorType"]] += 1
         function = line.function.rpartition("-")[2]
         for metric, part, value in _metrics(document):
             self._sums[function, metric, part] += value

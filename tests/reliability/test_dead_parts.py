@@ -30,6 +30,7 @@ async def kill_environments(traffic, count):
         "killed": killed,
         "started": state.cold_starts - starts,
         "in_hand": account.from_gateway,
+        "reports": traffic.lines.problems["Runtime.ExitError"],
         "missing": account.missing,
         "counted": sum(account.failures.values()) + 2 * account.silent,
         "unheard_later": traffic.unheard(Phase(killed_at + HEALED_SECONDS, float("inf"))),
@@ -42,13 +43,14 @@ def check(report, traffic):
     assert said <= {"Internal server error"}
     assert 0 <= report["missing"] - report["counted"] <= 2 * report["in_hand"]
     assert report["unheard_later"] == 0
+    assert report["reports"] == report["in_hand"]
 
 
 @pytest.mark.fault(
     what="an environment of the audio function is killed",
     speaker="the gateway's `Internal server error` for the chunk that it had in hand, if it had one",
     listeners="every other chunk, in time",
-    log="Lambda's report of the environment's end, with status `error`",
+    log="Lambda's report with status `error` and `Runtime.ExitError`, if it had a chunk in hand",
     heals="another environment starts when it is needed",
 )
 def test_audio_environment_that_is_killed_takes_one_chunk_with_it(play, measured):
@@ -67,7 +69,7 @@ def test_audio_environment_that_is_killed_takes_one_chunk_with_it(play, measured
     what="all environments of the audio function are killed",
     speaker="the gateway's `Internal server error` for each chunk that they had in hand",
     listeners="silence until others have started: audio older than 2 s is dropped and counted",
-    log="Lambda's report of each end, `AudioChunksDropped`, Reason `late`",
+    log="as above for each; `AudioChunksDropped`, Reason `late`, for what waits too long",
     heals="others start with the next chunk",
 )
 def test_audio_environments_that_are_all_killed_are_replaced(play, measured):

@@ -24,6 +24,8 @@ class Report(NamedTuple):
     joined_after: float  # seconds from the store's return to a listener's join
     unheard_by_new: int  # chunks, from KNOWN_SECONDS after it on
     unheard_after: int  # chunks of the others, from KNOWN_SECONDS after the store's return on
+    errors: dict  # DynamoDBErrors of the audio function, by operation and by code
+    failed: int  # lines about requests that failed
     account: Account
 
 
@@ -83,6 +85,8 @@ async def while_the_store_fails(traffic, seconds, fault):
         unheard_after=traffic.unheard(
             Phase(during.until + KNOWN_SECONDS, float("inf")), [joined, *others]
         ),
+        errors=traffic.lines.sums("audio", "DynamoDBErrors"),
+        failed=traffic.lines.problems["Message failed"],
         account=account,
     )
 
@@ -99,6 +103,8 @@ def check(report, seconds):
     assert report.paused_after < 2
     assert report.joined_after < 2
     assert (report.heard_in_pause, report.unheard_by_new, report.unheard_after) == (0, 0, 0)
+    assert report.errors
+    assert report.failed >= len(report.refusals)
     assert (report.account.twice, report.account.uncounted(2)) == (0, 0)
 
 
@@ -113,6 +119,7 @@ def numbers(report):
         "answers": {asked.action: asked.reply.get("code", "done") for asked in report.answers},
         "paused_after_s": report.paused_after,
         "joined_after_s": report.joined_after,
+        "errors": report.errors,
     }
 
 

@@ -34,6 +34,7 @@ class Report(NamedTuple):
     accounted: int
     least: int
     most: int
+    warnings: int  # lines that say who was closed
 
 
 async def healthy_sessions(traffic, plan):
@@ -67,6 +68,7 @@ async def report_on(traffic, phases, first_not_taken):
         - account.missing,  # by those who read
         least=sum(len(session.sent_in(phase)) for session, phase in surely),
         most=sum(len(session.sent_in(phase)) for session, phase in maybe),
+        warnings=traffic.lines.problems["A listener who takes no audio was closed"],
     )
 
 
@@ -78,6 +80,7 @@ def check(report, measured):
     assert report.unheard <= LOST_SHARE * report.due
     assert report.out_after_s < OUT_SECONDS
     assert report.least <= report.accounted <= report.most
+    assert report.warnings >= 1
 
 
 def least_disturbed(play, scenario):
@@ -133,7 +136,7 @@ def are_never_answered(plan):
     what="two of three sessions, or 12 of 20, have a listener who does not read",
     speaker="`listenerLeft` once the listener is out",
     listeners="who is stuck: the close, behind what the buffers hold; all others: every chunk, in time",
-    log="`ListenerNotificationFailures`, one for each chunk that was not taken",
+    log="a WARN line that names the listener; `ListenerNotificationFailures`, one for each chunk that was not taken",
     heals="closed and taken out within 10 s of the first chunk that was not taken; the token lets it come back",
 )
 def test_clients_that_do_not_read_delay_nobody(play, measured, plan):
@@ -147,7 +150,7 @@ def test_clients_that_do_not_read_delay_nobody(play, measured, plan):
     what="two of three sessions, or 12 of 20, have a listener to whom no post is ever answered",
     speaker="`listenerLeft` once the listener is out",
     listeners="who is stuck: close code 1000; all others: every chunk, in time",
-    log="`ListenerNotificationFailures`, one for each chunk without an answer",
+    log="a WARN line that names the listener; `ListenerNotificationFailures`, one for each chunk without an answer",
     heals="closed and taken out within 10 s; it comes back with its token and hears",
 )
 def test_posts_that_are_never_answered_delay_nobody(play, measured, plan):
