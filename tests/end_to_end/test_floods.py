@@ -122,10 +122,10 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
 
 @pytest.mark.fault(
     what="50 connections send 5,000 unknown actions as fast as they can",
-    speaker="those: as above, each by itself; another: nothing",
+    speaker="who floods: at most 30 replies each, then close code 1000; another: nothing",
     listeners="every chunk",
-    log="as above, for each connection",
-    heals="as above",
+    log="`RateLimitViolations`, `ConnectionsClosedForRateLimit` once for each connection",
+    heals="each connection is closed; what it has sent before that costs a count",
 )
 def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
     """Five thousand unknown actions, while a speaker speaks and a listener hears."""

@@ -68,8 +68,8 @@ def test_audio_environment_that_is_killed_takes_one_chunk_with_it(play, measured
 @pytest.mark.fault(
     what="all environments of the audio function are killed",
     speaker="the gateway's `Internal server error` for each chunk that they had in hand",
-    listeners="silence until others have started: audio older than 2 s is dropped and counted",
-    log="as above for each; `AudioChunksDropped`, Reason `late`, for what waits too long",
+    listeners="silence until others have started; audio older than 2 s is dropped",
+    log="Lambda's report with `Runtime.ExitError` for each chunk in hand; `AudioChunksDropped`, Reason `late`, for what waits too long",
     heals="others start with the next chunk",
 )
 def test_audio_environments_that_are_all_killed_are_replaced(play, measured):

@@ -155,8 +155,8 @@ def test_frozen_store_stops_nobody_who_speaks(play, measured, seconds):
 @pytest.mark.long
 @pytest.mark.fault(
     what="the store refuses every connection for 10 s",
-    speaker="as with a frozen store",
-    listeners="every chunk, in time",
+    speaker="whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
+    listeners="every chunk, at most 1 in 20 later than half a second",
     log="`DynamoDBErrors`; ERROR lines for requests that failed",
     heals="within 2 s of the store's return",
 )
@@ -175,8 +175,8 @@ def test_store_that_refuses_stops_nobody_who_speaks(play, measured):
 @pytest.mark.long
 @pytest.mark.fault(
     what="the store throttles every call for 10 s",
-    speaker="as with a frozen store",
-    listeners="every chunk, in time",
+    speaker="whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
+    listeners="every chunk, at most 1 in 20 later than half a second",
     log="`DynamoDBErrors`, ErrorCode `ThrottlingException`; ERROR lines for requests that failed",
     heals="within 2 s of the last throttled call",
 )
