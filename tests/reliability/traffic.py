@@ -292,7 +292,6 @@ class Traffic:
         """Begin the account, before anybody speaks: what earlier traffic has left is written first."""
         await self.settle()
         self.lines.clear()
-        await asyncio.sleep(STORE_SECONDS)
 
     # --- who takes part
 
@@ -444,6 +443,7 @@ class Traffic:
         environments = sum(state.environments for state in self.states("audio"))
         with self.faults.table(None, error="InternalServerError"):
             await self._in_each_environment([_event(_chunk(0))] * environments)
+        await asyncio.sleep(STORE_SECONDS)  # or the next chunks would be refused
         return environments
 
     def states(self, function: str) -> list[FunctionState]:
