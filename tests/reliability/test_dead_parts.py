@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.reliability.traffic import Phase
+from tests.reliability.clients import Phase
 
 pytestmark = pytest.mark.long
 

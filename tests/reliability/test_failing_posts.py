@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.reliability.traffic import KNOWN_SECONDS, Phase
+from tests.reliability.clients import Phase
+from tests.reliability.traffic import KNOWN_SECONDS
 
 # Both longer than ten posts in a row, after which a listener who takes nothing is closed.
 SECONDS = [pytest.param(2.0, id="2s"), pytest.param(10.0, id="10s", marks=pytest.mark.long)]

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.reliability.traffic import KNOWN_SECONDS, Account, Phase, p95
+from tests.reliability.clients import Phase
+from tests.reliability.traffic import KNOWN_SECONDS, Account, p95
 
 SHORT_SECONDS, LONG_SECONDS = 4.0, 10.0
 # What a client measures beyond what functions take: gateway, sockets, a busy machine.

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.reliability.traffic import KNOWN_SECONDS, Phase
+from tests.reliability.clients import Phase
+from tests.reliability.traffic import KNOWN_SECONDS
 
 pytestmark = pytest.mark.long
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.reliability.traffic import KNOWN_SECONDS, Phase, p95
+from tests.reliability.clients import Phase
+from tests.reliability.traffic import KNOWN_SECONDS, p95
 
 # What a healthy listener may wait; on a busy machine, twice what it waited before.
 P95_MS = 100
