@@ -20,7 +20,7 @@ async def speak_while(traffic, fault, seconds):
         await traffic.idle()
     after = await traffic.speak(2.0)
     account = await traffic.account()
-    assert traffic.unheard(after) == 0
+    assert traffic.unheard(after) <= account.given_up
     return traffic.unheard(during), account
 
 
@@ -40,7 +40,7 @@ def test_late_audio_is_dropped_and_counted(play, measured):
     measured(unheard=unheard, dropped=account.dropped)
     assert unheard == 3 * 10 * 2 * 2
     assert account.dropped == {"late": 3 * 10 * 2}
-    assert (account.missing, account.refused, account.failures) == (unheard, 0, {})
+    assert (account.uncounted(2), account.refused) == (0, 0)
 
 
 @pytest.mark.fault(
@@ -57,7 +57,8 @@ def test_audio_from_the_future_is_fresh(play, measured):
     unheard, account = play(scenario)
 
     measured(heard=account.heard)
-    assert (unheard, account.missing, account.refused, account.dropped) == (0, 0, 0, {})
+    assert unheard <= account.given_up
+    assert (account.uncounted(2), account.refused, account.dropped) == (0, 0, {})
 
 
 async def while_functions_have_another_clock(traffic, seconds):
@@ -89,7 +90,8 @@ def test_clock_that_is_behind_stops_nobody(play, measured):
     unheard, account, shift = play(scenario)
 
     measured(heard=account.heard, expires_off_by_s=shift)
-    assert (unheard, account.uncounted(2)) == (0, 0)
+    assert unheard <= account.given_up
+    assert account.uncounted(2) == 0
     assert abs(shift + 600) < 30
 
 

@@ -223,6 +223,7 @@ class Traffic:
 
     async def idle(self) -> None:
         """Wait until the audio function has nothing to do, and all that was posted is read."""
+        await asyncio.sleep(0.1)  # what was sent just now is on its way
         async with asyncio.timeout(PATIENCE_SECONDS):
             while any(state.busy or state.waiting for state in self.states("audio")):
                 await asyncio.sleep(0.02)
@@ -312,6 +313,11 @@ class Account:
             self.dropped[_OF_A_CALL] -= calls
         self.dropped = {reason: count for reason, count in self.dropped.items() if count}
         self.silent = sum(self.dropped.values()) - self.refused
+
+    @property
+    def given_up(self) -> int:
+        """How many posts were given up though nothing was wrong: a busy machine may answer late."""
+        return int(self.failures.get("timeout", 0) + self.failures.get("skipped", 0))
 
     def uncounted(self, listeners: int) -> int:
         """Return how many chunks are missing and not counted, in sessions of so many; below 0 the reverse."""
