@@ -109,6 +109,7 @@ def check(report, seconds):
     assert report.errors
     assert report.failed >= len(report.refusals)
     assert (report.account.twice, report.account.uncounted(2)) == (0, 0)
+    assert report.account.refused <= report.account.refused_by_count
 
 
 def numbers(report):

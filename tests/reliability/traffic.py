@@ -238,8 +238,8 @@ class Traffic:
             reply = refused.reply
         return Asked(action, self.now - since, reply)
 
-    async def settle(self) -> int:
-        """Have the audio function write what it counts in windows; return how often it was called.
+    async def settle(self) -> None:
+        """Have the audio function write what it counts in windows.
 
         A failure waits for no window.
         """
@@ -247,7 +247,6 @@ class Traffic:
         with self.faults.table(None, error="InternalServerError"):
             await self._in_each_environment([chunk_event(0, "nobody")] * environments)
         await asyncio.sleep(STORE_SECONDS)  # or the next chunks would be refused
-        return environments
 
     def states(self, function: str) -> list[FunctionState]:
         """Return what a function has running, nothing before its first event."""
@@ -282,12 +281,8 @@ class Traffic:
 
     async def account(self) -> Account:
         """Return what became of the chunks, once nothing is on its way."""
-        calls = await self.settle()
-        return Account(self.sessions, self.lines, calls)
-
-
-# What `Traffic.settle` has counted for each of its calls.
-_OF_A_CALL = "INTERNAL_DATABASE_ERROR"
+        await self.settle()
+        return Account(self.sessions, self.lines)
 
 
 class Account:
@@ -298,8 +293,7 @@ class Account:
     and may have been delivered.
     """
 
-    def __init__(self, sessions: list[Session], lines: FunctionLines, calls: int) -> None:
-        """Leave out the chunks of so many calls of `Traffic.settle`."""
+    def __init__(self, sessions: list[Session], lines: FunctionLines) -> None:
         self.sent = sum(len(session.speaker.sent) for session in sessions)
         self.refused = sum(len(session.speaker.refused) for session in sessions)
         self.due = sum(len(one.speaker.sent) * len(one.listeners) for one in sessions)
@@ -308,11 +302,11 @@ class Account:
         self.missing = sum(len(one.missing(each)) for one in sessions for each in one.listeners)
         self.from_gateway = sum(len(session.speaker.from_gateway) for session in sessions)
         self.failures = lines.sums("audio", "ListenerNotificationFailures")
-        self.dropped = lines.sums("audio", "AudioChunksDropped")
-        if calls:
-            self.dropped[_OF_A_CALL] -= calls
-        self.dropped = {reason: count for reason, count in self.dropped.items() if count}
-        self.silent = sum(self.dropped.values()) - self.refused
+        counts = lines.sums("audio", "AudioChunksDropped")
+        # A reason in capitals is a code, of an error reply; those of calls of our own are among them.
+        self.dropped = {reason: n for reason, n in counts.items() if reason.islower()}
+        self.silent = sum(self.dropped.values())
+        self.refused_by_count = sum(counts.values()) - self.silent
 
     @property
     def given_up(self) -> int:
