@@ -7,6 +7,7 @@ what is remembered serves for longer.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextvars import copy_context
@@ -27,8 +28,10 @@ KEEP_SECONDS = 30.0
 # sender, whose session may have changed much, an event waits until the question has its answer or its end.
 _SERVES_MEANWHILE_SECONDS = 0.5
 _WAIT_SECONDS = 0.25
-# After a failure the store is asked again, by one reader, so many seconds later.
+# After a failure the store is asked again, by one reader, so many seconds later; and for so many
+# nobody waits for it.
 _ASK_AGAIN_SECONDS = 1.0
+_FAILS_SECONDS = 2.0
 _MAX_ENTRIES = 1000
 
 
@@ -41,33 +44,34 @@ class RecentSessions:
         self._entries: dict[str, tuple[float, Session]] = {}
         self._changing = threading.Lock()
         self._questions: dict[str, threading.Thread] = {}
-        self._has_failed = False
-        self._ask_again_at = -1e9
+        self._failed_at = -math.inf
 
     def read(self, key: str, load: Callable[[Session | None], Session]) -> Session:
         """Return the session, by `load(the last known)` unless it is fresh, or the store does not answer.
 
         If that fails with a 5xx, a session serves for `KEEP_SECONDS`, whosever read has failed. Without
-        one the failure is raised, and INTERNAL_DATABASE_ERROR by those who do not ask.
+        one the failure is raised, and INTERNAL_DATABASE_ERROR by those after it, who do not wait.
         """
         entry = self._entries.get(key)
         age = self._clock() - entry[0] if entry else KEEP_SECONDS
         if entry and age < self._seconds:
             return entry[1]
-        if entry and age < KEEP_SECONDS:
-            asked = self._ask_beside(key, load, entry[1])
+        last = entry[1] if entry else None
+        is_kept = age < KEEP_SECONDS
+        if is_kept or self._fails:
+            asked = self._ask_beside(key, load, last)
             rested = age >= self._seconds + _SERVES_MEANWHILE_SECONDS
-            if asked and rested and not self._has_failed:
+            if asked and rested and not self._fails:
                 asked.join(_WAIT_SECONDS)
             entry = self._entries.get(key)
-            if entry:
+            if entry and is_kept:
                 return entry[1]
-        if not self.may_ask:
+        if self._fails:
             raise ApplicationError(ErrorCode.INTERNAL_DATABASE_ERROR)
-        return self._load(key, load, entry[1] if entry else None)
+        return self._load(key, load, last)
 
     def _ask_beside(
-        self, key: str, load: Callable[[Session | None], Session], last: Session
+        self, key: str, load: Callable[[Session | None], Session], last: Session | None
     ) -> threading.Thread | None:
         """Return the thread that asks for a session, None while the store is not to be asked."""
         asked = self._questions.get(key)
@@ -75,7 +79,7 @@ class RecentSessions:
             return asked
         if not self.may_ask:
             return None
-        if self._has_failed:
+        if self._fails:
             self.note_failure()  # the others leave it to this one
         context = copy_context()  # with the ids of the event that asks
         asked = threading.Thread(
@@ -85,13 +89,13 @@ class RecentSessions:
         asked.start()
         return asked
 
-    def _reload(self, key: str, load: Callable[[Session | None], Session], last: Session) -> None:
+    def _reload(
+        self, key: str, load: Callable[[Session | None], Session], last: Session | None
+    ) -> None:
         """Ask for a session again; one that is refused is forgotten, so that the next event is told why."""
         try:
             self._load(key, load, last)
-        except (
-            Exception
-        ) as error:  # nobody waits for it; the next event, without an entry, raises it
+        except Exception as error:  # nobody waits for it
             if not isinstance(error, ApplicationError) or error.code.status < 500:
                 with self._changing:
                     self._entries.pop(key, None)
@@ -105,28 +109,24 @@ class RecentSessions:
         try:
             session = load(last)
         except ApplicationError as error:
-            if error.code.status >= 500:
-                self.note_failure()
-            else:
-                self._note_answer(asked_at)
+            self._failed_at = self._clock() if error.code.status >= 500 else -math.inf
             raise
-        self._note_answer(asked_at)
+        self._failed_at = -math.inf
         self.put(key, session, asked_at)
         return session
 
     @property
     def may_ask(self) -> bool:
         """Whether the store has not failed a short time ago."""
-        return self._clock() >= self._ask_again_at
+        return self._clock() - self._failed_at >= _ASK_AGAIN_SECONDS
+
+    @property
+    def _fails(self) -> bool:
+        return self._clock() - self._failed_at < _FAILS_SECONDS
 
     def note_failure(self) -> None:
         """Note that the store is silent or fails."""
-        self._has_failed = True
-        self._ask_again_at = self._clock() + _ASK_AGAIN_SECONDS
-
-    def _note_answer(self, asked_at: float) -> None:
-        self._has_failed = False
-        self._ask_again_at = asked_at
+        self._failed_at = self._clock()
 
     def last(self, key: str) -> Session | None:
         """Return the session, however old it is."""

@@ -129,7 +129,7 @@ def test_nobody_waits_for_a_store_that_has_failed(recent, clock):
     recent.put("a", "session")
     clock.now += 2
     read_again(recent, "a", Loading(SILENT))
-    clock.now += 20
+    clock.now += 1.5
     joined = []
     recent.read("a", load)
     (question,) = recent._questions.values()
@@ -170,11 +170,34 @@ def test_session_serves_for_thirty_seconds_while_the_store_fails(recent, clock, 
     clock.now += 29.999
     kept = read_again(recent, "a", load)
     clock.now += 1.0
+    with pytest.raises(ApplicationError) as refused:
+        recent.read("a", load)
+    answered(recent)
+    clock.now += 2.0
     with pytest.raises(ApplicationError) as raised:
         recent.read("a", load)
 
     assert kept == "session"
+    assert refused.value.code is ErrorCode.INTERNAL_DATABASE_ERROR
     assert raised.value is load.answer
+
+
+def test_session_that_is_not_in_memory_is_asked_for_beside_while_the_store_fails(recent, clock):
+    answer = threading.Event()
+
+    def load(last):
+        answer.wait()
+        return "session"
+
+    recent.note_failure()
+    clock.now += 1
+    with pytest.raises(ApplicationError) as raised:
+        recent.read("a", load)
+    answer.set()
+    answered(recent)
+
+    assert raised.value.code is ErrorCode.INTERNAL_DATABASE_ERROR
+    assert recent.read("a", Loading(SILENT)) == "session"
 
 
 def test_one_reader_a_second_asks_a_store_that_fails_whatever_the_session(recent, clock):

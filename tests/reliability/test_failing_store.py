@@ -55,7 +55,6 @@ async def while_the_store_fails(traffic, seconds, fault):
     clients = [await traffic.connect() for _ in range(2)]
     await traffic.warm_up()
     await use_everything(traffic, other, clients[0])  # so that these functions have started
-    await traffic.make_known()
     speaking = asyncio.create_task(traffic.speak(1.0 + seconds + 2 * KNOWN_SECONDS))
     await asyncio.sleep(1.0)
     since = traffic.now
@@ -154,6 +153,35 @@ def test_frozen_store_stops_nobody_who_speaks(play, measured, seconds):
     measured(**numbers(report))
     check(report, seconds)
     assert all(map(is_refused, report.answers))
+
+
+@pytest.mark.long
+@pytest.mark.fault(
+    what="the same, and one session alone speaks, which only those environments know that have had its chunks",
+    speaker="nothing",
+    listeners="every chunk, at most 1 in 20 later than half a second or not at all",
+    log="`DynamoDBErrors`",
+    heals="within 2 s of the store's return",
+)
+def test_one_session_speaks_on_while_the_store_is_frozen(play, measured):
+    async def scenario(traffic):
+        await traffic.session(2)
+        await traffic.warm_up()
+        speaking = asyncio.create_task(traffic.speak(2.0 + SHORT_SECONDS))
+        await asyncio.sleep(1.0)
+        since = traffic.now
+        with traffic.system.emulator.freeze():
+            await asyncio.sleep(SHORT_SECONDS)
+        during = Phase(since, traffic.now)
+        await speaking
+        return traffic.latencies(during), traffic.unheard(during), await traffic.account()
+
+    latencies, unheard, account = play(scenario)
+
+    measured(p95_ms=p95(latencies), worst_ms=max(latencies), unheard=unheard)
+    late = sum(ms > 500 for ms in latencies) + unheard
+    assert late <= 0.05 * (len(latencies) + unheard)
+    assert (account.twice, account.uncounted(2)) == (0, 0)
 
 
 @pytest.mark.long

@@ -224,7 +224,7 @@ class FunctionPool:
     async def _take(self) -> tuple[_Member, Message]:
         """Return an environment and its first message: `Ready`, or why it did not start."""
         while True:
-            member = self._idle.pop() if self._idle else await self._wait()
+            member = self._take_idle() if self._idle else await self._wait()
             outcome = member.first
             try:
                 if member.init_ms is None:
@@ -238,6 +238,15 @@ class FunctionPool:
             if self._is_current(member) and (is_new or isinstance(outcome, Ready)):
                 return member, outcome
             await self._drop(member)  # it ended between two invocations, or is out of date
+
+    def _take_idle(self) -> _Member:
+        """Take the environment that was started first: it knows most. AWS does not say which it takes.
+
+        One that answers at once, because it refuses, would get all events if the last one used were next.
+        """
+        member = min(self._idle, key=lambda member: member.started_at)
+        self._idle.remove(member)
+        return member
 
     async def _wait(self) -> _Member:
         if self._closed:
@@ -343,6 +352,7 @@ class _Member:
     def __init__(self, settings: FunctionSettings, clock_shift: float) -> None:
         self.settings = settings
         self.clock_shift = clock_shift  # seconds
+        self.started_at = time.monotonic()
         day = time.strftime("%Y/%m/%d", time.gmtime())
         self.log_stream = f"{day}/[$LATEST]{secrets.token_hex(16)}"
         self.expires_at = float("inf")

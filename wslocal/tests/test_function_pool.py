@@ -140,6 +140,25 @@ def test_end_that_is_no_answer_is_reported_at_the_level_warn_too(settings, tmp_p
     )
 
 
+def test_environment_that_was_started_first_is_next_whoever_was_last(settings, tmp_path):
+    held = [{"here": str(tmp_path / n), "until": str(tmp_path / f"go-{n}")} for n in "ab"]
+
+    async def scenario(pool):
+        first = asyncio.create_task(pool.invoke(json.dumps(held[0]).encode()))
+        await exists(tmp_path / "a")
+        second = asyncio.create_task(pool.invoke(json.dumps(held[1]).encode()))
+        await exists(tmp_path / "b")
+        (tmp_path / "go-a").touch()
+        oldest = (await first).payload
+        (tmp_path / "go-b").touch()
+        await second
+        return oldest, [(await pool.invoke(b"{}")).payload for _ in range(3)]
+
+    oldest, taken = play(scenario, settings, max_environments=2)
+
+    assert taken == [oldest] * 3
+
+
 def test_killed_while_idle_costs_nothing(settings):
     async def scenario(pool):
         first = (await pool.invoke(b"{}")).payload
