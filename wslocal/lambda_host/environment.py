@@ -33,14 +33,18 @@ _MAX_MESSAGES = 16
 class Environment:
     """A process that takes one piece of work after the other. Not for two callers at once.
 
-    `on_line` gets each line that the process writes, as soon as it is finished.
+    `on_line` gets each line that the process writes, as soon as it is finished. `on_exit` is called when
+    the process has ended by itself.
     """
 
     stdout: Output
     stderr: Output
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_line: Callable[[str], None], on_exit: Callable[[], None] = lambda: None
+    ) -> None:
         self._on_line = on_line
+        self._on_exit = on_exit
         self._outbox: asyncio.Queue[Message] = asyncio.Queue()
         self._outputs: tuple[Output, ...] = ()  # a quick process reports before we watch it
         self._api = RuntimeApi(self._report)
@@ -136,6 +140,7 @@ class Environment:
         self._loop.remove_reader(self._life)
         self._pull()
         self._outbox.put_nowait(Exited(self._process.popen.wait()))
+        self._on_exit()
 
     def _readable(self, output: Output) -> None:
         if not output.pull():

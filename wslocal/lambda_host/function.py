@@ -7,6 +7,7 @@ timeout or a crash.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 import uuid
@@ -37,6 +38,10 @@ _MARGIN_SECONDS = 16 * 60
 # get in a second (10 times an account's default concurrency of 1,000), and what we can hold.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
+# Environments that are killed together are reported together.
+_REPORT_SECONDS = 0.5
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,9 @@ class FunctionState:
     busy: int = 0
     waiting: int = 0
     invocations: int = 0
-    errors: int = 0  # those that follow included
+    errors: int = 0  # of invocations, timeouts and crashes included
     timeouts: int = 0
-    crashes: int = 0
+    crashes: int = 0  # also of environments that had no event
     throttles: int = 0  # not invoked
     cold_starts: int = 0
 
@@ -108,7 +113,9 @@ class FunctionPool:
         self._waiting: deque[asyncio.Future[_Member]] = deque()
         self._waiting_bytes = 0
         self._starting: set[asyncio.Task[None]] = set()
+        self._dropping: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._idle_crashes = 0  # that were not reported yet
 
     @property
     def state(self) -> FunctionState:
@@ -172,6 +179,7 @@ class FunctionPool:
                 waiter.set_exception(HostError("the host is closed"))
         for member in list(self._members):
             await self._drop(member)
+        await asyncio.gather(*self._dropping)
 
     # --- one invocation --------------------------------------------------------------------------
 
@@ -237,6 +245,8 @@ class FunctionPool:
             is_new = member.init_ms is not None
             if self._is_current(member) and (is_new or isinstance(outcome, Ready)):
                 return member, outcome
+            if not is_new and not member.environment.is_alive:
+                self._count_idle_crash()
             await self._drop(member)  # it ended between two invocations, or is out of date
 
     def _take_idle(self) -> _Member:
@@ -303,7 +313,9 @@ class FunctionPool:
         settings = self.settings
         begun = time.perf_counter()
         member = _Member(settings, self._clock_shift())
-        member.environment = Environment(lambda text: self._written(member, text))
+        member.environment = Environment(
+            lambda text: self._written(member, text), lambda: self._exited(member)
+        )
         variables = {**settings.variables, "AWS_LAMBDA_LOG_STREAM_NAME": member.log_stream}
         if self._credentials is not None:
             given = await self._credentials()
@@ -320,6 +332,27 @@ class FunctionPool:
         member.first = await member.environment.next_message(INIT_TIMEOUT_SECONDS)
         member.init_ms = _milliseconds_since(begun)
         return member
+
+    def _exited(self, member: _Member) -> None:
+        if member in self._idle:  # else whoever has it will notice
+            self._idle.remove(member)
+            self._count_idle_crash()
+            dropping = asyncio.create_task(self._drop(member))
+            self._dropping.add(dropping)
+            dropping.add_done_callback(self._dropping.discard)
+
+    def _count_idle_crash(self) -> None:
+        """Count it, and report all that come within a moment in one line."""
+        self._state.crashes += 1
+        self._idle_crashes += 1
+        if self._idle_crashes == 1:
+            asyncio.get_running_loop().call_later(_REPORT_SECONDS, self._report_idle_crashes)
+
+    def _report_idle_crashes(self) -> None:
+        count, self._idle_crashes = self._idle_crashes, 0
+        _log.warning(
+            "%s: environments that ended while they were idle: %d", self.settings.name, count
+        )
 
     async def _drop(self, member: _Member) -> None:
         if member in self._members:

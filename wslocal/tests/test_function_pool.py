@@ -163,14 +163,63 @@ def test_killed_while_idle_costs_nothing(settings):
     async def scenario(pool):
         first = (await pool.invoke(b"{}")).payload
         os.kill(first, signal.SIGKILL)
-        while pool._idle[0].environment.is_alive:
+        while pool.state.crashes < 1:
             await asyncio.sleep(0.005)
-        return first, await pool.invoke(b"{}")
+        return first, await pool.invoke(b"{}"), pool.state
 
-    first, after = play(scenario, settings)
+    first, after, state = play(scenario, settings)
 
     assert after.error is None
     assert after.payload != first
+    assert (state.crashes, state.errors, state.environments) == (1, 0, 1)
+
+
+def test_idle_environment_that_ends_unnoticed_is_counted_when_it_is_needed(settings):
+    async def scenario(pool):
+        first = (await pool.invoke(b"{}")).payload
+        environment = pool._idle[0].environment
+        os.kill(first, signal.SIGKILL)
+        while environment.is_alive:  # without giving the loop a chance to notice it
+            pass
+        return await pool.invoke(b"{}"), pool.state
+
+    after, state = play(scenario, settings)
+
+    assert (after.error, state.crashes, state.errors) == (None, 1, 0)
+
+
+def test_idle_environments_that_end_are_one_line_with_a_count(settings, tmp_path, caplog):
+    held = [{"here": str(tmp_path / n), "until": str(tmp_path / "go")} for n in "abc"]
+
+    async def scenario(pool):
+        work = [asyncio.create_task(pool.invoke(json.dumps(event).encode())) for event in held]
+        for name in "abc":
+            await exists(tmp_path / name)
+        (tmp_path / "go").touch()
+        await asyncio.gather(*work)
+        killed = pool.kill()
+        while not caplog.records:
+            await asyncio.sleep(0.005)
+        await pool.renew(pool.settings)  # whom we end ourselves did not crash
+        return killed, pool.state
+
+    killed, state = play(scenario, settings, max_environments=3)
+
+    line = f"{settings.name}: environments that ended while they were idle: 3"
+    assert [record.getMessage() for record in caplog.records] == [line]
+    assert (killed, state.crashes, state.environments) == (3, 3, 0)
+
+
+def test_environments_that_we_end_are_no_crashes(settings):
+    async def scenario(pool):
+        await pool.invoke(b"{}")
+        await pool.renew(pool.settings)
+        await pool.invoke(b"{}")
+        return pool
+
+    pool = play(scenario, settings)
+
+    assert (pool.state.crashes, pool.state.environments) == (0, 0)
 
 
 @pytest.mark.parametrize(
