@@ -42,6 +42,7 @@ _STYLES = {"WARN": "yellow", "ERROR": "bold red", "FATAL": "bold red", "DEBUG": 
 _SAID_OTHERWISE = ("_aws", "component", "service", "traceId")
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 3.0
+_PERIOD_SECONDS = 60  # CloudWatch has no finer one for a metric of standard resolution
 # Events are shipped a moment after they were written, and not in the order of their times.
 _LATE_MS = 5_000
 
@@ -88,7 +89,7 @@ def follow_logs(
             if chosen.takes(line):
                 console.print(render_line(event["function"], line), soft_wrap=True)
         since = max(0, newest - _LATE_MS)
-        if not follow:
+        if not follow or getattr(console.file, "is_lost", False):  # nobody reads it any more
             return
         time.sleep(_POLL_SECONDS)
 
@@ -175,29 +176,34 @@ def metric_rows(running: RunningSystem, minutes: int = 60) -> list[MetricRow]:
     """Return the roll-up of each metric that was seen in the last minutes, by name."""
     cloudwatch = running.client("cloudwatch")
     pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace=running.namespace)
-    names = {
-        metric["MetricName"]
-        for page in pages
-        for metric in page["Metrics"]
-        if not metric.get("Dimensions")
-    }
-    return [row for name in sorted(names) for row in _row(cloudwatch, running, name, minutes)]
+    found: dict[str, list[list[dict[str, str]]]] = {}
+    for page in pages:
+        for metric in page["Metrics"]:
+            found.setdefault(metric["MetricName"], []).append(metric.get("Dimensions") or [])
+    return [
+        row
+        for name, sets in sorted(found.items())
+        if [] in sets
+        for row in _row(cloudwatch, running.namespace, name, sets, minutes)
+    ]
 
 
-def _row(cloudwatch: Any, running: RunningSystem, name: str, minutes: int) -> Iterator[MetricRow]:
+def _row(
+    cloudwatch: Any, namespace: str, name: str, sets: list[list[dict[str, str]]], minutes: int
+) -> Iterator[MetricRow]:
     now = time.time()
-    points = cloudwatch.get_metric_statistics(
-        Namespace=running.namespace,
-        MetricName=name,
-        StartTime=now - minutes * 60,
-        EndTime=now + 60,
-        Period=60,
-        Statistics=["SampleCount", "Sum", "Minimum", "Maximum"],
-    )["Datapoints"]
-    if not points:
+    times = {"StartTime": now - minutes * 60, "EndTime": now + 60}
+    count, total = _without_dimensions(cloudwatch, namespace, name, sets, times)
+    if not count:
         return
-    count = sum(point["SampleCount"] for point in points)
-    total = sum(point["Sum"] for point in points)
+    # What has dimensions was written without them, too: the least and the most are those of all.
+    points = cloudwatch.get_metric_statistics(
+        **times,
+        Namespace=namespace,
+        MetricName=name,
+        Period=_PERIOD_SECONDS,
+        Statistics=["Minimum", "Maximum"],
+    )["Datapoints"]
     yield MetricRow(
         name,
         points[0].get("Unit", "None"),
@@ -207,6 +213,39 @@ def _row(cloudwatch: Any, running: RunningSystem, name: str, minutes: int) -> It
         total / count,
         max(point["Maximum"] for point in points),
     )
+
+
+def _without_dimensions(
+    cloudwatch: Any,
+    namespace: str,
+    name: str,
+    sets: list[list[dict[str, str]]],
+    times: dict[str, float],
+) -> tuple[float, float]:
+    """Return how many values a metric without dimensions has, and their sum.
+
+    A query without dimensions gets all sets together from the emulator (wslocal/CONFORMANCE.md), one with
+    dimensions gets that set. One request asks for all, so that no value comes between the answers.
+    """
+    queries = {
+        f"{kind.lower()}{number}": {
+            "Metric": {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions},
+            "Period": _PERIOD_SECONDS,
+            "Stat": kind,
+        }
+        for kind in ("SampleCount", "Sum")
+        for number, dimensions in enumerate(sorted(sets, key=len))
+    }
+    results = cloudwatch.get_metric_data(
+        **times,
+        MetricDataQueries=[{"Id": key, "MetricStat": query} for key, query in queries.items()],
+    )["MetricDataResults"]
+    sums = {result["Id"]: sum(result["Values"]) for result in results}
+    count, total = (
+        sums[f"{kind}0"] - sum(sums[f"{kind}{number}"] for number in range(1, len(sets)))
+        for kind in ("samplecount", "sum")
+    )
+    return count, total
 
 
 def metric_table(rows: list[MetricRow]) -> Table:

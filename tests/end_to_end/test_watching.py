@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
+
 from local.client import stream
 from local.state import RunningSystem
-from local.watch import metric_rows, read_logs
+from local.watch import metric_rows, parse_line, read_logs
 
 PCM = bytes(range(200)) * 16
 
@@ -70,9 +72,47 @@ def test_metrics_add_up_in_cloudwatch(live):
     def grown(name, what):
         return getattr(after[name], what) - (getattr(before[name], what) if name in before else 0)
 
-    assert grown("ControlMessagesReceived", "total") == 4  # create, join, set, end
+    assert grown("ControlMessagesReceived", "total") == 2  # set, end
     assert after["MessageLatency"].unit == "Milliseconds"
     assert after["ColdStarts"].total >= 3
+
+
+def written(live):
+    """Return what lines say of each metric without dimensions: how many values, and their sum."""
+    found = {}
+    for event in read_logs(running(live)):
+        line = parse_line(event["message"])
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            for metric in directive["Metrics"] if [] in directive["Dimensions"] else []:
+                values = line[metric["Name"]]
+                values = values if isinstance(values, list) else [values]
+                count, total = found.get(metric["Name"], (0, 0))
+                found[metric["Name"]] = count + len(values), total + sum(values)
+    return found
+
+
+def test_metrics_are_what_the_lines_say(live):
+    """Also those that are split by dimensions, one way or two ways."""
+
+    async def scenario(stage):
+        speaker, _ = await stage.speaker()
+        await speaker.send("sendVideo")
+        await speaker.expect("error")
+        await speaker.send("sendAudio", audioData="?", sequenceNumber=0, timestamp=0)
+        await speaker.expect("error")
+        await speaker.request("endSession")
+
+    live.play(scenario)
+    live.run(live.system.api.flush())
+
+    lines = written(live)
+    rows = {row.name: (row.count, pytest.approx(row.total)) for row in metric_rows(running(live))}
+    sets = live.client("cloudwatch").list_metrics(Namespace=live.system.namespace)["Metrics"]
+    kinds = {tuple(d["Name"] for d in one["Dimensions"]) for one in sets}
+
+    assert rows == lines
+    assert {"ColdStarts", "ControlMessagesReceived", "MessageFailures"} <= set(rows)
+    assert {(), ("Handler",), ("ActionType",), ("ErrorCode",)} <= kinds
 
 
 def test_states_of_the_functions_are_reported(live):
