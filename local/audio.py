@@ -23,6 +23,7 @@ CHANNELS = (1, 2)
 SAMPLE_BYTES = 2
 # The least that a chunk may have, of raw audio.
 MIN_CHUNK_BYTES = 100
+_READ_FRAMES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,21 @@ class Recording:
     pcm: bytes
     sample_rate: int
     channels: int
+    missing_bytes: int = 0  # that the header of its file claims beyond what is there
 
     @property
     def seconds(self) -> float:
         """How long it plays."""
-        return len(self.pcm) / (self.sample_rate * self.channels * SAMPLE_BYTES)
+        return len(self.pcm) / self._bytes_per_second
+
+    @property
+    def missing_seconds(self) -> float:
+        """How much longer it would play, by the header of its file."""
+        return self.missing_bytes / self._bytes_per_second
+
+    @property
+    def _bytes_per_second(self) -> int:
+        return self.sample_rate * self.channels * SAMPLE_BYTES
 
     @property
     def audio_format(self) -> dict[str, object]:
@@ -61,12 +72,14 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """Return a WAV file's sound; ValueError unless a session can carry it as it is."""
+    """Return a WAV file's sound, as much as is there; ValueError unless a session can carry it as it is."""
     try:
         with wave.open(str(path)) as file:
             bits, rate = file.getsampwidth() * 8, file.getframerate()
             channels = file.getnchannels()
-            pcm = file.readframes(file.getnframes())
+            claimed_bytes = file.getnframes() * file.getsampwidth() * channels
+            # In pieces: whatever a header claims, no more memory is asked for than the file fills.
+            pcm = b"".join(iter(lambda: file.readframes(_READ_FRAMES), b""))
     except (wave.Error, EOFError, struct.error, RuntimeError) as error:
         reason = str(error) or "it is damaged"
         raise ValueError(f"{path.name} is not a WAV file: {reason}") from error
@@ -79,7 +92,7 @@ def read_recording(path: Path) -> Recording:
     pcm = pcm[: len(pcm) - len(pcm) % (SAMPLE_BYTES * channels)]  # a file that was cut
     if len(pcm) < MIN_CHUNK_BYTES:
         raise ValueError(f"{path.name} has no sound: {len(pcm)} bytes, at least {MIN_CHUNK_BYTES}")
-    return Recording(pcm, rate, channels)
+    return Recording(pcm, rate, channels, claimed_bytes - len(pcm))
 
 
 def check_writable(path: Path) -> None:

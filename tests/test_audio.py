@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import tracemalloc
 import wave
 from pathlib import Path
 
@@ -181,7 +182,25 @@ def test_a_file_that_was_cut_keeps_its_whole_samples(tmp_path):
     write_recording(path, Recording(bytes(range(200)) * 2, 16_000, 2))
     path.write_bytes(path.read_bytes()[:-3])
 
-    assert read_recording(path).pcm == (bytes(range(200)) * 2)[:396]
+    assert read_recording(path) == Recording((bytes(range(200)) * 2)[:396], 16_000, 2, 4)
+
+
+def test_a_header_that_claims_gigabytes_costs_no_memory(tmp_path):
+    path = tmp_path / "claims.wav"
+    write_recording(path, Recording(bytes(3200), 16_000, 1))
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = (2**31).to_bytes(4, "little")
+    path.write_bytes(content)
+    tracemalloc.start()
+
+    recording = read_recording(path)
+
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert recording.pcm == bytes(3200)
+    assert recording.missing_bytes == 2**31 - 3200
+    assert round(recording.missing_seconds) == 67_109
+    assert most < 10_000_000
 
 
 @pytest.mark.parametrize("size", [0, 98])
