@@ -95,7 +95,21 @@ def _kill_emulator(system: System) -> int:
 
 
 def _kill_environments(system: System, function: str, count: int | None) -> int:
+    _check_name("function", function.rpartition(":function:")[2], system.functions)
     return system.api.kill_environments(function, count)
+
+
+def _table(
+    system: System, name: str | None, **options: Any
+) -> contextlib.AbstractContextManager[Fault]:
+    if name is not None:
+        _check_name("table", name, system.tables)
+    return system.api.faults.table(name, **options)
+
+
+def _check_name(kind: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        raise FaultError(f"there is no {kind} {name!r}: {kind}s are {', '.join(known)}")
 
 
 # Each gets the system and the command's options, and says to how many it was done.
@@ -108,7 +122,7 @@ _AT_ONCE: dict[str, Callable[..., int]] = {
 _LASTING: dict[str, Callable[..., contextlib.AbstractContextManager[Fault | None]]] = {
     "posts": lambda system, **options: system.api.faults.posts(**options),
     "stop-reading": lambda system, **options: system.api.faults.stop_reading(**options),
-    "table": lambda system, **options: system.api.faults.table(**options),
+    "table": _table,
     "request-time": lambda system, **options: system.api.faults.request_time(**options),
     "function-clock": lambda system, **options: system.api.faults.function_clock(**options),
     "no-space": lambda system: system.api.faults.no_space(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import signal
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ import click
 
 from wslocal import POST_ANSWERS, TABLE_ERRORS
 
+from .options import Seconds
+from .options import pid as _pid
 from .state import StateError, find_running
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FaultRefusedError", "fault", "have_fault"]
 
 _NOTHING = "nothing"
+_LONGEST_SECONDS = 366 * 86_400
 _ANSWERS = [*map(str, POST_ANSWERS), _NOTHING]
 
 
@@ -38,7 +42,6 @@ def fault() -> None:
     """
 
 
-_pid = click.option("--pid", type=int, help="The process id of one system, if several run here.")
 _every = click.option(
     "--every", type=click.IntRange(1), default=1, show_default=True, help="Only every n-th."
 )
@@ -46,7 +49,7 @@ _by = click.option("--by", type=float, required=True, help="Seconds; negative: i
 
 
 def _lasting(command: Callable[..., Any]) -> Callable[..., Any]:
-    seconds = click.FloatRange(0, min_open=True)
+    seconds = Seconds(0, _LONGEST_SECONDS, min_open=True)
     given = click.option("--seconds", type=seconds, help="How long; until Ctrl-C by default.")
     return given(_pid(command))
 
@@ -141,6 +144,9 @@ def kill_environments(function: str, count: int | None, pid: int | None) -> None
 def _run(
     name: str, options: dict[str, Any], *, pid: int | None, seconds: float | None = None
 ) -> None:
+    # Ctrl-C also for a command that a shell has started in the background, with the signal ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         have_fault(find_running(pid), name, options, seconds, click.echo)
     except (FaultRefusedError, OSError, StateError) as error:
@@ -154,7 +160,7 @@ def have_fault(
     seconds: float | None,
     report: Callable[[str], object],
 ) -> None:
-    """Have a fault for `seconds`, None is until Ctrl-C; FaultRefusedError if it cannot be had."""
+    """Have a fault for `seconds`, None is until KeyboardInterrupt; FaultRefusedError if it cannot be had."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(running.control_socket))
         request = {"command": "fault", "name": name, "options": options}

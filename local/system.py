@@ -17,6 +17,7 @@ from wslocal import Emulator, EmulatorError, LocalApi
 from .assembly import ROOT, Assembly, build_functions, build_layer, synthesize
 from .deploy import Deployer, localize, uploads
 from .scheduler import DeployedSchedule, read_schedules, run_schedules, scheduled_event
+from .settings import check_settings, function_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ class System:
     When the AWS APIs end, nothing is left to go on with: all connections are closed with 1001, new ones
     are refused, and `watch` raises.
 
-    `settings` win over the variables of every function. `report` gets a word for a person about
+    `settings` win over the variables of every function; UnusableSettingError if they cannot. `report` gets a word for a person about
     each step. Ports: 0 is a free one.
     """
 
@@ -73,12 +74,23 @@ class System:
     @property
     def namespace(self) -> str:
         """The CloudWatch namespace of the stage's metrics."""
-        functions = [
-            resource["Properties"]["Environment"]["Variables"]
-            for resource in self.assembly.template["Resources"].values()
-            if resource["Type"] == "AWS::Lambda::Function"
-        ]
-        return str(functions[0]["METRICS_NAMESPACE"])
+        variables = function_variables(self.assembly.template) | self._settings
+        return str(variables["METRICS_NAMESPACE"])
+
+    @property
+    def functions(self) -> list[str]:
+        """The names of the stack's functions."""
+        return self._names("AWS::Lambda::Function", "FunctionName")
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the stack's tables."""
+        return self._names("AWS::DynamoDB::Table", "TableName")
+
+    def _names(self, kind: str, name: str) -> list[str]:
+        resources = self.assembly.template["Resources"].values()
+        found = [resource for resource in resources if resource["Type"] == kind]
+        return [str(resource["Properties"][name]) for resource in found]
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as undo:
@@ -102,6 +114,7 @@ class System:
         finally:
             await starting
             undo.callback(self.emulator.__exit__, None, None, None)
+        await asyncio.to_thread(check_settings, self.assembly.template, self._settings)
         self._report("deploying the stack")
         self._deployer = await asyncio.to_thread(
             Deployer, self.emulator.client, self.assembly.stack

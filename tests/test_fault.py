@@ -52,6 +52,7 @@ class System:
         faults = Faults({"A=": SimpleNamespace(socket=self.socket)})
         faults.has_relay = True
         self.api = SimpleNamespace(faults=faults, kill_environments=self.kill_environments)
+        self.functions, self.tables = ["work", "rest"], ["Things", "Others"]
         self.emulator = Emulator()
         self.path: Path
         self.end: Callable[[], None]
@@ -124,7 +125,7 @@ def test_fault_ends_with_its_command(system, loop, number):
 
     assert began == "posts: on, until Ctrl-C\n"
     assert [one and one.answer for one in met] == [None, 429, None, 429]
-    ended_in_order = number == signal.SIGINT
+    ended_in_order = number != signal.SIGKILL
     assert process.returncode == (0 if ended_in_order else -number)
     assert ("s, met 2 times\n" in output) is ended_in_order
 
@@ -165,7 +166,23 @@ def test_what_is_done_at_once(system):
         (("stop-reading", "B="), "Error: no connection 'B=' is open: open are A=\n"),
         (("posts", "410", "--to", "B="), "Error: no connection 'B=' is open: open are A=\n"),
         (("kill-emulator",), "Error: the emulator does not run\n"),
-        (("kill-environments", "play"), "Error: play was not invoked yet\n"),
+        (("kill-environments", "rest"), "Error: rest was not invoked yet\n"),
+        (
+            ("kill-environments", "nope"),
+            "Error: there is no function 'nope': functions are work, rest\n",
+        ),
+        (
+            ("table", "nope", "--delay", "1"),
+            "Error: there is no table 'nope': tables are Things, Others\n",
+        ),
+        (
+            ("table", "--delay", "nan"),
+            "Error: delay_seconds must be a number from 0 to 3600, got nan\n",
+        ),
+        (
+            ("request-time", "--by", "inf"),
+            "Error: seconds must be a number from -3.16224e+08 to 3.16224e+08, got inf\n",
+        ),
         (("table",), "Error: a fault of a table needs a delay or an error\n"),
     ],
 )
@@ -179,7 +196,11 @@ def test_fault_that_cannot_be_is_said_in_one_line(system, arguments, message):
         (("posts", "418"), "'418' is not one of '410', '429', '500', 'nothing'"),
         (("posts", "429", "--every", "0"), "0 is not in the range x>=1"),
         (("table", "--error", "Oops"), "'Oops' is not one of 'AccessDeniedException'"),
-        (("no-space", "--seconds", "0"), "0.0 is not in the range x>0"),
+        (("no-space", "--seconds", "0"), "0.0 is not in the range 0<x<=31622400"),
+        (("no-space", "--seconds", "-1"), "-1.0 is not in the range 0<x<=31622400"),
+        (("no-space", "--seconds", "1e20"), "1e+20 is not in the range 0<x<=31622400"),
+        (("no-space", "--seconds", "inf"), "inf is not in the range 0<x<=31622400"),
+        (("no-space", "--seconds", "nan"), "'nan' is no number of seconds"),
     ],
 )
 def test_option_that_is_wrong_is_named(arguments, message):
