@@ -18,9 +18,13 @@ from .client import SessionClientError
 from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
+from .options import Seconds
+from .options import pid as _pid
 from .results import TalkError, run_interruptibly
 from .scheduler import ScheduleError
+from .settings import UnusableSettingError
 from .state import StateError, chosen_systems, find_running
+from .streams import keep_streams
 from .watch import (
     LEVELS,
     LogFilter,
@@ -46,9 +50,11 @@ _PLAIN_ERRORS = (
     OSError,
     ScheduleError,
     StateError,
+    UnusableSettingError,
     ValueError,
 )
 _PLAIN_WIDTH = 160
+_LONGEST_JITTER_SECONDS = 3600
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -79,7 +85,6 @@ def _console() -> Console:
     return console if console.is_terminal else plain
 
 
-_pid = click.option("--pid", type=int, help="The process id of one system, if several run here.")
 _wav = click.Path(exists=True, dir_okay=False, path_type=Path)
 _output = click.option(
     *("-o", "--output"),
@@ -109,17 +114,43 @@ def main() -> None:
 main.add_command(fault)
 
 
+def _settings(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"must be NAME=VALUE, got {text!r}")
+        settings[name] = value
+    return settings
+
+
 @main.command()
 @_stage
 @_port
 @_page_port
 @click.option("--reload/--no-reload", default=True, help="Make changed sources live.")
+@click.option(
+    *("--set", "settings"),
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_settings,
+    help="A variable of the functions, as RATE_LIMIT_SESSION_CREATION=1000; may be repeated.",
+)
 @_plainly
-def up(stage: str, port: int, page_port: int, reload: bool) -> None:
+def up(stage: str, port: int, page_port: int, reload: bool, settings: dict[str, str]) -> None:
     """Start the whole system, and keep it until Ctrl-C."""
     from .up import run_until_stopped, serve
 
-    served = serve(_console(), stage=stage, port=port, page_port=page_port, reload=reload)
+    served = serve(
+        _console(),
+        stage=stage,
+        port=port,
+        page_port=page_port,
+        reload=reload,
+        settings=settings,
+    )
     sys.exit(run_until_stopped(served))
 
 
@@ -159,7 +190,11 @@ def speak(recording: Path, language: str, listeners: int, pid: int | None) -> No
 @click.argument("session")
 @click.option("--language", default="es", show_default=True, help="What to hear.")
 @click.option(
-    "--jitter", default=0.4, show_default=True, help="Seconds to wait for a chunk that is late."
+    "--jitter",
+    type=Seconds(0, _LONGEST_JITTER_SECONDS),
+    default=0.4,
+    show_default=True,
+    help="Seconds to wait for a chunk that is late.",
 )
 @_output
 @_pid
@@ -235,4 +270,5 @@ def status(pid: int | None) -> None:
 
 
 if __name__ == "__main__":
+    keep_streams()
     main(prog_name="python -m local")

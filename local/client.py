@@ -32,6 +32,7 @@ __all__ = [
     "RequestRefusedError",
     "SessionClient",
     "SessionClientError",
+    "UnansweredError",
     "connect",
     "ordered_chunks",
     "stream",
@@ -44,6 +45,9 @@ SUBPROTOCOL = "websocket-audio.v1"
 _REPLY_SECONDS = 10.0
 # The gateway keeps no order: the session's end may overtake its last chunks.
 _AFTER_END_SECONDS = 0.5
+# The gateway's own errors name no request of ours. One that comes while a request waits may be of a chunk
+# that was sent before; then the reply comes, too.
+_DOUBT_SECONDS = 1.0
 # How often a client has to show that it is there.
 _HEARTBEAT_SECONDS = 30.0
 # A server that is gone, or stopped, does not answer the closing frame.
@@ -64,6 +68,10 @@ class RequestRefusedError(SessionClientError):
         super().__init__(f"{reply['code']}: {reply['message']}")
         self.code: str = reply["code"]
         self.reply = reply
+
+
+class UnansweredError(SessionClientError):
+    """The system took a request and did not reply to it: it failed, or took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class SessionClient:
         self._replies: dict[str, asyncio.Future[Message]] = {}
         self._news = asyncio.Event()
         self._failure = ""
+        self._has_sent_audio = False  # or anything else that wants no reply
         self.refused: Counter[str] = Counter()
         self.session_end: Message | None = None
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
@@ -97,25 +106,34 @@ class SessionClient:
         self.closed = asyncio.Event()
 
     async def request(self, action: str, **fields: object) -> Message:
-        """Send a message and return its reply; `RefusedError` if that is an error."""
+        """Send a message and return its reply.
+
+        RequestRefusedError if that is an error; UnansweredError if the gateway answers with an error of
+        its own, or nobody does.
+        """
         request_id = f"request-{next(self._numbers)}"
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
         try:
-            await self.send(action, requestId=request_id, **fields)
+            await self._send_fields(action, requestId=request_id, **fields)
             async with asyncio.timeout(_REPLY_SECONDS):
                 message: Message = await reply
         except TimeoutError:
-            said = "".join(f"; {text!r} came instead" for text in self.refused)
-            sentence = f"{action}: no reply in {_REPLY_SECONDS:.0f} s{said}"
-            raise SessionClientError(sentence) from None
+            sentence = f"{action}: no reply in {_REPLY_SECONDS:g} s"
+            raise UnansweredError(sentence) from None
         finally:
             del self._replies[request_id]
+        if "type" not in message:
+            raise UnansweredError(f"{action} failed: {message['message']}")
         if message["type"] == "error":
             raise RequestRefusedError(message)
         return message
 
     async def send(self, action: str, **fields: object) -> None:
         """Send a message that wants no reply."""
+        self._has_sent_audio = True
+        await self._send_fields(action, **fields)
+
+    async def _send_fields(self, action: str, **fields: object) -> None:
         await self.send_frame(json.dumps({"action": action, **fields}))
 
     async def send_frame(self, frame: str | bytes) -> None:
@@ -201,11 +219,27 @@ class SessionClient:
             reply.set_result(message)
             return
         if kind is None and "message" in message:  # the gateway's own
-            self.refused[str(message["message"])] += 1
+            self._take_gateway_error(message)
         elif kind == "error" and message.get("code") not in _OF_THE_CONNECTION:
             self.refused[str(message.get("code"))] += 1
         self.messages.put_nowait(message)
         self._news.set()
+
+    def _take_gateway_error(self, message: Message) -> None:
+        """Count what refuses a chunk; it is the answer of the only request that waits, if no other comes."""
+        text = str(message["message"])
+        self.refused[text] += 1
+        waiting = [reply for reply in self._replies.values() if not reply.done()]
+
+        def answer(reply: asyncio.Future[Message]) -> None:
+            if not reply.done():
+                self.refused[text] -= 1
+                self.refused += Counter()  # without what is 0
+                reply.set_result(message)
+
+        if len(waiting) == 1:
+            doubt_seconds = _DOUBT_SECONDS if self._has_sent_audio else 0.0
+            asyncio.get_running_loop().call_later(doubt_seconds, answer, waiting[0])
 
     async def _beat(self) -> None:
         while not self.closed.is_set():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import enum
 import signal
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-__all__ = ["ExitCode", "TalkError", "run_interruptibly"]
+__all__ = ["ExitCode", "TalkError", "cancelled_by_signals", "run_interruptibly"]
+
+T = TypeVar("T")
 
 
 class ExitCode(enum.IntEnum):
@@ -21,10 +23,12 @@ class ExitCode(enum.IntEnum):
     DONE = 0, "all of it was sent, or heard, and the session ended in order"
     FAILED = 1, "nothing was sent or heard, or what was heard could not be written"
     USAGE = 2, "the command line is wrong, or names a file that does not exist"
-    REFUSED = 3, "some of the audio was refused"
+    REFUSED = 3, "some of the audio was refused, or did not come in time"
     DISCONNECTED = 4, "the connection ended before the session did"
     CUT_SHORT = 5, "the session ended before all of it was sent"
+    UNANSWERED = 6, "a request that the session needs failed in the system, or had no reply"
     INTERRUPTED = 130, "Ctrl-C, after the session was ended, or what was heard was written"
+    TERMINATED = 143, "SIGTERM, the same"
 
     def __new__(cls, value: int, meaning: str) -> Self:
         """Return the member with its meaning."""
@@ -43,19 +47,39 @@ class TalkError(Exception):
 
 
 def run_interruptibly(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`, which the first Ctrl-C cancels: it then ends in order. A second one ends that, too.
+    """Run `work`, which the first Ctrl-C or SIGTERM cancels: it then ends in order. A second one ends that, too.
 
-    TalkError with INTERRUPTED if `work` does not raise a sentence of its own after Ctrl-C.
+    TalkError with INTERRUPTED or TERMINATED if `work` does not raise a sentence of its own after it.
     """
+    asyncio.run(cancelled_by_signals(_interrupted(work)))
+
+
+async def _interrupted(work: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(_cancelled_by_ctrl_c(work))
+        await work
     except asyncio.CancelledError:
         sentence = "interrupted before anything was sent or heard"
         raise TalkError(ExitCode.INTERRUPTED, sentence) from None
 
 
-async def _cancelled_by_ctrl_c(work: Coroutine[Any, Any, None]) -> None:
+async def cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns; Ctrl-C and SIGTERM cancel it.
+
+    What it then says was interrupted by Ctrl-C is TERMINATED if it was SIGTERM.
+    """
     task = asyncio.ensure_future(work)
-    # Also for those that a shell has started in the background, with the signal ignored.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
-    await task
+    came: list[int] = []
+
+    def cancel(number: int) -> None:
+        came.append(number)
+        task.cancel()
+
+    # Also for those that a shell has started in the background, with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, cancel, number)
+    try:
+        return await task
+    except TalkError as error:
+        if error.code == ExitCode.INTERRUPTED and came[:1] == [signal.SIGTERM]:
+            raise TalkError(ExitCode.TERMINATED, str(error)) from None
+        raise

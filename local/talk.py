@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .audio import JitterBuffer, Recording, check_writable, read_recording, write_recording
-from .client import SessionClient, SessionClientError, connect, ordered_chunks, stream
+from .client import (
+    RequestRefusedError,
+    SessionClient,
+    SessionClientError,
+    UnansweredError,
+    connect,
+    ordered_chunks,
+    stream,
+)
 from .results import ExitCode, TalkError
 from .watch import printable
 
@@ -44,6 +52,12 @@ class Heard:
         self.buffer = buffer
         self.chunks: list[Chunk] = []
         self._grown = asyncio.Event()
+
+    @property
+    def num_missing(self) -> int:
+        """How many chunks did not come in time, between those that did; a jump is no loss."""
+        lengths = (gap.stop - gap.start for gap in self.buffer.gaps)
+        return sum(length for length in lengths if length <= _LONGEST_GAP)
 
     @property
     def recording(self) -> Recording:
@@ -97,7 +111,7 @@ async def listen(
     """
     check_writable(output)
     async with connect(url) as client:
-        joined = await client.request("joinSession", sessionId=session_id, targetLanguage=language)
+        joined = await _ask(client, "joinSession", sessionId=session_id, targetLanguage=language)
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
         with _shown_messages(client, console):
@@ -110,7 +124,7 @@ async def listen(
         raise TalkError(ExitCode.FAILED, sentence) from error
     console.print(
         f"wrote {output}: {heard.recording.seconds:.1f} s, {len(heard.chunks)} chunks, "
-        f"{heard.buffer.num_missing} missing"
+        f"{heard.num_missing} missing"
     )
     if interrupted:
         raise TalkError(
@@ -119,6 +133,18 @@ async def listen(
     if client.session_end is None:
         sentence = f"{client.closing_words}; {output} has what was heard until then"
         raise TalkError(ExitCode.DISCONNECTED, sentence)
+    if heard.num_missing:
+        chunks = f"{heard.num_missing} of {heard.num_missing + len(heard.chunks)} chunks"
+        sentence = f"{chunks} did not come in time: {output} has silence in their place"
+        raise TalkError(ExitCode.REFUSED, sentence)
+
+
+async def _ask(client: SessionClient, action: str, **fields: object) -> dict[str, Any]:
+    """Return the reply to the first request; TalkError if the system has none to give."""
+    try:
+        return await client.request(action, **fields)
+    except UnansweredError as error:
+        raise TalkError(ExitCode.UNANSWERED, str(error)) from error
 
 
 @dataclass(slots=True)
@@ -131,14 +157,16 @@ class Spoken:
     interrupted: bool = False
     ended_by_us: bool = False  # the session: we asked for it, and had the reply
     session_end: str = ""  # the reason that came with the session's end
-    trouble: str = ""  # with the connection
+    trouble: SessionClientError | None = None  # with the connection, or the session's end
 
     @property
     def problem(self) -> TalkError | None:
         """What was not done; None if all was sent, nothing refused, and the session ended in order."""
         counts = f"{self.sent} of {self.num_chunks} chunks were sent"
         if self.trouble:
-            return TalkError(ExitCode.DISCONNECTED, f"{counts}; then {self.trouble}")
+            is_answer = isinstance(self.trouble, RequestRefusedError | UnansweredError)
+            code = ExitCode.UNANSWERED if is_answer else ExitCode.DISCONNECTED
+            return TalkError(code, f"{counts}; then {self.trouble}")
         if self.interrupted:
             ended = "and the session was ended" if self.ended_by_us else "the session had ended"
             return TalkError(ExitCode.INTERRUPTED, f"interrupted: {counts}, {ended}")
@@ -160,11 +188,16 @@ async def speak(url: str, path: Path, language: str, listeners: int, console: Co
     TalkError unless all of it was sent, none of it refused, and the session ended in order.
     """
     recording = read_recording(path)
+    if recording.missing_seconds:
+        console.print(
+            f"{path.name} is cut: {recording.seconds:.1f} s of sound are there and will be sent, "
+            f"its header claims {recording.seconds + recording.missing_seconds:.1f} s"
+        )
     chunks = recording.chunks(CHUNK_MS)
     spoken = Spoken(len(chunks))
     async with connect(url) as client:
-        created = await client.request(
-            "createSession", sourceLanguage=language, audioFormat=recording.audio_format
+        created = await _ask(
+            client, "createSession", sourceLanguage=language, audioFormat=recording.audio_format
         )
         console.print(f"session {created['sessionId']}")
         spoken.interrupted = await _is_interrupted(
@@ -202,7 +235,7 @@ async def _send(
                 async with asyncio.timeout(_LINGER_SECONDS):
                     await client.ended.wait()
     except SessionClientError as error:
-        spoken.trouble = str(error)
+        spoken.trouble = error
 
 
 async def _end_session(client: SessionClient, spoken: Spoken) -> None:
@@ -212,7 +245,7 @@ async def _end_session(client: SessionClient, spoken: Spoken) -> None:
             await client.request("endSession")
             spoken.ended_by_us = True
     except SessionClientError as error:
-        spoken.trouble = spoken.trouble or str(error)
+        spoken.trouble = spoken.trouble or error
     except asyncio.CancelledError:  # by a second Ctrl-C
         sentence = f"interrupted twice: {spoken.sent} of {spoken.num_chunks} chunks were sent"
         raise TalkError(ExitCode.DISCONNECTED, sentence) from None
@@ -220,7 +253,7 @@ async def _end_session(client: SessionClient, spoken: Spoken) -> None:
     if client.session_end is not None:
         spoken.session_end = str(client.session_end.get("reason", ""))
     elif not spoken.ended_by_us:
-        spoken.trouble = spoken.trouble or client.closing_words
+        spoken.trouble = spoken.trouble or SessionClientError(client.closing_words)
 
 
 async def _is_interrupted(work: Coroutine[Any, Any, None]) -> bool:

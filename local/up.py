@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import tempfile
 import time
 from typing import TYPE_CHECKING
@@ -16,11 +15,12 @@ from .control import answering
 from .machine import check_machine, check_port
 from .page import Page
 from .reload import follow_sources, take_snapshot
+from .results import cancelled_by_signals
 from .state import RunningSystem, announced
 from .system import System
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
     from typing import Any, TypeVar
 
     from rich.console import Console
@@ -39,32 +39,35 @@ def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
     with guarded_folder("websocket-audio-") as folder:
         tempfile.tempdir = str(folder)  # for everything that any part of the system writes
         try:
-            return asyncio.run(_cancelled_by_sigterm(main))
+            return asyncio.run(cancelled_by_signals(main))
+        except asyncio.CancelledError:
+            return 0
         finally:
             tempfile.tempdir = before
 
 
-async def _cancelled_by_sigterm(main: Coroutine[Any, Any, int]) -> int:
-    task = asyncio.ensure_future(main)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return 0
-
-
 @contextlib.asynccontextmanager
 async def running_system(
-    *, stage: str, port: int, page_port: int, reload: bool, report: Callable[[str], object]
+    *,
+    stage: str,
+    port: int,
+    page_port: int,
+    reload: bool,
+    report: Callable[[str], object],
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[System, RunningSystem]]:
-    """Start the system and announce it; with `reload`, changed sources become live."""
+    """Start the system and announce it; with `reload`, changed sources become live.
+
+    UnusableSettingError for `settings` that the functions cannot have.
+    """
     check_machine()
     check_port(port, "--port")
     check_port(page_port, "--page-port")
     sources = take_snapshot()
     async with contextlib.AsyncExitStack() as stack:
-        system = await stack.enter_async_context(System(stage=stage, port=port, report=report))
+        system = await stack.enter_async_context(
+            System(stage=stage, port=port, settings=settings, report=report)
+        )
         running = RunningSystem(
             pid=os.getpid(),
             url=system.url,
@@ -118,11 +121,24 @@ async def while_it_runs(system: System, work: Coroutine[Any, Any, T]) -> T:
         await _end(watching)
 
 
-async def serve(console: Console, *, stage: str, port: int, page_port: int, reload: bool) -> int:
+async def serve(
+    console: Console,
+    *,
+    stage: str,
+    port: int,
+    page_port: int,
+    reload: bool,
+    settings: Mapping[str, str],
+) -> int:
     """Start the system, say what a person can do with it, and keep it until cancelled."""
     report = console.print
     async with running_system(
-        stage=stage, port=port, page_port=page_port, reload=reload, report=report
+        stage=stage,
+        port=port,
+        page_port=page_port,
+        reload=reload,
+        report=report,
+        settings=settings,
     ) as (system, running):
         report(welcome(running))
         try:

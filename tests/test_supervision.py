@@ -187,7 +187,8 @@ def test_aws_apis_that_do_not_answer_are_one_line(command):
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_the_middle_of_the_demo_is_no_success(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_in_the_middle_of_the_demo_is_no_success(tmp_path, number, code):
     with subprocess.Popen(
         [sys.executable, "-m", "local", "demo", "-o", str(tmp_path / "heard.wav")],
         cwd=ROOT,
@@ -196,10 +197,10 @@ def test_ctrl_c_in_the_middle_of_the_demo_is_no_success(tmp_path):
         text=True,
     ) as demo:
         demo.stdout.readline()
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(number)
         _, err = demo.communicate(timeout=60)
 
-    assert demo.returncode == 130
+    assert demo.returncode == code
     assert err == "interrupted before the demo's end\n"
     assert list(tmp_path.iterdir()) == []
 

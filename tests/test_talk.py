@@ -20,10 +20,12 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 from websockets.asyncio.server import serve
 
 from local import talk
+from local.__main__ import main
 from local.audio import Recording, read_recording, write_recording
 from local.client import Chunk, SessionClientError
 from local.results import ExitCode, TalkError
@@ -72,8 +74,8 @@ async def send(socket, kind, **fields):
     await socket.send(json.dumps({"type": kind, **fields}))
 
 
-async def send_chunks(socket, count):
-    for number in range(count):
+async def send_chunks(socket, *numbers):
+    for number in numbers:
         data = base64.b64encode(CHUNK).decode()
         await send(socket, "audio", sequenceNumber=number, audioData=data, speakerTimestamp=0)
 
@@ -122,7 +124,17 @@ async def refuse_twice(server, socket, message):
     if server.count("sendAudio") == 1:
         await refuse("AUDIO_INVALID_FORMAT")(server, socket, message)
     if server.count("sendAudio") == 2:
-        await socket.send('{"message":"Internal server error","connectionId":"c","requestId":"r"}')
+        await fail(server, socket, message)
+
+
+async def fail(server, socket, message):
+    """Answer as the gateway does for a function that failed."""
+    await socket.send('{"message":"Internal server error","connectionId":"c","requestId":"r"}')
+
+
+async def fail_and_reply(server, socket, message):
+    await fail(server, socket, message)
+    return True
 
 
 def broadcast(*steps):
@@ -138,7 +150,15 @@ def broadcast(*steps):
 
 
 async def two_chunks(server, socket, message):
-    await send_chunks(socket, 2)
+    await send_chunks(socket, 0, 1)
+
+
+async def first_and_fifth_chunk(server, socket, message):
+    await send_chunks(socket, 0, 4)
+
+
+async def chunks_with_a_jump(server, socket, message):
+    await send_chunks(socket, 0, 2**53)
 
 
 async def nonsense(server, socket, message):
@@ -157,6 +177,7 @@ def short_pauses(monkeypatch):
     monkeypatch.setattr(talk, "_LINGER_SECONDS", 0.1)
     monkeypatch.setattr("local.client._REPLY_SECONDS", 0.3)
     monkeypatch.setattr("local.client._AFTER_END_SECONDS", 0.1)
+    monkeypatch.setattr("local.client._DOUBT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -252,15 +273,45 @@ def test_all_was_sent_and_the_session_ended(recording):
         ),
         pytest.param(
             {"endSession": silence},
-            ExitCode.DISCONNECTED,
-            "3 of 3 chunks were sent; then endSession: no reply in 0 s",
+            ExitCode.UNANSWERED,
+            "3 of 3 chunks were sent; then endSession: no reply in 0.3 s",
             id="end-without-a-reply",
         ),
         pytest.param(
             {"endSession": refuse("INTERNAL_DATABASE_ERROR")},
-            ExitCode.DISCONNECTED,
+            ExitCode.UNANSWERED,
             "3 of 3 chunks were sent; then INTERNAL_DATABASE_ERROR: No",
             id="end-refused",
+        ),
+        pytest.param(
+            {"endSession": fail},
+            ExitCode.UNANSWERED,
+            "3 of 3 chunks were sent; then endSession failed: Internal server error",
+            id="end-failed",
+        ),
+        pytest.param(
+            {"sendAudio": fail, "endSession": silence},
+            ExitCode.UNANSWERED,
+            "3 of 3 chunks were sent; then endSession: no reply in 0.3 s",
+            id="chunks-failed-and-then-no-reply",
+        ),
+        pytest.param(
+            {"endSession": fail_and_reply},
+            ExitCode.REFUSED,
+            "1 of 3 chunks were refused: 1 Internal server error",
+            id="late-error-of-a-chunk-before-the-reply",
+        ),
+        pytest.param(
+            {"createSession": fail},
+            ExitCode.UNANSWERED,
+            "createSession failed: Internal server error",
+            id="no-session-for-a-failure",
+        ),
+        pytest.param(
+            {"createSession": silence},
+            ExitCode.UNANSWERED,
+            "createSession: no reply in 0.3 s",
+            id="no-session-and-no-reply",
         ),
         pytest.param(
             {"sendAudio": after(1, nonsense)},
@@ -299,16 +350,6 @@ def test_refusals_of_one_kind_are_shown_once(recording):
     assert said == "3 of 3 chunks were refused: 3 AUDIO_INVALID_FORMAT"
     assert printed.count("AUDIO_INVALID_FORMAT") == 1
     assert "sent 3 chunks, 0.3 s, 3 refused" in printed
-
-
-def test_gateways_own_error_is_named_when_no_reply_comes(recording):
-    async def fail(server, socket, message):
-        await socket.send('{"message":"Internal server error","connectionId":"c","requestId":"r"}')
-
-    _, code, said = spoken(Server(createSession=fail), recording)
-
-    assert code == 1
-    assert said == "createSession: no reply in 0 s; 'Internal server error' came instead"
 
 
 @pytest.mark.parametrize(
@@ -353,6 +394,32 @@ def test_what_was_heard_is_written_when_the_session_ends(tmp_path):
     assert (code, said) == (0, "")
     assert f"wrote {output}: 0.2 s, 2 chunks, 0 missing" in printed
     assert read_recording(output).pcm == CHUNK * 2
+
+
+@pytest.mark.parametrize(
+    ("chunks", "code", "words"),
+    [
+        (
+            first_and_fifth_chunk,
+            ExitCode.REFUSED,
+            "3 of 5 chunks did not come in time: {} has silence in their place",
+        ),
+        (chunks_with_a_jump, ExitCode.DONE, ""),
+    ],
+)
+def test_chunks_that_are_missing_are_no_success(tmp_path, chunks, code, words):
+    output = tmp_path / "heard.wav"
+
+    printed, got, said = heard(Server(joinSession=broadcast(chunks, end_session)), output)
+
+    assert (got, said) == (code, words.format(output))
+    assert f"2 chunks, {3 if code else 0} missing" in printed
+
+
+def test_listener_who_gets_no_reply_has_its_code(tmp_path):
+    _, code, said = heard(Server(joinSession=fail), tmp_path / "heard.wav")
+
+    assert (code, said) == (6, "joinSession failed: Internal server error")
 
 
 @pytest.mark.parametrize(
@@ -411,7 +478,22 @@ def test_jump_in_the_numbers_is_not_written_as_silence():
     assert heard.recording.pcm == CHUNK + bytes(len(CHUNK)) + CHUNK * 2
 
 
+def test_file_that_is_cut_is_spoken_and_said(recording):
+    server = Server()
+    recording.write_bytes(recording.read_bytes()[: -len(CHUNK) * 2])
+
+    printed, code, _ = spoken(server, recording)
+
+    assert code == 0
+    assert server.count("sendAudio") == 1
+    assert printed.splitlines()[0] == (
+        "three.wav is cut: 0.1 s of sound are there and will be sent, its header claims 0.3 s"
+    )
+
+
 # --- real processes, signals, terminals ------------------------------------------------------------
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 
 @pytest.fixture
@@ -451,16 +533,17 @@ def minute(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_speakers_session(command, minute):
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_ctrl_c_ends_the_speakers_session(command, minute, number, code):
     server = Server()
     process = command(server, "speak", str(minute))
     until(lambda: server.count("sendAudio") >= 2)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=20)
 
     sent = server.count("sendAudio")
-    assert process.returncode == 130
+    assert process.returncode == code
     assert err == f"interrupted: {sent} of 600 chunks were sent, and the session was ended\n"
     assert out.endswith(f"sent {sent} chunks, {sent / 10} s\n")
     assert server.actions[-1] == "endSession"
@@ -484,16 +567,17 @@ def test_second_ctrl_c_does_not_wait_for_the_end(command, minute):
 
 
 @pytest.mark.slow
-def test_ctrl_c_writes_what_a_listener_has_heard(command, tmp_path):
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_ctrl_c_writes_what_a_listener_has_heard(command, tmp_path, number, code):
     output = tmp_path / "heard.wav"
     server = Server(joinSession=broadcast(two_chunks))
     process = command(server, "listen", "golden-eagle-427", "-o", str(output), "--jitter", "60")
     assert "listening to" in process.stdout.readline()
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=20)
 
-    assert process.returncode == 130
+    assert process.returncode == code
     assert err == f"interrupted: {output} has what was heard until then\n"
     assert f"wrote {output}: " in out
 
@@ -528,6 +612,55 @@ def test_speak_at_a_terminal_has_keys_and_leaves_it_as_it_was(command, minute):
     assert termios.tcgetattr(theirs) == before
     os.close(ours)
     os.close(theirs)
+
+
+def pipe_without_a_reader():
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["closed-pipe", "full-disk", "closed-before"])
+@pytest.mark.parametrize("which", ["stdout", "stderr"])
+def test_output_that_nobody_takes_breaks_nothing(command, recording, which, place):
+    server = Server(sendAudio=refuse("AUDIO_INVALID_FORMAT"))
+    number = {"stdout": 1, "stderr": 2}[which]
+    popen = {which: subprocess.DEVNULL}
+    if place == "closed-before":
+        popen["preexec_fn"] = lambda: os.close(number)
+    else:
+        full = place == "full-disk"
+        popen[which] = os.open("/dev/full", os.O_WRONLY) if full else pipe_without_a_reader()
+
+    process = command(server, "speak", str(recording), **popen)
+    out, err = process.communicate(timeout=20)
+    if place != "closed-before":
+        os.close(popen[which])
+
+    assert process.returncode == 3
+    assert server.actions == ["createSession", *["sendAudio"] * 3, "endSession"]
+    sentence = "3 of 3 chunks were refused: 3 AUDIO_INVALID_FORMAT\n"
+    assert (err if which == "stdout" else sentence) == sentence
+    assert (out if which == "stderr" else "session ").startswith("session ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["status"], ["speak", "--help"], ["fault", "cut", "A="]])
+def test_every_command_takes_a_closed_stdout(command, arguments):
+    process = command(Server(), *arguments, stdout=pipe_without_a_reader())
+    _, err = process.communicate(timeout=20)
+
+    assert "Traceback" not in err
+    assert "Broken pipe" not in err
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "1e20", "x"])
+def test_jitter_that_is_no_time_is_refused(seconds):
+    result = CliRunner().invoke(main, ["listen", "golden-eagle-427", "--jitter", seconds])
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--jitter'" in result.output
 
 
 def test_exit_codes_are_those_of_the_document():

@@ -66,7 +66,7 @@ def _listeners_table(record: DemoResult) -> Table:
         table.add_row(
             listener.language,
             f"{len(heard.chunks)} of {record.chunks_sent}",
-            str(heard.buffer.num_missing),
+            str(heard.num_missing),
             f"{heard.recording.seconds:.1f}",
             *(f"{number:.1f} ms" for number in numbers),
         )

@@ -18,7 +18,7 @@ import pytest
 
 from local.assembly import synthesize
 from local.audio import Recording, write_recording
-from local.client import connect, stream
+from local.client import RequestRefusedError, connect, stream
 from local.state import find_running
 
 pytestmark = pytest.mark.slow
@@ -36,6 +36,7 @@ SOURCES = (
     "cdk.json",
 )
 SECONDS = 60.0
+AUDIO = "websocket-audio-dev-audio"
 
 
 class Up:
@@ -102,13 +103,13 @@ class Place:
             timeout=SECONDS,
         )
 
-    def start(self, *arguments):
+    def start(self, *arguments, stdout=subprocess.PIPE):
         """Start another command, from a shell without a single variable."""
         return subprocess.Popen(
             [sys.executable, "-m", "local", *arguments],
             cwd=self.root,
             env={},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -326,6 +327,12 @@ def test_up_that_is_killed_while_it_works_takes_everything_with_it(up, place):
     assert asyncio.run(beat(again.wait_for(r"API +(ws://\S+)")[1], 1)) == ["heartbeatAck"]
 
 
+def pipe_without_a_reader():
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
 def by_hand(**names):
     """Return the README's commands by their names, as arguments, with real names in them."""
     lines = re.findall(r"\.venv/dev/bin/python -m local ([^#\n]+)", README)
@@ -367,6 +374,15 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
     assert "ws://127.0.0.1:" in status
     assert "websocket-audio-dev-audio" in status
     assert "over after" in system.run("fault", "freeze-emulator", "--seconds", "0.1").stdout
+    for command in ("metrics", "status", "logs"):  # `logs` follows, and would not end
+        with place.start(command, *system.pid, stdout=pipe_without_a_reader()) as unread:
+            _, errors = unread.communicate(timeout=20)
+        assert (unread.returncode, errors) == (0, "")
+    assert "done to" in system.run("fault", "kill-environments", AUDIO).stdout
+    system.wait_for(rf"{AUDIO}: environments that ended while they were idle: \d+\n")
+    assert re.search(
+        rf"{AUDIO} .* [1-9]\d* +0 *\n", system.run("status").stdout
+    )  # crashes, throttles
     assert set(commands) == {"up", "speak", "listen", "logs"}
 
     lives = descendants(system.process.pid)
@@ -461,6 +477,31 @@ def test_what_cannot_be_done_is_said_in_one_line(place, arguments, message):
     assert run.returncode in {1, 2}
     assert re.search(message, run.stderr)
     assert "Traceback" not in run.stderr
+
+
+async def sessions(url, count):
+    """Make sessions one after the other, from one address; the first that is refused raises."""
+    for _ in range(count):
+        async with connect(url) as speaker:
+            await speaker.request("createSession", sourceLanguage="en")
+
+
+def test_settings_of_the_functions_can_be_set(up):
+    system = up("--no-reload", "--set", "RATE_LIMIT_SESSION_CREATION=2")
+    url = system.wait_for(r"API +(ws://\S+)")[1]
+
+    asyncio.run(sessions(url, 2))
+    with pytest.raises(RequestRefusedError, match="RATE_LIMIT_SESSION_CREATION: "):
+        asyncio.run(sessions(url, 1))
+
+
+def test_setting_that_no_function_takes_is_said_before_it_runs(place):
+    run = place.run("up", "--set", "RATE_LIMIT_SESSION_CREATION=none")
+
+    wanted = "RATE_LIMIT_SESSION_CREATION must be a whole number from 1 to 10000, got 'none'"
+    assert (run.returncode, run.stderr) == (1, f"Error: {wanted}\n")
+    assert "Ctrl-C" not in run.stdout
+    assert eventually(lambda: place.leftovers() == []), place.leftovers()
 
 
 def test_port_that_is_taken_is_named(place):

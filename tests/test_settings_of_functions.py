@@ -1,0 +1,70 @@
+"""Settings that a person gives to `up` are checked by the functions' own code, before anything runs them."""
+
+import pytest
+from click.testing import CliRunner
+
+from local.__main__ import main
+from local.settings import UnusableSettingError, check_settings
+
+TEMPLATE = {
+    "Resources": {
+        "Audio": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Environment": {"Variables": {"LOG_LEVEL": "INFO"}}},
+        },
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"RATE_LIMIT_SESSION_CREATION": "1000"}, id="in-range"),
+        pytest.param({"RATE_LIMIT_SESSION_CREATION": ""}, id="empty-is-the-default"),
+        pytest.param({"ALLOWED_ORIGINS": "https://a.example"}, id="not-in-the-template"),
+        pytest.param({"LOG_LEVEL": "DEBUG"}, id="only-in-the-template"),
+    ],
+)
+def test_settings_that_functions_take(given):
+    check_settings(TEMPLATE, given)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        pytest.param(
+            {"RATE_LIMIT_SESSION_CREATION": "10001"},
+            "RATE_LIMIT_SESSION_CREATION must be a whole number from 1 to 10000, got '10001'",
+            id="out-of-range",
+        ),
+        pytest.param(
+            {"SUPPORTED_LANGUAGES": "xx-xx-xx"},
+            "SUPPORTED_LANGUAGES must look like en, ",
+            id="language",
+        ),
+        pytest.param(
+            {"LOG_LEVEL": "INFO", "RATE_LIMIT": "5"},
+            "no function has a variable RATE_LIMIT; they have ALLOWED_ORIGINS, ",
+            id="unknown",
+        ),
+        pytest.param(
+            {"log_level": "INFO"}, "no function has a variable log_level;", id="lower-case"
+        ),
+    ],
+)
+def test_settings_that_functions_refuse(given, sentence):
+    with pytest.raises(UnusableSettingError) as refused:
+        check_settings(TEMPLATE, given)
+
+    assert str(refused.value).startswith(sentence)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["RATE_LIMIT_SESSION_CREATION", "=5", ""])
+def test_setting_that_is_no_pair_is_refused(text):
+    result = CliRunner().invoke(main, ["up", "--set", text])
+
+    assert result.exit_code == 2
+    assert f"'--set': must be NAME=VALUE, got {text!r}" in result.output
