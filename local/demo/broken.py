@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     pass
 
-__all__ = ["BROKEN", "CLOSING", "Broken", "chunk_message"]
+__all__ = ["BROKEN", "BROKEN_IN_A_SESSION", "CLOSING", "Broken", "chunk_message"]
 
 Fields = dict[str, Any]
 
@@ -62,6 +62,10 @@ BROKEN = [
     Broken("base64 with a blank", "AUDIO_INVALID_ENCODING", _with(audioData="AAAA AAA" * 40)),
     Broken("98 bytes of audio", "AUDIO_CHUNK_TOO_SMALL", _audio(98)),
     Broken("24,002 bytes of audio", "AUDIO_CHUNK_TOO_LARGE", _audio(24_002)),
+]
+
+# The same, sent by the speaker of a session.
+BROKEN_IN_A_SESSION = [
     Broken("3,201 bytes: half a sample", "AUDIO_INVALID_FORMAT", _audio(3_201)),
     Broken("somebody else's session", "AUTH_UNAUTHORIZED", _with(sessionId="golden-eagle-427")),
     Broken(

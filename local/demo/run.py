@@ -16,7 +16,7 @@ from local.talk import CHUNK_MS, Heard, hear
 from local.up import running_system, welcome, while_it_runs
 from local.watch import metric_rows, parse_line, read_logs
 
-from .broken import BROKEN, CLOSING
+from .broken import BROKEN, BROKEN_IN_A_SESSION, CLOSING
 from .record import DemoResult, ListenerResult
 from .summary import show_summary
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from local.state import RunningSystem
     from local.system import System
 
+    from .broken import Broken
+
 __all__ = ["run_demo"]
 
 LANGUAGES = ("es", "fr", "de")
@@ -40,6 +42,8 @@ PATIENCE_SECONDS = 10.0
 # A connection may send 10 control messages a second, and as many at once; each of the environments
 # that a function has counts for itself. A sender that goes on all the same is disconnected.
 CONTROLS_PER_SECOND, ENVIRONMENTS, FLOOD = 10, 4, 120
+# The fifth invalid message in a row is answered with a warning as well.
+BROKEN_IN_A_ROW = 4
 
 
 async def run_demo(
@@ -130,12 +134,12 @@ async def talk(
 
 async def clumsy_speaker(url: str, record: DemoResult, report: Callable[[str], object]) -> None:
     """Send what is broken, and far too much, as a speaker of another session."""
+    for start in range(0, len(BROKEN), BROKEN_IN_A_ROW):
+        async with connect(url) as client:
+            await _send_broken(client, BROKEN[start : start + BROKEN_IN_A_ROW], record)
     async with connect(url) as client:
         await client.request("createSession", sourceLanguage="en")
-        for broken in BROKEN:
-            await client.send_frame(broken.frame)
-            answer = await client.expect("error")
-            record.refusals.append((broken, answer["code"], answer["message"]))
+        await _send_broken(client, BROKEN_IN_A_SESSION, record)
         record.flood_sent, started = FLOOD, time.monotonic()
         answers = await asyncio.gather(
             *(client.request("getSessionStatus") for _ in range(FLOOD)), return_exceptions=True
@@ -151,6 +155,13 @@ async def clumsy_speaker(url: str, record: DemoResult, report: Callable[[str], o
                     await client.closed.wait()
             record.refusals.append((broken, str(client.close_code), "connection closed"))
     report(f"{len(record.refusals)} broken messages, {FLOOD} requests at once")
+
+
+async def _send_broken(client: SessionClient, broken: list[Broken], record: DemoResult) -> None:
+    for one in broken:
+        await client.send_frame(one.frame)
+        answer = await client.expect("error")
+        record.refusals.append((one, answer["code"], answer["message"]))
 
 
 async def look(system: System, running: RunningSystem, record: DemoResult) -> None:
