@@ -26,7 +26,7 @@ class ExitCode(enum.IntEnum):
     REFUSED = 3, "some of the audio was refused, or did not come in time"
     DISCONNECTED = 4, "the connection ended before the session did"
     CUT_SHORT = 5, "the session ended before all of it was sent"
-    UNANSWERED = 6, "a request that the session needs failed in the system, or had no reply"
+    UNANSWERED = 6, "a request failed in the system or had no reply, or the end was refused"
     INTERRUPTED = 130, "Ctrl-C, after the session was ended, or what was heard was written"
     TERMINATED = 143, "SIGTERM, the same"
 

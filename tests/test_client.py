@@ -9,7 +9,14 @@ import pytest
 from websockets.asyncio.server import serve
 
 from local.audio import JitterBuffer
-from local.client import RequestRefusedError, SessionClientError, connect, ordered_chunks, stream
+from local.client import (
+    RequestRefusedError,
+    SessionClientError,
+    UnansweredError,
+    connect,
+    ordered_chunks,
+    stream,
+)
 
 PCM = bytes(range(100))
 
@@ -188,6 +195,35 @@ def test_heartbeat_that_is_refused_is_followed_by_another(monkeypatch):
     run(refuse, lambda client: client.closed.wait())
 
     assert beats == ["heartbeat"] * 3
+
+
+def test_gateways_error_is_nobodys_answer_while_two_requests_wait():
+    waiting = []
+
+    async def answer_both(socket, message):
+        waiting.append(message["requestId"])
+        if len(waiting) == 2:
+            await socket.send('{"message": "Internal server error", "requestId": "r"}')
+            for request_id in waiting:
+                await socket.send(json.dumps({"type": "done", "requestId": request_id}))
+
+    async def use(client):
+        replies = await asyncio.gather(client.request("a"), client.request("b"))
+        return [reply["type"] for reply in replies], client.refused
+
+    assert run(answer_both, use) == (["done", "done"], {"Internal server error": 1})
+
+
+def test_gateways_error_is_the_answer_to_the_only_request_and_refuses_no_chunk():
+    async def fail(socket, message):
+        await socket.send('{"message": "Internal server error", "requestId": "r"}')
+
+    async def use(client):
+        with pytest.raises(UnansweredError, match="endSession failed: Internal"):
+            await client.request("endSession")
+        return client.refused
+
+    assert run(fail, use) == {}
 
 
 def test_message_that_is_none_ends_the_connection_in_words():
