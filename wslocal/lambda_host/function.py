@@ -336,8 +336,9 @@ class FunctionPool:
     def _exited(self, member: _Member) -> None:
         if member in self._idle:  # else whoever has it will notice
             self._idle.remove(member)
+            self._members.discard(member)  # at once: the next call may need its place
             self._count_idle_crash()
-            dropping = asyncio.create_task(self._drop(member))
+            dropping = asyncio.create_task(member.environment.close())
             self._dropping.add(dropping)
             dropping.add_done_callback(self._dropping.discard)
 

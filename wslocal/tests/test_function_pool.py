@@ -188,6 +188,22 @@ def test_idle_environment_that_ends_unnoticed_is_counted_when_it_is_needed(setti
     assert (after.error, state.crashes, state.errors) == (None, 1, 0)
 
 
+def test_place_of_an_idle_environment_that_ends_is_free_at_once(settings):
+    async def scenario(pool):
+        first = (await pool.invoke(b"{}")).payload
+        environment = pool._idle[0].environment
+        os.kill(first, signal.SIGKILL)
+        while environment.is_alive:
+            pass
+        environment._exited()  # as the loop does it, just before the next call
+        async with asyncio.timeout(20):
+            return await pool.invoke(b"{}"), pool.state
+
+    after, state = play(scenario, settings)
+
+    assert (after.error, state.crashes) == (None, 1)
+
+
 def test_idle_environments_that_end_are_one_line_with_a_count(settings, tmp_path, caplog):
     held = [{"here": str(tmp_path / n), "until": str(tmp_path / "go")} for n in "abc"]
 
