@@ -1,7 +1,7 @@
 """Sessions that were looked up a short time ago, so that they need not be looked up again.
 
-What is known is asked for again beside the events, in a thread: an event that waited would leave the
-next one to another environment, which may not know the session. While the store is silent or fails,
+What is known is asked for again beside the events, in a thread: an event that waited long would leave
+the next ones to another environment, which may not know the session. While the store is silent or fails,
 what is remembered serves for longer.
 """
 
@@ -24,10 +24,12 @@ __all__ = ["KEEP_SECONDS", "RecentSessions"]
 
 # For so long a session serves without the store: a pause or an end takes effect that late.
 KEEP_SECONDS = 30.0
-# What is no longer fresh serves for so long while the store is asked. After a longer rest of the
-# sender, whose session may have changed much, an event waits until the question has its answer or its end.
+# An event that asks waits so long, which is enough for a store that is well. Then what is no longer
+# fresh serves for half a second, while the store is asked. After a longer rest of the sender, whose
+# session may have changed much, an event waits until the question has its answer or its end.
+_WAIT_SECONDS = 0.02
 _SERVES_MEANWHILE_SECONDS = 0.5
-_WAIT_SECONDS = 0.25
+_LONG_WAIT_SECONDS = 0.25
 # After a failure the store is asked again, by one reader, so many seconds later; and for so many
 # nobody waits for it.
 _ASK_AGAIN_SECONDS = 1.0
@@ -60,9 +62,9 @@ class RecentSessions:
         is_kept = age < KEEP_SECONDS
         if is_kept or self._fails:
             asked = self._ask_beside(key, load, last)
-            rested = age >= self._seconds + _SERVES_MEANWHILE_SECONDS
-            if asked and rested and not self._fails:
-                asked.join(_WAIT_SECONDS)
+            if asked and not self._fails:
+                rested = age >= self._seconds + _SERVES_MEANWHILE_SECONDS
+                asked.join(_LONG_WAIT_SECONDS if rested else _WAIT_SECONDS)
             entry = self._entries.get(key)
             if entry and is_kept:
                 return entry[1]
@@ -73,11 +75,8 @@ class RecentSessions:
     def _ask_beside(
         self, key: str, load: Callable[[Session | None], Session], last: Session | None
     ) -> threading.Thread | None:
-        """Return the thread that asks for a session, None while the store is not to be asked."""
-        asked = self._questions.get(key)
-        if asked is not None and asked.is_alive():
-            return asked
-        if not self.may_ask:
+        """Return the thread that asks for a session now, None if one does, or the store is not to be asked."""
+        if key in self._questions or not self.may_ask:
             return None
         if self._fails:
             self.note_failure()  # the others leave it to this one

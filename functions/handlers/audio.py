@@ -1,8 +1,8 @@
 """The function for audio: passes the speaker's chunks on to the listeners. Only refusals are answered.
 
 The path of every chunk: no write, and at most one read in two seconds, of the session's item, which
-holds the audience too. It is read beside the chunks, so that a pause, an end or a new listener takes
-effect within two and a half seconds. No chunk waits long for the store or for a listener, and each is
+holds the audience too. So a pause, an end or a new listener takes effect within two seconds, or half a
+second later if the store is slow. No chunk waits long for the store or for a listener, and each is
 accounted for: it is posted to every listener, with one ListenerNotificationFailures for whom it does
 not reach, or it is one of AudioChunksDropped.
 """
@@ -97,7 +97,7 @@ def is_late(request: Request[SendAudio]) -> bool:
 
 
 def session_of(request: Request[SendAudio]) -> Session:
-    """Return the session that the sender speaks in, as it was two and a half seconds ago or later.
+    """Return the session that the sender speaks in, as it was two seconds ago or later, or a little earlier.
 
     While the store is silent or fails, as it was half a minute ago or later.
     """

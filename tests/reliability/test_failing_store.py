@@ -55,6 +55,7 @@ async def while_the_store_fails(traffic, seconds, fault):
     clients = [await traffic.connect() for _ in range(2)]
     await traffic.warm_up()
     await use_everything(traffic, other, clients[0])  # so that these functions have started
+    await traffic.make_known()
     speaking = asyncio.create_task(traffic.speak(1.0 + seconds + 2 * KNOWN_SECONDS))
     await asyncio.sleep(1.0)
     since = traffic.now

@@ -198,6 +198,19 @@ class Traffic:
                 if not self.unheard(phase) and max(self.latencies(phase)) < 500:
                     return
 
+    async def make_known(self) -> None:
+        """Have as many environments of the audio function as there may be know every session."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while [state.environments for state in self.states("audio")] != [MAX_ENVIRONMENTS]:
+                await self._in_each_environment([chunk_event(0, "nobody")] * MAX_ENVIRONMENTS)
+            for session in self.sessions:
+                statuses = [0] if session.speaks else []
+                while set(statuses) - {200}:
+                    if 500 in statuses:  # a busy machine: one could not read it in time
+                        await asyncio.sleep(STORE_SECONDS)
+                    events = [session.speaker.next_event() for _ in range(MAX_ENVIRONMENTS)]
+                    statuses = await self._in_each_environment(events)
+
     async def _in_each_environment(self, events: list[dict]) -> list[int]:
         """Have the audio function handle events at once, one in each environment; return the statuses."""
         await self.idle()  # or one that is busy would leave its event to another
