@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from local.client import SessionClientError, stream
+from local.client import SessionClientError, connect, stream
+from local.system import System
+from wslocal import LoopThread
 
 from .test_broadcast import PCM, QUICKLY, SOON
 
@@ -156,3 +158,21 @@ def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
     assert [message["type"] for message in acknowledged] == ["heartbeatAck"] * 3
     assert "error" not in {message["type"] for message in received}
     assert json.dumps(received).count("RATE_LIMIT") == 0
+
+
+@pytest.mark.long
+def test_connections_of_one_address_beyond_the_limit_are_refused_with_429():
+    """In a system of its own: all tests have one address."""
+
+    async def scenario(system, count):
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(count):
+                await stack.enter_async_context(connect(system.url))
+            with pytest.raises(SessionClientError) as refused:
+                await stack.enter_async_context(connect(system.url))
+        return str(refused.value)
+
+    with LoopThread() as loop:
+        system = loop.enter(System(settings={"RATE_LIMIT_CONNECTIONS": "3"}))
+
+        assert "429" in loop.run(scenario(system, 3))

@@ -158,6 +158,42 @@ def test_frozen_store_stops_nobody_who_speaks(play, measured, seconds):
 
 @pytest.mark.long
 @pytest.mark.fault(
+    what="the same, and a session speaks that is in no memory",
+    speaker="INTERNAL_DATABASE_ERROR in half a second for each chunk, which may be sent again",
+    listeners="silence meanwhile",
+    log="an ERROR line and `AudioChunksDropped` for each chunk; `DynamoDBErrors`",
+    heals="with the store's return: its next chunks are heard",
+)
+def test_session_that_is_in_no_memory_is_refused_soon(play, measured):
+    async def scenario(traffic):
+        await traffic.session(1)
+        await traffic.warm_up()  # so that the function has started
+        session = await traffic.session(1, speaks=False)
+        speaker = session.speaker
+        with traffic.system.emulator.freeze():
+            await send_a_chunk_a_second(speaker, SHORT_SECONDS)
+        refused = dict(speaker.refused)
+        await asyncio.sleep(KNOWN_SECONDS)
+        number = await speaker.send_chunk()
+        async with asyncio.timeout(10):
+            while number not in session.listeners[0].heard:
+                await asyncio.sleep(0.05)
+        return refused, [speaker.refused_after[one] for one in refused], await traffic.account()
+
+    refused, seconds, account = play(scenario)
+
+    measured(refused_after_s=max(seconds))
+    assert len(refused) == SHORT_SECONDS
+    assert {(e["code"], e["retryable"]) for e in refused.values()} == {
+        ("INTERNAL_DATABASE_ERROR", True)
+    }
+    assert max(seconds) < 0.5 + ALLOWANCE_SECONDS
+    assert account.twice == 0
+    assert account.refused <= account.refused_by_count  # the account itself fails on purpose, too
+
+
+@pytest.mark.long
+@pytest.mark.fault(
     what="the same, and one session alone speaks, which only those environments know that have had its chunks",
     speaker="nothing",
     listeners="every chunk, at most 1 in 20 later than half a second or not at all",
