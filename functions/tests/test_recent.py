@@ -74,7 +74,7 @@ def test_nobody_waits_for_an_answer_that_is_late_and_it_is_asked_for_once(recent
 
     def load(last):
         asked.append(last)
-        answer.wait()
+        assert answer.wait(20)
         return "later"
 
     recent.put("a", "session")
@@ -107,7 +107,7 @@ def test_wait_for_an_answer_has_an_end(recent, clock):
     answer = threading.Event()
 
     def load(last):
-        answer.wait()
+        assert answer.wait(20)
         return "later"
 
     recent.put("a", "session")
@@ -119,24 +119,22 @@ def test_wait_for_an_answer_has_an_end(recent, clock):
     assert served == "session"
 
 
-def test_nobody_waits_for_a_store_that_has_failed(recent, clock):
-    answer = threading.Event()
+def test_nobody_waits_for_a_store_that_has_failed(recent, clock, monkeypatch):
+    answer, joined = threading.Event(), []
 
     def load(last):
-        assert answer.wait(60)
+        assert answer.wait(20)
         return "later"
 
     recent.put("a", "session")
     clock.now += 2
     read_again(recent, "a", Loading(SILENT))
     clock.now += 1.5
-    joined = []
-    recent.read("a", load)
-    (question,) = recent._questions.values()
-    question.join = joined.append
-    served = recent.read("a", load)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "join", lambda *_: joined.append("waited"))
+        served = recent.read("a", load)
     answer.set()
-    threading.Thread.join(question)
+    answered(recent)
 
     assert (served, joined) == ("session", [])
     assert recent.last("a") == "later"
@@ -186,7 +184,7 @@ def test_session_that_is_not_in_memory_is_asked_for_beside_while_the_store_fails
     answer = threading.Event()
 
     def load(last):
-        answer.wait()
+        assert answer.wait(20)
         return "session"
 
     recent.note_failure()
@@ -251,7 +249,7 @@ def test_refusal_and_a_defect_are_raised_by_the_next_event(recent, clock, error)
 
     def load(last):
         lasts.append(last)
-        answer.wait()
+        assert answer.wait(20)
         raise error
 
     served = recent.read("a", load)
