@@ -67,13 +67,13 @@ class Environment:
             self._process = await asyncio.shield(starting)
         except BaseException:
             self._api.close()
-            (await starting).end()  # raises again what kept it from starting
+            await asyncio.to_thread(_discard, await starting)  # raises what kept it from starting
             raise
         try:
             self._watch()
         except OSError:  # no more descriptors
             self._api.close()
-            await asyncio.to_thread(self._process.end)
+            await asyncio.to_thread(_discard, self._process)
             raise
 
     @property
@@ -149,3 +149,11 @@ class Environment:
     def _pull(self) -> None:
         for output in self._outputs:
             output.pull()
+
+
+def _discard(process: GuardedProcess) -> None:
+    """End a process whose output nobody takes, and give its pipes back."""
+    process.end()
+    for pipe in (process.popen.stdout, process.popen.stderr):
+        if pipe is not None:
+            pipe.close()

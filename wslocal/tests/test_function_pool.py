@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from wslocal.lambda_host import HostError, function
+from wslocal.lambda_host import HostError, environment, function
 from wslocal.lambda_host.environment import Environment
 from wslocal.lambda_host.function import FunctionPool, FunctionSettings
 from wslocal.lambda_host.host import find_runtime_client
@@ -138,6 +140,31 @@ def test_end_that_is_no_answer_is_reported_at_the_level_warn_too(settings, tmp_p
         "error",
         "Runtime.ExitError",
     )
+
+
+def test_start_that_is_cancelled_leaves_nothing_open(settings, monkeypatch):
+    started, made = threading.Event(), []
+
+    class Slow(environment.GuardedProcess):
+        def __init__(self, command, **popen):
+            super().__init__(command, **popen)
+            made.append(self)
+            started.set()
+            time.sleep(0.2)
+
+    monkeypatch.setattr(environment, "GuardedProcess", Slow)
+
+    async def scenario(pool):
+        waiting = asyncio.create_task(pool.invoke(b"{}"))
+        await asyncio.to_thread(started.wait, 20)
+        await pool.close()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    play(scenario, settings)
+
+    [process] = made
+    assert process.popen.returncode is not None
+    assert (process.popen.stdout.closed, process.popen.stderr.closed) == (True, True)
 
 
 def test_environment_that_was_started_first_is_next_whoever_was_last(settings, tmp_path):
