@@ -78,7 +78,7 @@ def refresh(request: Request[RefreshConnection]) -> None:
     if moved.left_connection_id is not None:
         app.close(request, moved.left_connection_id)
     complete = su.ConnectionRefreshCompleteMessage(
-        sessionId=session_id, role=moved.participant.role
+        sessionId=session_id, role=moved.participant.role, refreshToken=token
     )
     app.reply(request, complete)
     app.notify(request, request.connection_id, [control_message(moved.session)])

@@ -77,10 +77,12 @@ export interface BroadcastState {
   readonly volume: number;
 }
 
-/** Open a session and become its speaker. */
+/** Open a session and become its speaker; with a `listenerKey`, listeners must say it to join. */
 export interface CreateSession {
   readonly action: "createSession";
   readonly sourceLanguage: string;
+  /** Text of 8 to 64 characters. */
+  readonly listenerKey?: string;
   /** One of standard, premium. */
   readonly qualityTier?: "standard" | "premium";
   readonly audioFormat?: AudioFormat;
@@ -99,6 +101,8 @@ export interface JoinSession {
   readonly action: "joinSession";
   readonly sessionId: string;
   readonly targetLanguage: string;
+  /** Text of 8 to 64 characters. */
+  readonly listenerKey?: string;
   /** Text of up to 128 characters. */
   readonly requestId?: string;
 }
@@ -223,7 +227,7 @@ export interface RefreshConnection {
   readonly requestId?: string;
 }
 
-/** The session is open; `expiresAt` is in ms. To the speaker. */
+/** The session is open; `expiresAt` is in ms, `warning` says what to do better. To the speaker. */
 export interface SessionCreatedMessage {
   readonly type: "sessionCreated";
   readonly sessionId: string;
@@ -235,6 +239,8 @@ export interface SessionCreatedMessage {
   readonly expiresAt: number;
   /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
+  /** Text. */
+  readonly warning?: string;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   /** Text of up to 128 characters. */
@@ -417,7 +423,7 @@ export interface AudioQualityWarningMessage {
   readonly requestId?: string;
 }
 
-/** You are close to sending too much. */
+/** You are close to sending too much; with a `reason`, somebody else does something too often. `wrongKeys`: others try listener keys of your session. To the speaker. */
 export interface RateLimitWarningMessage {
   readonly type: "rateLimitWarning";
   /** A number from 0 to 9007199254740991. */
@@ -426,6 +432,8 @@ export interface RateLimitWarningMessage {
   readonly windowSeconds: number;
   /** A number from 0 to 9007199254740991. */
   readonly retryAfterMs: number;
+  /** One of wrongKeys. */
+  readonly reason?: "wrongKeys";
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   /** Text of up to 128 characters. */
@@ -495,12 +503,14 @@ export interface ConnectionRefreshMessage {
   readonly requestId?: string;
 }
 
-/** This connection has taken over. */
+/** This connection has taken over; `refreshToken` is the one for the next time. */
 export interface ConnectionRefreshCompleteMessage {
   readonly type: "connectionRefreshComplete";
   readonly sessionId: string;
   /** One of speaker, listener. */
   readonly role: "speaker" | "listener";
+  /** A token: up to 2,048 characters from ! to ~. */
+  readonly refreshToken: string;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   /** Text of up to 128 characters. */

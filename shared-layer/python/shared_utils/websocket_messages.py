@@ -75,6 +75,7 @@ UpdateReason = Annotated[
 ]
 WarningType = Annotated[str, one_of("clipping", "echo", "silence", "low_snr")]
 Severity = Annotated[str, one_of("warning", "critical")]
+LimitReason = Annotated[str, one_of("wrongKeys")]
 
 
 # These have checks and error codes of their own, which programs use without messages, too.
@@ -130,6 +131,10 @@ _TOKEN = {"type": "string", "pattern": f"^{v.TOKEN_PATTERN}$"}
 _TOKEN["description"] = "a token: up to 2,048 characters from ! to ~"
 RefreshToken = Annotated[
     str, Kind(v.validate_refresh_token, _TOKEN, "wsr_L0SM9cOFvHcCIhw=.c2VjcmV0", secret=True)
+]
+# What a speaker asks listeners for; long enough that it cannot be tried out.
+ListenerKey = Annotated[
+    str, Limits(min_length=8, max_length=64, secret=True, example="k7Qm-wT3x-Rz9")
 ]
 SessionId = Annotated[str, Kind(_session_id, _SESSION_ID, "golden-eagle-427")]
 Language = Annotated[str, Kind(v.validate_language_code, _language_schema, "en-US")]
@@ -225,10 +230,11 @@ class _BySpeaker(_Action):
 
 
 class CreateSession(_Action):
-    """Open a session and become its speaker."""
+    """Open a session and become its speaker; with a `listenerKey`, listeners must say it to join."""
 
     reply = "sessionCreated"
     sourceLanguage: Language
+    listenerKey: ListenerKey | None = None
     qualityTier: QualityTier = "standard"
     audioFormat: AudioFormat = {}  # type: ignore[assignment] # made when it is first used
     partialResults: bool = True
@@ -242,6 +248,7 @@ class JoinSession(_Action):
     reply = "sessionJoined"
     sessionId: SessionId
     targetLanguage: Language
+    listenerKey: ListenerKey | None = None
 
 
 class SendAudio(_Action):
@@ -379,7 +386,7 @@ class _AboutListener(_Notice):
 
 
 class SessionCreatedMessage(_Notice):
-    """The session is open; `expiresAt` is in ms. To the speaker."""
+    """The session is open; `expiresAt` is in ms, `warning` says what to do better. To the speaker."""
 
     sessionId: SessionId
     sourceLanguage: Language
@@ -387,6 +394,7 @@ class SessionCreatedMessage(_Notice):
     audioFormat: AudioFormat
     expiresAt: Timestamp
     refreshToken: RefreshToken
+    warning: Text | None = None
 
 
 class SessionJoinedMessage(_Notice):
@@ -503,11 +511,15 @@ class AudioQualityWarningMessage(_Notice):
 
 
 class RateLimitWarningMessage(_Notice):
-    """You are close to sending too much."""
+    """You are close to sending too much; with a `reason`, somebody else does something too often.
+
+    `wrongKeys`: others try listener keys of your session. To the speaker.
+    """
 
     limit: Count
     windowSeconds: Seconds
     retryAfterMs: Count
+    reason: LimitReason | None = None
 
 
 class PlaybackPausedMessage(_Notice):
@@ -544,10 +556,11 @@ class ConnectionRefreshMessage(_Notice):
 
 
 class ConnectionRefreshCompleteMessage(_Notice):
-    """This connection has taken over."""
+    """This connection has taken over; `refreshToken` is the one for the next time."""
 
     sessionId: SessionId
     role: Role
+    refreshToken: RefreshToken
 
 
 class ConnectionWarningMessage(_Notice):
