@@ -192,6 +192,7 @@ def test_refresh_is_completed_then_the_state_is_reported_and_the_old_connection_
         "type": "connectionRefreshComplete",
         "sessionId": session_id,
         "role": "speaker" if owner == "speaker" else "listener",
+        "refreshToken": system.tokens[owner],
         "timestamp": complete["timestamp"],
     }
     assert control == {

@@ -423,7 +423,7 @@ export interface AudioQualityWarningMessage {
   readonly requestId?: string;
 }
 
-/** You are close to sending too much; with a `reason`, somebody else does something too often. `wrongKeys`: others try listener keys of your session. To the speaker. */
+/** You are close to sending too much; or, with `reason` wrongKeys, others try keys of your session. */
 export interface RateLimitWarningMessage {
   readonly type: "rateLimitWarning";
   /** A number from 0 to 9007199254740991. */

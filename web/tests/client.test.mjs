@@ -173,7 +173,7 @@ test("after a break the session is taken over with its token", async () => {
 
   const { requestId, ...message } = next.sent[0];
   assert.deepEqual(message, { action: "refreshConnection", sessionId: "golden-eagle-427", refreshToken: "token" });
-  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker" });
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
   await settle();
   assert.deepEqual(states, ["connecting", "open", "waiting 500", "connecting", "open"]);
 });
@@ -232,7 +232,7 @@ test("a refresh opens the next connection before it closes the old one", async (
   assert.equal(socket.sent.at(-1).action, "sendAudio");
   assert.equal(socket.closed, false);
 
-  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker" });
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
   await settle();
   assert.ok(socket.closed);
   socket.breaks();
@@ -254,7 +254,7 @@ test("an old connection that ends during a refresh is not missed", async () => {
   const next = world.sockets[1];
   await opens(next);
   socket.breaks();
-  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker" });
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
   await settle();
 
   assert.equal(states.at(-1), "open");

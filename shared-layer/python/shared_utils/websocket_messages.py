@@ -511,10 +511,7 @@ class AudioQualityWarningMessage(_Notice):
 
 
 class RateLimitWarningMessage(_Notice):
-    """You are close to sending too much; with a `reason`, somebody else does something too often.
-
-    `wrongKeys`: others try listener keys of your session. To the speaker.
-    """
+    """You are close to sending too much; or, with `reason` wrongKeys, others try keys of your session."""
 
     limit: Count
     windowSeconds: Seconds
