@@ -7,6 +7,7 @@ passes the checks is stored, sent and logged.
 import itertools
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,8 @@ from shared_utils.testing import (
 )
 from shared_utils.websocket_messages import ANY, CLIENT_MESSAGES, LISTENER, SPEAKER
 
-FUNCTIONS = ("audio", "connection", "control", "listener", "session")
+HANDLERS = Path(__file__).parents[1] / "handlers"
+FUNCTIONS = sorted({path.stem for path in HANDLERS.glob("[a-z]*.py")} - {"housekeeping"})
 
 # --- values, as JSON texts
 
