@@ -151,6 +151,7 @@ TOKENS: dict[str, tuple[str, str]] = {
     "JWE": (f"eyJhbGciOi..{_ALPHA}.ghi.jkl", _ALPHA),
     "Bearer": (f"Bearer {PLANTED}", PLANTED),
     "bearer, lower case": (f"bearer {PLANTED}", PLANTED),
+    "bearer as a sub-protocol": (f"websocket-audio.v1, bearer.{_ALPHA}", _ALPHA),
     "Basic": ("Basic YW5uOmh1bnRlcjI=", "YW5uOmh1bnRlcjI"),
     "Authorization: Digest": (f'Authorization: Digest username="ann", response={PLANTED}', PLANTED),
     "cookies": (f"Cookie: theme=dark; sid={PLANTED}; a=b", PLANTED),

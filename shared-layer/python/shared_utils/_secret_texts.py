@@ -73,9 +73,10 @@ def _without_token(found: re.Match[str]) -> str:
     return token if token.startswith("eyJ") and "." not in token else CENSORED
 
 
-# `Bearer x` and `Basic x` without the header's name.
+# `Bearer x` and `Basic x` without the header's name; `bearer.x` as a sub-protocol carries it.
 _SCHEME = re.compile(
-    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|Basic|BASIC)((?:\s|\\[tnr]|%20|\+)++)([\w.~+/=-]++)",
+    r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|Basic|BASIC)"
+    r"((?:\s|\\[tnr]|%20|\+)++|(?<=bearer)\.(?=[\w.~+/=-]{0,99}[0-9])(?=[\w.~+/=-]{20}))([\w.~+/=-]++)",
     re.ASCII,
 )
 # What stands after "bearer" in a sentence.
