@@ -1,6 +1,7 @@
 """What an operator sees: logs by session, metrics that add up, the state of the functions."""
 
 import json
+import time
 
 import pytest
 
@@ -77,6 +78,14 @@ def test_metrics_add_up_in_cloudwatch(live):
     assert after["ColdStarts"].total >= 3
 
 
+def wait_for_rest(api):
+    """Wait until every connection that has ended was told to `$disconnect`, and no function runs."""
+    until = time.monotonic() + 20
+    while api.connections() or any(state.busy or state.waiting for state in api.states()):
+        assert time.monotonic() < until, "the functions do not come to rest"
+        time.sleep(0.02)
+
+
 def written(live):
     """Return what lines say of each metric without dimensions: how many values, and their sum."""
     found = {}
@@ -103,6 +112,7 @@ def test_metrics_are_what_the_lines_say(live):
         await speaker.request("endSession")
 
     live.play(scenario)
+    wait_for_rest(live.system.api)
     live.run(live.system.api.flush())
 
     lines = written(live)
