@@ -5,6 +5,7 @@ One write, because the process that reads it shares the processor with us: two w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import responses
@@ -13,9 +14,14 @@ from typing import TYPE_CHECKING
 import httptools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-__all__ = ["BadRequest", "HttpRequest", "RequestReader", "respond"]
+__all__ = ["LOOPBACK", "BadRequest", "HttpRequest", "RequestReader", "respond"]
+
+# How a request names this machine. A page of another site can have a name of its own lead here (DNS
+# rebinding), and its browser then lets it read our answers; but it sends that name as `Host`.
+LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+_HOST = re.compile(r"(\[[^]]*]|[^:]*)(?::[0-9]*)?")
 
 # Ours: a request line and headers that need more are not those of a client we know.
 _MAX_HEAD_BYTES = 64 * 1024
@@ -54,10 +60,14 @@ class HttpRequest:
 
 
 class RequestReader:
-    """Turns what a socket gives into requests; `rest` is what came behind one with `is_upgrade`."""
+    """Turns what a socket gives into requests; `rest` is what came behind one with `is_upgrade`.
 
-    def __init__(self, max_body_bytes: int) -> None:
+    A request whose `Host`, without its port, is none of `hosts` is a BadRequest with 403.
+    """
+
+    def __init__(self, max_body_bytes: int, hosts: Collection[str] = LOOPBACK) -> None:
         self._max_body_bytes = max_body_bytes
+        self._hosts = hosts
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[HttpRequest] = []
         self.rest = b""
@@ -100,6 +110,10 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        named = [value for name, value in self._headers if name.lower() == "host"]
+        host = _HOST.fullmatch(named[0]) if len(named) == 1 else None
+        if host is None or host[1].lower() not in self._hosts:
+            raise BadRequest(HTTPStatus.FORBIDDEN)
 
     def on_body(self, body: bytes) -> None:
         self._body += body

@@ -24,7 +24,7 @@ from websockets.frames import CloseCode
 from wslocal.failures import FailureLog
 from wslocal.fault_kinds import POST_ANSWERS
 from wslocal.faults import Faults
-from wslocal.http1 import HttpRequest, respond
+from wslocal.http1 import LOOPBACK, HttpRequest, respond
 from wslocal.lambda_host.deployed import DeployedFunctions
 from wslocal.lambda_host.results import HostError
 from wslocal.lambda_host.shipping import Shipper
@@ -126,6 +126,9 @@ class LocalApi:
         async with contextlib.AsyncExitStack() as stack:
             self._apigateway = self._client("apigatewayv2")
             self._api = await self._read()
+            region = self._apigateway.meta.region_name
+            deployed = f"{self._api_id}.execute-api.{region}.amazonaws.com"
+            self._hosts = LOOPBACK | {deployed, self._address[0]}
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="functions-"))
             server = await self._listen()
             stack.callback(server.close)
@@ -143,7 +146,7 @@ class LocalApi:
             )
             self._permissions = Permissions(
                 self._client("iam"),
-                self._apigateway.meta.region_name,
+                region,
                 f"{self._api_id}/{self._stage}",
                 self._limits.iam_seconds,
                 self._clock,
@@ -408,7 +411,7 @@ class LocalApi:
         return {"AWS_ENDPOINT_URL_DYNAMODB": relay.endpoint}
 
     def _socket(self) -> Socket:
-        return Socket(self, self._limits)
+        return Socket(self, self._limits, self._hosts)
 
     def _context(self, client: ClientInfo, route_key: str, request_id: str) -> EventContext:
         now = self._clock() + self.faults.request_time_shift

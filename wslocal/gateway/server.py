@@ -18,10 +18,10 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from wslocal.http1 import BadRequest, HttpRequest, RequestReader, respond
+from wslocal.http1 import LOOPBACK, BadRequest, HttpRequest, RequestReader, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Collection, Coroutine
     from weakref import WeakSet
 
     from .limits import GatewayLimits
@@ -60,13 +60,13 @@ class App(Protocol):
 
 
 class Socket(asyncio.Protocol):
-    """Serves one connection of a client or of a function."""
+    """Serves one connection of a client or of a function, which names us as one of `hosts`."""
 
-    def __init__(self, app: App, limits: GatewayLimits) -> None:
+    def __init__(self, app: App, limits: GatewayLimits, hosts: Collection[str] = LOOPBACK) -> None:
         self._app = app
         self._limits = limits
         # More is answered with 413 as well, without being read to its end.
-        self._reader = RequestReader(max_body_bytes=8 * limits.message_bytes)
+        self._reader = RequestReader(8 * limits.message_bytes, hosts)
         self._websocket: ServerProtocol | None = None
         self._accepted: http11.Response | None = None
         self._message = bytearray()

@@ -72,8 +72,9 @@ RFC = "https://www.rfc-editor.org/rfc/rfc6455"
 class Deployed:
     """The running gateway, and what its functions printed."""
 
-    def __init__(self, emulator, loop, api):
+    def __init__(self, emulator, loop, api, api_id):
         self.emulator = emulator
+        self.api_id = api_id
         self.loop = loop
         self.api = api
         self.lines = []
@@ -124,6 +125,21 @@ class Deployed:
             pass
         response = caught.value.response
         return response.status_code, json.loads(response.body)
+
+    def status_of(self, path, host):
+        """Return the status of a plain request, or for the stage itself of a handshake."""
+        upgrade = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+        }
+        connection = http.client.HTTPConnection(self.api.domain, timeout=20)
+        headers = {"Host": host, **(upgrade if path == "/dev" else {})}
+        connection.request("GET", path, headers=headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
 
     def management(self, **changes):
         """Return a boto3 client of @connections with the credentials of a function."""
@@ -200,7 +216,7 @@ def deployed(emulator, functions, loop):
         StageVariables={"colour": "blue"},
         RouteSettings={"rare": {"ThrottlingRateLimit": 0.001, "ThrottlingBurstLimit": 1}},
     )
-    return Deployed(emulator, loop, loop.enter(LocalApi(emulator.client, api_id, "dev")))
+    return Deployed(emulator, loop, loop.enter(LocalApi(emulator.client, api_id, "dev")), api_id)
 
 
 @pytest.fixture
@@ -209,10 +225,11 @@ def start(emulator, loop):
     running = []
 
     def start(routes, **options):
-        api = LocalApi(emulator.client, create_api(emulator, routes), "dev", **options)
+        api_id = create_api(emulator, routes)
+        api = LocalApi(emulator.client, api_id, "dev", **options)
         loop.run(api.__aenter__())
         running.append(api)
-        return Deployed(emulator, loop, api)
+        return Deployed(emulator, loop, api, api_id)
 
     yield start
     for api in running:
@@ -483,6 +500,28 @@ def test_connection_is_held(deployed, tmp_path):
 def test_post_inside_connect(deployed):
     with deployed.client("?post=1") as client:
         assert route_of(ask(client, action="echo")) == "echo"
+
+
+@behaviour("A request that names another host than this machine or the API is refused: 403", CHOSEN)
+@pytest.mark.parametrize(
+    ("host", "statuses"),
+    [
+        pytest.param("evil.example", (403, 403, 403), id="other"),
+        pytest.param("localhost:1", (101, 403, 200), id="this-machine"),
+        pytest.param("{api}.execute-api.us-east-1.amazonaws.com", (101, 403, 200), id="api"),
+        pytest.param("{api}.execute-api.eu-west-1.amazonaws.com", (403, 403, 403), id="region"),
+    ],
+)
+def test_host(start, functions, host, statuses):
+    """For a WebSocket, for @connections without a signature, and for a page beside the API."""
+    routes = {"$connect": {"function": functions["lifecycle"]}}
+    deployed = start(routes, pages={"/": ("text/html", b"<h1>page</h1>")}.get)
+    host = host.format(api=deployed.api_id)
+
+    got = [deployed.status_of(path, host) for path in ("/dev", "/dev/@connections/x", "/")]
+
+    assert tuple(got) == statuses
+    assert len(deployed.events("CONNECT")) == (statuses[0] == 101)
 
 
 @behaviour("Without a `$connect` route any client may connect", CONNECT)

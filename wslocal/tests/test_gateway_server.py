@@ -101,7 +101,7 @@ def send_raw(app, *pieces):
 
 
 def get(path, *headers):
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
 
 
 def test_garbage_is_refused(app):
@@ -109,7 +109,7 @@ def test_garbage_is_refused(app):
 
 
 def test_body_that_is_far_too_large_is_refused_unread(app):
-    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
 
     answer = send_raw(app, head, b"x" * (8 * 131_072 + 1))
 
@@ -164,6 +164,18 @@ HANDSHAKE = get(
     *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
     f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}",
 )
+
+
+@pytest.mark.parametrize("request_of", [get("/"), HANDSHAKE], ids=["http", "websocket"])
+def test_request_for_another_host_is_refused(app, request_of):
+    """A page of another site sends its own name, wherever its DNS has led it."""
+    answer = send_raw(app, request_of.replace(b"localhost", b"evil.example"))
+
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden")
+    assert answer.endswith(b'{"message":"Forbidden"}')
+    assert app.opened is None
+
+
 MASK = bytes(4)  # which changes nothing
 HELLO, BYE = b"\x81\x85" + MASK + b"hello", b"\x88\x82" + MASK + b"\x03\xe8"
 

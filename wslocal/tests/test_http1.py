@@ -2,18 +2,20 @@
 
 import pytest
 
-from wslocal.http1 import BadRequest, RequestReader, respond
+from wslocal.http1 import LOOPBACK, BadRequest, RequestReader, respond
 
-POST = b"POST /a?b=1 HTTP/1.1\r\nHost: x\r\nX-Own: \xe9\r\nContent-Length: 5\r\n\r\nhello"
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-UPGRADE = b"GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+POST = b"POST /a?b=1 HTTP/1.1\r\nHost: localhost\r\nX-Own: \xe9\r\nContent-Length: 5\r\n\r\nhello"
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+UPGRADE = (
+    b"GET /dev HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+)
 
 
 def test_request_at_once():
     [request] = RequestReader(100).feed(POST)
 
     assert (request.method, request.target, request.body) == ("POST", "/a?b=1", b"hello")
-    assert request.headers == (("Host", "x"), ("X-Own", "é"), ("Content-Length", "5"))
+    assert request.headers == (("Host", "localhost"), ("X-Own", "é"), ("Content-Length", "5"))
     assert request.header("x-own") == "é"
     assert request.header("absent") == ""
     assert not request.is_upgrade
@@ -52,9 +54,56 @@ def test_what_comes_behind_an_upgrade_is_kept_as_it_is():
 
 
 def test_head_says_the_version_that_came():
-    [request] = RequestReader(100).feed(b"GET /a HTTP/1.0\r\nA: \xe9\r\n\r\n")
+    data = b"GET /a HTTP/1.0\r\nHost: localhost\r\nA: \xe9\r\n\r\n"
 
-    assert request.head == b"GET /a HTTP/1.0\r\nA: \xe9\r\n\r\n"
+    [request] = RequestReader(100).feed(data)
+
+    assert request.head == data
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "LocalHost", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]"),
+        *("[::1]:65535", "api.execute-api.us-east-1.amazonaws.com"),
+        "api.execute-api.us-east-1.amazonaws.com:443",
+    ],
+)
+def test_host_that_is_one_of_ours(host):
+    reader = RequestReader(100, LOOPBACK | {"api.execute-api.us-east-1.amazonaws.com"})
+
+    assert len(reader.feed(GET.replace(b"localhost", host.encode()))) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("Host: evil.example", id="other"),
+        pytest.param("Host: evil.example:80", id="other-with-port"),
+        pytest.param("Host: localhost.evil.example", id="begins-like-ours"),
+        pytest.param("Host: evil-localhost", id="ends-like-ours"),
+        pytest.param("Host: 127.0.0.1.nip.example", id="begins-like-our-address"),
+        pytest.param("Host: localhost@evil.example", id="user"),
+        pytest.param("Host: localhost:80:80", id="two-ports"),
+        pytest.param("Host: localhost:http", id="port-of-letters"),
+        pytest.param("Host: [::1", id="open-bracket"),
+        pytest.param("Host: 2130706433", id="address-as-a-number"),
+        pytest.param("Host: api.execute-api.us-east-1.amazonaws.com", id="not-given"),
+        pytest.param("Host:", id="empty"),
+        pytest.param("X-Own: 1", id="none"),
+        pytest.param("Host: localhost\r\nHost: evil.example", id="two"),
+        pytest.param("Host: localhost\r\nhost: localhost", id="the-same-twice"),
+    ],
+)
+@pytest.mark.parametrize("request_of", [GET, UPGRADE, POST], ids=["get", "upgrade", "post"])
+def test_host_that_is_not_ours_is_refused(request_of, line):
+    """Also before a request that begins a WebSocket, and before the body has come."""
+    head = request_of.replace(b"Host: localhost", line.encode()).removesuffix(b"hello")
+
+    with pytest.raises(BadRequest) as caught:
+        RequestReader(100).feed(head)
+
+    assert caught.value.status == 403
 
 
 @pytest.mark.parametrize(

@@ -191,11 +191,21 @@ def test_chunked_answer_is_not_touched(relay, upstream):
 def test_chunked_request_goes_on_with_its_length(relay, upstream):
     with caller(relay) as sock:
         sock.sendall(
-            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
         )
         answer(sock)
 
-    assert upstream.came == [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"]
+    assert upstream.came == [b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"]
+
+
+def test_request_for_another_host_does_not_go_on(relay, upstream):
+    with caller(relay) as sock:
+        sock.sendall(request().replace(b"127.0.0.1:1", b"evil.example"))
+
+        assert answer(sock)[0] == 403
+        assert sock.recv(1) == b""
+
+    assert upstream.came == []
 
 
 def test_socket_ends_with_the_one_to_the_api(relay, upstream):
