@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import sys
 import termios
 from http import HTTPStatus
@@ -34,6 +35,9 @@ _NO_STATUS = "Client-side close frame status not set"
 _ABNORMAL = "Connection closed abnormally"
 # What a TCP socket has to send, and what it has sent without an acknowledgement, in bytes: tcp(7).
 _SIOCOUTQ = termios.TIOCOUTQ
+# At DEBUG the library would log each header and each frame: tokens, and what people say.
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.WARNING)
 
 
 class App(Protocol):
@@ -137,7 +141,8 @@ class Socket(asyncio.Protocol):
 
     def _begin_handshake(self, request: HttpRequest) -> None:
         limits = self._limits
-        self._websocket = ServerProtocol(max_size=(limits.message_bytes, limits.frame_bytes))
+        sizes = limits.message_bytes, limits.frame_bytes
+        self._websocket = ServerProtocol(max_size=sizes, logger=_protocol_log)
         self._websocket.receive_data(request.head)
         events = self._websocket.events_received()
         if not events or not isinstance(events[0], http11.Request):

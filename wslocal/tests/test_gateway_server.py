@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import http.client
+import logging
 import queue
 import socket
 import weakref
@@ -178,6 +179,23 @@ def test_request_for_another_host_is_refused(app, request_of):
 
 MASK = bytes(4)  # which changes nothing
 HELLO, BYE = b"\x81\x85" + MASK + b"hello", b"\x88\x82" + MASK + b"\x03\xe8"
+
+
+@pytest.mark.parametrize("end", ["", ".broken"], ids=["opened", "refused"])
+def test_nothing_that_a_client_sends_is_logged(app, caplog, end):
+    """The websockets library logs headers and frames at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+    secrets = ["in-the-query", "in-a-header", "in-a-subprotocol", "in-a-message"]
+    sent = HANDSHAKE.replace(b"GET /", b"GET /dev?token=in-the-query").removesuffix(b"\r\n")
+    sent += b"Authorization: Bearer in-a-header\r\n"
+    sent += f"Sec-WebSocket-Protocol: bearer.in-a-subprotocol{end and ',,;'}\r\n\r\n".encode()
+    sent = sent.replace(b"Version: 13", f"Version: 13{end}".encode())
+
+    send_raw(app, sent + b"\x81\x8c" + MASK + b"in-a-message" + BYE)
+
+    written = "".join(f"{record.getMessage()} {record.exc_text}" for record in caplog.records)
+    assert [secret for secret in secrets if secret in written] == []
+    assert (app.opened is None) == bool(end)
 
 
 @pytest.mark.parametrize(
