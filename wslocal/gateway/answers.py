@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "TOO_MANY_REQUESTS",
     "Failure",
     "Returned",
+    "connect_message",
     "connect_status",
     "gateway_message",
     "read_proxy_answer",
@@ -103,6 +105,13 @@ def connect_status(outcome: Returned | Failure) -> int:
     if isinstance(outcome, Returned) and 200 <= outcome.status < 300:
         return HTTPStatus.SWITCHING_PROTOCOLS
     return outcome.status if outcome.status >= 300 else HTTPStatus.BAD_GATEWAY
+
+
+def connect_message(outcome: Returned | Failure) -> str:
+    """Return what a client is told whose `$connect` has ended with another status than 101."""
+    if isinstance(outcome, Failure):
+        return outcome.message
+    return responses.get(connect_status(outcome), "Refused")
 
 
 def subprotocol_of(outcome: Returned) -> str | None:

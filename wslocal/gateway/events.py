@@ -41,6 +41,7 @@ class ClientInfo:
     source_ip: str
     user_agent: str
     domain: str
+    authorizer: Mapping[str, str] | None = None  # what it said of the client
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def _rest(context: EventContext, event_type: str, more: Mapping[str, Any]) -> di
     identity = {"sourceIp": client.source_ip}
     if client.user_agent:
         identity["userAgent"] = client.user_agent
+    if client.authorizer is not None:
+        more = {"authorizer": dict(client.authorizer), **more}
     event: dict[str, Any] = {
         "requestContext": {
             "routeKey": context.route_key,

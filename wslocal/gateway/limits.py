@@ -25,6 +25,7 @@ class GatewayLimits:
     requests_per_second: float = 10_000
     burst: float = 5_000
     url_bytes: int = 4096
+    authorizer_bytes: int = 8 * 1024
     # Ours, AWS gives no number: a post is refused with 429 while more than this waits that the
     # client's system has not taken. That is 1.5 s of audio at 43 KB/s: what waits for longer than
     # 2 s is worth nothing to a listener. One message of any size is taken all the same.

@@ -8,11 +8,10 @@ import json
 import logging
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
-from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
@@ -39,13 +38,22 @@ from .answers import (
     TOO_MANY_REQUESTS,
     Failure,
     Returned,
+    connect_message,
     connect_status,
     gateway_message,
     read_proxy_answer,
     select_route,
     subprotocol_of,
 )
-from .definition import Api, ApiRoute, read_api
+from .authorizers import (
+    BROKEN,
+    UNAUTHORIZED,
+    AuthorizerError,
+    authorizer_event,
+    has_identity,
+    read_result,
+)
+from .definition import Api, ApiRoute, Authorizer, read_api
 from .events import ClientInfo, EventContext, connect_event, disconnect_event, message_event, new_id
 from .limits import GatewayLimits, TokenBucket
 from .server import Socket
@@ -119,7 +127,8 @@ class LocalApi:
         rate = self._limits.new_connections_per_second
         self._new_connections = TokenBucket(rate, rate)
         self._throttles: dict[str, TokenBucket] = {}
-        self._failures = FailureLog(_log, (HostError, OSError, BotoCoreError, ClientError))
+        expected = (HostError, AuthorizerError, OSError, BotoCoreError, ClientError)
+        self._failures = FailureLog(_log, expected)
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -257,40 +266,76 @@ class LocalApi:
             domain=self.domain,
         )
         request_id = new_id()
-        status, message, subprotocol = await self._admit(client, request_id, request)
+        client, outcome = await self._admit(client, request_id, request)
         if self._stopping:
-            status, message = HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable"
-        if status != HTTPStatus.SWITCHING_PROTOCOLS:
-            body = gateway_message(message, client.connection_id, request_id)
-            socket.refuse(status, body)
+            outcome = Failure("Service Unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
+        status = connect_status(outcome)
+        if isinstance(outcome, Failure) or status != HTTPStatus.SWITCHING_PROTOCOLS:
+            ids = client.connection_id, request_id
+            socket.refuse(status, gateway_message(connect_message(outcome), *ids))
             return
         self._connections[client.connection_id] = Connection(client, socket, now, self._clock())
         self._ids[socket] = client.connection_id
-        socket.open(subprotocol)
+        socket.open(subprotocol_of(outcome))
 
     async def _admit(
         self, client: ClientInfo, request_id: str, request: HttpRequest
-    ) -> tuple[int, str, str | None]:
-        """Return a status, the message for a refusal, and the sub-protocol."""
+    ) -> tuple[ClientInfo, Returned | Failure]:
+        """Ask the authorizer and `$connect`; return the client as it is known then, and the outcome."""
+        route = self._api.routes.get("$connect")
+        refusal = self._refusal(request, route)
+        if refusal is not None or route is None:
+            return client, refusal or Returned(HTTPStatus.OK, {}, None)
+        context = self._context(client, "$connect", request_id)
+        event = connect_event(context, request.target, request.headers)
+        if route.authorizer is not None:
+            begun = time.perf_counter()
+            allowed = await self._authorize(route.authorizer, event)
+            if isinstance(allowed, Failure):
+                return client, allowed
+            client = replace(client, authorizer=allowed)
+            latency_ms = int((time.perf_counter() - begun) * 1000)
+            event["requestContext"]["authorizer"] = {**allowed, "integrationLatency": latency_ms}
+        ended: asyncio.Future[Returned | Failure] = asyncio.get_running_loop().create_future()
+        self._call(route, event, ended.set_result)
+        return client, await ended
+
+    def _refusal(self, request: HttpRequest, route: ApiRoute | None) -> Failure | None:
+        """Return why a handshake is refused before a function is asked."""
         now = self._clock()
         if len(request.target) > self._limits.url_bytes:
-            return HTTPStatus.REQUEST_URI_TOO_LONG, "Request-URI Too Long", None
+            return Failure("Request-URI Too Long", HTTPStatus.REQUEST_URI_TOO_LONG)
         if request.target.partition("?")[0].strip("/") != self._stage:
-            return HTTPStatus.FORBIDDEN, FORBIDDEN, None
-        route = self._api.routes.get("$connect")
+            return Failure(FORBIDDEN, HTTPStatus.FORBIDDEN)
         throttled = not self._new_connections.take(now) or not self._account.take(now)
         if throttled or (route and not self._passes(route, now)):
-            return HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, None
-        if route is None:
-            return HTTPStatus.SWITCHING_PROTOCOLS, "", None
-        context = self._context(client, "$connect", request_id)
-        ended: asyncio.Future[Returned | Failure] = asyncio.get_running_loop().create_future()
-        self._call(route, connect_event(context, request.target, request.headers), ended.set_result)
-        outcome = await ended
-        status = connect_status(outcome)
-        if isinstance(outcome, Failure):
-            return status, outcome.message, None
-        return status, responses.get(status, "Refused"), subprotocol_of(outcome)
+            return Failure(TOO_MANY_REQUESTS, HTTPStatus.TOO_MANY_REQUESTS)
+        return None
+
+    async def _authorize(
+        self, authorizer: Authorizer, connect: dict[str, Any]
+    ) -> dict[str, str] | Failure:
+        """Return what the authorizer says of a client, or how the client is refused."""
+        arn = self._arn(authorizer.function_arn)
+        method_arn = f"{arn}/{self._stage}/$connect"
+        event = authorizer_event(connect, method_arn)
+        if not has_identity(authorizer.identity_sources, event):
+            return UNAUTHORIZED
+        work = self._functions.invoke(
+            authorizer.function_arn, event, source_arn=f"{arn}/authorizers/{authorizer.id}"
+        )
+        name, seconds = f"authorizer {authorizer.name}", self._limits.integration_seconds
+        asked = self.spawn(work, name)
+        await asyncio.wait([asked], timeout=seconds)  # the function is not ended by that
+        if asked.done() and asked.exception() is not None:
+            return BROKEN
+        try:
+            if not asked.done():
+                raise AuthorizerError(f"no answer within {seconds:g} s")
+            return read_result(asked.result(), method_arn, self._limits.authorizer_bytes)
+        except AuthorizerError as error:
+            self._failures.report(name, error)
+            return BROKEN
 
     def message(self, socket: Socket, text: str) -> None:
         """Have a message handled; others of the same connection do not wait for it."""
@@ -413,6 +458,11 @@ class LocalApi:
     def _socket(self) -> Socket:
         return Socket(self, self._limits, self._hosts)
 
+    def _arn(self, function_arn: str) -> str:
+        """Return the API's ARN, to those who call it; it is where its functions are."""
+        region, account = function_arn.split(":")[3:5]
+        return f"arn:aws:execute-api:{region}:{account}:{self._api.id}"
+
     def _context(self, client: ClientInfo, route_key: str, request_id: str) -> EventContext:
         now = self._clock() + self.faults.request_time_shift
         return EventContext(self._api, client, route_key, request_id, int(now * 1000))
@@ -450,8 +500,7 @@ class LocalApi:
             end,
             Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT),
         )
-        region, account = route.function_arn.split(":")[3:5]
-        source = f"arn:aws:execute-api:{region}:{account}:{self._api.id}/{self._stage}/{route.key}"
+        source = f"{self._arn(route.function_arn)}/{self._stage}/{route.key}"
         work = self._functions.invoke(route.function_arn, event, source_arn=source)
         self.spawn(work, f"an event for {route.key}").add_done_callback(done)
 

@@ -81,16 +81,65 @@ def create_layer(emulator, name: str, files: dict[str, str]) -> str:
     return made["LayerVersionArn"]
 
 
-def create_api(emulator, routes: dict[str, dict], *, expression="$request.body.action", **stage):
-    """Return the id of an API; a route is {function: ARN, timeout_ms?, responds?}."""
+def create_api(
+    emulator,
+    routes: dict[str, dict],
+    *,
+    expression="$request.body.action",
+    authorizer: dict | None = None,
+    **stage,
+):
+    """Return the id of an API; a route is {function: ARN, timeout_ms?, responds?}.
+
+    The authorizer of `$connect` is {function: ARN, sources?: [...], permits?}.
+    """
     client = emulator.client("apigatewayv2")
     api_id = client.create_api(
         Name="tested", ProtocolType="WEBSOCKET", RouteSelectionExpression=expression
     )["ApiId"]
     for key, route in routes.items():
         add_route(emulator, api_id, key, **route)
+    if authorizer is not None:
+        add_authorizer(emulator, api_id, **authorizer)
     client.create_stage(ApiId=api_id, StageName="dev", AutoDeploy=True, **stage)
     return api_id
+
+
+def add_authorizer(emulator, api_id, *, function, sources=(), permits=True, **more) -> str:
+    """Have a function asked before `$connect`, and return the authorizer's id."""
+    client = emulator.client("apigatewayv2")
+    authorizer_id = client.create_authorizer(
+        ApiId=api_id,
+        Name="guard",
+        AuthorizerType="REQUEST",
+        AuthorizerUri=invocations_of(function),
+        IdentitySource=list(sources),
+        **more,
+    )["AuthorizerId"]
+    if permits:
+        permit(emulator, function, f"{api_id}/authorizers/{authorizer_id}")
+    routes = client.get_routes(ApiId=api_id)["Items"]
+    [connect] = [route["RouteId"] for route in routes if route["RouteKey"] == "$connect"]
+    client.update_route(
+        ApiId=api_id, RouteId=connect, AuthorizationType="CUSTOM", AuthorizerId=authorizer_id
+    )
+    return authorizer_id
+
+
+def permit(emulator, function, source) -> None:
+    """Let API Gateway invoke a function for what `source` names."""
+    emulator.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId=secrets.token_hex(8),
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{source}",
+    )
+
+
+def invocations_of(function: str) -> str:
+    """Return the URI with which API Gateway invokes a function."""
+    return f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
 
 
 def add_route(
@@ -98,21 +147,12 @@ def add_route(
 ) -> None:
     """Add a route that leads to a function, and let it."""
     if permits:
-        emulator.client("lambda").add_permission(
-            FunctionName=function,
-            StatementId=secrets.token_hex(8),
-            Action="lambda:InvokeFunction",
-            Principal="apigateway.amazonaws.com",
-            SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api_id}/*/{key}",
-        )
+        permit(emulator, function, f"{api_id}/*/{key}")
     client = emulator.client("apigatewayv2")
-    invocations = (
-        f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
-    )
     integration = client.create_integration(
         ApiId=api_id,
         IntegrationType="AWS_PROXY",
-        IntegrationUri=invocations,
+        IntegrationUri=invocations_of(function),
         **({"TimeoutInMillis": timeout_ms} if timeout_ms else {}),
     )["IntegrationId"]
     route = client.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration}")

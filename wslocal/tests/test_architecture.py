@@ -32,12 +32,14 @@ def test_package_stands_alone(path):
     assert not imports(path, ast.walk) & OURS
 
 
-@pytest.mark.parametrize("name", ["answers", "events", "limits"])
+@pytest.mark.parametrize("name", ["answers", "authorizers", "events", "limits"])
 def test_what_decides_touches_nothing(name):
     assert not imports(GATEWAY / f"{name}.py") & SHELL
 
 
-@pytest.mark.parametrize("name", ["answers", "events", "limits", "definition", "access", "server"])
+@pytest.mark.parametrize(
+    "name", ["answers", "authorizers", "events", "limits", "definition", "access", "server"]
+)
 def test_nobody_imports_what_ties_them_together(name):
     assert ".local_api" not in imports(GATEWAY / f"{name}.py")
 

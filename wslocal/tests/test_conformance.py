@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -64,6 +65,12 @@ LOGS = f"{LAMBDA}monitoring-cloudwatchlogs.html"
 LEVELS = f"{LAMBDA}monitoring-cloudwatchlogs-log-level.html"
 EMF = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"
 RFC = "https://www.rfc-editor.org/rfc/rfc6455"
+AUTHORIZER = f"{DOC}apigateway-websocket-api-lambda-auth.html"
+ANSWERS = f"{DOC}api-gateway-lambda-authorizer-output.html"
+IDENTITY = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-authorizer.html"
+TEMPLATES = f"{DOC}apigateway-websocket-api-mapping-template-reference.html"
+LATENCY = "https://github.com/radkawar/stackd/blob/9dc356f5e5cc49d2d334178a09c1398dd1c62617/internal/services/apigatewaywebsocket/authorizer.go"
+DENIED = "https://aws.amazon.com/premiumsupport/knowledge-center/api-gateway-403-error-lambda-authorizer/"
 
 
 # --- what is deployed ------------------------------------------------------------------------------
@@ -82,8 +89,12 @@ class Deployed:
 
     def events(self, event_type):
         """Return the events of that type, as a function printed them."""
-        printed = [line.document["event"] for line in self.lines if "eventType" in line.text]
+        printed = [line.document["event"] for line in self.lines if '{"event"' in line.text]
         return [event for event in printed if event["requestContext"]["eventType"] == event_type]
+
+    def asked(self):
+        """Return what the authorizer was asked, as it printed it."""
+        return [line.document["asked"] for line in self.lines if '{"asked"' in line.text]
 
     def connect_event(self, header):
         """Wait for the CONNECT event of the client with that X-Client header."""
@@ -126,7 +137,7 @@ class Deployed:
         response = caught.value.response
         return response.status_code, json.loads(response.body)
 
-    def status_of(self, path, host):
+    def status_of(self, path, host, headers=()):
         """Return the status of a plain request, or for the stage itself of a handshake."""
         upgrade = {
             "Connection": "Upgrade",
@@ -135,7 +146,8 @@ class Deployed:
             "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
         }
         connection = http.client.HTTPConnection(self.api.domain, timeout=20)
-        headers = {"Host": host, **(upgrade if path == "/dev" else {})}
+        is_handshake = path.partition("?")[0] == "/dev"
+        headers = {"Host": host, **(upgrade if is_handshake else {}), **dict(headers)}
         connection.request("GET", path, headers=headers)
         status = connection.getresponse().status
         connection.close()
@@ -187,6 +199,7 @@ def functions(emulator):
         ),
         "direct": create_function(emulator, "direct", "app.direct", rich),
         "unreachable": create_function(emulator, "unreachable", "app.messages", rich),
+        "guard": create_function(emulator, "guard", "app.guard", rich),
     }
 
 
@@ -224,8 +237,8 @@ def start(emulator, loop):
     """Return a function that serves another API, with other limits or another clock."""
     running = []
 
-    def start(routes, **options):
-        api_id = create_api(emulator, routes)
+    def start(routes, authorizer=None, **options):
+        api_id = create_api(emulator, routes, authorizer=authorizer)
         api = LocalApi(emulator.client, api_id, "dev", **options)
         loop.run(api.__aenter__())
         running.append(api)
@@ -530,6 +543,249 @@ def test_no_connect_route(start, functions):
 
     with deployed.client("?status=401") as client:
         assert route_of(ask(client)) == "$default"
+
+
+# --- authorizers -----------------------------------------------------------------------------------
+
+SOURCES = ["route.request.header.X-Token", "route.request.querystring.token"]
+TOKEN = {"additional_headers": {"X-Token": "a"}}
+
+
+@pytest.fixture(scope="module")
+def guarded(emulator, functions, loop):
+    lifecycle, messages = {"function": functions["lifecycle"]}, {"function": functions["messages"]}
+    api_id = create_api(
+        emulator,
+        {"$connect": lifecycle, "$disconnect": lifecycle, "$default": messages},
+        authorizer={"function": functions["guard"], "sources": SOURCES},
+        StageVariables={"colour": "blue"},
+    )
+    return Deployed(emulator, loop, loop.enter(LocalApi(emulator.client, api_id, "dev")), api_id)
+
+
+def verdict(**answer):
+    """Return the query string that has the authorizer answer so, instead of its own."""
+    return "?token=b&verdict=" + quote(json.dumps(answer))
+
+
+def allows(**statement):
+    arn = "arn:aws:execute-api:*"
+    given = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn} | statement
+    return {"Version": "2012-10-17", "Statement": [given]}
+
+
+@behaviour(
+    "The authorizer is asked before `$connect`: headers, query strings and the same context",
+    AUTHORIZER,
+)
+def test_authorizer_event(guarded):
+    with guarded.client("?token=b&a=1&a=2", headers={"X-Token": "a"}) as client:
+        connect = guarded.connect_event(client.header)
+    asked = [one for one in guarded.asked() if one["headers"].get("X-Client") == client.header]
+    [event] = asked
+    connect["requestContext"].pop("authorizer")
+
+    assert set(event) == {
+        *("type", "methodArn", "headers", "multiValueHeaders", "queryStringParameters"),
+        *("multiValueQueryStringParameters", "stageVariables", "requestContext"),
+    }
+    assert event["type"] == "REQUEST"
+    assert event["methodArn"] == (
+        f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{guarded.api_id}/dev/$connect"
+    )
+    assert event["headers"].items() - connect["headers"].items() == {
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("content-length", "0"),
+    }
+    assert event["multiValueHeaders"]["X-Token"] == ["a"]
+    assert event["queryStringParameters"] == {"token": "b", "a": "2"}
+    assert event["multiValueQueryStringParameters"] == {"token": ["b"], "a": ["1", "2"]}
+    assert event["stageVariables"] == {"colour": "blue"}
+    assert event["requestContext"] == connect["requestContext"]
+
+
+@behaviour("Without an identity source, or with an empty one: 401, and it is not asked", IDENTITY)
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        pytest.param("?token=b", {}, id="no-header"),
+        pytest.param("?token=b", {"X-Token": ""}, id="empty-header"),
+        pytest.param("", {"X-Token": "a"}, id="no-query-string"),
+        pytest.param("?token=&token2=b", {"X-Token": "a"}, id="empty-query-string"),
+    ],
+)
+def test_missing_identity(guarded, query, headers):
+    before = len(guarded.asked())
+
+    status, body = guarded.refusal(query, additional_headers=headers)
+
+    assert status == 401
+    assert body.pop("message") == "Unauthorized"
+    assert set(body) == {"connectionId", "requestId"}
+    assert len(guarded.asked()) == before
+
+
+@behaviour("Identity sources are headers, query strings, stage variables and context", IDENTITY)
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        pytest.param("context.identity.sourceIp", 101, id="context"),
+        pytest.param("context.messageId", 401, id="no-context"),
+        pytest.param("stageVariables.colour", 401, id="no-stage-variable"),
+        pytest.param("route.request.header.HOST", 101, id="header"),
+        pytest.param("route.request.querystring.quiet", 401, id="no-query-string"),
+    ],
+)
+def test_identity_sources(start, functions, source, status):
+    routes = {"$connect": {"function": functions["lifecycle"]}}
+    deployed = start(routes, {"function": functions["guard"], "sources": [source]})
+
+    assert deployed.status_of("/dev", "localhost") == status
+
+
+@behaviour(
+    "An authorizer that fails with `Unauthorized`: 401",
+    f"{DOC}apigateway-use-lambda-authorizer.html",
+)
+def test_authorizer_says_unauthorized(guarded):
+    status, body = guarded.refusal("?token=b&fail=Unauthorized", **TOKEN)
+
+    assert status == 401
+    assert body.pop("message") == "Unauthorized"
+    assert set(body) == {"connectionId", "requestId"}
+
+
+@behaviour("One that fails otherwise, or answers what is no principal and policy: 500", ANSWERS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("?token=b&fail=unauthorized", id="raises"),
+        pytest.param(verdict(principalId=None), id="no-principal"),
+        pytest.param(verdict(policyDocument=None), id="no-policy"),
+        pytest.param(verdict(policyDocument=allows() | {"Version": "2020"}), id="version"),
+        pytest.param(verdict(policyDocument=allows(Effect="allow")), id="effect"),
+        pytest.param(verdict(context={"a": {"b": 1}}), id="nested-context"),
+        pytest.param(verdict(context={"a": [1]}), id="list-in-context"),
+    ],
+)
+def test_authorizer_fails(guarded, query):
+    before = len(guarded.events("CONNECT"))
+
+    status, body = guarded.refusal(query, **TOKEN)
+
+    assert status == 500
+    assert body["message"] == "Internal server error"
+    assert len(guarded.events("CONNECT")) == before
+
+
+@behaviour("A policy that denies, or that does not allow: 403, and `$connect` is not asked", DENIED)
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        pytest.param(allows(Effect="Deny"), " with an explicit deny", id="denies"),
+        pytest.param(allows(Resource="*/$default"), "", id="other-route"),
+        pytest.param(allows(Action="execute-api:ManageConnections"), "", id="other-action"),
+    ],
+)
+def test_policy_refuses(guarded, policy, message):
+    before = len(guarded.events("CONNECT"))
+
+    status, body = guarded.refusal(verdict(policyDocument=policy), **TOKEN)
+
+    assert status == 403
+    assert body.pop("message") == f"User is not authorized to access this resource{message}"
+    assert set(body) == {"connectionId", "requestId"}
+    assert len(guarded.events("CONNECT")) == before
+
+
+@behaviour("A result of the authorizer of 8 KB is taken, a larger one refused: 500", QUOTAS)
+def test_authorizer_result_size(guarded):
+    """The function fills its context up to that size."""
+    statuses = [
+        guarded.status_of(f"/dev?token=b&quiet=1&size={size}", "localhost", {"X-Token": "a"})
+        for size in (8192, 8193)
+    ]
+
+    assert statuses == [101, 500]
+
+
+@behaviour("What the authorizer has said is in each event of the connection, as texts", TEMPLATES)
+def test_authorizer_context(guarded):
+    context = {"text": "é", "number": 1, "fraction": 1.5, "yes": True, "no": False, "null": None}
+    with guarded.client(verdict(context=context), headers={"X-Token": "a"}) as client:
+        connect = guarded.connect_event(client.header)["requestContext"]["authorizer"]
+        message = ask(client)["event"]["requestContext"]
+        connection_id = message["connectionId"]
+    disconnect = guarded.disconnect_event(connection_id)["requestContext"]["authorizer"]
+    texts = {"text": "é", "number": "1", "fraction": "1.5", "yes": "true", "no": "false"}
+
+    connect.pop("integrationLatency")
+    assert connect == message["authorizer"] == disconnect == texts | {"principalId": "somebody"}
+
+
+@behaviour("The CONNECT event alone says how long the authorizer took, in ms", LATENCY)
+def test_authorizer_latency(guarded):
+    with guarded.client("?token=b", headers={"X-Token": "a"}) as client:
+        connect = guarded.connect_event(client.header)["requestContext"]["authorizer"]
+        message = ask(client)["event"]["requestContext"]["authorizer"]
+
+    latency_ms = connect["integrationLatency"]
+    assert isinstance(latency_ms, int)
+    assert 0 <= latency_ms < 20_000
+    assert message == {"principalId": "somebody"}
+
+
+@behaviour(
+    "The authorizer is asked for each connection, and for no message: nothing is cached", IDENTITY
+)
+def test_authorizer_is_asked_once_for_each_connection(start, functions):
+    lifecycle, messages = {"function": functions["lifecycle"]}, {"function": functions["messages"]}
+    deployed = start(
+        {"$connect": lifecycle, "$disconnect": lifecycle, "$default": messages},
+        {"function": functions["guard"], "sources": SOURCES, "AuthorizerResultTtlInSeconds": 300},
+    )
+
+    for _ in range(2):
+        with deployed.client("?token=b", headers={"X-Token": "a"}) as client:
+            ask(client)
+            ask(client)
+    wait_until(lambda: deployed.events("DISCONNECT")[1:])
+
+    [state] = [state for state in deployed.api.states() if state.name == "guard"]
+    assert (state.invocations, state.errors) == (2, 0)
+
+
+@behaviour(
+    "An authorizer whose policy does not let API Gateway in for `authorizers/ID`: 500",
+    f"{DOC}http-api-lambda-authorizer.html",
+)
+def test_authorizer_that_does_not_let_the_gateway_in(start, functions):
+    """That its function is let in for a route does not help."""
+    guard = {"function": functions["guard"], "permits": False}
+    connect = {"function": functions["lifecycle"]}
+    deployed = start({"$connect": connect, "$default": {"function": functions["guard"]}}, guard)
+
+    status, body = deployed.refusal()
+
+    assert status == 500
+    assert body["message"] == "Internal server error"
+    assert deployed.asked() == []
+
+
+@behaviour("An authorizer that takes as long as an integration may at most: 500", CHOSEN)
+def test_authorizer_timeout(start, functions, tmp_path):
+    deployed = start(
+        {"$connect": {"function": functions["lifecycle"]}},
+        {"function": functions["guard"]},
+        limits=GatewayLimits(integration_seconds=0.2),
+    )
+
+    status, body = deployed.refusal(f"?wait={tmp_path / 'go'}")
+    (tmp_path / "go").touch()
+
+    assert (status, body["message"]) == (500, "Internal server error")
+    assert deployed.events("CONNECT") == []
 
 
 # --- events ----------------------------------------------------------------------------------------

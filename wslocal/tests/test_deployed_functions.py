@@ -12,6 +12,7 @@ import pytest
 
 from wslocal.emulator import Emulator
 from wslocal.gateway import ApiError, LocalApi
+from wslocal.gateway.definition import read_api
 from wslocal.lambda_host import HostError, deployed
 from wslocal.lambda_host.deployed import DeployedFunctions, lets_in
 from wslocal.loop import LoopThread
@@ -21,6 +22,7 @@ from wslocal.tests.gateway_system import (
     create_function,
     create_layer,
     create_role,
+    invocations_of,
     zip_of,
 )
 
@@ -279,7 +281,11 @@ def test_api_or_stage_that_is_not_there(emulator, loop, api_id):
     [
         (
             {"RouteKey": "$connect", "AuthorizationType": "AWS_IAM"},
-            "$connect has an authorizer: these are not played",
+            "$connect has the authorization AWS_IAM: only CUSTOM is played",
+        ),
+        (
+            {"RouteKey": "$connect", "AuthorizationType": "CUSTOM", "AuthorizerId": "nobody"},
+            "$connect has an authorizer that is not there: nobody",
         ),
         ({"ApiKeyRequired": True}, "$default asks for an API key: these are not played"),
         ({"Target": "integrations/nowhere"}, "$default has no integration"),
@@ -301,6 +307,60 @@ def test_integration_that_is_not_played(emulator, loop, api_id):
     client.create_route(ApiId=api_id, RouteKey="web", Target=f"integrations/{integration}")
 
     assert "route web does not lead to a Lambda function" in refusal(emulator, loop, api_id)
+
+
+def test_authorizer_that_is_not_played(emulator, loop, name):
+    arn = name_arn(emulator, name)
+    role = "arn:aws:iam::000000000000:role/invoker"
+    authorizer = {"function": arn, "AuthorizerCredentialsArn": role}
+    api_id = create_api(emulator, {"$connect": {"function": arn}}, authorizer=authorizer)
+
+    assert refusal(emulator, loop, api_id) == (
+        "authorizer guard is invoked with a role: these are not played"
+    )
+
+
+def test_authorizer_that_cloudformation_has_made(emulator, name):
+    """The emulator gives it the identity source of an HTTP API; on AWS it has none."""
+    uri = {"Fn::Sub": invocations_of(name_arn(emulator, name))}
+    api = {"Ref": "Api"}
+    template = {
+        "Api": {
+            "ProtocolType": "WEBSOCKET",
+            "Name": name,
+            "RouteSelectionExpression": "$request.body.action",
+        },
+        "Integration": {"ApiId": api, "IntegrationType": "AWS_PROXY", "IntegrationUri": uri},
+        "Authorizer": {
+            "ApiId": api,
+            "Name": "guard",
+            "AuthorizerType": "REQUEST",
+            "AuthorizerUri": uri,
+        },
+        "Route": {
+            "ApiId": api,
+            "RouteKey": "$connect",
+            "AuthorizationType": "CUSTOM",
+            "AuthorizerId": {"Ref": "Authorizer"},
+            "Target": {"Fn::Join": ["/", ["integrations", {"Ref": "Integration"}]]},
+        },
+        "Stage": {"ApiId": api, "StageName": "dev", "AutoDeploy": True},
+    }
+    resources = {
+        key: {"Type": f"AWS::ApiGatewayV2::{key}", "Properties": properties}
+        for key, properties in template.items()
+    }
+    stacks = emulator.client("cloudformation")
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+    stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.05})
+    made = stacks.describe_stack_resources(StackName=name)["StackResources"]
+    [api_id] = [one["PhysicalResourceId"] for one in made if one["LogicalResourceId"] == "Api"]
+
+    route = read_api(emulator.client("apigatewayv2"), api_id, "dev").routes["$connect"]
+
+    assert route.authorizer.name == "guard"
+    assert route.authorizer.function_arn == name_arn(emulator, name)
+    assert route.authorizer.identity_sources == ()
 
 
 # --- the gateway around them -----------------------------------------------------------------------

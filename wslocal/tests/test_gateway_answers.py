@@ -7,6 +7,7 @@ import pytest
 from wslocal.gateway.answers import (
     Failure,
     Returned,
+    connect_message,
     connect_status,
     gateway_message,
     read_proxy_answer,
@@ -103,6 +104,19 @@ def test_answer_that_is_not_json(answer):
 )
 def test_status_of_connect(outcome, status):
     assert connect_status(outcome) == status
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (Returned(403, {}, "no"), "Forbidden"),
+        (Returned(199, {}, None), "Bad Gateway"),
+        (Returned(499, {}, None), "Refused"),
+        (Failure("x", 504), "x"),
+    ],
+)
+def test_message_of_connect(outcome, message):
+    assert connect_message(outcome) == message
 
 
 def test_subprotocol():

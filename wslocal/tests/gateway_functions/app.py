@@ -11,10 +11,31 @@ SECRETS = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 count = 0
 
 
+def guard(event, context):
+    """The authorizer: allow, or do what the query string asks."""
+    asked = event["queryStringParameters"]
+    if "quiet" not in asked:
+        say({"asked": event})
+    if "wait" in asked:
+        wait_for(asked["wait"])
+    if "fail" in asked:
+        raise RuntimeError(asked["fail"])
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": event["methodArn"]}
+    answer = {
+        "principalId": "somebody",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    }
+    if "size" in asked:  # of the answer, as it goes over the wire
+        answer["context"] = {"filling": ""}
+        answer["context"]["filling"] = "x" * (int(asked["size"]) - len(json.dumps(answer)))
+    return answer | json.loads(asked.get("verdict", "{}"))
+
+
 def lifecycle(event, context):
     """`$connect` and `$disconnect`: say what came, do what the query string asks."""
-    say({"event": event})
     asked = event.get("queryStringParameters", {})
+    if "quiet" not in asked:
+        say({"event": event})
     if "hold" in asked:
         wait_for(asked["hold"])
     if "raise" in asked:
