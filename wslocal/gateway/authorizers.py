@@ -117,7 +117,7 @@ def _decode(body: bytes) -> object:
     try:
         return json.loads(body, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise AuthorizerError("an answer must be JSON") from None  # its text would be in the error
+        raise AuthorizerError("an answer must be JSON") from None  # that one keeps the whole text
 
 
 def _refuse_constant(name: str) -> NoReturn:
