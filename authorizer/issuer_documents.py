@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from shared_utils.error_codes import ApplicationError, ErrorCode
 from token_settings import is_safe
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
     from typing import Any
 
 __all__ = ["ALGORITHMS", "Key", "KeysUnavailable", "read_keys"]
@@ -106,19 +108,21 @@ def _get(url: str, deadline: float) -> bytes:
     parts = urlsplit(url)
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = connect(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
-    try:
+    with closing(connection):
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Accept": "application/json"})
-        response = connection.getresponse()
-        if response.status != 200:
-            raise KeysUnavailable(f"status {response.status} at {parts.hostname}")
-        content = b""
-        while chunk := response.read1(_MAX_BYTES):
-            content += chunk
-            if len(content) > _MAX_BYTES:
-                raise KeysUnavailable(f"more than {_MAX_BYTES} bytes at {parts.hostname}")
-            if time.monotonic() > deadline:
-                raise TimeoutError
-        return content
-    finally:
-        connection.close()
+        with connection.getresponse() as response:
+            if response.status != 200:
+                raise KeysUnavailable(f"status {response.status} at {parts.hostname}")
+            return _read(response, deadline)
+
+
+def _read(response: HTTPResponse, deadline: float) -> bytes:
+    content = b""
+    while chunk := response.read1(_MAX_BYTES):
+        content += chunk
+        if len(content) > _MAX_BYTES:
+            raise KeysUnavailable(f"the answer has more than {_MAX_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return content

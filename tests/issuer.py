@@ -79,7 +79,8 @@ class Issuer:
     `requests` counts what was asked, by path. `keys` are those of the key set, the last one signs.
     `error` makes `/authorize` answer with that error; `answers` replaces what a path answers.
     `redirect_uris` are those that a client may name; empty: any on loopback. Cognito's access tokens
-    have no `aud`, but `client_id` and `token_use`: that is what `cognito=True` makes.
+    have no `aud`, but `client_id` and `token_use`: that is what `cognito=True` makes. Who needs many issuers
+    gives them a key: to make one takes a tenth of a second.
     """
 
     def __init__(
@@ -90,13 +91,14 @@ class Issuer:
         subject: str = "speaker-1",
         cognito: bool = False,
         lifetime_seconds: int = 300,
+        key: SigningKey | None = None,
     ) -> None:
         self.client_id = client_id
         self.audience = audience
         self.subject = subject
         self.cognito = cognito
         self.lifetime_seconds = lifetime_seconds
-        self.keys = [SigningKey()]
+        self.keys = [key or SigningKey()]
         self.requests: Counter[str] = Counter()
         self.answers: dict[str, Answer] = {}
         self.error = ""

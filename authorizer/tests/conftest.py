@@ -7,7 +7,7 @@ import pytest
 from issuer_keys import IssuerKeys
 from shared_utils import MetricsEmitter
 from shared_utils.testing import CapturedLines, capture_lines, connect_event
-from tests.issuer import Issuer
+from tests.issuer import Issuer, SigningKey
 from token_authorizer import TokenAuthorizer, report_failure
 from token_settings import TokenSettings
 
@@ -48,9 +48,14 @@ class Gate:
         return json.dumps(self.lines)
 
 
+@pytest.fixture(scope="session")
+def signing_key():
+    return SigningKey()
+
+
 @pytest.fixture
-def issuer():
-    with Issuer() as issuer:
+def issuer(signing_key):
+    with Issuer(key=signing_key) as issuer:
         yield issuer
 
 
