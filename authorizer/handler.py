@@ -4,7 +4,8 @@ API Gateway answers 401 only to an exception that says exactly `Unauthorized`, a
 counts both as errors, and its runtime writes a line of its own for each, at level ERROR, with this file's name
 and nothing of the token: nothing a function can do prevents that. Ours is one WARN line for a refused token.
 
-Beside the layer it has PyJWT and cryptography in its zip: to load them takes about 0.1 s of CPU.
+Beside the layer it has PyJWT and cryptography in its zip. To load this module takes about 90 ms of CPU, of
+which TLS is 26, and 21 MB (x86_64, CPython 3.11, from the zip with its bytecode).
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def test_algorithm_is_one_that_the_keys_type_allows(issuer, gate, algorithm):
     [
         ("wrongAudience", {"aud": "other"}),
         ("wrongAudience", {"aud": ["other"]}),
+        ("wrongAudience", {"aud": "websocket-audio-2"}),
         ("wrongAudience", {"aud": []}),
         ("wrongAudience", {"aud": ""}),
         ("wrongAudience", {"aud": {"websocket-audio": 1}}),

@@ -62,6 +62,12 @@ def test_what_is_no_place_of_a_token_is_not_looked_at(headers, query):
     assert token_of(request(headers, query)) is None
 
 
+def test_event_that_has_only_the_last_values_is_enough():
+    """Others than API Gateway send no lists: tests, and emulators."""
+    assert token_of({"headers": {"authorization": "Bearer a.b.c"}}) == "a.b.c"
+    assert token_of({"queryStringParameters": {"access_token": "a.b.c"}}) == "a.b.c"
+
+
 def test_event_without_headers_and_query_has_no_token():
     assert token_of({}) is None
     assert token_of({"headers": None, "queryStringParameters": None}) is None
