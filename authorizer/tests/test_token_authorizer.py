@@ -1,7 +1,9 @@
 """Who is let in, what is answered to others, and what is written about it."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -218,3 +220,10 @@ def test_every_reason_is_one_that_the_tests_have_seen(issuer, make_gate):
     }
 
     assert found == set(REASONS)
+
+
+def test_readme_names_every_reason():
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    listed = text.partition("The reasons: ")[2].partition("\n\n")[0]
+
+    assert re.findall(r"`(\w+)`", listed) == list(REASONS)
