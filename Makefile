@@ -51,7 +51,7 @@ check-mypy:
 check-tests:
 	@$(DEV) -m mypy --config-file tests/mypy.ini shared-layer/tests --disable-error-code attr-defined \
 	    --disable-error-code override --disable-error-code valid-type
-	@for folder in functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
+	@for folder in authorizer/tests functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
 	    $(DEV) -m mypy --config-file tests/mypy.ini $$folder || exit 1; done
 
 check-basedpyright:
@@ -85,7 +85,7 @@ build: ## Build shared-layer/shared-layer.zip
 
 lock: ## Pin the newest versions that requirements/*.in allow
 	@$(PYTHON) tools/environments.py lock
-	@for name in test dev bench fuzz lock; do .venv/lock/bin/uv pip compile --quiet --upgrade \
+	@for name in test dev bench fuzz lock authorizer; do .venv/lock/bin/uv pip compile --quiet --upgrade \
 	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt \
 	    || exit 1; done

@@ -1,4 +1,4 @@
-"""The zips of the layer and of the functions, as `shared-layer/build.sh` makes them of the sources."""
+"""The zips of the layer, the functions and the authorizer, as `shared-layer/build.sh` makes them of the sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infrastructure.settings import SettingsError
 
-__all__ = ["build_functions", "build_layer"]
+__all__ = ["build_authorizer", "build_functions", "build_layer"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +31,23 @@ def build_functions(python: str) -> Path:
     """Build the zip that all functions share, with bytecode for this version; once in a process."""
     packages = [_ROOT / "functions" / name for name in _PACKAGES]
     return _build("functions.zip", (python,), "--function", *packages)
+
+
+@functools.cache
+def build_authorizer(python: str, architecture: str) -> Path:
+    """Build the authorizer's zip: its modules, and what the wheels of its lock file hold.
+
+    `architecture` is `arm64`: `make dev` has fetched the wheels for it, by `tools/environments.py`.
+    """
+    wheels = _ROOT / ".cache" / "wheels" / "authorizer" / f"{architecture}-{python}"
+    if not wheels.is_dir():
+        raise SettingsError(
+            f"the authorizer's wheels for Python {python} on {architecture} are not in .cache/wheels; "
+            "make dev fetches those for arm64"
+        )
+    modules = sorted((_ROOT / "authorizer").glob("*.py"))
+    pinned = ("--wheels", wheels, "--lock", _ROOT / "requirements" / "authorizer.txt")
+    return _build("authorizer.zip", (python,), "--function", *modules, *pinned)
 
 
 def _build(name: str, pythons: tuple[str, ...], *arguments: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""The system's template as the CDK app makes it, and the zips of layer and functions as they are now.
+"""The system's template as the CDK app makes it, and the zips of its code as they are now.
 
 Making the template takes many seconds and its inputs seldom change, so it is kept under a digest
 of them. The code is not among them: zips are made here, of the sources as they are, in a moment.
@@ -27,6 +27,7 @@ __all__ = [
     "Assembly",
     "AssemblyError",
     "Template",
+    "build_authorizer",
     "build_functions",
     "build_layer",
     "synthesize",
@@ -78,6 +79,13 @@ class Assembly:
             if "handlers/__init__.py" in (names := _names_in(path))
         }
 
+    @property
+    def authorizer_keys(self) -> set[str]:
+        """Which assets are the authorizer's zip."""
+        return {
+            key for key, path in self.assets.items() if "token_authorizer.py" in _names_in(path)
+        }
+
 
 def synthesize(stage: str) -> Assembly:
     """Return the stack of a stage, from the cache if nothing has changed that it is made of."""
@@ -115,6 +123,16 @@ def build_layer() -> bytes:
 def build_functions(packages: Iterable[str]) -> bytes:
     """Return a zip of these packages of `functions/`, with bytecode as the layer has it."""
     return _build("the functions", "--function", *(ROOT / "functions" / name for name in packages))
+
+
+def build_authorizer() -> bytes:
+    """Return the authorizer's zip for this machine: what is deployed to AWS holds machine code for Arm."""
+    wheels = ROOT / ".cache" / "wheels" / "authorizer" / "here"
+    if not wheels.is_dir():
+        raise AssemblyError("the authorizer's wheels are not in .cache/wheels: make dev")
+    modules = sorted((ROOT / "authorizer").glob("*.py"))
+    pinned = ("--wheels", wheels, "--lock", ROOT / "requirements" / "authorizer.txt")
+    return _build("the authorizer", "--function", *modules, *pinned)
 
 
 def _build(what: str, *arguments: str | Path) -> bytes:

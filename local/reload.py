@@ -22,7 +22,7 @@ __all__ = ["Snapshot", "changes", "follow_sources", "take_snapshot"]
 
 Snapshot = dict[str, tuple[int, int]]
 
-_SOURCES = ("functions", "infrastructure", "shared-layer")
+_SOURCES = ("authorizer", "functions", "infrastructure", "shared-layer")
 _NOT_DEPLOYED = {"tests", "__pycache__"}
 _POLL_SECONDS = 0.3
 

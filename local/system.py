@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wslocal import Emulator, EmulatorError, LocalApi
 
-from .assembly import ROOT, Assembly, build_functions, build_layer, synthesize
+from .assembly import (
+    ROOT,
+    Assembly,
+    build_authorizer,
+    build_functions,
+    build_layer,
+    synthesize,
+)
 from .deploy import Deployer, localize, uploads
 from .scheduler import DeployedSchedule, read_schedules, run_schedules, scheduled_event
 from .settings import check_settings, function_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import NoReturn
 
@@ -58,7 +66,7 @@ class System:
         self._stack = contextlib.AsyncExitStack()
         self._deploying = asyncio.Lock()
         self._edit: Callable[[Template], Template] = _unchanged
-        self._layer: tuple[str, bytes] = "", b""
+        self._built: dict[Callable[[], bytes], tuple[str, bytes]] = {}
         self._scheduler: asyncio.Task[None] | None = None
         self.emulator = Emulator()
         self.assembly: Assembly
@@ -176,6 +184,8 @@ class System:
     def _deploy(self) -> None:
         archives = {key: path.read_bytes() for key, path in self.assembly.assets.items()}
         archives |= dict.fromkeys(self.assembly.layer_keys, self._built_layer())
+        for key in self.assembly.authorizer_keys:
+            archives[key] = self._built_authorizer()
         for key, packages in self.assembly.code_keys.items():
             archives[key] = build_functions(packages)
         keys, files = uploads(archives)
@@ -184,11 +194,19 @@ class System:
         self.schedules = read_schedules(self.emulator.client, self.assembly.stack)
 
     def _built_layer(self) -> bytes:
-        """Return the layer's zip, built again only if a source has changed."""
-        digest = _digest_of_layer()
-        if self._layer[0] != digest:
-            self._layer = digest, build_layer()
-        return self._layer[1]
+        layer = ROOT / "shared-layer"
+        return self._build(build_layer, [*(layer / "python").rglob("*.py*"), layer / "build.py"])
+
+    def _built_authorizer(self) -> bytes:
+        lock_file = ROOT / "requirements" / "authorizer.txt"
+        return self._build(build_authorizer, [*(ROOT / "authorizer").glob("*.py"), lock_file])
+
+    def _build(self, build: Callable[[], bytes], sources: list[Path]) -> bytes:
+        """Return a zip, built again only if a source has changed."""
+        digest = _digest_of(sources)
+        if self._built.get(build, ("",))[0] != digest:
+            self._built[build] = digest, build()
+        return self._built[build][1]
 
     def _start_schedules(self) -> None:
         self._scheduler = asyncio.create_task(run_schedules(self.schedules, self._run_due))
@@ -209,11 +227,9 @@ async def _end(task: asyncio.Task[Any]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _digest_of_layer() -> str:
-    layer = ROOT / "shared-layer"
-    sources = sorted([*(layer / "python").rglob("*.py*"), layer / "build.py"])
+def _digest_of(sources: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sources:
+    for path in sorted(sources):
         if "__pycache__" not in path.parts:
             digest.update(f"{path}\n".encode() + path.read_bytes())
     return digest.hexdigest()

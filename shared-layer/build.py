@@ -48,6 +48,8 @@ def main(arguments: list[str]) -> None:
         stage = Path(temporary)
         if options.function:
             digest = copy_function(options.function, stage)
+            if options.wheels:
+                unpack_wheels(options.wheels, options.lock, stage)
             compiled, root = stage, FUNCTION_ROOT
         else:
             digest = copy_sources(stage / PACKAGE)
@@ -79,10 +81,20 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="PATH",
         help="make a function's zip instead, with these packages and files at its root",
     )
+    parser.add_argument(
+        "--wheels", type=Path, metavar="FOLDER", help="with what a function's wheels hold, too"
+    )
+    parser.add_argument(
+        "--lock", type=Path, metavar="FILE", help="the requirements with hashes that pin the wheels"
+    )
     parser.add_argument("--output", type=Path, help="the zip's path")
     parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
     parser.add_argument("--compile", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if (options.wheels or options.lock) and not (
+        options.wheels and options.lock and options.function
+    ):
+        parser.error("--wheels, --lock and --function go together")
     if options.output is None:
         if options.function:
             parser.error("--function needs --output, too")
@@ -140,6 +152,30 @@ def copy_function(paths: list[Path], target: Path) -> str:
             if not unwanted and not file.is_dir():
                 files[name.as_posix()] = file
     return copy_files(files, target)
+
+
+def unpack_wheels(folder: Path, lock: Path, target: Path) -> None:
+    """Unpack every wheel in a folder beside the function; each must be one that the lock file pins.
+
+    RECORD is left out: it lists what pip would install, without bytecode and with hashes of it all.
+    """
+    wheels = sorted(folder.glob("*.whl"))
+    if not wheels:
+        raise SystemExit(f"build.sh: there are no wheels in {folder}")
+    pinned = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock.read_text()))
+    for wheel in wheels:
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in pinned:
+            raise SystemExit(f"build.sh: {wheel.name} is none of those that {lock.name} pins")
+        with zipfile.ZipFile(wheel) as archive:
+            names = [
+                name for name in archive.namelist() if not name.endswith((".dist-info/RECORD", "/"))
+            ]
+            for name in names:
+                if (target / name).exists():
+                    raise SystemExit(f"build.sh: {name} is in {wheel.name}, and there already")
+                if ".data/" in name:
+                    raise SystemExit(f"build.sh: {wheel.name} has files for other places: {name}")
+            archive.extractall(target, names)
 
 
 def copy_files(files: dict[str, Path], target: Path) -> str:

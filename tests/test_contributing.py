@@ -60,6 +60,8 @@ def followed(tmp_path_factory):
     git(copy, "init", "--quiet")  # tests ask it which files there are
     (copy / ".venv").mkdir()
     (copy / ".venv/dev").symlink_to(sys.prefix)
+    (copy / ".cache").mkdir()
+    (copy / ".cache/wheels").symlink_to(ROOT / ".cache/wheels")
     if (ROOT / "web/node_modules").exists():
         (copy / "web/node_modules").symlink_to(ROOT / "web/node_modules")
     return copy

@@ -81,6 +81,7 @@ def test_zips_are_reported_apart_by_what_is_in_them(tmp_path):
     contents = {
         "layer": ["python/shared_utils/__init__.py"],
         "functions": ["handlers/__init__.py", "handlers/audio.py", "broadcast/store.py"],
+        "authorizer": ["handler.py", "jwt/__init__.py", "token_authorizer.py"],
         "other": ["index.html"],
     }
     for name, files in contents.items():
@@ -91,6 +92,7 @@ def test_zips_are_reported_apart_by_what_is_in_them(tmp_path):
     assembly = Assembly("Stack", {}, {name: tmp_path / name for name in [*contents, "text"]})
 
     assert assembly.layer_keys == {"layer"}
+    assert assembly.authorizer_keys == {"authorizer"}
     assert assembly.code_keys == {"functions": ["broadcast", "handlers"]}
 
 

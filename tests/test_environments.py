@@ -107,3 +107,67 @@ def test_report_is_counted(tmp_path, attributes, counted):
 
 def test_run_without_a_report_counts_as_one_failure(tmp_path):
     assert count(tmp_path / "missing.xml") == (0, 1, 0)
+
+
+PIP = """
+for last; do :; done
+case "$*" in *"$FAIL"*) exit 1;; esac
+mkdir -p "$last" && echo "$*" >> "$LOG" && touch "$last/one.whl"
+"""
+TARGETS = ["arm64-3.11", "arm64-3.12", "arm64-3.13", "arm64-3.14", "here"]
+
+
+@pytest.fixture
+def fetch(script, tmp_path, monkeypatch):
+    """Return a function that has the wheels of a lock file fetched, and returns pip's command lines.
+
+    A program stands in for pip: it writes what it was asked for, and fails for what holds a word.
+    """
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    lock_file = tmp_path / "requirements" / "tool.txt"
+    pip = str(script(PIP, name="pip"))
+    python = environments.Python(11, "3.11.7", sys.executable)
+
+    def fetch(lock: str = "one==1.0", *, failing: str = "nothing") -> list[str]:
+        log = tmp_path / "log"
+        log.write_text("")
+        monkeypatch.setenv("LOG", str(log))
+        monkeypatch.setenv("FAIL", failing)
+        lock_file.write_text(lock)
+        environments.ensure_wheels("tool", python, pip)
+        return log.read_text().splitlines()
+
+    return fetch
+
+
+def test_wheels_are_fetched_once_for_this_machine_and_for_every_python_on_lambda(fetch, tmp_path):
+    commands = fetch()
+
+    folder = tmp_path / ".cache/wheels/tool"
+    assert sorted(path.parent.name for path in folder.rglob("one.whl")) == TARGETS
+    assert sum("--platform" in command for command in commands) == len(TARGETS) - 1
+    assert all("--require-hashes --only-binary :all:" in command for command in commands)
+    assert fetch() == []
+
+
+def test_wheels_of_another_lock_are_fetched_instead(fetch, tmp_path):
+    fetch()
+    old = tmp_path / ".cache/wheels/tool/here/old.whl"
+    old.touch()
+
+    assert len(fetch("one==2.0")) == len(TARGETS)
+    assert not old.exists()
+
+
+def test_wheels_that_were_not_all_fetched_are_fetched_again(fetch, tmp_path):
+    with pytest.raises(environments.subprocess.CalledProcessError):
+        fetch(failing="--python-version 3.13")
+    half = tmp_path / ".cache/wheels/tool/arm64-3.13.partial/half.whl"
+    half.parent.mkdir()
+    half.touch()
+
+    commands = fetch()
+
+    assert len(commands) == 2
+    assert not list(tmp_path.rglob("half.whl"))

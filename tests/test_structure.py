@@ -34,6 +34,7 @@ ARROWS = {
     "shared-layer/python": set(),
     "protocol": {"shared-layer/python"},
     "functions": {"shared-layer/python"},
+    "authorizer": {"shared-layer/python"},
     "infrastructure": {"shared-layer/python"},
     "local": {"wslocal"},
     "wslocal": set(),

@@ -29,6 +29,10 @@ FOLDERS = {
     "shared-layer/python": ("shared_utils",),
     "protocol": ("shared_utils_protocol",),
     "functions": ("broadcast", "handlers"),
+    "authorizer": (
+        *("access_tokens", "handler", "issuer_documents", "issuer_keys", "policies", "refusals"),
+        *("token_authorizer", "token_places", "token_settings"),
+    ),
     "infrastructure": ("infrastructure",),
     "local": ("local",),
     "wslocal": ("wslocal",),

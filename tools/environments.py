@@ -1,7 +1,8 @@
-"""Finds the machine's Pythons and makes virtual environments from the lock files.
+"""Finds the machine's Pythons, makes virtual environments from the lock files, and fetches wheels.
 
 Standard library only: this runs before anything is installed. An environment is made once, and
-again when its lock file or its Python changes; otherwise a call only compares two lines.
+again when its lock file or its Python changes; otherwise a call only compares two lines. So are the
+wheels that the authorizer's zips are built of, so that no build needs the network.
 """
 
 from __future__ import annotations
@@ -19,10 +20,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MINOR_VERSIONS", "ROOT", "Python", "ensure", "find_pythons", "probe"]
+__all__ = ["MINOR_VERSIONS", "ROOT", "Python", "ensure", "ensure_wheels", "find_pythons", "probe"]
 
 ROOT = Path(__file__).resolve().parent.parent
 MINOR_VERSIONS = (11, 12, 13, 14)
+
+# The function whose zip holds what its lock file pins.
+AUTHORIZER = "authorizer"
+# Lambda's Python 3.11 runs on Amazon Linux 2, whose glibc is 2.26, the later ones on Amazon Linux 2023:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+_LAMBDA_PLATFORM = "manylinux2014_aarch64"
 
 _PROBE = """
 import ensurepip, sys, venv
@@ -30,6 +37,10 @@ print(sys.implementation.name, *sys.version_info[:3], sys.executable)
 """
 # A version manager's shim can take a second; what takes longer is not a Python.
 _PROBE_SECONDS = 20
+
+_QUIET = ["-qq", "--disable-pip-version-check", "--no-input"]
+# Every wheel is pinned by its hash, and nothing is built: no code of a package runs here.
+_EXACT = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
 
 
 class Python(NamedTuple):
@@ -115,10 +126,46 @@ def ensure(name: str, python: Python, lock: str | None = None) -> str:
     return str(home / "bin" / "python")
 
 
+def ensure_wheels(name: str, python: Python, interpreter: str) -> Path:
+    """Return the folder with the wheels of `requirements/<name>.txt`, in one folder for each target.
+
+    `here` are those for this machine and `python`, `arm64-3.13` those for Lambda on Arm with Python
+    3.13. `interpreter` is a Python with pip.
+    """
+    lock_file = ROOT / "requirements" / f"{name}.txt"
+    digest = hashlib.sha256(lock_file.read_bytes()).hexdigest()
+    folder = ROOT / ".cache" / "wheels" / name
+    here = f"{python.version} {Path(python.executable).resolve()}\n{digest}\n"
+    targets: dict[str, tuple[str, list[str]]] = {"here": (here, [])}
+    for minor in MINOR_VERSIONS:
+        options = ["--implementation", "cp", "--python-version", f"3.{minor}"]
+        targets[f"arm64-3.{minor}"] = digest, ["--platform", _LAMBDA_PLATFORM, *options]
+    for target, (wanted, options) in targets.items():
+        home = folder / target
+        with _locked(home):
+            stamp = home / "made-from"
+            if not stamp.exists() or stamp.read_text() != wanted:
+                print(f"fetching {home.relative_to(ROOT)}", file=sys.stderr)
+                _fetch(
+                    home, wanted, [interpreter, "-m", "pip", "download", "-r", lock_file], options
+                )
+    return folder
+
+
+def _fetch(home: Path, wanted: str, pip: list[str | Path], options: list[str]) -> None:
+    """Fetch all wheels of a target; what was interrupted is begun again."""
+    partial = home.with_name(f"{home.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _run([*pip, *_QUIET, *_EXACT, *options, "--dest", partial])
+    (partial / "made-from").write_text(wanted)
+    shutil.rmtree(home, ignore_errors=True)
+    partial.rename(home)
+
+
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """Let one process at a time make an environment."""
-    home.parent.mkdir(exist_ok=True)
+    """Let one process at a time make an environment, or fetch wheels."""
+    home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -133,13 +180,10 @@ def _make(home: Path, python: Python, lock_file: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     _run([python.executable, "-m", "venv", home])
     pip: list[str | Path] = [home / "bin" / "python", "-m", "pip", "install", "-r", lock_file]
-    quiet = ["-qq", "--disable-pip-version-check", "--no-input"]
-    # Every wheel is pinned by its hash, and nothing is built: no code of a package runs here.
-    exact = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     # Python compiles what it imports, and CDK has ten times more than that. Only benchmarks of
     # cold starts must find all of it compiled.
     later = [] if home.name == "bench" else ["--no-compile"]
-    _run([*pip, *quiet, *exact, *later])
+    _run([*pip, *_QUIET, *_EXACT, *later])
 
 
 def _run(command: list[str | Path]) -> None:
@@ -147,14 +191,20 @@ def _run(command: list[str | Path]) -> None:
 
 
 def main() -> None:
-    """Make the environment named on the command line with the Python that runs this."""
+    """Make the environment named on the command line with the Python that runs this.
+
+    `dev` also has the authorizer's wheels fetched; `authorizer` is only these.
+    """
     python = probe(sys.executable)
     if python is None:
         sys.exit(f"{sys.executable} cannot make virtual environments: install its venv package")
+    name = sys.argv[1]
     try:
-        ensure(sys.argv[1], python)
+        interpreter = python.executable if name == AUTHORIZER else ensure(name, python)
+        if name in ("dev", AUTHORIZER):
+            ensure_wheels(AUTHORIZER, python, interpreter)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"could not make .venv/{sys.argv[1]}: pip or venv ended with {error.returncode}")
+        sys.exit(f"could not make {name}: pip or venv ended with {error.returncode}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons, pro
 
 REST = (
     "tests",
+    "authorizer/tests",
     "examples",
     "functions/tests",
     "infrastructure/tests",

@@ -706,3 +706,102 @@ def test_functions_module_that_does_not_compile_is_named_with_its_folder(functio
 
     assert run.returncode == 1
     assert re.fullmatch(r"build.sh: rules/broken.py does not compile: .+\n", run.stderr)
+
+
+# --- a function's zip with wheels -----------------------------------------------------------------
+
+
+@pytest.fixture
+def make_wheel(tmp_path):
+    """Return a function that writes a wheel with these files, and a lock file that pins it."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    lock = tmp_path / "lock.txt"
+    lock.touch()
+
+    def make_wheel(name="money-1.0-py3-none-any.whl", **files):
+        files = {"money/__init__.py": "ONE = 1\n", **files}
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for path, content in files.items():
+                archive.writestr(path, content)
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        with lock.open("a") as lines:
+            lines.write(f"money==1.0 \\\n    --hash=sha256:{digest}\n")
+        return folder, lock
+
+    return make_wheel
+
+
+def build_with_wheels(function, path, wheels, lock, **environ):
+    named = ("--function", function / "app.py", "--wheels", wheels, "--lock", lock)
+    return build("--python", VERSION, *named, "--output", path, **environ)
+
+
+def test_functions_zip_has_what_its_wheels_hold_with_bytecode(function, make_wheel, tmp_path):
+    licence = "money-1.0.dist-info/licenses/LICENSE"
+    files = {"money/_fast.so": b"machine code", licence: "free"}
+    wheels, lock = make_wheel(**files, **{"money-1.0.dist-info/RECORD": "money/__init__.py,,\n"})
+    path = tmp_path / "function.zip"
+
+    run = build_with_wheels(function, path, wheels, lock)
+
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [
+            f"__pycache__/app.{TAG}.pyc",
+            "app.py",
+            "money/__init__.py",
+            f"money/__pycache__/__init__.{TAG}.pyc",
+            "money/_fast.so",
+            licence,
+        ]
+        assert archive.read("money/_fast.so") == b"machine code"
+
+
+def test_functions_zip_with_wheels_has_the_same_bytes_again(function, make_wheel, tmp_path):
+    wheels, lock = make_wheel()
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    build_with_wheels(function, first, wheels, lock)
+
+    run = build_with_wheels(function, second, wheels, lock, TZ="Asia/Tokyo", PYTHONHASHSEED="4242")
+
+    assert run.returncode == 0, run.stderr
+    assert second.read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        pytest.param({"app.py": ""}, "app.py is in money-1.0-py3-none-any.whl, and", id="double"),
+        pytest.param({"money-1.0.data/scripts/m": ""}, "has files for other places", id="data"),
+    ],
+)
+def test_wheel_that_does_not_fit_beside_the_function_is_refused(
+    function, make_wheel, tmp_path, files, text
+):
+    wheels, lock = make_wheel(**files)
+
+    run = build_with_wheels(function, tmp_path / "never.zip", wheels, lock)
+
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert text in run.stderr
+
+
+def test_wheel_that_the_lock_does_not_pin_is_refused(function, make_wheel, tmp_path):
+    wheels, lock = make_wheel()
+    lock.write_text("money==1.0 --hash=sha256:" + 64 * "0")
+
+    run = build_with_wheels(function, tmp_path / "never.zip", wheels, lock)
+
+    wanted = "build.sh: money-1.0-py3-none-any.whl is none of those that lock.txt pins\n"
+    assert (run.returncode, run.stderr) == (1, wanted)
+
+
+def test_folder_without_wheels_and_wheels_without_a_lock_are_refused(function, tmp_path):
+    (tmp_path / "empty").mkdir()
+    empty = build_with_wheels(function, tmp_path / "never.zip", tmp_path / "empty", tmp_path)
+    options = ("--function", function / "app.py", "--wheels", tmp_path, "--output", tmp_path / "x")
+    alone = build("--python", VERSION, *options)
+
+    assert (empty.returncode, "there are no wheels in" in empty.stderr) == (1, True)
+    assert (alone.returncode, "go together" in alone.stderr) == (2, True)

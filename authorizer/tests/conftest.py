@@ -1,0 +1,69 @@
+"""What the tests share: a real issuer on loopback, and an authorizer with its keys and its lines."""
+
+import json
+
+import pytest
+
+from issuer_keys import IssuerKeys
+from shared_utils import MetricsEmitter
+from shared_utils.testing import CapturedLines, capture_lines, connect_event
+from tests.issuer import Issuer, SigningKey
+from token_authorizer import TokenAuthorizer, report_failure
+from token_settings import TokenSettings
+
+ARN = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test/$connect"
+
+
+class Gate:
+    """An authorizer and what it wrote, as decoded lines; `now` is the time that its keys go by."""
+
+    def __init__(self, issuer, **settings):
+        self.now = 1_000_000.0
+        self.lines = CapturedLines()
+        self.metrics = MetricsEmitter()
+        keys = IssuerKeys(issuer.url, report=report_failure, clock=lambda: self.now)
+        settings = TokenSettings(issuer.url, issuer.audience, **settings)
+        self._authorizer = TokenAuthorizer(settings, keys, self.metrics)
+
+    def answer(self, token=None, **places):
+        """Return the answer to a client with a token in the query, or with what `places` say."""
+        places = places if token is None else {"query": {"access_token": token}}
+        event = {**connect_event(**places), "type": "REQUEST", "methodArn": ARN}
+        with capture_lines(self.lines):
+            answer = self._authorizer.answer(event)
+            self.metrics.flush()
+        return answer
+
+    def reason(self, token=None, **places):
+        """Return why a client is refused: by the one WARN line that this wrote."""
+        before = len(self.lines)
+        assert repr(self.answer(token, **places)) == "Unauthorized('Unauthorized')"
+        [line] = [line for line in self.lines[before:] if "_aws" not in line]
+        assert (line["level"], "error" in line) == ("WARN", False)
+        return line["context"]["reason"]
+
+    @property
+    def text(self):
+        """Everything that was written."""
+        return json.dumps(self.lines)
+
+
+@pytest.fixture(scope="session")
+def signing_key():
+    return SigningKey()
+
+
+@pytest.fixture
+def issuer(signing_key):
+    with Issuer(key=signing_key) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def make_gate():
+    return Gate
+
+
+@pytest.fixture
+def gate(issuer):
+    return Gate(issuer, scope="speak")

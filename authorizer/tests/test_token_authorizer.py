@@ -1,0 +1,229 @@
+"""Who is let in, what is answered to others, and what is written about it."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from refusals import REASONS
+from tests.issuer import Answer, SigningKey
+
+ARN = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test/$connect"
+PLACES = [
+    pytest.param(
+        lambda token: {
+            "headers": {"Sec-WebSocket-Protocol": f"websocket-audio.v1, bearer.{token}"}
+        },
+        id="sub-protocol",
+    ),
+    pytest.param(lambda token: {"query": {"access_token": token}}, id="query"),
+    pytest.param(lambda token: {"headers": {"Authorization": f"Bearer {token}"}}, id="header"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_good_token_lets_its_subject_in_wherever_it_stands(issuer, gate, place):
+    answer = gate.answer(**place(issuer.token()))
+
+    assert answer == {
+        "principalId": "speaker-1",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": ARN}],
+        },
+        "context": {"subject": "speaker-1", "scopes": "openid speak"},
+    }
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_bad_token_is_refused_wherever_it_stands(issuer, gate, place):
+    assert gate.reason(**place(issuer.token(aud="other"))) == "wrongAudience"
+
+
+def test_client_without_a_token_is_let_in_without_a_subject(issuer, gate):
+    answer = gate.answer()
+
+    assert (answer["principalId"], "context" in answer) == ("anonymous", False)
+    assert not issuer.requests
+
+
+def test_client_without_a_token_is_refused_if_listeners_need_one(issuer, make_gate):
+    gate = make_gate(issuer, listeners_need_token=True)
+
+    assert gate.reason() == "missing"
+    assert gate.answer(issuer.token(scope=None))["context"]["scopes"] == ""
+
+
+def test_two_tokens_are_refused(issuer, gate):
+    headers = {"Authorization": f"Bearer {issuer.token()}"}
+    query = {"access_token": issuer.token(sub="other")}
+
+    assert gate.reason(headers=headers, query=query) == "severalTokens"
+
+
+def test_refusal_is_counted_by_code_as_every_failure_is_and_by_reason(issuer, gate):
+    gate.reason(issuer.token(exp=1))
+    gate.reason(issuer.token(aud="other"))
+
+    written = [line for line in gate.lines if "_aws" in line]
+    sets = [kind["Dimensions"] for line in written for kind in line["_aws"]["CloudWatchMetrics"]]
+    assert gate.lines.metrics() == {"TokensRefused": [1, 1], "MessageFailures": [1, 1]}
+    by_code, by_reason = [[], ["ActionType"], ["ErrorCode"]], [[], ["Reason"]]
+    assert sorted(map(sorted, sets)) == [by_code, by_code, by_reason, by_reason]
+    assert [line["Reason"] for line in written if "Reason" in line] == ["expired", "wrongAudience"]
+    assert [(line["ActionType"], line["ErrorCode"]) for line in written if "ErrorCode" in line] == [
+        ("authorize", "AUTH_TOKEN_EXPIRED"),
+        ("authorize", "AUTH_TOKEN_INVALID"),
+    ]
+
+
+def test_refusals_line_has_reason_and_code(issuer, gate):
+    gate.reason(issuer.token(exp=1))
+
+    [line] = gate.lines.level("WARN")
+    assert (line["message"], line["component"]) == ("Token refused", "Authorizer")
+    assert (line["context"], line["errorCode"]) == ({"reason": "expired"}, "AUTH_TOKEN_EXPIRED")
+
+
+def test_new_key_is_read_when_it_signs(issuer, gate):
+    gate.answer(issuer.token())
+    issuer.rotate("ES256")
+    gate.now += 31
+
+    assert gate.answer(issuer.token())["principalId"] == "speaker-1"
+    assert issuer.requests["/jwks"] == 2
+
+
+def test_unknown_key_asks_the_issuer_again_only_once(issuer, gate):
+    gate.answer(issuer.token())
+    gate.now += 31
+    tokens = [issuer.token(key=SigningKey("ES256")) for _ in range(5)]
+
+    assert {gate.reason(token) for token in tokens} == {"unknownKey"}
+    assert issuer.requests["/jwks"] == 2
+
+
+def test_known_keys_serve_while_the_issuer_is_down_and_an_unknown_one_is_not_judged(issuer, gate):
+    known = issuer.token(exp=int(time.time()) + 90_000)
+    gate.answer(known)
+    unknown = issuer.rotate("ES256")
+    issuer.stop()
+    gate.now += 3601
+
+    assert gate.answer(known)["principalId"] == "speaker-1"
+    [warning] = gate.lines.level("WARN")
+    assert warning["message"] == "The known keys serve"
+    assert warning["context"]["reason"] == "keysUnavailable"
+    refused = gate.answer(issuer.token(key=unknown))
+    assert repr(refused) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+    [error] = gate.lines.level("ERROR")
+    assert error["errorCode"] == "INTERNAL_SERVER_ERROR"
+    assert "ConnectionRefusedError at 127.0.0.1" in error["error"]["message"]
+    gate.now += 24 * 3600
+    assert repr(gate.answer(known)) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+
+
+def test_issuer_that_is_back_is_asked(issuer, gate):
+    issuer.stop()
+    assert repr(gate.answer(issuer.token())) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+    issuer.start()
+
+    assert repr(gate.answer(issuer.token())) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+    gate.now += 11
+    assert gate.answer(issuer.token())["principalId"] == "speaker-1"
+
+
+def test_document_of_another_issuer_is_a_wrong_setting(issuer, gate):
+    body = json.dumps({"issuer": "https://login.example.com", "jwks_uri": f"{issuer.url}/jwks"})
+    issuer.answers["/.well-known/openid-configuration"] = Answer(200, {}, body.encode())
+
+    failed = gate.answer(issuer.token())
+
+    assert repr(failed) == "AuthorizerFailed('INTERNAL_CONFIGURATION_ERROR')"
+    assert gate.lines.metrics() == {"MessageFailures": [1]}
+
+
+@pytest.mark.parametrize("event", [{}, {"methodArn": ARN, "headers": "none"}], ids=["empty", "odd"])
+def test_event_that_is_none_of_api_gateways_is_an_error_that_says_nothing(issuer, make_gate, event):
+    gate = make_gate(issuer)
+
+    with_event = gate._authorizer.answer(event)
+
+    assert repr(with_event) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+
+
+def planted(issuer):
+    """Return tokens with something secret in every part, good ones and bad ones."""
+    secret = "planted-3f9a1c"
+    claims = {"sub": f"{secret}-sub", "aud": [issuer.audience, f"{secret}-aud"]}
+    more = {"email": f"{secret}@example.com", "jti": f"{secret}-jti"}
+    good = issuer.token(**claims, **more)
+    bad_claims = [
+        {"aud": f"{secret}-aud"},
+        {"iss": f"https://{secret}.example.com"},
+        {"exp": 1},
+        {"exp": secret},
+        {"nbf": 99_999_999_999},
+        {"scope": f'"{secret}"'},
+        {"sub": f"{secret}\n"},
+        {"token_use": secret},
+        {"scope": None, "nonce": secret},
+    ]
+    bad = [issuer.token(**{**claims, **more, **changes}) for changes in bad_claims]
+    bad += [issuer.token(algorithm=name, **more) for name in ("none", "HS256")]
+    headers = [{"kid": secret}, {"alg": secret}, {"typ": secret}, {"jku": f"https://{secret}/"}]
+    bad += [issuer.token(algorithm="HS256", header=header, **more) for header in headers]
+    bad += [secret, f"{good}x", f"{good}.{secret}", good[:-8] + "AAAAAAAA"]
+    return secret, good, bad
+
+
+def test_nothing_of_a_token_a_claim_or_a_key_is_written(issuer, gate, capsys):
+    secret, good, bad = planted(issuer)
+
+    assert gate.answer(good)["principalId"] == f"{secret}-sub"
+    answers = [gate.answer(token) for token in bad]
+    issuer.stop()
+    gate.now += 99_999
+    answers.append(gate.answer(good))
+
+    assert {type(answer).__name__ for answer in answers} == {"Unauthorized", "AuthorizerFailed"}
+    written = gate.text + "".join(capsys.readouterr()) + "".join(map(str, answers))
+    parts = [part for token in (good, *bad) for part in token.split(".") if len(part) > 3]
+    modulus = issuer.keys[0].jwk()["n"]
+    assert [text for text in (secret, modulus, *parts) if text in written] == []
+
+
+def test_every_reason_is_one_that_the_tests_have_seen(issuer, make_gate):
+    """Each in its simplest form, so that none of the closed set is there in vain."""
+    gate = make_gate(issuer, listeners_need_token=True)
+    other = SigningKey("ES256")
+    forged = SigningKey()
+    forged.kid = issuer.keys[0].kid
+    query = {"access_token": "a"}
+
+    found = {
+        gate.reason(),
+        gate.reason(headers={"Authorization": "Bearer b"}, query=query),
+        gate.reason("a" * 9000),
+        gate.reason("a"),
+        gate.reason(issuer.token(algorithm="none")),
+        gate.reason(issuer.token(key=other)),
+        gate.reason(issuer.token(key=forged)),
+        gate.reason(issuer.token(iss="https://login.example.com")),
+        gate.reason(issuer.token(aud="other")),
+        gate.reason(issuer.token(exp=1)),
+        gate.reason(issuer.token(nbf=99_999_999_999)),
+        gate.reason(issuer.token(scope=None, nonce="n")),
+        gate.reason(issuer.token(token_use="refresh")),
+    }
+
+    assert found == set(REASONS)
+
+
+def test_readme_names_every_reason():
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    listed = text.partition("The reasons: ")[2].partition("\n\n")[0]
+
+    assert re.findall(r"`(\w+)`", listed) == list(REASONS)
