@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infrastructure.function_specs import FunctionSpec
     from infrastructure.settings import StageSettings
 
-__all__ = ["LIFE_ROUTES", "WebSocketApi", "serving"]
+__all__ = ["LIFE_ROUTES", "WebSocketApi", "invocation_uri", "serving"]
 
 LIFE_ROUTES = ("$connect", "$disconnect", "$default")
 
@@ -84,15 +84,25 @@ class WebSocketApi(Construct):
         return f"{account}:<{api}>/{self.stage}/{verb}/@connections/*"
 
     def connect(
-        self, functions: Mapping[str, lambda_.Function], function_specs: Iterable[FunctionSpec]
+        self,
+        functions: Mapping[str, lambda_.Function],
+        function_specs: Iterable[FunctionSpec],
+        authorizer_id: str | None = None,
     ) -> None:
-        """Add the routes, each to its function, and the stage that serves them."""
+        """Add the routes, each to its function, and the stage that serves them.
+
+        An authorizer is asked on `$connect`, the one route on which API Gateway asks any:
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+        """
         serves = serving(function_specs)
         targets = {
             module: self._integration(module, functions[module])
             for module in dict.fromkeys(serves.values())
         }
-        routes = [self._route(key, targets[module]) for key, module in serves.items()]
+        routes = [
+            self._route(key, targets[module], authorizer_id if key == "$connect" else None)
+            for key, module in serves.items()
+        ]
         stage = self._stage()
         for route in routes:  # a WebSocket API without routes cannot be deployed
             stage.add_resource_dependency(route)
@@ -105,31 +115,33 @@ class WebSocketApi(Construct):
             principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
             source_arn=f"{self.stage_arn}/*",
         )
-        stack = cdk.Stack.of(self)
-        invocation = f"2015-03-31/functions/{function.function_arn}/invocations"
         return gateway.CfnIntegration(
             self,
             f"{module.capitalize()}Integration",
             api_id=self.api_id,
             integration_type="AWS_PROXY",
-            integration_uri=f"arn:{stack.partition}:apigateway:{stack.region}:lambda:path/{invocation}",
+            integration_uri=invocation_uri(function),
         )
 
-    def _route(self, key: str, target: gateway.CfnIntegration) -> gateway.CfnRoute:
+    def _route(
+        self, key: str, target: gateway.CfnIntegration, authorizer_id: str | None
+    ) -> gateway.CfnRoute:
         name = key.removeprefix("$")
         route = gateway.CfnRoute(
             self,
             f"{name[0].upper()}{name[1:]}Route",
             api_id=self.api_id,
             route_key=key,
-            authorization_type="NONE",
+            authorization_type="CUSTOM" if authorizer_id else "NONE",
+            authorizer_id=authorizer_id,
             target=f"integrations/{target.ref}",
         )
-        acknowledge(
-            route,
-            "APIG4",
-            "Each message is checked for role and token, and $connect for its Origin",
-        )
+        if not authorizer_id:
+            acknowledge(
+                route,
+                "APIG4",
+                "Each message is checked for role and token, and $connect for its Origin",
+            )
         return route
 
     def _stage(self) -> gateway.CfnStage:
@@ -137,7 +149,7 @@ class WebSocketApi(Construct):
             self,
             "AccessLog",
             log_group_name=f"/aws/apigateway/websocket-audio-{self.stage}",
-            **logs_kept(self._settings),
+            **logs_kept(self, self._settings),
         )
         stage = gateway.CfnStage(
             self,
@@ -179,6 +191,13 @@ class WebSocketApi(Construct):
         account = gateway_account.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         account.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         return account
+
+
+def invocation_uri(function: lambda_.Function) -> str:
+    """Return what API Gateway calls a function by, as an integration or as an authorizer."""
+    stack = cdk.Stack.of(function)
+    invocation = f"2015-03-31/functions/{function.function_arn}/invocations"
+    return f"arn:{stack.partition}:apigateway:{stack.region}:lambda:path/{invocation}"
 
 
 def serving(function_specs: Iterable[FunctionSpec]) -> dict[str, str]:

@@ -21,8 +21,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infrastructure.authorizer import AUTHORIZER
 from infrastructure.function_specs import HOUSEKEEPING
-from infrastructure.names import SYSTEM, metrics_namespace
+from infrastructure.names import SYSTEM, encryption_key, metrics_namespace
 from shared_utils.metrics_emitter import METRICS
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ _SLOW_MESSAGE_MS = 3000
 _SLOW_CHUNK_MS = 1500
 
 
+# By this action the authorizer counts what it answers: authorizer/token_authorizer.py.
+_AUTHORIZE = "authorize"
+
+
 class Monitoring(Construct):
     """Watches one stage."""
 
@@ -76,10 +81,12 @@ class Monitoring(Construct):
         *,
         settings: StageSettings,
         functions: Mapping[str, lambda_.Function],
+        authorizer: lambda_.Function | None,
         api: WebSocketApi,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings, self._functions, self._api = settings, functions, api
+        self._authorizer = authorizer
         self._namespace = metrics_namespace(settings)
         self.topic = self._topic(settings.alarm_email)
         self._alarms()
@@ -141,6 +148,8 @@ class Monitoring(Construct):
                 function.metric_errors(period=_PERIOD),
                 above=0,
             )
+        if self._authorizer is not None:
+            self._authorizer_alarm(self._authorizer)
         self._alarm(
             "housekeeping-missing",
             "Housekeeping ran less than three times in five minutes",
@@ -160,6 +169,29 @@ class Monitoring(Construct):
                 period=_PERIOD,
             ),
             above=0,
+        )
+
+    def _authorizer_alarm(self, authorizer: lambda_.Function) -> None:
+        """Page when the authorizer dies or cannot start; what it answers is not counted.
+
+        API Gateway learns of a refusal by an exception, which Lambda counts as an error. The authorizer
+        counts each of them too, by its code, and those of an outage have the alarms of their codes.
+        """
+        self._alarm(
+            f"{AUTHORIZER}-errors",
+            f"{authorizer.function_name} died, was killed after its time, or could not start",
+            cloudwatch.MathExpression(
+                # Twice, and two periods in a row: the two are counted at other moments, so that a
+                # refusal at the end of a period may be found in the next.
+                expression="IF(errors > 2 * FILL(answered, 0), errors - FILL(answered, 0), 0)",
+                using_metrics={
+                    "errors": authorizer.metric_errors(period=_PERIOD),
+                    "answered": self._ours("MessageFailures", ActionType=_AUTHORIZE),
+                },
+                period=_PERIOD,
+            ),
+            above=0,
+            periods=2,
         )
 
     def _alarm(
@@ -193,7 +225,11 @@ class Monitoring(Construct):
 
     def _topic(self, email: str) -> sns.Topic:
         topic = sns.Topic(
-            self, "Alarms", topic_name=f"{SYSTEM}-{self._settings.stage}-alarms", enforce_ssl=True
+            self,
+            "Alarms",
+            topic_name=f"{SYSTEM}-{self._settings.stage}-alarms",
+            enforce_ssl=True,
+            master_key=encryption_key(self, self._settings),
         )
         # A topic with a policy of its own has lost the one that lets the account's alarms in.
         topic.add_to_resource_policy(
@@ -242,7 +278,7 @@ class Monitoring(Construct):
     # --- dashboard -------------------------------------------------------------------------------
 
     def _dashboard(self) -> None:
-        functions = self._functions.values()
+        functions = [*self._functions.values(), *([self._authorizer] if self._authorizer else [])]
         rows = {
             "Messages": [
                 self._ours("MessageLatency", statistic="SampleCount"),

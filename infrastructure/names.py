@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
 if TYPE_CHECKING:
@@ -12,7 +13,14 @@ if TYPE_CHECKING:
 
     from infrastructure.settings import StageSettings
 
-__all__ = ["SYSTEM", "acknowledge", "function_name", "logs_kept", "metrics_namespace"]
+__all__ = [
+    "SYSTEM",
+    "acknowledge",
+    "encryption_key",
+    "function_name",
+    "logs_kept",
+    "metrics_namespace",
+]
 
 SYSTEM = "websocket-audio"
 
@@ -28,6 +36,7 @@ _RETENTION = {
 class _Kept(TypedDict):
     retention: logs.RetentionDays
     removal_policy: cdk.RemovalPolicy
+    encryption_key: kms.IKey | None
 
 
 def function_name(settings: StageSettings, module: str) -> str:
@@ -40,10 +49,27 @@ def metrics_namespace(settings: StageSettings) -> str:
     return f"WebSocketAudio/{settings.stage}"
 
 
-def logs_kept(settings: StageSettings) -> _Kept:
+def logs_kept(scope: IConstruct, settings: StageSettings) -> _Kept:
     """Return how long a log group keeps its lines; it goes with the stack, as its name is fixed."""
-    days = logs.RetentionDays[_RETENTION[settings.log_retention_days]]
-    return {"retention": days, "removal_policy": cdk.RemovalPolicy.DESTROY}
+    return {
+        "retention": logs.RetentionDays[_RETENTION[settings.log_retention_days]],
+        "removal_policy": cdk.RemovalPolicy.DESTROY,
+        "encryption_key": encryption_key(scope, settings),
+    }
+
+
+def encryption_key(scope: IConstruct, settings: StageSettings) -> kms.IKey | None:
+    """Return the customer's key, of which the stack has one construct, or None for those of AWS.
+
+    The key is not the stack's: what may be done with it, its own policy says.
+    """
+    if not settings.encryption_key_arn:
+        return None
+    stack = cdk.Stack.of(scope)
+    found = stack.node.try_find_child("EncryptionKey")
+    if found is not None:
+        return cast("kms.IKey", found)
+    return kms.Key.from_key_arn(stack, "EncryptionKey", settings.encryption_key_arn)
 
 
 def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:

@@ -32,8 +32,13 @@ LIMITS = {
     "RATE_LIMIT_SESSION_CREATION": "5",  # a minute, per address
     "RATE_LIMIT_INVALID_MESSAGES": "20",  # a minute, per connection
     "RATE_LIMIT_CONNECTIONS": "600",  # new ones a minute, per address
+    "RATE_LIMIT_FAILED_JOINS": "10",  # a minute, per address
+    "RATE_LIMIT_WRONG_KEYS": "100",  # a minute, per session
+    "SPEAKER_ISSUER": "",  # anyone may speak
+    "SPEAKER_AUDIENCE": "",
+    "SPEAKER_SCOPE": "",  # any token will do
+    "LISTENERS_NEED_TOKEN": "false",
 }
-_TEXTS = ("SUPPORTED_LANGUAGES", "ALLOWED_ORIGINS")
 _TIMES = ("SESSION_MAX_DURATION_HOURS", "CONNECTION_REFRESH_MINUTES", "CONNECTION_WARNING_MINUTES")
 
 # Those of CloudWatch Logs that make sense here:
@@ -42,6 +47,15 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
+# A key by its own ARN: CloudWatch Logs takes no alias.
+_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+# No user, query or fragment: https://openid.net/specs/openid-connect-discovery-1_0.html#IssuerDiscovery
+_PLACE = r"(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+_ISSUER = rf"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost|\[::1\])){_PLACE}"
+# What Cognito leads back to:
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
+_CALLBACK = rf"(https://[A-Za-z0-9.-]+|http://localhost){_PLACE}"
+_CALLBACK_WANTED = "an https address, or http://localhost"
 _LAYER_VERSION = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]{1,140}:[0-9]+"
 
 
@@ -61,6 +75,9 @@ class StageSettings:
     log_level: str = "INFO"
     system_log_level: str = "WARN"
     log_retention_days: int = 30
+    speaker_pool: str = "none"
+    page_url: str = ""
+    encryption_key_arn: str = ""
     limits: Mapping[str, str] = field(default_factory=lambda: dict(LIMITS))
 
     @classmethod
@@ -71,7 +88,7 @@ class StageSettings:
         CDK's own keys have a colon, a slash or a hyphen. Any other unknown key is refused: a
         misspelt `-c stgae=prod` would deploy another stage.
         """
-        given = {name: str(value) for name, value in context.items() if _is_ours(name)}
+        given = {name: _text(value) for name, value in context.items() if _is_ours(name)}
         given.pop("stages", None)
         given = {**_always(context, given.get("stage", cls.stage)), **given}
         if unknown := sorted(given.keys() - _CHECKS.keys() - LIMITS.keys()):
@@ -80,7 +97,54 @@ class StageSettings:
         values = {name: _checked(name, text) for name, text in given.items() if name not in LIMITS}
         limits = {name: _limit(name, given.get(name, usual)) for name, usual in LIMITS.items()}
         days = int(values.pop("log_retention_days", str(cls.log_retention_days)))
-        return cls(**values, log_retention_days=days, limits=limits)
+        settings = cls(**values, log_retention_days=days, limits=limits)
+        settings._check_speakers()
+        return settings
+
+    @property
+    def makes_pool(self) -> bool:
+        """Whether the stack makes the user pool whose tokens let somebody speak."""
+        return self.speaker_pool == "create"
+
+    @property
+    def callback_urls(self) -> list[str]:
+        """Where a sign-in may lead back to: the page, else the root of each origin that may connect."""
+        origins = filter(None, map(str.strip, self.limits["ALLOWED_ORIGINS"].split(",")))
+        return [self.page_url] if self.page_url else [f"{origin}/" for origin in origins]
+
+    def _check_speakers(self) -> None:
+        issuer = self.limits["SPEAKER_ISSUER"]
+        for name in ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE", "SPEAKER_SCOPE"):
+            if self.limits[name] and self.makes_pool:
+                raise SettingsError(
+                    f"{name} is the pool's with speaker_pool=create: give one or the other"
+                )
+        if bool(issuer) != bool(self.limits["SPEAKER_AUDIENCE"]):
+            given, missing = ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE")[:: 1 if issuer else -1]
+            raise SettingsError(f"{given} needs {missing}: the two say together which tokens count")
+        if self.makes_pool:
+            self._check_pool()
+        elif self.page_url:
+            raise SettingsError(
+                "page_url is where a sign-in leads back to, and needs speaker_pool=create"
+            )
+        elif not issuer:
+            for name, usual in (("SPEAKER_SCOPE", ""), ("LISTENERS_NEED_TOKEN", "false")):
+                if self.limits[name] != usual:
+                    raise SettingsError(f"{name} needs SPEAKER_ISSUER, or speaker_pool=create")
+
+    def _check_pool(self) -> None:
+        # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html
+        if taken := re.search("aws|amazon|cognito", self.stage):
+            raise SettingsError(
+                f"stage stands in the pool's sign-in address, where Cognito refuses {taken[0]!r}"
+            )
+        if not self.callback_urls:
+            raise SettingsError("speaker_pool=create needs page_url, or ALLOWED_ORIGINS")
+        for url in self.callback_urls:
+            if not re.fullmatch(_CALLBACK, url, re.ASCII):
+                name = "page_url" if self.page_url else "ALLOWED_ORIGINS"
+                raise SettingsError(f"{name} must be {_CALLBACK_WANTED}, got {url[:80]!r}")
 
 
 _CHECKS = {
@@ -92,6 +156,9 @@ _CHECKS = {
     "api_gateway_log_role": ("create|existing", "create or existing"),
     "log_level": ("|".join(_LEVELS), f"one of {', '.join(_LEVELS)}"),
     "system_log_level": ("|".join(_SYSTEM_LEVELS), f"one of {', '.join(_SYSTEM_LEVELS)}"),
+    "speaker_pool": ("create|none", "create or none"),
+    "page_url": (_CALLBACK, _CALLBACK_WANTED),
+    "encryption_key_arn": (_KEY, "the ARN of a KMS key, with its id and no alias"),
     "log_retention_days": (
         "|".join(map(str, RETENTION_DAYS)),
         f"one of {', '.join(map(str, RETENTION_DAYS))}",
@@ -104,7 +171,12 @@ def _always(context: Mapping[str, object], stage: str) -> dict[str, str]:
     settings = stages.get(stage, {}) if isinstance(stages, dict) else None
     if not isinstance(settings, dict) or "stage" in settings:
         raise SettingsError('stages must look like {"prod": {"log_level": "WARN"}}')
-    return {name: str(value) for name, value in settings.items()}
+    return {name: _text(value) for name, value in settings.items()}
+
+
+def _text(value: object) -> str:
+    """Return a value of cdk.json as the command line would have it: true, not Python's True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_ours(name: str) -> bool:
@@ -118,10 +190,25 @@ def _checked(name: str, text: str) -> str:
     return text
 
 
+_TEXT_LIMITS = {
+    "SUPPORTED_LANGUAGES": (".*", "a list"),
+    "ALLOWED_ORIGINS": (".*", "a list"),
+    "SPEAKER_ISSUER": (
+        f"|{_ISSUER}",
+        "an https address without query or fragment, or an http one of this machine",
+    ),
+    "SPEAKER_AUDIENCE": (r"[!-~]{0,256}", "up to 256 characters without spaces"),
+    # One scope token: https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+    "SPEAKER_SCOPE": (r"[!#-\[\]-~]{0,256}", "one scope of up to 256 characters"),
+    "LISTENERS_NEED_TOKEN": ("true|false", "true or false"),
+    **dict.fromkeys(_TIMES, (r"[0-9]{1,5}(\.[0-9]{1,5})?", "a number")),
+}
+_WHOLE = ("[1-9][0-9]{0,8}", "a whole number from 1")
+
+
 def _limit(name: str, text: str) -> str:
-    """Return a limit that is a number at all; the functions know its range, and refuse to start."""
-    if name in _TIMES and not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,5})?", text):
-        raise SettingsError(f"{name} must be a number, got {text[:80]!r}")
-    if name not in (*_TEXTS, *_TIMES) and not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise SettingsError(f"{name} must be a whole number from 1, got {text[:80]!r}")
+    """Return a limit that is of its kind at all; the functions know its range, and refuse to start."""
+    pattern, wanted = _TEXT_LIMITS.get(name, _WHOLE)
+    if not re.fullmatch(pattern, text, re.ASCII | re.DOTALL):
+        raise SettingsError(f"{name} must be {wanted}, got {text[:80]!r}")
     return text

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from infrastructure.names import encryption_key
 from shared_utils.table_names import TABLES, TRANSLATION_CACHE_TABLE_NAME, TableSchema
+
+if TYPE_CHECKING:
+    from infrastructure.settings import StageSettings
 
 __all__ = ["Tables"]
 
@@ -23,10 +29,11 @@ class Tables(Construct):
     TranslationCache is left out: it belongs to the translation pipeline, which is another stack.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, settings: StageSettings) -> None:
         super().__init__(scope, construct_id)
+        self._key = encryption_key(self, settings)
         self.by_name = {
-            name: self._create(schema, f"{name}-{stage}")
+            name: self._create(schema, f"{name}-{settings.stage}")
             for name, schema in TABLES.items()
             if name != TRANSLATION_CACHE_TABLE_NAME
         }
@@ -45,6 +52,8 @@ class Tables(Construct):
             time_to_live_attribute=schema.ttl_attribute,
             # Broadcasts come and go: nobody knows their load beforehand.
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            # Without a key of the customer's, DynamoDB encrypts with one of its own.
+            encryption_key=self._key,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),

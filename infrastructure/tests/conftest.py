@@ -14,6 +14,7 @@ from infrastructure.app import build_app
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 PYTHON = f"3.{sys.version_info.minor}"  # the one that is certainly here
 
 
@@ -70,3 +71,25 @@ def synth(tmp_path_factory):
 @pytest.fixture(scope="session")
 def dev(synth) -> Assembly:
     return synth()
+
+
+@pytest.fixture(scope="session")
+def guarded(synth) -> Assembly:
+    """A stage whose speakers need a token of somebody's issuer."""
+    return synth(
+        SPEAKER_ISSUER="https://login.example.com/", SPEAKER_AUDIENCE="talks", SPEAKER_SCOPE="speak"
+    )
+
+
+@pytest.fixture(scope="session")
+def pooled(synth) -> Assembly:
+    """Production, whose speakers are in a pool of its own."""
+    origins = "https://a.example, http://localhost:8000"
+    return synth(stage="prod", speaker_pool="create", ALLOWED_ORIGINS=origins)
+
+
+@pytest.fixture(scope="session")
+def encrypted(synth) -> Assembly:
+    """A stage with all that may be there, under a key of the customer's."""
+    page = "https://example.org/speak"
+    return synth(speaker_pool="create", page_url=page, encryption_key_arn=KEY)

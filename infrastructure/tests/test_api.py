@@ -134,6 +134,7 @@ def test_outputs_show_where_to_connect(dev):
         "ApiId": "<WebSocketApiCEC6B617>",
         "StageName": "dev",
         "LayerVersionArn": f"<{layer}>",
+        "Speakers": "open: anyone who reaches the API may speak",
     }
 
 

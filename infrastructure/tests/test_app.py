@@ -51,18 +51,23 @@ def test_production_is_protected_from_deletion(dev, synth):
     assert synth(stage="prod").stack["properties"]["terminationProtection"] is True
 
 
-def test_every_finding_of_cdk_nag_is_explained(dev):
-    [report] = json.loads((dev.folder / "validation-report.json").read_text())["pluginReports"]
-    explained = {row["ruleName"] for row in report["suppressedViolations"]}
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        pytest.param("dev", set(), id="open"),
+        pytest.param("guarded", set(), id="foreign-issuer"),
+        pytest.param("pooled", {"COG8"}, id="pool"),
+        pytest.param("encrypted", {"COG8"}, id="pool-and-key"),
+    ],
+)
+def test_every_finding_of_cdk_nag_is_explained(request, options, more):
+    folder = request.getfixturevalue(options).folder
+    [report] = json.loads((folder / "validation-report.json").read_text())["pluginReports"]
+    explained = {row["ruleName"].partition("[")[0] for row in report["suppressedViolations"]}
 
     assert report["pluginName"] == "AwsSolutions"
     assert report["violations"] == []
-    assert {rule.partition("[")[0] for rule in explained} == {
-        "AwsSolutions-APIG4",
-        "AwsSolutions-IAM4",
-        "AwsSolutions-IAM5",
-        "AwsSolutions-L1",
-    }
+    assert explained == {f"AwsSolutions-{rule}" for rule in {"APIG4", "IAM4", "IAM5", "L1"} | more}
 
 
 def test_finding_that_nobody_explained_stops_the_synthesis(tmp_path):

@@ -61,24 +61,29 @@ def function_of(assembly, module):
     [function] = (
         row
         for row in assembly.properties("Lambda::Function")
-        if row["Handler"] == f"handlers.{module}.handler"
+        if row["FunctionName"].endswith(f"-{module}")
     )
     return function
 
 
-def rights_of(assembly, module):
-    """Return the pairs of action and resource that the function's role has, from all sides."""
+def statements_of(assembly, module):
+    """Return the statements of the function's role, from all sides."""
     role_name, attribute = function_of(assembly, module)["Role"]["Fn::GetAtt"]
     role = assembly.template["Resources"][role_name]["Properties"]
     assert attribute == "Arn"
     assert not role.keys() & {"ManagedPolicyArns", "Policies"}
-    statements = [
+    return [
         statement
         for kind in ("IAM::Policy", "IAM::ManagedPolicy", "IAM::RolePolicy")
         for policy in assembly.properties(kind)
         if {"Ref": role_name} in policy.get("Roles", [])
         for statement in policy["PolicyDocument"]["Statement"]
     ]
+
+
+def rights_of(assembly, module):
+    """Return the pairs of action and resource that the function's role has."""
+    statements = statements_of(assembly, module)
     assert all(row["Effect"] == "Allow" for row in statements)
     return {
         (action, flat(resource))

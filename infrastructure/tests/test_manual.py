@@ -70,6 +70,12 @@ def test_settings_are_all_in_the_table_with_their_defaults():
     words = {"alarm_email": "nobody", "layer_version_arn": "the layer as it is built"}
     usual = {**declared, **LIMITS, **words, "ALLOWED_ORIGINS": "any"}
     usual |= {"SUPPORTED_LANGUAGES": "any that are known", "python": "3.13`, by `cdk.json"}
+    usual |= {
+        "SPEAKER_ISSUER": "anyone may speak",
+        "SPEAKER_AUDIENCE": "",
+        "SPEAKER_SCOPE": "any token",
+    }
+    usual |= {"page_url": "each of ALLOWED_ORIGINS", "encryption_key_arn": "keys of AWS"}
 
     assert {name.strip("`"): default.strip("`") for name, _, default in rows("name")} == {
         name: str(default) for name, default in usual.items()
@@ -93,10 +99,10 @@ def test_python_of_the_command_line_is_the_one_in_cdk_json():
     assert "run on Python 3.13 unless `python` in `cdk.json` says otherwise" in MANUAL
 
 
-def test_every_alarm_has_its_row(dev):
+def test_every_alarm_has_its_row(guarded):
     alarms = {
         alarm["AlarmName"].removeprefix("websocket-audio-dev-")
-        for alarm in dev.properties("CloudWatch::Alarm")
+        for alarm in guarded.properties("CloudWatch::Alarm")
     }
 
     written = {name for cells in rows("alarm") for name in re.findall("`(.*?)`", cells[0])}

@@ -46,6 +46,167 @@ def test_settings_of_a_stage_hold_unless_the_command_line_says_otherwise():
     assert settings.python != "3.14"
 
 
+def test_settings_take_what_json_calls_true():
+    """In cdk.json it is no text."""
+    context = {
+        "stages": {"dev": {"LISTENERS_NEED_TOKEN": True}},
+        "SPEAKER_ISSUER": "https://login.example.com",
+        "SPEAKER_AUDIENCE": "talks",
+    }
+
+    assert StageSettings.from_context(context).limits["LISTENERS_NEED_TOKEN"] == "true"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://login.example.com",
+        "https://login.example.com/",
+        "https://login.example.com:8443/realms/talks",
+        "http://127.0.0.1:4011",
+        "http://localhost:4011/",
+        "http://[::1]:4011",
+    ],
+)
+def test_issuers_are_https_or_of_this_machine(issuer):
+    settings = StageSettings.from_context({"SPEAKER_ISSUER": issuer, "SPEAKER_AUDIENCE": "talks"})
+
+    assert settings.limits["SPEAKER_ISSUER"] == issuer
+
+
+@pytest.mark.parametrize(
+    ("context", "urls"),
+    [
+        ({"page_url": "https://example.org/speak"}, ["https://example.org/speak"]),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example, http://localhost:8000"},
+            ["https://a.example/", "http://localhost:8000/"],
+        ),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example", "page_url": "https://b.example/speak"},
+            ["https://b.example/speak"],
+        ),
+    ],
+    ids=["page", "origins", "page-wins"],
+)
+def test_sign_in_leads_back_to_the_page(context, urls):
+    settings = StageSettings.from_context({"speaker_pool": "create", **context})
+
+    assert settings.callback_urls == urls
+
+
+ISSUER = {"SPEAKER_ISSUER": "https://login.example.com", "SPEAKER_AUDIENCE": "talks"}
+POOL = {"speaker_pool": "create", "page_url": "https://example.org/"}
+
+
+@pytest.mark.parametrize(
+    ("context", "wanted"),
+    [
+        pytest.param(
+            {"SPEAKER_ISSUER": "https://login.example.com"},
+            "SPEAKER_ISSUER needs SPEAKER_AUDIENCE",
+            id="issuer-alone",
+        ),
+        pytest.param(
+            {"SPEAKER_AUDIENCE": "talks"},
+            "SPEAKER_AUDIENCE needs SPEAKER_ISSUER",
+            id="audience-alone",
+        ),
+        pytest.param(
+            {"SPEAKER_SCOPE": "speak"}, "SPEAKER_SCOPE needs SPEAKER_ISSUER", id="scope-alone"
+        ),
+        pytest.param(
+            {"LISTENERS_NEED_TOKEN": "true"},
+            "LISTENERS_NEED_TOKEN needs SPEAKER_ISSUER",
+            id="listeners-without-issuer",
+        ),
+        pytest.param(
+            {"LISTENERS_NEED_TOKEN": "yes"},
+            "LISTENERS_NEED_TOKEN must be true or false, got 'yes'",
+            id="neither-true-nor-false",
+        ),
+        *(
+            pytest.param(
+                {**ISSUER, "SPEAKER_ISSUER": issuer},
+                "SPEAKER_ISSUER must be an https address",
+                id=name,
+            )
+            for name, issuer in {
+                "http": "http://login.example.com",
+                "looks-like-this-machine": "http://127.0.0.1.example.com",
+                "query": "https://login.example.com?tenant=a",
+                "fragment": "https://login.example.com/#a",
+                "user": "https://user@login.example.com",
+                "no-host": "https://",
+                "newline": "https://login.example.com\n",
+                "space": "https://login.example.com/ ",
+                "no-url": "login.example.com",
+            }.items()
+        ),
+        pytest.param(
+            {**ISSUER, "SPEAKER_AUDIENCE": "two words"},
+            "SPEAKER_AUDIENCE must be up to 256 characters without spaces",
+            id="audience-of-two-words",
+        ),
+        pytest.param(
+            {**ISSUER, "SPEAKER_SCOPE": "speak listen"},
+            "SPEAKER_SCOPE must be one scope",
+            id="two-scopes",
+        ),
+        pytest.param({**ISSUER, **POOL}, "SPEAKER_ISSUER is the pool's", id="pool-and-issuer"),
+        pytest.param(
+            {**POOL, "SPEAKER_SCOPE": "speak"}, "SPEAKER_SCOPE is the pool's", id="pool-and-scope"
+        ),
+        pytest.param(
+            {"speaker_pool": "create"},
+            "speaker_pool=create needs page_url, or",
+            id="pool-without-page",
+        ),
+        pytest.param({"speaker_pool": "yes"}, "speaker_pool must be create or none", id="no-pool"),
+        pytest.param(
+            {"page_url": "https://example.org/"},
+            "needs speaker_pool=create",
+            id="page-without-pool",
+        ),
+        pytest.param(
+            {**POOL, "page_url": "http://example.org/"},
+            "page_url must be an https address",
+            id="page-by-http",
+        ),
+        pytest.param(
+            {
+                "speaker_pool": "create",
+                "ALLOWED_ORIGINS": "https://a.example,http://127.0.0.1:8000",
+            },
+            "ALLOWED_ORIGINS must be an https address, or http://localhost, got 'http://127.0.0.1:8000/'",
+            id="origin-by-http",
+        ),
+        pytest.param(
+            {**POOL, "stage": "aws2"},
+            "stage stands in the pool's sign-in address, where Cognito refuses 'aws'",
+            id="stage-of-cognito",
+        ),
+        *(
+            pytest.param(
+                {"encryption_key_arn": arn},
+                "encryption_key_arn must be the ARN of a KMS key",
+                id=name,
+            )
+            for name, arn in {
+                "alias": "arn:aws:kms:eu-west-1:123456789012:alias/audio",
+                "key-id": "1234abcd-12ab-34cd-56ef-1234567890ab",
+                "any-key": "arn:aws:kms:eu-west-1:123456789012:key/*",
+            }.items()
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_by_name(context, wanted):
+    with pytest.raises(SettingsError) as refused:
+        StageSettings.from_context(context)
+
+    assert wanted in str(refused.value)
+
+
 def test_settings_leave_the_cdk_its_own_keys():
     context = {"@aws-cdk/core:newStyle": True, "aws:cdk:version-reporting": True, "cdk-migrate": 1}
 
