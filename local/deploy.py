@@ -38,6 +38,7 @@ def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str,
     - `settings` win over the variables of every function.
     - Schedules are disabled: the emulator would run the functions with a worker of its own. The
       system's scheduler reads them and runs them.
+    - An authorizer without identity sources says so: left out, the emulator puts `Authorization` there.
     - The check for the CDK's bootstrap stack is left out; assets need none here.
     - Alarms on metric math, and saved queries, are left out: the emulator has neither.
     """
@@ -54,6 +55,8 @@ def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str,
                 place |= {"S3Bucket": BUCKET, "S3Key": keys[place["S3Key"]]}
         if resource["Type"] == "AWS::Lambda::Function":
             properties.setdefault("Environment", {}).setdefault("Variables", {}).update(settings)
+        if resource["Type"] == "AWS::ApiGatewayV2::Authorizer":
+            properties.setdefault("IdentitySource", [])
         if resource["Type"] == "AWS::Events::Rule" and "ScheduleExpression" in properties:
             properties["State"] = "DISABLED"
     return local

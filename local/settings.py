@@ -67,7 +67,7 @@ def check_settings(template: Template, given: Mapping[str, str]) -> None:
 
 
 def function_variables(template: Template) -> dict[str, Any]:
-    """Return the variables of the stack's functions, all of which have the same."""
+    """Return the variables of the stack's functions; what two have is the same in both."""
     return {
         name: value
         for resource in template["Resources"].values()

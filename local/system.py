@@ -116,7 +116,7 @@ class System:
         starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
         try:
             self.assembly, _ = await asyncio.gather(
-                asyncio.to_thread(synthesize, self.stage),
+                asyncio.to_thread(synthesize, self.stage, self._settings),
                 asyncio.to_thread(self._built_layer),
             )
         finally:
@@ -168,7 +168,7 @@ class System:
         async with self._deploying:
             if edit is not None:
                 self._edit = edit
-            self.assembly = await asyncio.to_thread(synthesize, self.stage)
+            self.assembly = await asyncio.to_thread(synthesize, self.stage, self._settings)
             await asyncio.to_thread(self._deploy)
             await self.api.reload()
             await self._stop_schedules()

@@ -77,6 +77,7 @@ async def running_system(
             variables=system.emulator.variables,
             started_at=time.time(),
         )
+        report(system.outputs["Speakers"])  # loudly, when that is anyone
         stack.enter_context(announced(running))
         await stack.enter_async_context(answering(system, running.control_socket))
         if reload:

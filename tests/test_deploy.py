@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from local.assembly import Assembly
+from local import assembly
+from local.assembly import Assembly, AssemblyError, synthesize
 from local.deploy import BUCKET, localize, uploads
 from local.scheduler import (
     DeployedSchedule,
@@ -44,6 +45,11 @@ TEMPLATE = {
             "Type": "AWS::Events::Rule",
             "Properties": {"EventPattern": {"source": ["x"]}, "State": "ENABLED"},
         },
+        "Asked": {"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {"Name": "asked"}},
+        "Chosen": {
+            "Type": "AWS::ApiGatewayV2::Authorizer",
+            "Properties": {"IdentitySource": ["route.request.querystring.access_token"]},
+        },
         "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}},
         "Ratio": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": []}},
         "Query": {"Type": "AWS::Logs::QueryDefinition", "Properties": {}},
@@ -61,6 +67,7 @@ def test_template_changes_where_it_must_and_nowhere_else():
     resources["Audio"]["Properties"]["Environment"]["Variables"]["LIMIT"] = "7"
     resources["Inline"]["Properties"]["Environment"] = {"Variables": {"LIMIT": "7"}}
     resources["Minute"]["Properties"]["State"] = "DISABLED"
+    resources["Asked"]["Properties"]["IdentitySource"] = []
     del resources["Ratio"], resources["Query"], expected["Rules"]
     del expected["Parameters"]["BootstrapVersion"]
     before = copy.deepcopy(TEMPLATE)
@@ -89,11 +96,53 @@ def test_zips_are_reported_apart_by_what_is_in_them(tmp_path):
             for file in files:
                 archive.writestr(file, "")
     (tmp_path / "text").write_text("no zip")
-    assembly = Assembly("Stack", {}, {name: tmp_path / name for name in [*contents, "text"]})
+    made = Assembly("Stack", {}, {name: tmp_path / name for name in [*contents, "text"]})
 
-    assert assembly.layer_keys == {"layer"}
-    assert assembly.authorizer_keys == {"authorizer"}
-    assert assembly.code_keys == {"functions": ["broadcast", "handlers"]}
+    assert made.layer_keys == {"layer"}
+    assert made.authorizer_keys == {"authorizer"}
+    assert made.code_keys == {"functions": ["broadcast", "handlers"]}
+
+
+ISSUER = {"SPEAKER_ISSUER": "http://127.0.0.1:9", "SPEAKER_AUDIENCE": "talks"}
+
+
+@pytest.fixture
+def made(monkeypatch, tmp_path):
+    """Return the contexts of which a template was made, while none is kept yet."""
+    contexts = []
+
+    def make(context, folder):
+        contexts.append(context)
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").touch()
+
+    monkeypatch.setattr(assembly, "CACHE", tmp_path)
+    monkeypatch.setattr(assembly, "_make_assembly", make)
+    monkeypatch.setattr(assembly, "read_assembly", lambda folder: folder)
+    return contexts
+
+
+def test_issuer_makes_a_template_of_its_own(made):
+    open_to_all = synthesize("dev")
+    guarded = synthesize("dev", ISSUER)
+
+    assert guarded != open_to_all
+    assert (synthesize("dev", ISSUER), synthesize("dev", {})) == (guarded, open_to_all)
+    assert made == [{"stage": "dev"}, {"stage": "dev", **ISSUER}]
+
+
+def test_settings_of_the_functions_alone_make_none(made):
+    assert synthesize("dev", {"RATE_LIMIT_AUDIO_CHUNKS": "7"}) == synthesize("dev")
+    assert made == [{"stage": "dev"}]
+
+
+def test_setting_that_the_app_refuses_is_reported_in_its_words(monkeypatch, tmp_path):
+    monkeypatch.setattr(assembly, "CACHE", tmp_path)
+
+    with pytest.raises(AssemblyError) as refused:
+        synthesize("dev", {"SPEAKER_AUDIENCE": "talks"})
+
+    assert str(refused.value).startswith("SPEAKER_AUDIENCE needs SPEAKER_ISSUER")
 
 
 @pytest.mark.parametrize(

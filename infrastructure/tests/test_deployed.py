@@ -8,6 +8,8 @@ import pytest
 from local.deploy import Deployer, localize, uploads
 from wslocal import Emulator
 
+from .conftest import KEY
+
 NAME = "SharedUtilsLayer-dev"
 
 
@@ -73,3 +75,67 @@ def test_way_forward_is_open_after_a_roll_back(history):
     """The layer is published anew."""
     assert history.forward.published == [1, 2, 3]
     assert history.forward.used == {arn(3)}
+
+
+@pytest.fixture(scope="module")
+def guarded_stack(encrypted):
+    """Return what the emulator has of a stage with a pool and a key, as its APIs tell it."""
+    archives = {
+        key: path.read_bytes() for key, path in encrypted.assets().items() if key.endswith(".zip")
+    }
+    keys, files = uploads(archives)
+    with Emulator() as emulator:
+        deployer = Deployer(emulator.client, encrypted.name)
+        outputs = deployer.deploy(localize(encrypted.template, keys, {}), files)
+        gateway, cognito = emulator.client("apigatewayv2"), emulator.client("cognito-idp")
+        api = outputs["ApiId"]
+        yield SimpleNamespace(
+            outputs=outputs,
+            routes={row["RouteKey"]: row for row in gateway.get_routes(ApiId=api)["Items"]},
+            authorizers=gateway.get_authorizers(ApiId=api)["Items"],
+            client=cognito.describe_user_pool_client(
+                UserPoolId=outputs["SpeakerIssuer"].rpartition("/")[2],
+                ClientId=outputs["SpeakerClientId"],
+            )["UserPoolClient"],
+            variables=emulator.client("lambda").get_function_configuration(
+                FunctionName="websocket-audio-dev-authorizer"
+            )["Environment"]["Variables"],
+            log_keys={
+                row.get("kmsKeyId")
+                for row in emulator.client("logs").describe_log_groups()["logGroups"]
+            },
+        )
+
+
+def test_connect_is_guarded_by_the_authorizer_that_is_there(guarded_stack):
+    [authorizer] = guarded_stack.authorizers
+    connect = guarded_stack.routes.pop("$connect")
+
+    assert (connect["AuthorizationType"], connect["AuthorizerId"]) == (
+        "CUSTOM",
+        authorizer["AuthorizerId"],
+    )
+    assert authorizer["IdentitySource"] == []
+    assert authorizer["AuthorizerUri"].endswith(
+        ":function:websocket-audio-dev-authorizer/invocations"
+    )
+    assert {row["AuthorizationType"] for row in guarded_stack.routes.values()} == {"NONE"}
+
+
+def test_pool_is_there_with_what_the_outputs_say(guarded_stack):
+    outputs = guarded_stack.outputs
+
+    assert guarded_stack.client["AllowedOAuthFlows"] == ["code"]
+    assert guarded_stack.client["CallbackURLs"] == ["https://example.org/speak"]
+    assert outputs["SpeakerScope"] in guarded_stack.client["AllowedOAuthScopes"]
+    assert {
+        name: text for name, text in guarded_stack.variables.items() if name.startswith("SPEAKER_")
+    } == {
+        "SPEAKER_ISSUER": outputs["SpeakerIssuer"],
+        "SPEAKER_AUDIENCE": outputs["SpeakerClientId"],
+        "SPEAKER_SCOPE": outputs["SpeakerScope"],
+    }
+
+
+def test_log_groups_have_the_key(guarded_stack):
+    assert guarded_stack.log_keys == {KEY}
