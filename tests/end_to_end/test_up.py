@@ -195,6 +195,7 @@ def test_two_systems_run_at_once_and_each_ends_without_a_trace(up, place):
     for system in systems:
         url = system.wait_for(r"API +(ws://\S+)")[1]
         system.wait_for("Ctrl-C ends everything")
+        assert "\nopen: anyone who reaches the API may speak\n" in system.output
         assert asyncio.run(beat(url, 2)) == ["heartbeatAck"] * 2
 
     several = place.run("status").stdout
