@@ -238,5 +238,5 @@ def _times(now: int) -> Item:
 
 
 def _until_the_end(item: Item, now: int) -> int:
-    """Return how many ms a counter's window lasts."""
-    return max(int(item.get("windowStart", now)) + WINDOW_MS - now, 1)
+    """Return how many ms a counter's window lasts, whatever the clock of who opened it shows."""
+    return min(max(int(item.get("windowStart", now)) + WINDOW_MS - now, 1), WINDOW_MS)

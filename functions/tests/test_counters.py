@@ -85,6 +85,13 @@ def test_join_beyond_the_limit_must_not_look_until_the_window_is_over(counters, 
     assert [one.begin_join("a", 3).retry_after_ms for one in (counters, elsewhere)] == [0, 0]
 
 
+def test_window_of_a_clock_that_is_ahead_lasts_a_minute_at_most(counters, elsewhere):
+    elsewhere.now += 600
+    fail(elsewhere, 3)
+
+    assert counters.begin_join("a", 3).retry_after_ms == 60_000
+
+
 def test_address_that_is_full_costs_no_more_calls(counters, monkeypatch):
     fail(counters, 3)
     counters.begin_join("a", 3)
