@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Item = dict[str, Any]
 
-__all__ = ["Attempt", "Counters"]
+__all__ = ["Counters", "JoinAttempt"]
 
 WINDOW_MS = 60_000
 
@@ -41,7 +41,7 @@ _BUSY_MS = 1000
 _END_SECONDS = 0.3
 
 
-class Attempt(Value):
+class JoinAttempt(Value):
     """A join of an address that is counted until it is known not to fail, by its `name` in a window.
 
     With `retry_after_ms` it is not counted, and must not look: too many have failed, or, if it
@@ -99,7 +99,7 @@ class Counters:
 
     # --- failed joins ----------------------------------------------------------------------------
 
-    def begin_join(self, address: str, limit: int) -> Attempt:
+    def begin_join(self, address: str, limit: int) -> JoinAttempt:
         """Count a join before it looks for its session, unless `limit` of its address have failed.
 
         Those that look right now count as well, so that of many guesses at once no more than `limit`
@@ -109,7 +109,7 @@ class Counters:
         If DynamoDB fails, this raises, and nobody looks. To let joins through would be worse: whoever
         guesses could make the counter of one address fail, by using it often, and guess on.
         """
-        attempt = Attempt(f"joinSession#{address}", os.urandom(8).hex())
+        attempt = JoinAttempt(f"joinSession#{address}", os.urandom(8).hex())
         until, now = self._full.get(address, 0), self._now_ms()
         if until > now:
             return attempt.replace(retry_after_ms=until - now)
@@ -135,7 +135,9 @@ class Counters:
             self._full.pop(next(iter(self._full)), None)
         return left
 
-    def end_join(self, attempt: Attempt, *, failed: bool, seconds: float = _END_SECONDS) -> bool:
+    def end_join(
+        self, attempt: JoinAttempt, *, failed: bool, seconds: float = _END_SECONDS
+    ) -> bool:
         """Note that a join that was counted has failed, or count it no longer; return whether it is done.
 
         If DynamoDB fails, the join stays counted, and its client is not made to suffer from it.
@@ -159,7 +161,7 @@ class Counters:
 
     def count_failed_refresh(self, address: str, limit: int) -> None:
         """Count a wrong refresh token of an address with its failed joins, up to `limit`."""
-        attempt = Attempt(f"joinSession#{address}", os.urandom(8).hex())
+        attempt = JoinAttempt(f"joinSession#{address}", os.urandom(8).hex())
         with calls_within(_END_SECONDS):
             try:
                 self._add_attempt(attempt, limit, self._now_ms(), has_failed=True)
@@ -167,7 +169,7 @@ class Counters:
                 pass
 
     def _add_attempt(
-        self, attempt: Attempt, limit: int, now: int, *, has_failed: bool
+        self, attempt: JoinAttempt, limit: int, now: int, *, has_failed: bool
     ) -> tuple[Item, bool]:
         """Return the counter, and whether an attempt is in it, because fewer than `limit` were.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
 
-    from broadcast.counters import Attempt
+    from broadcast.counters import JoinAttempt
     from broadcast.sessions import SessionSummary
     from shared_utils import JoinSession, Request
 
@@ -68,7 +68,7 @@ class GuessGuard:
             if not has_ended:  # it would be in the way of its neighbours for a minute
                 counters.end_join(attempt, failed=False, seconds=_LAST_SECONDS)
 
-    def _look(self, request: Request[JoinSession], attempt: Attempt) -> SessionSummary:
+    def _look(self, request: Request[JoinSession], attempt: JoinAttempt) -> SessionSummary:
         app, message, seen = self._app, request.message, None
         try:
             seen = app.store.summary(message.sessionId)
@@ -87,7 +87,7 @@ class GuessGuard:
         app.counters.count_failed_refresh(network, limit)
         self._count_for_connection(request)
 
-    def _refuse(self, request: Request[Any], network: str, attempt: Attempt) -> NoReturn:
+    def _refuse(self, request: Request[Any], network: str, attempt: JoinAttempt) -> NoReturn:
         """Refuse a join that must not look; with one line a minute and address."""
         limit = self._app.settings.failed_joins_per_minute
         message = f"At most {limit} failed joins a minute from one address"

@@ -254,23 +254,23 @@ def test_joins_and_refreshes_share_what_may_fail(counters):
 # --- wrong keys
 
 
-def test_first_wrong_key_beyond_the_limit_is_told_once_a_minute(counters):
-    told = [counters.count_wrong_key("golden-eagle-427", 3) for _ in range(6)]
+def test_first_wrong_key_beyond_the_limit_is_reported_once_a_minute(counters):
+    reported = [counters.count_wrong_key("golden-eagle-427", 3) for _ in range(6)]
     counters.now += 59.9
     same_minute = counters.count_wrong_key("golden-eagle-427", 3)
     counters.now += 0.1
     next_minute = [counters.count_wrong_key("golden-eagle-427", 3) for _ in range(5)]
 
-    assert told == [False, False, False, True, False, False]
+    assert reported == [False, False, False, True, False, False]
     assert (same_minute, next_minute) == (False, [False, False, False, True, False])
 
 
 def test_wrong_keys_at_once_are_counted_exactly(counters, dynamodb, tables):
-    told = []
+    reported = []
 
     def guess():
         one = MovableCounters(dynamodb, tables["counters"])
-        told.extend(one.count_wrong_key("golden-eagle-427", 20) for _ in range(3))
+        reported.extend(one.count_wrong_key("golden-eagle-427", 20) for _ in range(3))
 
     threads = [threading.Thread(target=guess) for _ in range(10)]
     for thread in threads:
@@ -278,7 +278,7 @@ def test_wrong_keys_at_once_are_counted_exactly(counters, dynamodb, tables):
     for thread in threads:
         thread.join()
 
-    assert sorted(told) == [False] * 29 + [True]
+    assert sorted(reported) == [False] * 29 + [True]
 
 
 def test_wrong_keys_are_counted_by_session_and_forgotten(counters):

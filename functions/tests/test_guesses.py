@@ -438,7 +438,7 @@ def test_connection_that_fails_an_eleventh_time_is_closed(system):
     ]
 
 
-def test_connection_that_goes_on_beyond_its_addresss_limit_is_told_and_closed(system):
+def test_connection_that_goes_on_beyond_its_addresss_limit_is_refused_and_closed(system):
     for _ in range(10):
         join(system)
         system.clock.now += 0.2
@@ -513,7 +513,7 @@ def warnings(system):
     ]
 
 
-def test_wrong_keys_beyond_the_limit_are_told_once_and_a_right_one_passes(system, watched):
+def test_wrong_keys_beyond_the_limit_are_reported_once_and_a_right_one_passes(system, watched):
     session_id, say = watched
 
     statuses = say(100)
@@ -550,7 +550,7 @@ def test_wrong_keys_beyond_the_limit_are_told_once_and_a_right_one_passes(system
     assert join(system, "honest", session_id, KEY) == 200
 
 
-def test_the_one_that_tells_is_answered_as_the_others(system, watched):
+def test_wrong_key_that_is_reported_is_answered_as_the_others(system, watched):
     _, say = watched
     system.set("session", wrong_keys_per_minute=2)
 
@@ -562,7 +562,7 @@ def test_the_one_that_tells_is_answered_as_the_others(system, watched):
     assert [line["errorCode"] for line in lines] == ["SESSION_NOT_FOUND"] * 4
 
 
-def test_next_minute_is_told_again(system, watched):
+def test_next_minute_is_reported_again(system, watched):
     _, say = watched
     system.set("session", wrong_keys_per_minute=2)
     say(5)
@@ -580,7 +580,7 @@ def test_next_minute_is_told_again(system, watched):
         pytest.param("k7Qm-wT3x-Rz8", UNKNOWN, id="unknown-id"),
     ],
 )
-def test_what_is_no_wrong_key_is_not_told(system, watched, key, wanted):
+def test_what_is_no_wrong_key_is_not_reported(system, watched, key, wanted):
     session_id, say = watched
     system.set("session", wrong_keys_per_minute=2)
 
@@ -591,7 +591,7 @@ def test_what_is_no_wrong_key_is_not_told(system, watched, key, wanted):
     assert "WrongListenerKeys" not in system.lines().metrics()
 
 
-def test_nobody_is_told_of_a_session_that_is_over_but_operators(system, watched):
+def test_only_operators_hear_of_wrong_keys_of_a_session_that_is_over(system, watched):
     _, say = watched
     system.set("session", wrong_keys_per_minute=2)
     ended(system)
