@@ -37,8 +37,10 @@ _MAX_WAIT_SECONDS, _LEAVE_SECONDS = 1.2, 0.6
 _WAIT_SECONDS = 0.2
 # When to come again who has waited in vain: the others have looked by then.
 _BUSY_MS = 1000
-# To note how an attempt ended, which nobody waits for long.
-_END_SECONDS = 0.3
+# No event looks for so long: who still does has come to harm, and is not waited for.
+_LOOK_MS = 5000
+# To note how an attempt ended, which nobody waits for long; a failure must not be lost.
+_END_SECONDS, _FAILURE_SECONDS = 0.3, 1.0
 
 
 class JoinAttempt(Value):
@@ -119,7 +121,8 @@ class Counters:
             item, is_counted = self._add_attempt(attempt, limit, now, has_failed=False)
             if is_counted:
                 return attempt.replace(window_start=int(item["windowStart"]))
-            if sum(item.get("attempts", {}).values()) >= limit:
+            began = item.get("attempts", {}).values()
+            if sum(one + _LOOK_MS <= now for one in began) >= limit:
                 return attempt.replace(retry_after_ms=self._fill(address, item, now))
             wait = _WAIT_SECONDS * (0.5 + os.urandom(1)[0] / 256)  # not all at once again
             if time.monotonic() + wait > ends:
@@ -142,10 +145,10 @@ class Counters:
 
         If DynamoDB fails, the join stays counted, and its client is not made to suffer from it.
         """
-        action = (
-            "SET #attempts.#participant = :failed" if failed else "REMOVE #attempts.#participant"
-        )
-        values = {":failed": True} if failed else {}
+        action, values = "REMOVE #attempts.#participant", {}
+        if failed:
+            action, values = "SET #attempts.#participant = :failed", {":failed": 0}
+            seconds = max(seconds, min(_FAILURE_SECONDS, seconds_left()))
         with calls_within(seconds):
             try:
                 self._items.update(
@@ -173,15 +176,15 @@ class Counters:
     ) -> tuple[Item, bool]:
         """Return the counter, and whether an attempt is in it, because fewer than `limit` were.
 
-        Its map `attempts` has, by name, whether they have failed.
+        Its map `attempts` has, by name, when each began to look, 0 of those that have failed.
         """
-        name, item = attempt.name, {}
+        name, item, began = attempt.name, {}, 0 if has_failed else now
         for _ in range(TRIES):  # more only when another one opens a window at this very moment
             added = self._items.update(
                 attempt.key,
-                "SET #attempts.#participant = :failed",
+                "SET #attempts.#participant = :began",
                 "#windowStart > :before AND size(#attempts) < :limit",
-                {":failed": has_failed, ":before": now - WINDOW_MS, ":limit": limit},
+                {":began": began, ":before": now - WINDOW_MS, ":limit": limit},
                 participant_id=name,
                 is_ours=lambda item: name in item["attempts"],
             )
@@ -192,7 +195,7 @@ class Counters:
                 attempt.key,
                 "SET #windowStart = :now, #attempts = :attempts, #expiresAt = :ttl",
                 "attribute_not_exists(#identifier) OR #windowStart <= :before",
-                {":attempts": {name: has_failed}, **_times(now)},
+                {":attempts": {name: began}, **_times(now)},
                 is_ours=lambda item: name in item["attempts"],
             )
             if opened.done:

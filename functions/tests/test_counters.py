@@ -145,6 +145,21 @@ def test_join_that_never_ends_is_forgotten_with_its_window(counters, monkeypatch
     assert [one.retry_after_ms for one in again] == [0, 0, 0, 1000]
 
 
+def test_joins_that_never_end_are_waited_for_for_a_while_only(counters):
+    """Else each of a flood would wait for them until the window is over."""
+    fail(counters, 1)
+    for _ in range(2):
+        counters.begin_join("a", 3)
+    counters._sleep = lambda _: setattr(counters, "now", counters.now + 2.5)
+
+    refused = counters.begin_join("a", 3)
+    counters._sleep = pytest.fail
+    again = counters.begin_join("a", 3)
+
+    assert (refused.retry_after_ms, refused.is_busy) == (55_000, False)
+    assert again.retry_after_ms == 55_000
+
+
 def test_end_of_a_join_of_another_window_changes_nothing(counters):
     old = [counters.begin_join("a", 3) for _ in range(2)]
     counters.now += 60
@@ -161,7 +176,7 @@ def test_item_of_an_address_has_nothing_but_random_names(counters):
 
     item = counters.raw("joinSession#192.0.2.1")
     [(name, failed)] = item.pop("attempts")["M"].items()
-    assert (len(bytes.fromhex(name)), failed) == (8, {"BOOL": True})
+    assert (len(bytes.fromhex(name)), failed) == (8, {"N": "0"})
     assert item == {
         "identifier": {"S": "joinSession#192.0.2.1"},
         "windowStart": {"N": str(NOW_MS)},
@@ -209,31 +224,27 @@ def test_join_leaves_time_for_its_own_calls(counters):
     assert time.monotonic() - started < 0.45
 
 
-def test_fifty_at_once_are_ten_that_look(dynamodb, tables):
+def test_fifty_at_once_are_ten_that_look(dynamodb, tables, monkeypatch):
     """In environments of their own; each that may look keeps its place until all have asked."""
-    limit, asked = 10, threading.Barrier(50)
-    results = []
+    monkeypatch.setattr(module, "_MAX_WAIT_SECONDS", 0)
+    environments = [MovableCounters(dynamodb, tables["counters"]) for _ in range(50)]
+    attempts = []
 
-    def guess():
-        one = MovableCounters(dynamodb, tables["counters"])
-        one._sleep = lambda _: None
-        with calls_within(0.7):
-            attempt = one.begin_join("a", limit)
-        asked.wait()
-        results.append(attempt.retry_after_ms == 0)
-        if attempt.retry_after_ms == 0:
-            one.end_join(attempt, failed=True)
+    def guess(one):
+        attempts.append((one, one.begin_join("a", 10)))
 
-    threads = [threading.Thread(target=guess) for _ in range(50)]
+    threads = [threading.Thread(target=guess, args=(one,)) for one in environments]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    looking = [(one, attempt) for one, attempt in attempts if not attempt.retry_after_ms]
+    for one, attempt in looking:
+        one.end_join(attempt, failed=True)
 
-    assert sum(results) <= limit
-    later = MovableCounters(dynamodb, tables["counters"])
-    fail(later, limit - sum(results), limit=limit)
-    assert later.begin_join("a", limit).retry_after_ms > 0
+    assert (len(attempts), len(looking)) == (50, 10)
+    assert {one.begin_join("a", 10).is_busy for one in environments} == {False}
+    assert {one.begin_join("a", 10).retry_after_ms for one in environments} == {60_000}
 
 
 def test_wrong_refreshes_count_with_joins_up_to_the_limit(counters):
@@ -317,11 +328,23 @@ def test_nobody_looks_while_the_counters_fail(counters):
     assert counters.failures == [("update_item", "InternalServerError")]
 
 
+@pytest.mark.parametrize(("left", "seconds"), [(5.0, 1.0), (0.5, 0.5), (0.0, 0.3)])
+def test_failure_has_more_time_to_be_noted(counters, left, seconds):
+    """For a minute a failure that is lost would be one that still looks."""
+    attempt = counters.begin_join("a", 3)
+    counters._items.table = Failing(5.0)
+
+    started = time.monotonic()
+    with calls_within(left):
+        assert counters.end_join(attempt, failed=True) is False
+
+    assert time.monotonic() - started == pytest.approx(seconds, abs=0.2)
+
+
 @pytest.mark.parametrize(
     "call",
     [
         pytest.param(lambda c, attempt: c.end_join(attempt, failed=False), id="success"),
-        pytest.param(lambda c, attempt: c.end_join(attempt, failed=True), id="failure"),
         pytest.param(lambda c, attempt: c.count_failed_refresh("a", 3), id="refresh"),
         pytest.param(lambda c, attempt: c.count_wrong_key("a", 3), id="wrong-key"),
     ],
