@@ -37,6 +37,8 @@ _MAX_WAIT_SECONDS, _LEAVE_SECONDS = 1.2, 0.6
 _WAIT_SECONDS = 0.2
 # When to come again who has waited in vain: the others have looked by then.
 _BUSY_MS = 1000
+# Of an id that is counted: a session's own has less, and a key of DynamoDB holds 2,048 bytes.
+_ID_CHARS = 100
 # No event looks for so long: who still does has come to harm, and is not waited for.
 _LOOK_MS = 5000
 # To note how an attempt ended, which nobody waits for long; a failure must not be lost.
@@ -216,7 +218,7 @@ class Counters:
         with calls_within(_END_SECONDS):
             try:
                 counted = self._items.update(
-                    f"wrongKey#{session_id}#{start // WINDOW_MS}",
+                    f"wrongKey#{session_id[:_ID_CHARS]}#{start // WINDOW_MS}",
                     "SET #count = if_not_exists(#count, :zero) + :one,"
                     " #windowStart = :start, #expiresAt = :ttl",
                     "attribute_not_exists(#identifier) OR #count <= :limit",

@@ -304,6 +304,14 @@ def test_wrong_keys_are_counted_by_session_and_forgotten(counters):
     }
 
 
+def test_id_that_no_session_can_have_is_counted_all_the_same(counters):
+    """It may have 2,048 characters, as a key of DynamoDB."""
+    wanted = f"{'a' * 1021}-{'b' * 1022}-000"
+
+    assert [counters.count_wrong_key(wanted, 1) for _ in range(2)] == [False, True]
+    assert counters.failures == []
+
+
 # --- DynamoDB fails
 
 
