@@ -52,6 +52,7 @@ FUNCTION_SPECS = (
         {
             CONNECTIONS_TABLE_NAME: (_GET, _PUT, _UPDATE, _DELETE),
             SESSIONS_TABLE_NAME: (_GET, _UPDATE),
+            RATE_LIMITS_TABLE_NAME: (_UPDATE,),
         },
     ),
     FunctionSpec(

@@ -24,7 +24,11 @@ __all__ = ["RECORDING", "Running", "chromium", "launched", "longest_run", "sent_
 ROOT = Path(__file__).parent.parent
 RECORDING = ROOT / "local" / "recordings" / "speech.wav"
 # Five sessions a minute are plenty for a person; here every test is one, from the same address.
-SETTINGS = {"RATE_LIMIT_SESSION_CREATION": "1000", "RATE_LIMIT_CONTROL_MESSAGES": "1000"}
+SETTINGS = {
+    "RATE_LIMIT_SESSION_CREATION": "1000",
+    "RATE_LIMIT_CONTROL_MESSAGES": "1000",
+    "RATE_LIMIT_FAILED_JOINS": "1000",
+}
 
 
 def chromium():

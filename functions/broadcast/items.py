@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from shared_utils.websocket_messages import AudioFormat, BroadcastState
 
-from .sessions import Listener, Participant, Session
+from .sessions import Listener, Participant, Session, SessionSummary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 __all__ = [
     "KEEP_CONNECTION_SECONDS",
     "KEEP_SESSION_SECONDS",
+    "SUMMARY_NAMES",
     "participant_item",
     "participant_of",
     "session_item",
     "session_of",
+    "summary_of",
 ]
 
 # What is kept of a connection outlives its two hours, so that its token can re-attach; a session's
 # item outlives the session, so that a late participant gets the answer that it is over.
 KEEP_CONNECTION_SECONDS = 3 * 3600
 KEEP_SESSION_SECONDS = 3600
+
+# What a summary is read from.
+SUMMARY_NAMES = ("status", "endsAt", "createdAt", "speakerConnectionId", "listenerKeyHash")
 
 
 def participant_item(participant: Participant) -> Item:
@@ -69,7 +74,9 @@ def participant_of(item: Item | None) -> Participant | None:
 
 def session_item(session: Session) -> Item:
     """Return the item of a new session, which has no listeners."""
+    key_hash = session.listener_key_hash
     return {
+        **({"listenerKeyHash": key_hash} if key_hash is not None else {}),
         "sessionId": session.session_id,
         "status": session.status,
         "sourceLanguage": session.source_language,
@@ -110,6 +117,20 @@ def session_of(item: Item | None) -> Session | None:
         listener_count=int(item["listenerCount"]),
         listeners={name: _listener(name, entry) for name, entry in item["listeners"].items()},
         speaker_gone_at=_time(item, "speakerGoneAt"),
+        listener_key_hash=item.get("listenerKeyHash"),
+    )
+
+
+def summary_of(item: Item | None) -> SessionSummary | None:
+    """Return what a join must know of the session in an item, None if there is no item."""
+    if item is None:
+        return None
+    return SessionSummary(
+        status=item["status"],
+        ends_at=int(item["endsAt"]),
+        created_at=int(item["createdAt"]),
+        speaker_connection_id=item["speakerConnectionId"],
+        listener_key_hash=item.get("listenerKeyHash"),
     )
 
 

@@ -20,6 +20,7 @@ from shared_utils.websocket_messages import (
     SessionStatusMessage,
 )
 
+from .keys import SHORT_KEY, is_key_of, is_short
 from .values import Value
 
 TYPE_CHECKING = False
@@ -37,8 +38,10 @@ __all__ = [
     "Participant",
     "Reattached",
     "Session",
+    "SessionSummary",
     "arrival_messages",
     "check_is_open",
+    "check_may_join",
     "check_same_session",
     "control_message",
     "created_message",
@@ -52,6 +55,10 @@ __all__ = [
 ]
 
 ACTIVE, ENDED = "active", "ended"
+
+_SHORT_KEY_WARNING = (
+    f"The listener key has fewer than {SHORT_KEY} characters and may be guessed: take a longer one"
+)
 
 # Ours: the speaker hears of every listener; of the whole audience when it crosses a ten.
 _NOTABLE_STEP = 10
@@ -87,6 +94,7 @@ class Session(Value):
     listener_count: int = 0
     listeners: Mapping[str, Listener] = {}
     speaker_gone_at: int | None = None
+    listener_key_hash: str | None = None
 
     @cached_property
     def audience(self) -> list[str]:
@@ -112,6 +120,16 @@ class Session(Value):
     def drop_reason(self) -> str | None:
         """Why no audio is passed on, None if it is; volume is for the listeners to apply."""
         return "paused" if self.state.isPaused else "muted" if self.state.isMuted else None
+
+
+class SessionSummary(Value):
+    """What a join must know of a session before anything of it is shown or changed."""
+
+    status: str
+    ends_at: int
+    created_at: int
+    speaker_connection_id: str
+    listener_key_hash: str | None
 
 
 class Participant(Value):
@@ -149,7 +167,13 @@ class Reattached(Value):
     is_back: bool = False
 
 
-def new_session(wanted: CreateSession, speaker: Participant, now_ms: int, hours: float) -> Session:
+def new_session(
+    wanted: CreateSession,
+    speaker: Participant,
+    now_ms: int,
+    hours: float,
+    listener_key_hash: str | None = None,
+) -> Session:
     """Return the session that a speaker asked for, which lasts for so many hours."""
     return Session(
         session_id=speaker.session_id,
@@ -164,6 +188,7 @@ def new_session(wanted: CreateSession, speaker: Participant, now_ms: int, hours:
         partial_results=wanted.partialResults,
         min_stability=wanted.minStability,
         max_buffer_timeout=wanted.maxBufferTimeout,
+        listener_key_hash=listener_key_hash,
     )
 
 
@@ -180,7 +205,7 @@ def without(session: Session, connection_ids: Collection[str]) -> Session:
 # --- what is refused
 
 
-def why_closed(session: Session | None, now_ms: int) -> ErrorCode | None:
+def why_closed(session: Session | SessionSummary | None, now_ms: int) -> ErrorCode | None:
     """Return why nothing more happens in a session, None if it is open."""
     if session is None:
         return ErrorCode.SESSION_NOT_FOUND
@@ -197,6 +222,22 @@ def check_is_open(session: Session | None, now_ms: int) -> Session:
     return session
 
 
+def check_may_join(seen: SessionSummary | None, key: str | None, now_ms: int) -> SessionSummary:
+    """Return an open session whose key this is, or that has none.
+
+    Whoever does not say the key learns nothing, not even by the time that this takes: a session that
+    is not there has a key that nobody knows.
+    """
+    key_hash = None if seen is None else seen.listener_key_hash
+    is_free = seen is not None and key_hash is None
+    if not is_free and not is_key_of(key, key_hash):
+        raise ApplicationError(ErrorCode.SESSION_NOT_FOUND)
+    code = why_closed(seen, now_ms)
+    if seen is None or code is not None:
+        raise ApplicationError(code or ErrorCode.SESSION_NOT_FOUND)
+    return seen
+
+
 def check_same_session(named: str | None, own: str) -> None:
     """Refuse a message that names another session than its sender's."""
     if named not in (None, own):
@@ -207,8 +248,9 @@ def check_same_session(named: str | None, own: str) -> None:
 # --- what is sent
 
 
-def created_message(session: Session, token: str) -> SessionCreatedMessage:
-    """Return what the speaker of a new session gets."""
+def created_message(session: Session, token: str, key: str | None = None) -> SessionCreatedMessage:
+    """Return what the speaker of a new session gets, with a warning if its key can be guessed."""
+    is_weak = key is not None and is_short(key)
     return SessionCreatedMessage(
         sessionId=session.session_id,
         sourceLanguage=session.source_language,
@@ -216,6 +258,7 @@ def created_message(session: Session, token: str) -> SessionCreatedMessage:
         audioFormat=session.audio_format,
         expiresAt=session.ends_at,
         refreshToken=token,
+        warning=_SHORT_KEY_WARNING if is_weak else None,
     )
 
 

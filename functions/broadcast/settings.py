@@ -24,13 +24,27 @@ __all__ = ["CONNECTION_MINUTES", "MAX_LISTENERS", "BroadcastSettings", "check_ta
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 CONNECTION_MINUTES = 120
 
+# Ours: a counter's item has 20 bytes for each failed join of an address.
+_MAX_FAILED_JOINS = 1000
+
 # Ours: a session's item holds its listeners, 70 KB of them here, and an item may have 400 KB; and the
 # 10,000 requests a second of an account are five chunks a second to so many.
 MAX_LISTENERS = 2000
 
 
+_NO_SUBJECT = "Connect with a token first"
+
+# An issuer is https, or on this machine: https://openid.net/specs/openid-connect-discovery-1_0.html
+_ISSUER = r"(https://[^/?#@\s]+|http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?)(/[^?#\s]*)?"
+# https://www.rfc-editor.org/rfc/rfc6749#section-3.3
+_SCOPE = r"[!#-\[\]-~]+"
+
+
 class BroadcastSettings(Value):
-    """The limits of a broadcast; `supported_languages` and `allowed_origins` are empty for any."""
+    """The limits of a broadcast; `supported_languages` and `allowed_origins` are empty for any.
+
+    So is `speaker_issuer`: then sessions are open to anyone.
+    """
 
     session_hours: float = 2.0
     max_listeners: int = 500
@@ -44,10 +58,17 @@ class BroadcastSettings(Value):
     sessions_per_minute: int = 5
     invalid_messages_per_minute: int = 20
     connections_per_minute: int = 600
+    failed_joins_per_minute: int = 10
+    wrong_keys_per_minute: int = 100
+    speaker_issuer: str = ""
+    speaker_audience: str = ""
+    speaker_scope: str = ""
+    listeners_need_token: bool = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> BroadcastSettings:
         """Return the settings of an environment."""
+        issuer, audience, scope = _speakers(environ)
         return cls(
             session_hours=_number(environ, "SESSION_MAX_DURATION_HOURS", 2, 0.001, 24),
             max_listeners=_whole(environ, "MAX_LISTENERS_PER_SESSION", 500, MAX_LISTENERS),
@@ -61,11 +82,34 @@ class BroadcastSettings(Value):
             sessions_per_minute=_whole(environ, "RATE_LIMIT_SESSION_CREATION", 5, 10_000),
             invalid_messages_per_minute=_whole(environ, "RATE_LIMIT_INVALID_MESSAGES", 20, 10_000),
             connections_per_minute=_whole(environ, "RATE_LIMIT_CONNECTIONS", 600, 1_000_000),
+            failed_joins_per_minute=_whole(
+                environ, "RATE_LIMIT_FAILED_JOINS", 10, _MAX_FAILED_JOINS
+            ),
+            wrong_keys_per_minute=_whole(environ, "RATE_LIMIT_WRONG_KEYS", 100, 1_000_000),
+            speaker_issuer=issuer,
+            speaker_audience=audience,
+            speaker_scope=scope,
+            listeners_need_token=_needs_token(environ, "LISTENERS_NEED_TOKEN", issuer),
         )
 
     def allows_origin(self, origin: str) -> bool:
         """Return whether a page of this origin may connect; no origin is none of those listed."""
         return not self.allowed_origins or plain_origin(origin) in self.allowed_origins
+
+    def check_may_speak(self, subject: str, scopes: str) -> None:
+        """Refuse a new session of somebody whom nobody vouches for, or not for this."""
+        if not self.speaker_issuer:
+            return
+        if not subject:
+            raise ApplicationError(ErrorCode.AUTH_MISSING_TOKEN, _NO_SUBJECT)
+        if self.speaker_scope and self.speaker_scope not in scopes.split(" "):
+            message = f"To open a session takes a token with the scope {self.speaker_scope}"
+            raise ApplicationError(ErrorCode.AUTH_UNAUTHORIZED, message)
+
+    def check_may_listen(self, subject: str) -> None:
+        """Refuse a join of somebody whom nobody vouches for, if listeners need a token."""
+        if self.listeners_need_token and not subject:
+            raise ApplicationError(ErrorCode.AUTH_MISSING_TOKEN, _NO_SUBJECT)
 
     def check_language(self, code: str, field: str) -> None:
         """Refuse a language that is not offered; `pt` on the list stands for `pt-BR` too."""
@@ -117,6 +161,32 @@ def _origins(environ: Mapping[str, str], name: str) -> frozenset[str]:
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s*]+", origin):
             raise _unreadable(name, "origins such as https://audio.example.com", origin)
     return frozenset(origins)
+
+
+def _speakers(environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """Return the issuer of speakers' tokens, their audience and their scope."""
+    issuer = environ.get("SPEAKER_ISSUER", "").strip()
+    audience = environ.get("SPEAKER_AUDIENCE", "").strip()
+    scope = environ.get("SPEAKER_SCOPE", "").strip()
+    if issuer and not re.fullmatch(_ISSUER, issuer):
+        raise _unreadable("SPEAKER_ISSUER", "a URL such as https://login.example.com", issuer)
+    if issuer and not audience:
+        raise _unreadable("SPEAKER_AUDIENCE", "given with SPEAKER_ISSUER", "")
+    if not issuer and (audience or scope):
+        name = "SPEAKER_AUDIENCE" if audience else "SPEAKER_SCOPE"
+        raise _unreadable("SPEAKER_ISSUER", f"given with {name}", "")
+    if scope and not re.fullmatch(_SCOPE, scope):
+        raise _unreadable("SPEAKER_SCOPE", "one scope, without spaces", scope)
+    return issuer, audience, scope
+
+
+def _needs_token(environ: Mapping[str, str], name: str, issuer: str) -> bool:
+    text = environ.get(name, "").strip() or "false"
+    if text not in ("true", "false"):
+        raise _unreadable(name, "true or false", text)
+    if text == "true" and not issuer:
+        raise _unreadable("SPEAKER_ISSUER", f"given with {name}", "")
+    return text == "true"
 
 
 def _languages(environ: Mapping[str, str], name: str) -> frozenset[str]:

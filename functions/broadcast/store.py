@@ -1,4 +1,4 @@
-"""The repository: sessions, participants and counters in DynamoDB.
+"""The repository: sessions and participants in DynamoDB.
 
 A session's item holds its listeners, by participant, with their number. Each of its changes is one
 conditional update of that one item, so that they happen one after the other, each once, also when
@@ -18,12 +18,23 @@ from shared_utils.websocket_messages import SPEAKER
 from .items import (
     KEEP_CONNECTION_SECONDS,
     KEEP_SESSION_SECONDS,
+    SUMMARY_NAMES,
     participant_item,
     participant_of,
     session_item,
     session_of,
+    summary_of,
 )
-from .sessions import ACTIVE, ENDED, Departure, Participant, Reattached, Session, check_is_open
+from .sessions import (
+    ACTIVE,
+    ENDED,
+    Departure,
+    Participant,
+    Reattached,
+    Session,
+    SessionSummary,
+    check_is_open,
+)
 from .tables import TRIES, Items, calls_within, put_both
 from .tokens import is_token_of, participant_id_of
 
@@ -38,9 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "no_session"]
 
-CREATION_WINDOW_MS = 60_000
-
-_KEEP_COUNTER_SECONDS = 3600
 # To undo the first of two writes when the second one fails, maybe because the time was over.
 _UNDO_SECONDS = 0.3
 
@@ -88,11 +96,13 @@ class Store:
             raise _has_session()
         return not reasons
 
-    def join(self, participant: Participant, max_listeners: int) -> Session:
-        """Store a new listener and return the session with it."""
+    def join(
+        self, participant: Participant, max_listeners: int, created_at: int | None = None
+    ) -> Session:
+        """Store a new listener and return the session with it, which is the one that began then."""
         self._claim(participant)
         try:
-            session = self._add_listener(participant, max_listeners)
+            session = self._add_listener(participant, max_listeners, created_at)
             if session is None:
                 raise _has_session()
         except BaseException:  # whatever it was: the connection is free to try again
@@ -142,21 +152,28 @@ class Store:
         with calls_within(_UNDO_SECONDS):
             self.connections.delete(participant.connection_id)
 
-    def _add_listener(self, participant: Participant, max_listeners: int) -> Session | None:
+    def _add_listener(
+        self, participant: Participant, max_listeners: int, created_at: int | None = None
+    ) -> Session | None:
         """Return the session with this listener added, None if the listener is there by now."""
         listener = {"language": participant.language}
         if participant.connection_id != participant.participant_id:
             listener["connectionId"] = participant.connection_id
+        same = "" if created_at is None else " AND #createdAt = :createdAt"
         change = self._update_session(
             participant.session_id,
             "SET #listeners.#participant = :listener, #listenerCount = #listenerCount + :one",
-            f"{_OPEN} AND attribute_not_exists(#listeners.#participant) AND #listenerCount < :max",
-            {":listener": listener, ":one": 1, ":max": max_listeners},
+            f"{_OPEN} AND attribute_not_exists(#listeners.#participant)"
+            f" AND #listenerCount < :max{same}",
+            {":listener": listener, ":one": 1, ":max": max_listeners}
+            | ({":createdAt": created_at} if same else {}),
             participant_id=participant.participant_id,
         )
         session = session_of(change.item)
         if session is None or not change.done:
             session = check_is_open(session, self.now_ms)
+            if created_at not in (None, session.created_at):  # another one has the id by now
+                raise ApplicationError(ErrorCode.SESSION_NOT_FOUND)
             here = session.listeners.get(participant.participant_id)
             if here is None:
                 raise ApplicationError(ErrorCode.SESSION_MAX_LISTENERS_REACHED)
@@ -354,6 +371,10 @@ class Store:
         """Return a session as it is now."""
         return session_of(self.sessions.get(session_id))
 
+    def summary(self, session_id: str) -> SessionSummary | None:
+        """Return what a join must know of a session, which takes as long as to find none."""
+        return summary_of(self.sessions.get(session_id, SUMMARY_NAMES))
+
     def known_session(self, session_id: str) -> Session:
         """Return a session that must be there; its item outlives the connections to it."""
         session = self.session(session_id)
@@ -432,44 +453,6 @@ class Store:
             return session
         check_is_open(session, self.now_ms)
         raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
-
-    # --- counters --------------------------------------------------------------------------------
-
-    def count_creation(self, address: str, limit: int) -> int:
-        """Count a session made from an address; return 0, or in how many ms the next one may come.
-
-        A window begins with its first session, and lasts for `CREATION_WINDOW_MS`.
-        """
-        key, now = f"createSession#{address}", self.now_ms
-        item: Item = {}
-        for _ in range(TRIES):  # more only when another one opens a window at this very moment
-            opened = self.counters.update(
-                key,
-                "SET #windowStart = :now, #count = :one, #expiresAt = :ttl",
-                "attribute_not_exists(#identifier) OR #windowStart <= :before",
-                {
-                    ":now": now,
-                    ":one": 1,
-                    ":before": now - CREATION_WINDOW_MS,
-                    ":ttl": now // 1000 + _KEEP_COUNTER_SECONDS,
-                },
-                is_ours=lambda item: item["windowStart"] == now,
-            )
-            if opened.done:
-                return 0
-            item = opened.item or {}
-            counted = self.counters.update(
-                key,
-                "SET #count = #count + :one",
-                "#windowStart = :seen AND #count < :limit",
-                {":one": 1, ":limit": limit, ":seen": item["windowStart"]},
-                only_once=True,
-            )
-            if counted.done:
-                return 0
-            if counted.item and counted.item["windowStart"] == item["windowStart"]:
-                break
-        return max(int(item.get("windowStart", now)) + CREATION_WINDOW_MS - now, 1)
 
     # --- for housekeeping ------------------------------------------------------------------------
 

@@ -81,9 +81,11 @@ class Items:
         self._on_failure = on_failure
         self._broken_off: Item = {}  # where a scan that had no more time is to go on
 
-    def get(self, key: str) -> Item | None:
-        """Return an item as it is now."""
-        answer, _ = self.call("get_item", Key={self._key_name: key}, ConsistentRead=True)
+    def get(self, key: str, names: tuple[str, ...] = ()) -> Item | None:
+        """Return an item as it is now, or of its attributes those of these names."""
+        wanted = ", ".join(f"#{name}" for name in names)
+        part = {"ProjectionExpression": wanted, **_placeholders(wanted, {})} if names else {}
+        answer, _ = self.call("get_item", Key={self._key_name: key}, ConsistentRead=True, **part)
         item: Item | None = answer.get("Item")
         return item
 

@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import contextmanager
 
+from broadcast.counters import Counters
 from broadcast.pace import Pace
 from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
 from broadcast.settings import BroadcastSettings, check_tables
@@ -23,6 +24,7 @@ from shared_utils import (
 )
 
 from ._floods import FloodGuard
+from ._guesses import GuessGuard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +108,8 @@ class BroadcastApp:
         self.handler.middleware(_limit_departure)
         on_failure = self.metrics.emit_dynamodb_error
         self.store = Store(on_failure=on_failure, answer_seconds=answer_seconds)
+        self.counters = Counters(self.store.counters, lambda: self.store.now_ms)
+        self.guesses = GuessGuard(self)
         if warm and "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
             self.store.warm_up()  # while a Lambda environment starts, it has a whole CPU
 

@@ -6,6 +6,7 @@ import time
 
 import shared_utils as su
 from broadcast.addresses import network_of
+from broadcast.keys import hash_of_key
 from broadcast.names import new_session_id
 from broadcast.sessions import created_message, joined_message, new_session, status_message
 from broadcast.tokens import new_token
@@ -22,6 +23,8 @@ from ._common import BroadcastApp, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from broadcast.sessions import Session
     from shared_utils import Request
 
@@ -31,23 +34,32 @@ _DRAWS = 5
 with starting("SessionHandler"):
     app = BroadcastApp("SessionHandler")
 handler = app.handler
+if not app.settings.speaker_issuer:
+    handler.logger.warning("SPEAKER_ISSUER is empty: anyone may open a session")
 
 
 @handler.route(CreateSession)
 def create_session(request: Request[CreateSession]) -> None:
     """Open a session with the sender as its speaker."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
+    app.settings.check_may_speak(claimed(request, "subject"), claimed(request, "scopes"))
     app.settings.check_language(request.message.sourceLanguage, "sourceLanguage")
     check_creation(request)
     token = new_token(request.connection_id)
     session = open_session(request, token)
-    app.reply(request, created_message(session, token))
+    app.reply(request, created_message(session, token, request.message.listenerKey))
+
+
+def claimed(request: Request[Any], name: str) -> str:
+    """Return what the authorizer of `$connect` says of the sender; empty without one, or a text."""
+    value = request.authorizer.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def check_creation(request: Request[CreateSession]) -> None:
     """Refuse more sessions from one address than it may open in a minute."""
     limit = app.settings.sessions_per_minute
-    wait_ms = app.store.count_creation(network_of(request.source_ip), limit)
+    wait_ms = app.counters.count_creation(network_of(request.source_ip), limit)
     if wait_ms:
         code, name = ErrorCode.RATE_LIMIT_SESSION_CREATION, request.connection_id
         request.metrics.emit_rate_limit_violation("", name, request.action)
@@ -57,10 +69,12 @@ def check_creation(request: Request[CreateSession]) -> None:
 
 def open_session(request: Request[CreateSession], token: str) -> Session:
     """Store a session under an id that nobody has."""
+    key = request.message.listenerKey
+    key_hash = None if key is None else hash_of_key(key)
     for _ in range(_DRAWS):
         speaker = app.participant(request, new_session_id(), su.SPEAKER, token)
         now_ms, hours = app.store.now_ms, app.settings.session_hours
-        session = new_session(request.message, speaker, now_ms, hours)
+        session = new_session(request.message, speaker, now_ms, hours, key_hash)
         if app.store.create(speaker, session):
             su.bind_context(sessionId=session.session_id)
             return session
@@ -71,14 +85,16 @@ def open_session(request: Request[CreateSession], token: str) -> Session:
 def join_session(request: Request[JoinSession]) -> None:
     """Make the sender a listener, and tell the speaker."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
+    app.settings.check_may_listen(claimed(request, "subject"))
     session_id, language = request.message.sessionId, request.message.targetLanguage
     su.bind_context(sessionId=session_id)
     app.settings.check_language(language, "targetLanguage")
-    token = new_token(request.connection_id)
-    listener = app.participant(request, session_id, su.LISTENER, token, language)
-    session = app.store.join(listener, app.settings.max_listeners)
-    app.reply(request, joined_message(session, language, token))
-    app.notify_of_arrival(request, session, language)
+    with app.guesses.session_of(request) as seen:
+        token = new_token(request.connection_id)
+        listener = app.participant(request, session_id, su.LISTENER, token, language)
+        session = app.store.join(listener, app.settings.max_listeners, seen.created_at)
+        app.reply(request, joined_message(session, language, token))
+        app.notify_of_arrival(request, session, language)
 
 
 @app.control(GetSessionStatus)

@@ -16,7 +16,7 @@ from lossy_proxy import LossyProxy
 
 from broadcast.deliveries import Deliveries
 from broadcast.invalid import InvalidMessages
-from broadcast.pace import Pace, PerMinute
+from broadcast.pace import Pace, PerMinute, TokenBuckets
 from broadcast.quality import QualityWatch
 from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
@@ -173,6 +173,10 @@ class System:
             monkeypatch.setattr(module.app, "pace", pace)
             invalid = InvalidMessages(20, self.clock)
             monkeypatch.setattr(module.app.floods, "invalid", invalid)
+            of_connections = PerMinute(10, self.clock)
+            monkeypatch.setattr(module.app.guesses, "of_connections", of_connections)
+            monkeypatch.setattr(module.app.guesses, "lines", TokenBuckets(1 / 60, 1, self.clock))
+            monkeypatch.setattr(module.app.counters, "_full", {})
         self.store = MODULES["session"].app.store
         monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
         monkeypatch.setattr(MODULES["audio"], "sessions", RecentSessions(2.0, self.clock))

@@ -18,12 +18,13 @@ MODULES = sorted([*FUNCTIONS.glob("broadcast/*.py"), *FUNCTIONS.glob("handlers/*
 HANDLER_NAMES = sorted(path.stem for path in FUNCTIONS.glob("handlers/[!_]*.py"))
 # Which of their siblings the rules may import; those that are not here import none.
 ARROWS = {
+    "counters": {"pace", "tables", "values"},
     "invalid": {"pace"},
     "items": {"sessions"},
     "pace": {"values"},
     "quality": {"values"},
     "recent": {"sessions"},
-    "sessions": {"values"},
+    "sessions": {"keys", "values"},
     "settings": {"values"},
     "store": {"items", "sessions", "tables", "tokens"},
     "tables": {"values"},
@@ -176,11 +177,22 @@ def test_start_stops_and_names_the_variable_that_is_wrong(name, variable, value)
 def test_limits_on_floods_are_those_of_the_environment():
     then = """
 from handlers.connection import app, new_connections
-print([app.floods.invalid.per_minute, new_connections.limit])
+print([app.floods.invalid.per_minute, new_connections.limit, app.guesses.of_connections.limit])
 """
-    limits = {"RATE_LIMIT_INVALID_MESSAGES": "7", "RATE_LIMIT_CONNECTIONS": "8"}
+    limits = {
+        "RATE_LIMIT_INVALID_MESSAGES": "7",
+        "RATE_LIMIT_CONNECTIONS": "8",
+        "RATE_LIMIT_FAILED_JOINS": "9",
+    }
 
-    assert "[7, 8]" in start("connection", then, **limits).stdout.splitlines()
+    assert "[7, 8, 9]" in start("connection", then, **limits).stdout.splitlines()
+
+
+def test_sessions_open_to_anyone_are_worth_one_warning_at_the_start():
+    issuer = {"SPEAKER_ISSUER": "https://login.example", "SPEAKER_AUDIENCE": "audio"}
+    runs = [start("session"), start("session", **issuer), start("audio")]
+
+    assert [run.stdout.count("SPEAKER_ISSUER is empty") for run in runs] == [1, 0, 0]
 
 
 def test_any_origin_is_worth_one_warning_at_the_start():

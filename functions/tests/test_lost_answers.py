@@ -99,16 +99,16 @@ def test_session_in_which_every_write_is_lost_is_as_one_in_which_none_is(
 def test_creation_whose_count_is_lost_is_allowed_and_counted_once(proxy, make_system):
     """An addition cannot be seen in the item, so it is not asked for again."""
     system = make_system()
-    store = system.store
-    assert store.count_creation("192.0.2.1", 3) == 0
+    counters = system.app("session").counters
+    assert counters.count_creation("192.0.2.1", 3) == 0
     system.clock.now += 1
 
     proxy.lose(lambda operation, count: "answer" if count == 1 else "")
-    assert store.count_creation("192.0.2.1", 3) == 0
+    assert counters.count_creation("192.0.2.1", 3) == 0
     assert proxy.lost == {"UpdateItem": 2}
 
     proxy.lose(lambda operation, count: "")
-    assert [store.count_creation("192.0.2.1", 3) for _ in range(2)] == [0, 59_000]
+    assert [counters.count_creation("192.0.2.1", 3) for _ in range(2)] == [0, 59_000]
 
 
 def test_write_whose_answers_are_all_lost_is_a_failure_that_says_so(proxy, make_system):

@@ -115,6 +115,76 @@ def test_speaker_who_is_gone_before_the_answer_is_missed(system):
     assert [session.speaker_gone_at for session in found] == [int(system.clock.now * 1000)]
 
 
+# --- who may
+
+
+WITH_TOKENS = {"speaker_issuer": "https://login.example", "speaker_audience": "audio"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "authorizer", "code"),
+    [
+        pytest.param({}, None, None, id="open-to-anyone"),
+        pytest.param({}, {"subject": ""}, None, id="open-to-anyone-with-an-authorizer"),
+        pytest.param(WITH_TOKENS, None, "AUTH_MISSING_TOKEN", id="no-authorizer"),
+        pytest.param(WITH_TOKENS, {}, "AUTH_MISSING_TOKEN", id="nothing-said"),
+        pytest.param(WITH_TOKENS, {"subject": ""}, "AUTH_MISSING_TOKEN", id="nobody"),
+        pytest.param(WITH_TOKENS, {"subject": True}, "AUTH_MISSING_TOKEN", id="no-text"),
+        pytest.param(WITH_TOKENS, {"principalId": "ann"}, "AUTH_MISSING_TOKEN", id="another"),
+        pytest.param(WITH_TOKENS, {"subject": "ann"}, None, id="subject"),
+        *(
+            pytest.param(
+                {**WITH_TOKENS, "speaker_scope": "audio/speak"},
+                {"subject": "ann", **scopes},
+                code,
+                id=name,
+            )
+            for name, scopes, code in [
+                ("no-scopes", {}, "AUTH_UNAUTHORIZED"),
+                ("other-scope", {"scopes": "audio/speaker openid"}, "AUTH_UNAUTHORIZED"),
+                ("scope", {"scopes": "openid audio/speak"}, None),
+                ("list", {"scopes": ["audio/speak"]}, "AUTH_UNAUTHORIZED"),
+            ]
+        ),
+    ],
+)
+def test_who_may_open_a_session(system, settings, authorizer, code):
+    system.set("session", **settings)
+    context = {} if authorizer is None else {"authorizer": authorizer}
+
+    create(system, request_context=context)
+
+    [(_, message)] = system.take()
+    system.tokens["speaker"] = message.get("refreshToken", "speaker.none")
+    assert message.get("code") == code
+    assert (system.calls.made == []) is (code is not None)
+
+
+@pytest.mark.parametrize(
+    ("needed", "authorizer", "status"),
+    [
+        (False, None, 404),
+        (True, None, 401),
+        (True, {"subject": ""}, 401),
+        (True, {"subject": "ann"}, 404),
+    ],
+)
+def test_who_may_join(system, needed, authorizer, status):
+    system.set("session", **WITH_TOKENS, listeners_need_token=needed)
+    context = {} if authorizer is None else {"authorizer": authorizer}
+    fields = {"sessionId": "able-bat-000", "targetLanguage": "fr"}
+
+    assert system.send("ann", "joinSession", **fields, request_context=context) == status
+    assert (system.calls.made == []) is (status == 401)
+    assert (
+        only_error(system, "ann")["code"]
+        == {
+            401: "AUTH_MISSING_TOKEN",
+            404: "SESSION_NOT_FOUND",
+        }[status]
+    )
+
+
 # --- joinSession
 
 

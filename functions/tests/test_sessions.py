@@ -1,12 +1,15 @@
 import pytest
 
+from broadcast.keys import hash_of_key
 from broadcast.sessions import (
     ENDED,
     Listener,
     Participant,
     Session,
+    SessionSummary,
     arrival_messages,
     check_is_open,
+    check_may_join,
     check_same_session,
     control_message,
     created_message,
@@ -131,6 +134,64 @@ def test_another_session_than_the_senders_is_refused():
 
     assert caught.value.code is ErrorCode.AUTH_UNAUTHORIZED
     assert caught.value.details == {"field": "sessionId"}
+
+
+KEY_HASH = hash_of_key("k7Qm-wT3x-Rz9")
+
+
+def summary(**fields) -> SessionSummary:
+    defaults = {
+        "status": "active",
+        "ends_at": NOW + HOUR,
+        "created_at": NOW - 90_500,
+        "speaker_connection_id": "speaker",
+        "listener_key_hash": None,
+    }
+    return SessionSummary(**{**defaults, **fields})
+
+
+@pytest.mark.parametrize(
+    ("seen", "key"),
+    [
+        pytest.param(summary(), None, id="free"),
+        pytest.param(summary(), "any-key-at-all", id="free-and-a-key"),
+        pytest.param(summary(listener_key_hash=KEY_HASH), "k7Qm-wT3x-Rz9", id="key"),
+    ],
+)
+def test_who_may_join(seen, key):
+    assert check_may_join(seen, key, NOW) is seen
+
+
+@pytest.mark.parametrize(
+    ("seen", "key", "code"),
+    [
+        pytest.param(None, None, "SESSION_NOT_FOUND", id="none"),
+        pytest.param(None, "k7Qm-wT3x-Rz9", "SESSION_NOT_FOUND", id="none-and-a-key"),
+        pytest.param(summary(status=ENDED), None, "SESSION_INACTIVE", id="ended"),
+        pytest.param(summary(ends_at=NOW), None, "SESSION_EXPIRED", id="expired"),
+        *(
+            pytest.param(
+                summary(listener_key_hash=KEY_HASH, **fields), key, code, id=f"{name}-{said}"
+            )
+            for name, fields, right in [
+                ("open", {}, None),
+                ("ended", {"status": ENDED}, "SESSION_INACTIVE"),
+                ("expired", {"ends_at": NOW}, "SESSION_EXPIRED"),
+            ]
+            for said, key, code in [
+                ("no-key", None, "SESSION_NOT_FOUND"),
+                ("wrong-key", "k7Qm-wT3x-Rz8", "SESSION_NOT_FOUND"),
+                ("right-key", "k7Qm-wT3x-Rz9", right),
+            ]
+            if code
+        ),
+    ],
+)
+def test_who_may_not_join(seen, key, code):
+    with pytest.raises(ApplicationError) as caught:
+        check_may_join(seen, key, NOW)
+
+    assert (caught.value.code, caught.value.details) == (code, None)
 
 
 def test_messages_about_a_session():

@@ -17,7 +17,15 @@ DEFAULTS = {
     "sessions_per_minute": 5,
     "invalid_messages_per_minute": 20,
     "connections_per_minute": 600,
+    "failed_joins_per_minute": 10,
+    "wrong_keys_per_minute": 100,
+    "speaker_issuer": "",
+    "speaker_audience": "",
+    "speaker_scope": "",
+    "listeners_need_token": False,
 }
+# Whoever asks for tokens.
+ISSUER = {"SPEAKER_ISSUER": "https://login.example", "SPEAKER_AUDIENCE": "audio"}
 
 
 def read(**environ: str) -> dict[str, object]:
@@ -49,10 +57,78 @@ def test_defaults_are_the_contracts():
         ("RATE_LIMIT_SESSION_CREATION", "10000", "sessions_per_minute", 10_000),
         ("RATE_LIMIT_INVALID_MESSAGES", "10000", "invalid_messages_per_minute", 10_000),
         ("RATE_LIMIT_CONNECTIONS", "1000000", "connections_per_minute", 1_000_000),
+        ("RATE_LIMIT_FAILED_JOINS", "1000", "failed_joins_per_minute", 1000),
+        ("RATE_LIMIT_WRONG_KEYS", "1000000", "wrong_keys_per_minute", 1_000_000),
+        ("LISTENERS_NEED_TOKEN", "false", "listeners_need_token", False),
     ],
 )
 def test_variable_is_read(variable, text, name, value):
     assert read(**{variable: text}) == {**DEFAULTS, name: value}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        *(
+            ("SPEAKER_ISSUER", issuer, "speaker_issuer", issuer)
+            for issuer in (
+                "https://login.example:8443/realms/audio/",
+                "http://127.0.0.1:9000",
+                "http://localhost/tenant",
+                "http://[::1]:9000",
+            )
+        ),
+        ("SPEAKER_AUDIENCE", "https://api.example", "speaker_audience", "https://api.example"),
+        ("SPEAKER_SCOPE", " audio/speak ", "speaker_scope", "audio/speak"),
+        ("LISTENERS_NEED_TOKEN", "true", "listeners_need_token", True),
+    ],
+)
+def test_variable_about_tokens_is_read(variable, text, name, value):
+    given = {"speaker_issuer": "https://login.example", "speaker_audience": "audio"}
+
+    assert read(**{**ISSUER, variable: text}) == {**DEFAULTS, **given, name: value}
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        *(
+            ({**ISSUER, "SPEAKER_ISSUER": issuer}, "SPEAKER_ISSUER must be a URL such as ")
+            for issuer in (
+                "login.example",
+                "http://login.example",
+                "http://127.0.0.1.evil.example",
+                "http://localhost@evil.example",
+                "https://me@login.example",
+                "https://login.example/?a=b",
+                "https://login.example/#a",
+                "https://",
+                "https://a b",
+            )
+        ),
+        (
+            {"SPEAKER_ISSUER": "https://login.example"},
+            "SPEAKER_AUDIENCE must be given with SPEAKER_ISSUER, ",
+        ),
+        ({"SPEAKER_AUDIENCE": "audio"}, "SPEAKER_ISSUER must be given with SPEAKER_AUDIENCE, "),
+        ({"SPEAKER_SCOPE": "speak"}, "SPEAKER_ISSUER must be given with SPEAKER_SCOPE, "),
+        ({**ISSUER, "SPEAKER_SCOPE": "speak listen"}, "SPEAKER_SCOPE must be one scope, "),
+        (
+            {"LISTENERS_NEED_TOKEN": "true"},
+            "SPEAKER_ISSUER must be given with LISTENERS_NEED_TOKEN, ",
+        ),
+        *(
+            ({**ISSUER, "LISTENERS_NEED_TOKEN": text}, "LISTENERS_NEED_TOKEN must be true or false")
+            for text in ("1", "True", "yes")
+        ),
+    ],
+)
+def test_tokens_that_nobody_can_check_stop_the_start(environ, sentence):
+    with pytest.raises(ApplicationError) as caught:
+        BroadcastSettings.read(environ)
+
+    assert caught.value.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert str(caught.value).startswith(sentence)
 
 
 @pytest.mark.parametrize("text", ["", "   "])
@@ -83,6 +159,10 @@ def test_empty_variable_is_its_default(text):
         ("RATE_LIMIT_INVALID_MESSAGES", "10001"),
         ("RATE_LIMIT_CONNECTIONS", "0"),
         ("RATE_LIMIT_CONNECTIONS", "1000001"),
+        ("RATE_LIMIT_FAILED_JOINS", "0"),
+        ("RATE_LIMIT_FAILED_JOINS", "1001"),
+        ("RATE_LIMIT_WRONG_KEYS", "0"),
+        ("RATE_LIMIT_WRONG_KEYS", "1000001"),
         ("MAX_LISTENERS_PER_SESSION", "2001"),
         ("CONNECTION_IDLE_TIMEOUT_SECONDS", "7201"),
         ("CONNECTION_REFRESH_MINUTES", "120"),

@@ -489,29 +489,6 @@ def test_session_that_ends_while_someone_comes_back_leaves_the_connection_free(
     assert store.participant("new") is None
 
 
-# --- counters
-
-
-def test_creations_are_counted_in_a_window_that_begins_with_the_first(store):
-    first = [store.count_creation("192.0.2.1", 2) for _ in range(3)]
-    store.now += 59
-    last = store.count_creation("192.0.2.1", 2)
-    store.now += 1
-    after = [store.count_creation("192.0.2.1", 2) for _ in range(3)]
-
-    assert (first, last, after) == ([0, 0, 60_000], 1000, [0, 0, 60_000])
-
-
-def test_addresses_are_counted_apart_and_forgotten(store):
-    assert [store.count_creation(address, 1) for address in ("a", "b")] == [0, 0]
-    assert raw(store, "counters", identifier="createSession#a") == {
-        "identifier": {"S": "createSession#a"},
-        "count": {"N": "1"},
-        "windowStart": {"N": str(NOW_MS)},
-        "expiresAt": {"N": str(NOW + 3600)},
-    }
-
-
 # --- scans
 
 

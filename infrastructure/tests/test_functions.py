@@ -22,6 +22,7 @@ DYNAMODB = {
     "connection": {
         "Connections": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"},
         "Sessions": {"GetItem", "UpdateItem"},
+        "RateLimits": {"UpdateItem"},
     },
     "session": {
         "Connections": {"PutItem", "UpdateItem", "DeleteItem"},

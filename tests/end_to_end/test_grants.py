@@ -87,7 +87,7 @@ OPERATIONS = {
     ("function", "action", "table", "failing"),
     [
         ("Session", "dynamodb:PutItem", "Connections", {"createSession", "joinSession"}),
-        ("Session", "dynamodb:UpdateItem", "RateLimits", {"createSession"}),
+        ("Session", "dynamodb:UpdateItem", "RateLimits", {"createSession", "joinSession"}),
         ("Control", "dynamodb:UpdateItem", "Sessions", {"pauseBroadcast"}),
         ("Listener", "dynamodb:UpdateItem", "Sessions", {"changeLanguage"}),
         ("Connection", "dynamodb:PutItem", "Connections", {"refreshConnection"}),

@@ -1,0 +1,55 @@
+"""Listener keys: what a speaker asks listeners for, kept as `<salt>.<hash>` only.
+
+People make up keys, so a fast hash would let whoever reads the table try out all that people think
+of. Nothing here remembers, logs or shows a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+
+__all__ = ["SHORT_KEY", "hash_of_key", "is_key_of", "is_short"]
+
+# Ours: below so many characters a key that a person made up can be guessed.
+SHORT_KEY = 12
+
+_SALT_BYTES = 16
+# 4 MB and 9 ms of a whole vCPU, which each join of a session with a key pays, and whoever guesses ids.
+# https://www.rfc-editor.org/rfc/rfc7914#section-2
+_COST, _BLOCK_SIZE, _PARALLEL = 2**12, 8, 1
+# Looked at when there is no session, so that this takes as long as a wrong key does.
+_OF_NO_KEY = f"{bytes(_SALT_BYTES).hex()}.{bytes(32).hex()}"
+
+
+def hash_of_key(key: str) -> str:
+    """Return what is stored of a key."""
+    salt = os.urandom(_SALT_BYTES)
+    return f"{salt.hex()}.{_digest(key, salt).hex()}"
+
+
+def is_key_of(key: str | None, stored: str | None) -> bool:
+    """Return whether a key has this hash; no key and no hash are as wrong, and as slow, as any other."""
+    salt, _, digest = (stored or _OF_NO_KEY).partition(".")
+    found = _digest(key or "", bytes.fromhex(salt))
+    return hmac.compare_digest(found, bytes.fromhex(digest)) and None not in (key, stored)
+
+
+def is_short(key: str) -> bool:
+    """Return whether a key can be guessed."""
+    return len(_normal(key)) < SHORT_KEY
+
+
+def _digest(key: str, salt: bytes) -> bytes:
+    text = _normal(key).encode()
+    return hashlib.scrypt(text, salt=salt, n=_COST, r=_BLOCK_SIZE, p=_PARALLEL, dklen=32)
+
+
+def _normal(key: str) -> str:
+    """Return a key so that it does not depend on the keyboard: é is one character, or e and an accent."""
+    if key.isascii():
+        return key
+    import unicodedata  # half a millisecond, which only such keys pay
+
+    return unicodedata.normalize("NFC", key)
