@@ -8,6 +8,7 @@ from __future__ import annotations
 from shared_utils.websocket_messages import AudioFormat, BroadcastState
 
 from .sessions import Listener, Participant, Session, SessionSummary
+from .tokens import Family
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ __all__ = [
     "KEEP_CONNECTION_SECONDS",
     "KEEP_SESSION_SECONDS",
     "SUMMARY_NAMES",
+    "family_of",
     "participant_item",
     "participant_of",
+    "rotation_item",
     "session_item",
     "session_of",
     "summary_of",
@@ -48,6 +51,7 @@ def participant_item(participant: Participant) -> Item:
         "refreshTokenHash": participant.token_hash,
         "connectedAt": participant.connected_at,
         "lastActivityAt": participant.last_activity_at,
+        "isUnused": participant.is_unused or None,
         "ttl": participant.last_activity_at // 1000 + KEEP_CONNECTION_SECONDS,
     }
     return {name: value for name, value in item.items() if value is not None}
@@ -69,6 +73,30 @@ def participant_of(item: Item | None) -> Participant | None:
         disconnected_at=_time(item, "disconnectedAt"),
         warned_at=_time(item, "warnedAt"),
         refresh_asked_at=_time(item, "refreshAskedAt"),
+        is_unused=item.get("isUnused", False),
+    )
+
+
+def rotation_item(family: Family) -> Item:
+    """Return what stands in the item that a participant's tokens name, from the first refresh on."""
+    return {
+        "newest": [{"tokenHash": digest, "connectionId": name} for digest, name in family.newest],
+        "before": [*family.before],
+        "at": family.rotated_at,
+    }
+
+
+def family_of(item: Item) -> Family:
+    """Return the tokens of the participant whose first connection an item is of."""
+    is_revoked = "tokensRevokedAt" in item
+    rotation = item.get("rotation")
+    if rotation is None:
+        return Family(((item["refreshTokenHash"], item["connectionId"]),), is_revoked=is_revoked)
+    return Family(
+        tuple((given["tokenHash"], given["connectionId"]) for given in rotation["newest"]),
+        tuple(rotation["before"]),
+        int(rotation["at"]),
+        is_revoked,
     )
 
 
@@ -118,6 +146,8 @@ def session_of(item: Item | None) -> Session | None:
         listeners={name: _listener(name, entry) for name, entry in item["listeners"].items()},
         speaker_gone_at=_time(item, "speakerGoneAt"),
         listener_key_hash=item.get("listenerKeyHash"),
+        speaker_id=item.get("speakerId"),
+        speaker_moved_to=item.get("speakerMovedTo"),
     )
 
 

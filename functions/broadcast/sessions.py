@@ -75,7 +75,8 @@ class Listener(Value):
 class Session(Value):
     """A session; `listeners` by participant id, times in milliseconds since the epoch.
 
-    `speaker_gone_at` is there while the speaker has no connection.
+    `speaker_gone_at` is there while the speaker has no connection; `speaker_moved_to` is the speaker's
+    connection from a refresh to the first chunk on it; `speaker_id` is there from the first refresh on.
     """
 
     session_id: str
@@ -95,6 +96,8 @@ class Session(Value):
     listeners: Mapping[str, Listener] = {}
     speaker_gone_at: int | None = None
     listener_key_hash: str | None = None
+    speaker_id: str | None = None
+    speaker_moved_to: str | None = None
 
     @cached_property
     def audience(self) -> list[str]:
@@ -133,7 +136,10 @@ class SessionSummary(Value):
 
 
 class Participant(Value):
-    """A connection that has a session; times in milliseconds. `language` is a listener's."""
+    """A connection that has a session; times in milliseconds. `language` is a listener's.
+
+    `is_unused`: nothing has come from it since a refresh, except audio.
+    """
 
     connection_id: str
     participant_id: str
@@ -146,6 +152,7 @@ class Participant(Value):
     disconnected_at: int | None = None
     warned_at: int | None = None
     refresh_asked_at: int | None = None
+    is_unused: bool = False
 
 
 class Departure(Value):
@@ -156,13 +163,14 @@ class Departure(Value):
 
 
 class Reattached(Value):
-    """A participant on a new connection: the session after it, and the connection that was left, if any.
+    """A participant on a new connection: the session after it, the next token, and the connection that was left.
 
     `is_back`: the listener had been removed and is counted again.
     """
 
     participant: Participant
     session: Session
+    token: str
     left_connection_id: str | None = None
     is_back: bool = False
 

@@ -4,7 +4,8 @@ A session's item holds its listeners, by participant, with their number. Each of
 conditional update of that one item, so that they happen one after the other, each once, also when
 it is sent twice: nothing is read to be written back. A change of a participant takes two items. The
 participant's own item comes first: if a call is interrupted between the two, the next 410,
-`$disconnect` or housekeeping finds the participant and finishes the change.
+`$disconnect` or housekeeping finds the participant and finishes the change. How a participant moves
+to another connection is in `moves.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from shared_utils.table_names import get_table_name
 from shared_utils.websocket_messages import SPEAKER
 
 from .items import (
-    KEEP_CONNECTION_SECONDS,
     KEEP_SESSION_SECONDS,
     SUMMARY_NAMES,
     participant_item,
@@ -30,13 +30,11 @@ from .sessions import (
     ENDED,
     Departure,
     Participant,
-    Reattached,
     Session,
     SessionSummary,
     check_is_open,
 )
-from .tables import TRIES, Items, calls_within, put_both
-from .tokens import is_token_of, participant_id_of
+from .tables import Items, calls_within, put_both
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,39 +108,6 @@ class Store:
             raise
         return session
 
-    def reattach(
-        self, connection_id: str, session_id: str, token: str, connected_at: int, max_listeners: int
-    ) -> Reattached:
-        """Move the participant whom a token belongs to onto this connection, and off every other."""
-        owner = self._owner_of(token, session_id)
-        session = check_is_open(self.session(session_id), self.now_ms)
-        current = _current_connection(session, owner)
-        participant = Participant(
-            connection_id=connection_id,
-            participant_id=owner.participant_id,
-            session_id=session_id,
-            role=owner.role,
-            token_hash=owner.token_hash,
-            connected_at=connected_at,
-            last_activity_at=self.now_ms,
-            language=_current_language(session, owner),
-        )
-        if current == connection_id:  # asked twice
-            return Reattached(participant, session)
-        self._claim(participant)
-        try:
-            moved = self._move(participant, max_listeners)
-        except BaseException:
-            self._release(participant)
-            raise
-        self._extend_token_item(owner.participant_id)
-        left = moved.left_connection_id
-        if left == connection_id:  # this call was sent twice: the second one saw what the first did
-            left = current
-        if left is not None and not self._close(left).done:
-            left = None  # it was closed before
-        return moved.replace(left_connection_id=left)
-
     def _claim(self, participant: Participant) -> None:
         """Store a participant on a connection that has no session yet."""
         if not self.connections.put_new(participant_item(participant)).done:
@@ -181,66 +146,6 @@ class Store:
                 return None
         return session
 
-    def _move(self, participant: Participant, max_listeners: int) -> Reattached:
-        if participant.role == SPEAKER:
-            return self._move_speaker(participant)
-        for _ in range(TRIES):  # others may come and go with the same token right now
-            change = self._update_session(
-                participant.session_id,
-                "SET #listeners.#participant.#connectionId = :new",
-                f"{_OPEN} AND attribute_exists(#listeners.#participant)",
-                {":new": participant.connection_id},
-                participant_id=participant.participant_id,
-                returns="ALL_OLD",
-            )
-            before = session_of(change.item)
-            if before is not None and change.done:
-                left = before.listeners[participant.participant_id].connection_id
-                return Reattached(participant, before, left)
-            check_is_open(before, self.now_ms)
-            session = self._add_listener(participant, max_listeners)
-            if session is not None:
-                return Reattached(participant, session, is_back=True)
-        raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
-
-    def _move_speaker(self, participant: Participant) -> Reattached:
-        change = self._update_session(
-            participant.session_id,
-            "SET #speakerConnectionId = :new REMOVE #speakerGoneAt",
-            f"{_OPEN} AND #speakerTokenHash = :hash",
-            {":new": participant.connection_id, ":hash": participant.token_hash},
-            returns="ALL_OLD",
-        )
-        before = session_of(change.item)
-        if before is None or not change.done:
-            check_is_open(before, self.now_ms)
-            raise ApplicationError(ErrorCode.AUTH_TOKEN_INVALID)
-        return Reattached(participant, before, before.speaker_connection_id)
-
-    def _owner_of(self, token: str, session_id: str) -> Participant:
-        """Return the participant as first stored; that item is kept as long as the newest one's."""
-        participant_id = participant_id_of(token)
-        item = self.connections.get(participant_id) if participant_id else None
-        owner = participant_of(item)
-        if (
-            owner is None
-            or owner.session_id != session_id
-            or not is_token_of(token, owner.token_hash)
-        ):
-            raise ApplicationError(ErrorCode.AUTH_TOKEN_INVALID)
-        if item is None or item["ttl"] * 1000 <= self.now_ms:  # DynamoDB deletes when it finds time
-            raise ApplicationError(ErrorCode.AUTH_TOKEN_EXPIRED)
-        return owner
-
-    def _extend_token_item(self, participant_id: str) -> None:
-        """Keep the item that the token is checked against for as long as the newest connection's."""
-        self.connections.update(
-            participant_id,
-            "SET #ttl = :ttl",
-            "attribute_exists(#connectionId)",
-            {":ttl": self.now_ms // 1000 + KEEP_CONNECTION_SECONDS},
-        )
-
     # --- participants are there ------------------------------------------------------------------
 
     def participant(self, connection_id: str) -> Participant | None:
@@ -261,7 +166,7 @@ class Store:
     def _touch(self, connection_id: str) -> Change:
         return self.connections.update(
             connection_id,
-            "SET #lastActivityAt = :now",
+            "SET #lastActivityAt = :now REMOVE #isUnused",
             "attribute_exists(#connectionId) AND attribute_not_exists(#disconnectedAt)",
             {":now": self.now_ms},
         )
@@ -495,15 +400,3 @@ def _is_on_connection(connection_id: str, participant_id: str) -> tuple[str, Ite
         exists = "attribute_exists(#listeners.#participant)"
         return f"{exists} AND attribute_not_exists(#listeners.#participant.#connectionId)", {}
     return "#listeners.#participant.#connectionId = :connection", {":connection": connection_id}
-
-
-def _current_connection(session: Session, owner: Participant) -> str | None:
-    if owner.role == SPEAKER:
-        return session.speaker_connection_id
-    listener = session.listeners.get(owner.participant_id)
-    return None if listener is None else listener.connection_id
-
-
-def _current_language(session: Session, owner: Participant) -> str | None:
-    listener = session.listeners.get(owner.participant_id)
-    return listener.language if listener else owner.language

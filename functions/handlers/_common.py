@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 
 from broadcast.counters import Counters
+from broadcast.moves import reattach
 from broadcast.pace import Pace
 from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
 from broadcast.settings import BroadcastSettings, check_tables
@@ -52,6 +53,7 @@ __all__ = [
     "BroadcastApp",
     "count_failures",
     "kinds_of",
+    "send_to",
     "starting",
 ]
 
@@ -200,7 +202,8 @@ class BroadcastApp:
     def reattach(self, request: Request[Any], session_id: str, token: str) -> Reattached:
         """Move the participant whom a token belongs to onto the sender's connection."""
         bind_context(sessionId=session_id)
-        return self.store.reattach(
+        return reattach(
+            self.store,
             request.connection_id,
             session_id,
             token,

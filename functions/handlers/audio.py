@@ -13,6 +13,7 @@ import contextlib
 import time
 
 from broadcast.deliveries import MAX_POST_SECONDS, SENT, Deliveries
+from broadcast.moves import note_speaker_heard
 from broadcast.pace import Pace
 from broadcast.quality import QualityWatch
 from broadcast.recent import RecentSessions
@@ -20,6 +21,7 @@ from broadcast.sessions import check_is_open, check_same_session, without
 from broadcast.tables import calls_within
 from shared_utils import (
     SPEAKER,
+    ApplicationError,
     AudioMessage,
     ErrorCode,
     ErrorMessage,
@@ -86,6 +88,7 @@ def take_chunk(request: Request[SendAudio]) -> None:
     check_format(request, session)
     pass_on(request, session)
     warn_speaker(request, [*warnings, *quality_warnings(request, session)])
+    note_new_connection(request, session)
     elapsed_ms = (time.perf_counter_ns() - started_ns) / 1e6
     request.metrics.emit_audio_processing_latency(session.session_id, elapsed_ms)
 
@@ -187,6 +190,23 @@ def take_out(request: Request[SendAudio], session: Session, gone: list[str]) -> 
         with calls_within(READ_SECONDS):
             if not app.remove_gone(request, gone):
                 sessions.note_failure()
+
+
+def note_new_connection(request: Request[SendAudio], session: Session) -> None:
+    """Note the first chunk after a refresh, so that the token before it is no longer good: one write, if that is soon done."""
+    name = request.connection_id
+    if session.speaker_moved_to != name or not sessions.may_ask:
+        return
+    with calls_within(READ_SECONDS):
+        try:
+            note_speaker_heard(app.store, session)
+        except ApplicationError as error:
+            if error.code.status < 500:
+                raise
+            sessions.note_failure()  # the next chunk notes it
+            return
+    if last := sessions.last(name):
+        sessions.replace(name, last.replace(speaker_moved_to=None))
 
 
 def quality_warnings(request: Request[SendAudio], session: Session) -> list[ServerMessage]:

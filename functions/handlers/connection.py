@@ -6,14 +6,16 @@ import shared_utils as su
 from broadcast.addresses import network_of
 from broadcast.pace import PerMinute
 from broadcast.sessions import control_message
+from broadcast.tokens import TokenReusedError
 from shared_utils import ApplicationError, ErrorCode, Heartbeat, RefreshConnection
 
-from ._common import SUBPROTOCOL, BroadcastApp, starting
+from ._common import SUBPROTOCOL, BroadcastApp, send_to, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
+    from broadcast.sessions import Reattached
     from shared_utils import Request
 
 # The first event of an environment is mostly a `$connect`, which needs no store.
@@ -71,16 +73,57 @@ def heartbeat(request: Request[Heartbeat]) -> su.HeartbeatAckMessage:
 
 @handler.route(RefreshConnection)
 def refresh(request: Request[RefreshConnection]) -> None:
-    """Move a participant onto this connection, off the old one, and send the broadcast's state."""
+    """Move a participant onto this connection, off the old one, and send the next token and the state."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
-    session_id, token = request.message.sessionId, request.message.refreshToken
-    moved = app.reattach(request, session_id, token)
+    moved = use_token(request)
+    session = moved.session
     if moved.left_connection_id is not None:
         app.close(request, moved.left_connection_id)
     complete = su.ConnectionRefreshCompleteMessage(
-        sessionId=session_id, role=moved.participant.role, refreshToken=token
+        sessionId=session.session_id, role=moved.participant.role, refreshToken=moved.token
     )
     app.reply(request, complete)
-    app.notify(request, request.connection_id, [control_message(moved.session)])
+    app.notify(request, request.connection_id, [control_message(session)])
     if moved.is_back:
-        app.notify_of_arrival(request, moved.session, moved.participant.language or "")
+        app.notify_of_arrival(request, session, moved.participant.language or "")
+
+
+def use_token(request: Request[RefreshConnection]) -> Reattached:
+    """Return the participant whose token came, on this connection; count a token that is no good."""
+    try:
+        return app.reattach(request, request.message.sessionId, request.message.refreshToken)
+    except TokenReusedError as reuse:
+        count_refusal(request, "token_reused")
+        shut_out(request, reuse.connection_ids)
+    except ApplicationError as error:
+        if error.code is ErrorCode.AUTH_TOKEN_INVALID:
+            count_refusal(request, "token_invalid")
+        raise
+
+
+def count_refusal(request: Request[RefreshConnection], reason: str) -> None:
+    """Count a token that was refused: here, whatever bounds guessing learns of it."""
+    request.metrics.emit_metric("RefreshTokensRefused", 1, "Count", {"Reason": reason})
+
+
+def shut_out(request: Request[RefreshConnection], connection_ids: list[str]) -> NoReturn:
+    """Close the sender's connection and those of the participant whose token was used again.
+
+    One of the two has a copy of the other one's token, and nobody knows which. The participant is
+    gone as if the connection were: a speaker's session ends in a minute, a listener is taken out.
+    """
+    others = [name for name in connection_ids if name != request.connection_id]
+    handler.logger.warning(
+        "A refresh token was used again: no token of its participant is good any more",
+        reason="token_reused",
+        closedConnectionIds=others,
+    )
+    for name in others:
+        send_to(request, name, su.ErrorMessage(code=ErrorCode.AUTH_TOKEN_INVALID))
+    request.reply(su.format_error_response(ErrorCode.AUTH_TOKEN_INVALID))
+    every = [*others, request.connection_id]
+    for name in every:
+        app.close(request, name)
+    for name in every:
+        app.remove_participant(request, name)
+    raise su.SilentRefusal(ErrorCode.AUTH_TOKEN_INVALID, "The token was used before", logged=True)

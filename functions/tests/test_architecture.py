@@ -20,14 +20,16 @@ HANDLER_NAMES = sorted(path.stem for path in FUNCTIONS.glob("handlers/[!_]*.py")
 ARROWS = {
     "counters": {"pace", "tables", "values"},
     "invalid": {"pace"},
-    "items": {"sessions"},
+    "items": {"sessions", "tokens"},
+    "moves": {"items", "sessions", "store", "tables", "tokens"},
     "pace": {"values"},
     "quality": {"values"},
     "recent": {"sessions"},
     "sessions": {"keys", "values"},
     "settings": {"values"},
-    "store": {"items", "sessions", "tables", "tokens"},
+    "store": {"items", "sessions", "tables"},
     "tables": {"values"},
+    "tokens": {"values"},
     "upkeep": {"sessions", "settings", "values"},
 }
 # What the rules may know of the layer: no event, no request, no socket, no log.

@@ -192,9 +192,11 @@ def test_refresh_is_completed_then_the_state_is_reported_and_the_old_connection_
         "type": "connectionRefreshComplete",
         "sessionId": session_id,
         "role": "speaker" if owner == "speaker" else "listener",
-        "refreshToken": system.tokens[owner],
+        "refreshToken": complete["refreshToken"],
         "timestamp": complete["timestamp"],
     }
+    assert complete["refreshToken"].startswith(f"wsr_{owner}.")
+    assert complete["refreshToken"] != system.tokens[owner]
     assert control == {
         "type": "broadcastControl",
         "sessionId": session_id,

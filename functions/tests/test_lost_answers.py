@@ -39,7 +39,12 @@ def play(system) -> list:
         *(lambda: system.disconnect("eve"), lambda: system.disconnect("eve")),
         *(lambda: system.disconnect("bob-2"), lambda: refresh("bob", "bob-3")),
         *(lambda: system.disconnect("speaker-2"), lambda: refresh("speaker", "speaker-3")),
-        lambda: grow_old(6600, "speaker-3", "ann", "bob-3"),
+        lambda: system.chunk("speaker-3", sessionId=session_id),
+        *(lambda: refresh("bob-3", "bob-4"), lambda: refresh("bob-3", "bob-4")),
+        *(lambda: join("joe", "fr"), lambda: refresh("joe", "joe-2")),
+        *(lambda: system.send("joe-2", "heartbeat"), lambda: refresh("joe", "thief")),
+        lambda: refresh("joe-2", "joe-3"),
+        lambda: grow_old(6600, "speaker-3", "ann", "bob-4"),
         *(system.keep_house, system.keep_house),
         *(lambda: say("speaker-3", "endSession"), lambda: say("speaker-3", "endSession")),
         lambda: create("late"),
@@ -60,8 +65,14 @@ def play(system) -> list:
 def known(fields: dict) -> list[str]:
     """Return what is the same in every run."""
     random = {"sessionId", "refreshToken", "refreshTokenHash", "speakerTokenHash", "timestamp"}
-    random |= {"correlationId"}
-    return sorted(f"{name}: {value}" for name, value in fields.items() if name not in random)
+    random |= {"correlationId", "tokenHash"}
+    found = [
+        f"{name}: {value}" for name, value in fields.items() if name not in {*random, "rotation"}
+    ]
+    if rotation := fields.get("rotation", {}).get("M"):
+        newest = [given["M"]["connectionId"]["S"] for given in rotation["newest"]["L"]]
+        found.append(f"rotation: {newest} {len(rotation['before']['L'])} {rotation['at']}")
+    return sorted(found)
 
 
 def stored(dynamodb, tables) -> list:

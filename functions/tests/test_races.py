@@ -86,7 +86,9 @@ def test_one_token_on_several_connections_at_once_moves_its_owner_to_one(system)
         participant.connection_id for participant in system.store.open_participants(lambda: True)[0]
     }
     assert opened == {"speaker", "bob", kept}
-    assert set(system.clients.closed) >= set(names) - {kept}
+    errors = {name for name, message in system.take() if message["type"] == "error"}
+    assert kept not in errors | set(system.clients.closed)
+    assert errors | set(system.clients.closed) >= set(names) - {kept}
 
 
 def test_speaker_on_several_connections_at_once_speaks_from_one(system):
@@ -110,6 +112,9 @@ def test_speaker_on_several_connections_at_once_speaks_from_one(system):
         participant.connection_id for participant in system.store.open_participants(lambda: True)[0]
     ]
     assert opened == [speaking]
+    errors = {name for name, message in system.take() if message["type"] == "error"}
+    assert speaking not in errors | set(system.clients.closed)
+    assert errors | set(system.clients.closed) >= set(names) - {speaking}
 
 
 def test_two_who_draw_the_same_id_get_a_session_each(system, monkeypatch):

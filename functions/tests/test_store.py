@@ -2,6 +2,8 @@
 
 import pytest
 
+from broadcast import moves
+from broadcast.moves import reattach
 from broadcast.sessions import Participant, Session
 from broadcast.store import Store
 from broadcast.tokens import digest_of
@@ -300,7 +302,7 @@ def test_session_that_is_going_on_is_not_ended_as_over(store, session):
 def test_session_of_a_speaker_who_came_back_is_not_ended_as_over(store, session):
     store.leave("speaker")
     seen = store.session(SESSION_ID)
-    store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
 
     assert store.end_over(seen, "speakerDisconnected") is None
 
@@ -323,7 +325,7 @@ def test_listener_moves_to_another_connection_without_being_counted_twice(store,
     store.join(participant("ann"), 500)
     store.set_playback(store.participant("ann"), paused=True)
 
-    moved = store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    moved = reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     found = store.session(SESSION_ID)
     assert (found.listener_count, found.audience, found.audio_recipients) == (1, ["ann-2"], [])
@@ -332,14 +334,17 @@ def test_listener_moves_to_another_connection_without_being_counted_twice(store,
     assert indexed(store) == [("ann-2", "fr")]
 
 
-def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, session):
+def test_each_token_brings_the_next_one_and_its_item_is_kept_with_the_newest_connection(
+    store, session
+):
     store.join(participant("ann"), 500)
 
-    left = []
+    left, token = [], "ann.secret"
     for number in (2, 3):
         store.now += 3000
-        moved = store.reattach(f"ann-{number}", SESSION_ID, "ann.secret", NOW_MS, 500)
+        moved = reattach(store, f"ann-{number}", SESSION_ID, token, NOW_MS, 500)
         left.append(moved.left_connection_id)
+        token = moved.token
 
     assert left == ["ann", "ann-2"]
     assert store.session(SESSION_ID).audience == ["ann-3"]
@@ -349,7 +354,7 @@ def test_token_works_again_from_every_new_connection_and_is_kept_with_it(store, 
 
 def test_closing_the_old_connection_late_takes_nobody_out(store, session):
     store.join(participant("ann"), 500)
-    store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     store.leave("ann")
 
@@ -358,11 +363,11 @@ def test_closing_the_old_connection_late_takes_nobody_out(store, session):
 
 def test_listener_who_was_counted_out_is_counted_again_with_the_last_language(store, session):
     store.join(participant("ann"), 500)
-    store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
     store.set_language(store.participant("ann-2"), "it")
     store.leave("ann-2")
 
-    moved = store.reattach("ann-3", SESSION_ID, "ann.secret", NOW_MS, 500)
+    moved = reattach(store, "ann-3", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     assert (moved.is_back, moved.left_connection_id) == (True, None)
     assert moved.session.listener_count == 1
@@ -376,14 +381,14 @@ def test_no_room_is_left_for_who_was_counted_out(store, session):
     store.join(participant("bob"), 1)
 
     with refused(ErrorCode.SESSION_MAX_LISTENERS_REACHED):
-        store.reattach("ann-2", SESSION_ID, "ann.secret", NOW_MS, 1)
+        reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 1)
     assert store.participant("ann-2") is None
 
 
 def test_speaker_comes_back_and_is_no_longer_missed(store, session):
     store.leave("speaker")
 
-    moved = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    moved = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
 
     found = store.session(SESSION_ID)
     assert (found.speaker_connection_id, found.speaker_gone_at) == ("speaker-2", None)
@@ -391,7 +396,7 @@ def test_speaker_comes_back_and_is_no_longer_missed(store, session):
 
 
 def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, session):
-    moved = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    moved = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
 
     assert moved.left_connection_id == "speaker"
     with refused(ErrorCode.CONNECTION_CLOSED):
@@ -405,8 +410,8 @@ def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, 
 
 
 def test_refresh_that_is_asked_twice_is_answered_twice(store, session):
-    first = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
-    second = store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    first = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    second = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
 
     assert (first.left_connection_id, second.left_connection_id) == ("speaker", None)
     assert second.session.speaker_connection_id == "speaker-2"
@@ -417,15 +422,15 @@ def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old
     store, session, monkeypatch, name
 ):
     store.join(participant("ann"), 500)
-    real = store._move
+    real = moves._move
 
     def move_twice(*arguments):
         real(*arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(store, "_move", move_twice)
+    monkeypatch.setattr(moves, "_move", move_twice)
 
-    moved = store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+    moved = reattach(store, "new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
 
     assert moved.left_connection_id == name
     assert store.participant("new").disconnected_at is None
@@ -443,7 +448,7 @@ def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old
 )
 def test_wrong_token_says_nothing_and_changes_nothing(store, session, session_id, token):
     with refused(ErrorCode.AUTH_TOKEN_INVALID):
-        store.reattach("thief", session_id, token, NOW_MS, 500)
+        reattach(store, "thief", session_id, token, NOW_MS, 500)
 
     assert store.session(SESSION_ID) == session
     assert store.participant("thief") is None
@@ -453,7 +458,7 @@ def test_token_ends_with_what_is_kept_of_its_connection(store, session):
     store.now += 3 * 3600
 
     with refused(ErrorCode.AUTH_TOKEN_EXPIRED):
-        store.reattach("speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+        reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
 
 
 def test_connection_that_has_a_session_cannot_take_over_another_participant(store, session):
@@ -461,7 +466,7 @@ def test_connection_that_has_a_session_cannot_take_over_another_participant(stor
     store.join(participant("bob"), 500)
 
     with refused(ErrorCode.SESSION_ALREADY_EXISTS):
-        store.reattach("bob", SESSION_ID, "ann.secret", NOW_MS, 500)
+        reattach(store, "bob", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     assert sorted(store.session(SESSION_ID).audience) == ["ann", "bob"]
 
@@ -472,7 +477,7 @@ def test_nobody_comes_back_to_a_session_that_has_ended(store, session, name):
     store.end_as_speaker(SPEAKER, "speakerEnded")
 
     with refused(ErrorCode.SESSION_INACTIVE):
-        store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+        reattach(store, "new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
 
 
 @pytest.mark.parametrize("name", ["speaker", "ann"])
@@ -485,7 +490,7 @@ def test_session_that_ends_while_someone_comes_back_leaves_the_connection_free(
     monkeypatch.setattr(store, "session", lambda _: seen)
 
     with refused(ErrorCode.SESSION_INACTIVE):
-        store.reattach("new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+        reattach(store, "new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
     assert store.participant("new") is None
 
 

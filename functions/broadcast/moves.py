@@ -1,0 +1,325 @@
+"""How a participant moves to another connection: the use of a refresh token.
+
+The token is replaced last. Until then it is one of the newest, so that an invocation that ends
+anywhere before is made good by the same request, whenever it comes. After that it is one of those
+before the newest: good until a connection that got one of the newest has sent something, for
+`GRACE_MS` at most, because the answer may have been lost.
+
+Two who use one token at once are put in order by the session's item: each moves the participant
+from the connection that it has read, or not at all. The token's item is read after the session's,
+so that a token that is good then is good until the move, whoever else is under way.
+
+This is a part of the repository, in a file of its own, and uses what `store.py` keeps for itself.
+"""
+
+from __future__ import annotations
+
+from shared_utils.error_codes import ApplicationError, ErrorCode
+from shared_utils.websocket_messages import SPEAKER
+
+from .items import (
+    KEEP_CONNECTION_SECONDS,
+    family_of,
+    participant_item,
+    participant_of,
+    rotation_item,
+    session_of,
+)
+from .sessions import Participant, Reattached, check_is_open
+from .store import _OPEN, _has_session, _is_on_connection
+from .tables import TRIES
+from .tokens import (
+    GRACE_MS,
+    TokenReusedError,
+    digest_of,
+    invalid_token,
+    new_token,
+    participant_id_of,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .sessions import Session
+    from .store import Store
+    from .tokens import Family
+
+__all__ = ["note_speaker_heard", "reattach"]
+
+# Each time that somebody else replaced a token, the next try knows of it.
+_MAX_REPLACEMENTS = 20
+
+_IS_OPEN = "attribute_exists(#connectionId) AND attribute_not_exists(#disconnectedAt)"
+
+
+def reattach(
+    store: Store,
+    connection_id: str,
+    session_id: str,
+    token: str,
+    connected_at: int,
+    max_listeners: int,
+) -> Reattached:
+    """Move the participant whom a token belongs to onto this connection, and off every other.
+
+    TokenReusedError if the token was used before, and whoever has its successor goes on without it.
+    """
+    for _ in range(TRIES):
+        _owner_of(store, token, session_id)  # whoever has no token costs one read
+        session = check_is_open(store.session(session_id), store.now_ms)
+        owner, family = _owner_of(store, token, session_id)
+        if owner.role == SPEAKER and not _is_speaker(session, owner, token):
+            break
+        if not family.is_revoked and not _is_reuse(store, session, family, token, connection_id):
+            participant = Participant(
+                connection_id=connection_id,
+                participant_id=owner.participant_id,
+                session_id=session_id,
+                role=owner.role,
+                token_hash="",
+                connected_at=connected_at,
+                last_activity_at=store.now_ms,
+                language=_language_of(session, owner),
+                is_unused=True,
+            )
+            return _use(store, participant, session, family, token, max_listeners)
+        if _revoke(store, owner, family):
+            raise _reused(store, owner, family)
+    raise invalid_token()
+
+
+def note_speaker_heard(store: Store, session: Session) -> None:
+    """Note that the speaker speaks on the new connection: the answer of the refresh has arrived."""
+    store._update_session(
+        session.session_id,
+        "REMOVE #speakerMovedTo",
+        "#speakerMovedTo = :connection",
+        {":connection": session.speaker_moved_to},
+        is_ours=lambda item: "speakerMovedTo" not in item,
+    )
+
+
+# --- whose token it is, and what it is worth -----------------------------------------------------
+
+
+def _owner_of(store: Store, token: str, session_id: str) -> tuple[Participant, Family]:
+    """Return the participant as first stored, and the tokens; that item is kept as long as the newest one's."""
+    participant_id = participant_id_of(token)
+    item = store.connections.get(participant_id) if participant_id else None
+    owner = participant_of(item)
+    if item is None or owner is None or owner.session_id != session_id:
+        raise invalid_token()
+    family = family_of(item)
+    if not family.has(token):
+        raise invalid_token()
+    if item["ttl"] * 1000 <= store.now_ms:  # DynamoDB deletes when it finds time
+        raise ApplicationError(ErrorCode.AUTH_TOKEN_EXPIRED)
+    return owner, family
+
+
+def _is_speaker(session: Session, owner: Participant, token: str) -> bool:
+    """Return whether a session is this speaker's, and not a later one's that has drawn the same id."""
+    if session.speaker_id is None:
+        return session.speaker_token_hash == digest_of(token)
+    return session.speaker_id == owner.participant_id
+
+
+def _is_reuse(
+    store: Store, session: Session, family: Family, token: str, connection_id: str
+) -> bool:
+    """Return whether a token was used before, by somebody else, and is no longer good.
+
+    A connection that has got one of the newest tokens, or is to get one, may repeat its request.
+    """
+    if family.is_newest(token) or connection_id in family.connection_ids:
+        return False
+    if connection_id in (session.speaker_connection_id, *session.audience):
+        return False
+    if store.now_ms - family.rotated_at >= GRACE_MS:
+        return True
+    return any(_is_used(store, session, name) for name in family.connection_ids)
+
+
+def _is_used(store: Store, session: Session, connection_id: str) -> bool:
+    """Return whether something has come from a connection since its refresh."""
+    if session.speaker_connection_id == connection_id != session.speaker_moved_to:
+        return True
+    participant = store.participant(connection_id)
+    return participant is not None and not participant.is_unused
+
+
+def _revoke(store: Store, owner: Participant, family: Family) -> bool:
+    """Let no token of a participant be good; return False if one was used at this moment."""
+    now_ms = store.now_ms
+    return (
+        family.is_revoked
+        or store.connections.update(
+            owner.connection_id,
+            "SET #tokensRevokedAt = :now",
+            "#refreshTokenHash = :seen AND attribute_not_exists(#tokensRevokedAt)",
+            {":now": now_ms, ":seen": family.newest[0][0]},
+            is_ours=lambda item: item.get("tokensRevokedAt") == now_ms,
+        ).done
+    )
+
+
+def _reused(store: Store, owner: Participant, family: Family) -> ApplicationError:
+    """Return the refusal of a token that was used again, with the connections that are to be closed for it.
+
+    An invocation that revoked the tokens may have ended before these were closed.
+    """
+    session = store.known_session(owner.session_id)
+    here = _connection_of(session, owner)
+    names = dict.fromkeys([*([here] if here else []), *family.connection_ids])
+    found = [store.participant(name) for name in names]
+    still_open = [
+        one.connection_id for one in found if one is not None and one.disconnected_at is None
+    ]
+    if family.is_revoked and not still_open:
+        return invalid_token()
+    return TokenReusedError(still_open)
+
+
+# --- its use -------------------------------------------------------------------------------------
+
+
+def _use(
+    store: Store,
+    participant: Participant,
+    session: Session,
+    family: Family,
+    token: str,
+    max_listeners: int,
+) -> Reattached:
+    next_token = new_token(participant.participant_id)
+    participant = participant.replace(token_hash=digest_of(next_token))
+    is_newest = family.is_newest(token)
+    is_stored = _store_connection(store, participant, renew=is_newest)
+    try:
+        here = _connection_of(session, participant)
+        if here is None:
+            moved = _bring_back(store, participant, next_token, max_listeners)
+        elif here == participant.connection_id and not (is_newest and participant.role == SPEAKER):
+            moved = Reattached(participant, session, next_token)  # asked twice
+        else:
+            moved = _move(store, participant, here, next_token, max_listeners)
+        left = moved.left_connection_id
+        if left is not None:
+            closed = store._close(left)
+            if not closed.done and closed.item is not None:
+                left = None  # it was closed before
+        _replace_token(store, participant, family, token)
+    except ApplicationError as error:
+        # After a failure nobody knows how far it came; the same request goes on from there.
+        if is_stored and error.code.status < 500 and not isinstance(error, TokenReusedError):
+            store._release(participant)
+        raise
+    return moved.replace(left_connection_id=left)
+
+
+def _store_connection(store: Store, participant: Participant, renew: bool) -> bool:
+    """Store a participant on a connection; return False if it was there, `renew` as if it were new."""
+    change = store.connections.put_new(participant_item(participant))
+    if change.done:
+        return True
+    found = participant_of(change.item)
+    if found is None or found.participant_id != participant.participant_id:
+        raise _has_session()
+    is_open = found.disconnected_at is None
+    if is_open and renew:
+        values = {":true": True}
+        change = store.connections.update(
+            participant.connection_id, "SET #isUnused = :true", _IS_OPEN, values
+        )
+        is_open = change.done
+    if not is_open:
+        raise _moved_on()
+    return False
+
+
+def _move(
+    store: Store, participant: Participant, here: str, token: str, max_listeners: int
+) -> Reattached:
+    """Move a participant from one connection to another, unless somebody else does at this moment."""
+    new, participant_id = participant.connection_id, participant.participant_id
+    if participant.role == SPEAKER:
+        action = (
+            "SET #speakerConnectionId = :new, #speakerMovedTo = :new, #speakerId = :participant,"
+            " #speakerTokenHash = :hash REMOVE #speakerGoneAt"
+        )
+        values = {":new": new, ":participant": participant_id, ":hash": participant.token_hash}
+        condition, more = "#speakerConnectionId = :connection", {":connection": here}
+    else:
+        action, values = "SET #listeners.#participant.#connectionId = :new", {":new": new}
+        if new == participant_id:  # it is on its first connection, which stands there as its id
+            action, values = "REMOVE #listeners.#participant.#connectionId", {}
+        condition, more = _is_on_connection(here, participant_id)
+    change = store._update_session(
+        participant.session_id,
+        action,
+        f"{_OPEN} AND {condition}",
+        values | more,
+        participant_id=participant_id,
+    )
+    session = check_is_open(session_of(change.item), store.now_ms)
+    now_here = _connection_of(session, participant)
+    if now_here == new:  # also if an answer was lost, or another request of this connection did it
+        return Reattached(participant, session, token, here if here != new else None)
+    if now_here is None:  # taken out at this moment
+        return _bring_back(store, participant, token, max_listeners)
+    raise _moved_on()
+
+
+def _bring_back(
+    store: Store, participant: Participant, token: str, max_listeners: int
+) -> Reattached:
+    session = store._add_listener(participant, max_listeners)
+    if session is None:
+        raise _moved_on()
+    return Reattached(participant, session, token, is_back=True)
+
+
+def _replace_token(store: Store, participant: Participant, family: Family, token: str) -> None:
+    """Note that a token was used, and which one it brought."""
+    new, digest = participant.connection_id, participant.token_hash
+    for _ in range(_MAX_REPLACEMENTS):
+        after = family.after(token, digest, new, store.now_ms)
+        change = store.connections.update(
+            participant.participant_id,
+            "SET #refreshTokenHash = :hash, #rotation = :rotation, #ttl = :ttl",
+            "#refreshTokenHash = :seen AND attribute_not_exists(#tokensRevokedAt)",
+            {
+                ":hash": digest,
+                ":rotation": rotation_item(after),
+                ":ttl": store.now_ms // 1000 + KEEP_CONNECTION_SECONDS,
+                ":seen": family.newest[0][0],
+            },
+            is_ours=lambda item: (digest, new) in family_of(item).newest,
+        )
+        if change.done:
+            return
+        if change.item is None:
+            break
+        family = family_of(change.item)
+        if family.is_revoked:
+            raise TokenReusedError([new])
+        session = check_is_open(store.session(participant.session_id), store.now_ms)
+        if _connection_of(session, participant) != new or not family.has(token):
+            break
+    raise _moved_on()
+
+
+def _moved_on() -> ApplicationError:
+    message = "The participant has moved to another connection"
+    return ApplicationError(ErrorCode.CONNECTION_CLOSED, message)
+
+
+def _connection_of(session: Session, owner: Participant) -> str | None:
+    if owner.role == SPEAKER:
+        return session.speaker_connection_id
+    listener = session.listeners.get(owner.participant_id)
+    return None if listener is None else listener.connection_id
+
+
+def _language_of(session: Session, owner: Participant) -> str | None:
+    listener = session.listeners.get(owner.participant_id)
+    return listener.language if listener else owner.language
