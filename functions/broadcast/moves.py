@@ -43,12 +43,21 @@ if TYPE_CHECKING:
     from .store import Store
     from .tokens import Family
 
-__all__ = ["note_speaker_heard", "reattach"]
+__all__ = ["MovedOnError", "note_speaker_heard", "reattach"]
 
 # Each time that somebody else replaced a token, the next try knows of it.
 _MAX_REPLACEMENTS = 20
 
 _IS_OPEN = "attribute_exists(#connectionId) AND attribute_not_exists(#disconnectedAt)"
+
+
+class MovedOnError(ApplicationError):
+    """Another request has moved the participant at this moment; `left_connection_id` is to be closed, if any."""
+
+    def __init__(self, left_connection_id: str | None = None) -> None:
+        message = "The participant has moved to another connection"
+        super().__init__(ErrorCode.CONNECTION_CLOSED, message)
+        self.left_connection_id = left_connection_id
 
 
 def reattach(
@@ -194,6 +203,7 @@ def _use(
     participant = participant.replace(token_hash=digest_of(next_token))
     is_newest = family.is_newest(token)
     is_stored = _store_connection(store, participant, renew=is_newest)
+    left = None
     try:
         here = _connection_of(session, participant)
         if here is None:
@@ -202,18 +212,26 @@ def _use(
             moved = Reattached(participant, session, next_token)  # asked twice
         else:
             moved = _move(store, participant, here, next_token, max_listeners)
-        left = moved.left_connection_id
-        if left is not None:
-            closed = store._close(left)
-            if not closed.done and closed.item is not None:
-                left = None  # it was closed before
+        left = _close(store, moved.left_connection_id)
         _replace_token(store, participant, family, token)
     except ApplicationError as error:
+        if isinstance(error, MovedOnError):
+            error.left_connection_id = left or _close(store, error.left_connection_id)
+        elif isinstance(error, TokenReusedError) and left:
+            error.connection_ids.append(left)
         # After a failure nobody knows how far it came; the same request goes on from there.
         if is_stored and error.code.status < 500 and not isinstance(error, TokenReusedError):
             store._release(participant)
         raise
     return moved.replace(left_connection_id=left)
+
+
+def _close(store: Store, connection_id: str | None) -> str | None:
+    """Return a connection that is marked as closed now, None if it was before."""
+    if connection_id is None:
+        return None
+    change = store._close(connection_id)
+    return connection_id if change.done or change.item is None else None
 
 
 def _store_connection(store: Store, participant: Participant, renew: bool) -> bool:
@@ -232,7 +250,7 @@ def _store_connection(store: Store, participant: Participant, renew: bool) -> bo
         )
         is_open = change.done
     if not is_open:
-        raise _moved_on()
+        raise MovedOnError
     return False
 
 
@@ -266,7 +284,8 @@ def _move(
         return Reattached(participant, session, token, here if here != new else None)
     if now_here is None:  # taken out at this moment
         return _bring_back(store, participant, token, max_listeners)
-    raise _moved_on()
+    # Either from the connection that was read, or from ours: then ours has left that one.
+    raise MovedOnError(here)
 
 
 def _bring_back(
@@ -274,7 +293,7 @@ def _bring_back(
 ) -> Reattached:
     session = store._add_listener(participant, max_listeners)
     if session is None:
-        raise _moved_on()
+        raise MovedOnError
     return Reattached(participant, session, token, is_back=True)
 
 
@@ -305,12 +324,7 @@ def _replace_token(store: Store, participant: Participant, family: Family, token
         session = check_is_open(store.session(participant.session_id), store.now_ms)
         if _connection_of(session, participant) != new or not family.has(token):
             break
-    raise _moved_on()
-
-
-def _moved_on() -> ApplicationError:
-    message = "The participant has moved to another connection"
-    return ApplicationError(ErrorCode.CONNECTION_CLOSED, message)
+    raise MovedOnError
 
 
 def _connection_of(session: Session, owner: Participant) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shared_utils as su
 from broadcast.addresses import network_of
+from broadcast.moves import MovedOnError
 from broadcast.pace import PerMinute
 from broadcast.sessions import control_message
 from broadcast.tokens import TokenReusedError
@@ -95,6 +96,10 @@ def use_token(request: Request[RefreshConnection]) -> Reattached:
     except TokenReusedError as reuse:
         count_refusal(request, "token_reused")
         shut_out(request, reuse.connection_ids)
+    except MovedOnError as error:
+        if error.left_connection_id is not None:
+            app.close(request, error.left_connection_id)
+        raise
     except ApplicationError as error:
         if error.code is ErrorCode.AUTH_TOKEN_INVALID:
             count_refusal(request, "token_invalid")

@@ -1,6 +1,7 @@
 """Sessions and participants in any order of events, against a model: who is in, on which connection.
 
-Answers of DynamoDB are lost on the way; clients vanish, come back, and are on two connections at once.
+Answers of DynamoDB are lost on the way, and invocations end in their midst; clients vanish, come back with
+tokens of any age, and are on two connections at once.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from broadcast.items import family_of
+from broadcast.tokens import participant_id_of
 from shared_utils.dynamodb import DynamoDBError
 
 LANGUAGES = ("fr", "de", "pt-BR")
@@ -31,6 +34,8 @@ LANGUAGES = ("fr", "de", "pt-BR")
 MAX_LISTENERS = 4
 MAX_SESSIONS = 2
 IDLE_SECONDS, GRACE_SECONDS, SESSION_SECONDS = 120, 60, 7200
+# For so long a token that was used stays good, if nothing comes from the new connection; so many are kept.
+TOKEN_SECONDS, MAX_TOKENS = 30, 8
 # From then on housekeeping sends to connections, and so finds out who is gone.
 REFRESH_SECONDS = 100 * 60
 
@@ -42,15 +47,35 @@ WRITES = {"put_item", "update_item", "delete_item", "transact_write_items"}
 numbers = itertools.count()
 
 
+class Cut(BaseException):
+    """An invocation ends here."""
+
+
 @dataclass(eq=False)
 class Client:
-    """Somebody with a token, on the connection `name`, or with none if that is in the system's `gone`."""
+    """Somebody with tokens, on the connection `name`, or with none if that is in the system's `gone`.
+
+    `newest` are the tokens that were answered last, `before` those that brought them.
+    """
 
     session: Broadcast
     name: str
-    token: str
+    newest: list[str]
     language: str = ""
     is_paused: bool = False
+    before: list[str] = field(default_factory=list)
+    older: list[str] = field(default_factory=list)
+    rotated_at: float = 0.0
+    is_unused: bool = False
+    is_revoked: bool = False
+
+    def take_tokens(self, used: str, answered: list[str]) -> None:
+        """Have these after the use of one."""
+        if used in self.before:
+            self.newest += answered
+        else:
+            self.older += self.before
+            self.before, self.newest, self.is_unused = self.newest, answered, True
 
 
 @dataclass(eq=False)
@@ -177,7 +202,7 @@ class Broadcasts(RuleBasedStateMachine):
 
     def expect(self, client: Client, status: int) -> bool:
         """Return whether it is 200, which it has to be in a session that goes on."""
-        over = client.session.is_ended or client.session.ends_at <= self.now
+        over = self.is_past(client.session)
         assert status == (410 if over else 200)
         return not over
 
@@ -208,7 +233,7 @@ class Broadcasts(RuleBasedStateMachine):
         assert self.send(name, "createSession", sourceLanguage="en") == 200
         created = self.replied(name, "sessionCreated")
         session = Broadcast(created["sessionId"], self.now + SESSION_SECONDS)
-        session.speaker = Client(session, name, created["refreshToken"])
+        session.speaker = Client(session, name, [created["refreshToken"]])
         self.last_seen[name] = self.now
         self.sessions.append(session)
         return session.speaker
@@ -222,7 +247,7 @@ class Broadcasts(RuleBasedStateMachine):
         if not self.expect(other, self.send(name, "joinSession", **message)):
             return multiple()
         joined = self.replied(name, "sessionJoined")
-        client = Client(session, name, joined["refreshToken"], language)
+        client = Client(session, name, [joined["refreshToken"]], language)
         session.listeners.append(client)
         self.last_seen[name] = self.now
         assert joined["listenerCount"] == len(session.listeners)
@@ -252,7 +277,7 @@ class Broadcasts(RuleBasedStateMachine):
         if client is not client.session.speaker or self.is_gone(client.name):
             return
         if self.expect(client, self.send(client.name, action)):
-            self.last_seen[client.name] = self.now
+            self.note_message(client)
             here = [one for one in client.session.listeners if not self.is_gone(one.name)]
             client.session.listeners[:] = here
 
@@ -267,7 +292,7 @@ class Broadcasts(RuleBasedStateMachine):
             status = self.send(client.name, "changeLanguage", targetLanguage=language)
             if self.expect(client, status):
                 client.language = language
-        self.last_seen[client.name] = self.now
+        self.note_message(client)
 
     @rule(client=clients)
     def stay(self, client):
@@ -277,74 +302,133 @@ class Broadcasts(RuleBasedStateMachine):
             self.expect_refused_join(client, self.send(client.name, "joinSession", **message))
             assert self.send(client.name, "createSession", sourceLanguage="en") == 409
             assert self.send(client.name, "heartbeat") == 200
-            self.last_seen[client.name] = self.now
+            self.note_message(client)
 
-    @rule(target=left_behind, client=clients)
-    def reattach(self, client):
-        """Who has the token is in again, on this connection and on no other."""
-        if self.is_shut_out(client):
+    @rule(
+        target=left_behind,
+        client=clients,
+        age=st.sampled_from(["newest", "newest", "before", "older"]),
+        number=st.integers(0, MAX_TOKENS - 1),
+    )
+    def reattach(self, client, age, number):
+        """Who has a good token is in again, on this connection and on no other."""
+        tokens = getattr(client, age)
+        if not tokens or not self.may_refresh(client):
             return multiple()
+        token = tokens[number % len(tokens)]
         name, before = self.connect(), client.name
-        status = self.refresh(name, client)
-        if status == 401:  # the token is forgotten some time after the session's end
-            assert client.session.ends_at <= self.now
-            return multiple()
-        if not self.expect(client, status):
-            return multiple()
-        self.moved(client, name)
-        return before
+        status = self.refresh(name, client, token)
+        if self.is_past(client.session):  # the token is forgotten some time after the session's end
+            assert status in (401, 410)
+        elif client.is_revoked or age == "older":
+            assert status == 401
+            assert name not in self.system.clients.closed
+        elif age == "before" and not self.is_in_grace(client):
+            assert status == 401
+            self.shut_out(client, name)
+        else:
+            assert status == 200
+            self.moved(client, name, token)
+            return before
+        return multiple()
 
-    @rule(target=left_behind, client=clients, calls=st.integers(0, 6))
-    def reattach_twice_at_once(self, client, calls):
-        """While one connection takes over, after so many calls, another one does."""
-        if self.is_shut_out(client):
+    def is_in_grace(self, client):
+        return client.is_unused and self.now - client.rotated_at < TOKEN_SECONDS
+
+    def shut_out(self, client, thief):
+        """Nobody knows which of the two the token was stolen from."""
+        assert thief in self.system.clients.closed
+        assert self.is_gone(client.name)
+        client.is_revoked = True
+        if client in client.session.listeners:
+            client.session.listeners.remove(client)
+
+    @rule(target=left_behind, client=clients, calls=st.integers(0, 18), is_one=st.booleans())
+    def reattach_twice_at_once(self, client, calls, is_one):
+        """In the midst of a request, after so many calls, comes another one, also of the same connection."""
+        if not self.may_refresh(client):
             return multiple()
-        names, before, statuses = (self.connect(), self.connect()), client.name, []
+        first, before, token, statuses = self.connect(), client.name, client.newest[0], []
+        second = first if is_one else self.connect()
         self.calls_left = calls
-        self.interruption = lambda: statuses.append(self.refresh(names[1], client))
-        statuses.append(self.refresh(names[0], client))
+        self.interruption = lambda: statuses.append(self.refresh(second, client, token))
+        statuses.append(self.refresh(first, client, token))
+        if self.interruption is not None:  # it made no more calls
+            statuses.append(self.refresh(second, client, token))
         self.interruption = None
         if 200 not in statuses:
             assert set(statuses) <= {401, 410}
-            assert client.session.is_ended or client.session.ends_at <= self.now
+            assert client.is_revoked or self.is_past(client.session)
             return multiple()
-        if self.lost[0] == "answer":
-            # The first one does not know that it has the place, and takes it once more: what was closed
-            # for the second one stays closed, and another connection may be left behind open.
-            self.system.clients.gone |= {before}
         session = self.system.store.session(client.session.session_id)
-        found = {session.speaker_connection_id, *session.audience} & {*names}
-        if not found:
-            assert self.lost[0] == "answer"
-            assert self.is_gone(names[0])
-            self.system.clients.gone |= {*names}
-            here = [one for one in client.session.listeners if one is not client]
-            client.session.listeners[:] = here
+        [name] = {session.speaker_connection_id, *session.audience} & {first, second}
+        assert not self.is_gone(name)
+        if is_one:
+            assert set(statuses) == {200}
         else:
-            [name] = found
-            self.moved(client, name)
-        return multiple(before, *names)
+            [other] = {first, second} - {name}
+            errors = {to for to, message in self.system.clients.sent if message["type"] == "error"}
+            assert other in errors or other in self.system.clients.closed
+        self.moved(client, name, token)
+        return multiple(before, *{first, second} - {name})
 
-    def is_shut_out(self, client):
-        """Return whether somebody has taken a client's place."""
-        session = client.session
-        return len(session.listeners) >= MAX_LISTENERS and not self.is_in(client)
+    @rule(target=left_behind, client=clients, calls=st.integers(0, 18), is_one=st.booleans())
+    def reattach_after_a_cut(self, client, calls, is_one):
+        """An invocation that ends after so many calls is made good by the same request."""
+        if not self.may_refresh(client):
+            return multiple()
+        first, before, token = self.connect(), client.name, client.newest[0]
+        second = first if is_one else self.connect()
+        self.calls_left, self.interruption = calls, self.cut
+        message = {"sessionId": client.session.session_id, "refreshToken": token}
+        self.system.send(first, "refreshConnection", connected_at=self.now, **message)
+        self.interruption = None
+        status = self.refresh(second, client, token)
+        if client.is_revoked or self.is_past(client.session):
+            assert status in (401, 410)
+            return multiple()
+        assert status == 200
+        # Who asks again has no use for the others, whose end nobody may have asked for.
+        self.system.clients.gone |= {first, before} - {second}
+        self.moved(client, second, token)
+        return multiple(before, *{first} - {second})
 
-    def refresh(self, name, client):
+    def cut(self):
+        raise Cut
+
+    def may_refresh(self, client):
+        """Return whether there is room for a client, and for another one of its tokens."""
+        self.system.take()
+        room = len(client.session.listeners) < MAX_LISTENERS or self.is_in(client)
+        return room and len(client.newest) < MAX_TOKENS
+
+    def is_past(self, session):
+        return session.is_ended or session.ends_at <= self.now
+
+    def refresh(self, name, client, token):
         return self.send(
             name,
             "refreshConnection",
             sessionId=client.session.session_id,
-            refreshToken=client.token,
+            refreshToken=token,
         )
 
-    def moved(self, client, name):
+    def moved(self, client, name, token):
         if not self.is_in(client):
             client.session.listeners.append(client)
             client.is_paused = False
-        assert self.is_gone(client.name) or client.name in self.system.clients.closed
+        assert self.is_gone(client.name)
         client.name = name
         self.last_seen[name] = self.system.store.participant(name).last_activity_at / 1000
+        kind = "connectionRefreshComplete"
+        sent = [message for _, message in self.system.take() if message["type"] == kind]
+        client.take_tokens(token, [message["refreshToken"] for message in sent])
+        item = self.system.store.connections.get(participant_id_of(token))
+        client.rotated_at = family_of(item).rotated_at / 1000
+
+    def note_message(self, client):
+        self.last_seen[client.name] = self.now
+        client.is_unused = False
 
     @rule(client=clients, is_meant=st.sampled_from([True, False, False, False]))
     def end(self, client, is_meant):
@@ -353,7 +437,7 @@ class Broadcasts(RuleBasedStateMachine):
         if client is client.session.speaker and not self.is_gone(client.name):
             if self.expect(client, self.send(client.name, "endSession")):
                 client.session.is_ended = True
-            self.last_seen[client.name] = self.now
+            self.note_message(client)
 
     @rule(seconds=st.sampled_from([1, 30, 61, 600, 7201]))
     def wait(self, seconds):
