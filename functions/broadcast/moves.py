@@ -77,7 +77,7 @@ def reattach(
         session = check_is_open(store.session(session_id), store.now_ms)
         owner, family = _owner_of(store, token, session_id)
         if owner.role == SPEAKER and not _is_speaker(session, owner, token):
-            break
+            raise invalid_token()
         if not family.is_revoked and not _is_reuse(store, session, family, token, connection_id):
             participant = Participant(
                 connection_id=connection_id,
@@ -90,10 +90,12 @@ def reattach(
                 language=_language_of(session, owner),
                 is_unused=True,
             )
-            return _use(store, participant, session, family, token, max_listeners)
-        if _revoke(store, owner, family):
+            moved = _use(store, participant, session, family, token, max_listeners)
+            if moved is not None:
+                return moved
+        elif _revoke(store, owner, family):
             raise _reused(store, owner, family)
-    raise invalid_token()
+    raise MovedOnError
 
 
 def note_speaker_heard(store: Store, session: Session) -> None:
@@ -198,12 +200,14 @@ def _use(
     family: Family,
     token: str,
     max_listeners: int,
-) -> Reattached:
+) -> Reattached | None:
+    """Return the participant on the new connection, None if somebody else has just moved it elsewhere."""
     next_token = new_token(participant.participant_id)
     participant = participant.replace(token_hash=digest_of(next_token))
     is_newest = family.is_newest(token)
     is_stored = _store_connection(store, participant, renew=is_newest)
     left = None
+    moved: Reattached | None
     try:
         here = _connection_of(session, participant)
         if here is None:
@@ -212,6 +216,10 @@ def _use(
             moved = Reattached(participant, session, next_token)  # asked twice
         else:
             moved = _move(store, participant, here, next_token, max_listeners)
+        if moved is None:
+            if is_stored:
+                store._release(participant)
+            return None
         left = _close(store, moved.left_connection_id)
         _replace_token(store, participant, family, token)
     except ApplicationError as error:
@@ -256,8 +264,8 @@ def _store_connection(store: Store, participant: Participant, renew: bool) -> bo
 
 def _move(
     store: Store, participant: Participant, here: str, token: str, max_listeners: int
-) -> Reattached:
-    """Move a participant from one connection to another, unless somebody else does at this moment."""
+) -> Reattached | None:
+    """Move a participant from one connection to another; None if somebody else does at this moment."""
     new, participant_id = participant.connection_id, participant.participant_id
     if participant.role == SPEAKER:
         action = (
@@ -284,8 +292,9 @@ def _move(
         return Reattached(participant, session, token, here if here != new else None)
     if now_here is None:  # taken out at this moment
         return _bring_back(store, participant, token, max_listeners)
-    # Either from the connection that was read, or from ours: then ours has left that one.
-    raise MovedOnError(here)
+    if change.is_doubtful:  # somebody may have moved it on from ours, which has left the one before
+        raise MovedOnError(here)
+    return None
 
 
 def _bring_back(

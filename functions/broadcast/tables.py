@@ -60,10 +60,14 @@ def seconds_left() -> float:
 
 
 class Change(Value):
-    """What came of a conditional write: the item after it, or, if it was not done, as it is."""
+    """What came of a conditional write: the item after it, or, if it was not done, as it is.
+
+    `is_doubtful`: an answer was lost, so that it may have been done, and undone by somebody else since.
+    """
 
     done: bool
     item: Item | None
+    is_doubtful: bool = False
 
 
 class Items:
@@ -169,7 +173,7 @@ class Items:
             return Change(True, None)
         if isinstance(answer, ConditionFailed):
             item = answer.item
-            return Change(lost and item is not None and is_ours(item), item)
+            return Change(lost and item is not None and is_ours(item), item, lost)
         return Change(True, answer.get("Attributes"))
 
     def call(self, operation: str, tries: int = TRIES, **arguments: Any) -> tuple[Any, bool]:
