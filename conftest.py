@@ -12,7 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # What uses the fixture `running`.
-SYSTEM_FILES = ("tests/end_to_end/", "tests/reliability/", "tests/test_browser.py")
+SYSTEM_FILES = (
+    *("tests/end_to_end/", "tests/reliability/", "tests/security/"),
+    "tests/test_browser.py",
+)
 
 # `make long` asks for it: three times what a test usually tries.
 settings.register_profile(
