@@ -327,11 +327,13 @@ export class Client {
       socket = this.#successor = this.#world.open(url, SUBPROTOCOL);
       await opened(socket);
       this.#listen(socket);
-      await this.#ask({ action: "refreshConnection", ...ticket }, socket);
+      const { refreshToken } = await this.#ask({ action: "refreshConnection", ...ticket }, socket);
+      this.#ticket = { ...ticket, refreshToken };
       const old = this.#socket;
       if (this.#ended()) socket.close(1000);
       else this.#use(socket);
       old?.close(1000);
+      void this.#showLife(); // the answer has arrived: the token before is no longer good
     } catch (problem) {
       if (socket) {
         socket.onclose = null;

@@ -178,6 +178,16 @@ test("after a break the session is taken over with its token", async () => {
   assert.deepEqual(states, ["connecting", "open", "waiting 500", "connecting", "open"]);
 });
 
+test("each break is survived with the token that came last, and life is shown at once", async () => {
+  const next = await reconnected(await begun());
+  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
+  await settle();
+  assert.deepEqual(next.sent.map((message) => message.action), ["refreshConnection", "heartbeat"]);
+
+  const { requestId, ...message } = (await reconnected(next)).sent[0];
+  assert.deepEqual(message, { action: "refreshConnection", sessionId: "golden-eagle-427", refreshToken: "wsr_a.next" });
+});
+
 test("requests that a break leaves without an answer fail at once", async () => {
   const socket = await begun();
   const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "CONNECTION_LOST" });
