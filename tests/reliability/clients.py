@@ -111,9 +111,10 @@ class Speaker:
             while self.kinds().count(kind) < count:
                 await asyncio.sleep(0.02)
 
-    def move_to(self, client: SessionClient, connection: Connection) -> None:
-        """Go on with another connection."""
+    def move_to(self, client: SessionClient, connection: Connection, token: str) -> None:
+        """Go on with another connection, and the token that came there."""
         self._reading.cancel()
+        self.token = token
         self.client, self.at_gateway = client, AtGateway(connection)
         self._reading = asyncio.create_task(self._read())
 

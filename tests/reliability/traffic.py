@@ -144,18 +144,22 @@ class Traffic:
 
     async def returned(self, session: Session, listener: Listener) -> Listener:
         """Return a listener who has come back with the token of one whose connection is closed."""
-        client, connection = await self._returned(session, listener.token)
-        return self._listening(client, listener.token, connection)
+        client, connection, token = await self._returned(session, listener.token)
+        return self._listening(client, token, connection)
 
     async def return_speaker(self, session: Session) -> None:
         """Have a speaker whose connection is closed come back with its token."""
         session.speaker.move_to(*await self._returned(session, session.speaker.token))
 
-    async def _returned(self, session: Session, token: str) -> tuple[SessionClient, Connection]:
+    async def _returned(
+        self, session: Session, token: str
+    ) -> tuple[SessionClient, Connection, str]:
+        """Return a connection that has taken over, and the next token."""
         client, connection = await self._connected()
         name = session.speaker.session_id
-        await client.request("refreshConnection", sessionId=name, refreshToken=token)
-        return client, connection
+        reply = await client.request("refreshConnection", sessionId=name, refreshToken=token)
+        await client.request("heartbeat")
+        return client, connection, reply["refreshToken"]
 
     async def connect(self) -> SessionClient:
         """Return a client that is connected and nothing else."""
