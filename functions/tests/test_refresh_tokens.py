@@ -417,6 +417,24 @@ def test_two_tabs_at_once_leave_one_of_them_and_the_other_knows(scene, before_ca
     assert scene.reuses() == []
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_token_that_grows_old_in_the_midst_of_its_use_takes_nothing_over(
+    scene, before_call, number
+):
+    """Meanwhile its owner has used it, and the next one as well."""
+
+    def go_on():
+        token = scene.next_token("new", scene.first_token)
+        scene.speak_from("new")
+        scene.next_token("newer", token)
+
+    before_call(number, go_on)
+
+    assert scene.refresh("thief", scene.first_token) == 401
+    assert scene.is_on() == "newer"
+    assert "newer" not in scene.system.clients.closed
+
+
 @pytest.mark.parametrize("token", ["older", "wrong", "another's", "nobody's"])
 def test_token_that_is_no_good_closes_nobody(scene, token):
     tokens = [scene.first_token]

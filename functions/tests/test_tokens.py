@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from broadcast.tokens import digest_of, is_token_of, new_token, participant_id_of
+from broadcast.tokens import Family, digest_of, is_token_of, new_token, participant_id_of
 from shared_utils import get_structured_logger
 from shared_utils.testing import capture_lines
 
@@ -53,3 +53,43 @@ def test_logs_recognise_a_token():
         get_structured_logger("Tokens").info(f"Refused {new_token(PARTICIPANT_ID)}, again")
 
     assert [line["message"] for line in lines] == ["Refused [REDACTED], again"]
+
+
+A, B, C, D = ("wsr_p.a", "wsr_p.b", "wsr_p.c", "wsr_p.d")
+
+
+def test_use_of_the_newest_token_makes_it_the_one_before():
+    after = Family(((digest_of(A), "p"),)).after(A, digest_of(B), "p-2", 5000)
+
+    assert after == Family(((digest_of(B), "p-2"),), (digest_of(A),), 5000)
+    assert (after.is_newest(B), after.is_before(A)) == (True, True)
+    assert (after.is_newest(A), after.is_before(B), after.has(C)) == (False, False, False)
+
+
+def test_use_of_the_token_before_adds_one_to_the_newest_at_the_time_of_the_first():
+    after = Family(((digest_of(B), "p-2"),), (digest_of(A),), 5000).after(
+        A, digest_of(C), "p-3", 9000
+    )
+
+    assert after.newest == ((digest_of(C), "p-3"), (digest_of(B), "p-2"))
+    assert (after.before, after.rotated_at) == ((digest_of(A),), 5000)
+    assert after.connection_ids == ["p-3", "p-2"]
+
+
+def test_use_of_one_of_several_newest_tokens_makes_all_of_them_those_before():
+    several = Family(((digest_of(C), "p-2"), (digest_of(B), "p-2")), (digest_of(A),), 5000)
+
+    after = several.after(B, digest_of(D), "p-3", 9000)
+
+    assert after.newest == ((digest_of(D), "p-3"),)
+    assert [after.is_before(token) for token in (A, B, C)] == [False, True, True]
+    assert after.rotated_at == 9000
+
+
+def test_only_eight_of_the_newest_tokens_are_kept():
+    family = Family((("0", "p"),), (digest_of(A),), 5000)
+
+    for number in range(1, 9):
+        family = family.after(A, str(number), "p", 6000)
+
+    assert [digest for digest, _ in family.newest] == list("87654321")
