@@ -3,13 +3,14 @@
 import itertools
 
 import pytest
+from test_states import LossyTable
 
 from broadcast.tables import Items
 from shared_utils import ApplicationError, ErrorCode
 
 OWNERS = ("speaker", "ann")
-# So many calls of the store a refresh makes; the last one replaces the token.
-CALLS = 7
+# So many calls of the store a refresh makes; that which moves the participant; the last one replaces the token.
+CALLS, MOVES = 7, 4
 
 
 class Cut(BaseException):
@@ -81,6 +82,15 @@ class Scene:
         assert (line["level"], line["sessionId"]) == ("WARN", self.session_id)
         assert line["connectionId"] == thief
         assert line["context"]["closedConnectionIds"] == [holder]
+
+    def assert_only_one_stays(self, stays: str) -> None:
+        """The others, the connection before too, were closed or told that they are refused."""
+        closed = {*self.system.clients.closed}
+        errors = {name for name, message in self.system.clients.sent if message["type"] == "error"}
+        assert stays not in errors | closed
+        assert {self.owner, "tab-1", "tab-2"} - {stays} <= errors | closed
+        assert self.owner in closed
+        assert self.reuses() == []
 
     def reuses(self) -> list[dict]:
         """Return the lines about reuse since the last time, each of which was counted."""
@@ -266,6 +276,50 @@ def test_request_that_was_sent_twice_and_comes_late_is_no_reuse(scene):
     assert scene.reuses() == []
 
 
+def test_request_of_a_connection_that_was_left_comes_late_and_is_no_reuse(scene):
+    """It was sent twice; after the first answer was lost, its sender went on elsewhere."""
+    scene.next_token("lost", scene.first_token)
+    scene.next_token("new", scene.first_token)
+    scene.speak_from("new")
+
+    assert scene.refresh("lost", scene.first_token) == 410
+
+    assert scene.system.take() == []  # nobody is there to read it
+    assert (scene.is_on(), scene.reuses()) == ("new", [])
+
+
+def test_request_that_failed_after_the_move_may_be_repeated_there_at_any_time(scene, before_call):
+    scene.next_token("lost", scene.first_token)
+    before_call(CALLS, cut)  # one call more: what came from the other connection
+    scene.refresh("new", scene.first_token)
+    assert scene.is_on() == "new"
+    scene.system.clock.now += 31
+    scene.system.take()
+
+    scene.next_token("new", scene.first_token)
+
+    assert scene.reuses() == []
+
+
+def test_connection_that_took_over_and_failed_afterwards_may_be_used(system, before_call):
+    scene = Scene(system, "ann")
+    before_call(CALLS - 1, fail)
+    assert scene.refresh("new", scene.first_token) == 500
+
+    assert scene.is_on() == "new"
+    assert system.send("new", "pausePlayback") == 200
+
+
+def test_lost_answer_on_the_connection_that_the_participant_was_on_is_made_good(scene):
+    scene.speak_from(scene.owner)
+    scene.next_token(scene.owner, scene.first_token)
+
+    scene.next_token("new", scene.first_token)
+
+    assert scene.is_on() == "new"
+    assert scene.reuses() == []
+
+
 @pytest.mark.parametrize("number", range(CALLS))
 def test_two_requests_of_one_connection_at_once_are_both_answered(scene, before_call, number):
     statuses = []
@@ -407,14 +461,37 @@ def test_two_tabs_at_once_leave_one_of_them_and_the_other_knows(scene, before_ca
     use("tab-1")
 
     stays = scene.is_on()
-    assert statuses.keys() == {"tab-1", "tab-2"}
-    assert statuses[stays] == 200
-    assert stays not in scene.system.clients.closed
-    errors = {name for name, message in scene.system.take() if message["type"] == "error"}
-    others = {*statuses} - {stays}
-    assert others <= errors | {*scene.system.clients.closed}
-    assert scene.owner in scene.system.clients.closed
-    assert scene.reuses() == []
+    assert stays == ("tab-1" if number <= MOVES else "tab-2")  # who moves last
+    assert statuses == {
+        "tab-1": 200 if number <= MOVES else 410,
+        "tab-2": 200,
+    }
+    scene.assert_only_one_stays(stays)
+    scene.next_token("newer", scene.take_tokens()[-1])
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize(
+    ("times", "number"),
+    [*((1, number) for number in range(11)), *((2, number) for number in range(15))],
+)
+def test_two_tabs_at_once_leave_one_of_them_when_answers_of_the_store_are_lost(
+    system, monkeypatch, owner, times, number
+):
+    """One that was overtaken before it knew that it had moved takes nothing back."""
+    scene, numbers = Scene(system, owner), itertools.count()
+
+    def count():
+        if next(numbers) == number:
+            scene.refresh("tab-2", scene.first_token)
+
+    for name in ("sessions", "connections"):
+        items = getattr(system.app("connection").store, name)
+        monkeypatch.setattr(items, "table", LossyTable(items.table, count, "answer", times))
+    scene.refresh("tab-1", scene.first_token)
+
+    scene.assert_only_one_stays(scene.is_on())
+    scene.next_token("newer", scene.take_tokens()[-1])
 
 
 @pytest.mark.parametrize("number", [1, 2])
