@@ -78,7 +78,10 @@ def reattach(
         owner, family = _owner_of(store, token, session_id)
         if owner.role == SPEAKER and not _is_speaker(session, owner, token):
             raise invalid_token()
-        if not family.is_revoked and not _is_reuse(store, session, family, token, connection_id):
+        is_here = _connection_of(session, owner) == connection_id
+        if not family.is_revoked and (
+            is_here or not _is_reuse(store, session, family, token, connection_id)
+        ):
             participant = Participant(
                 connection_id=connection_id,
                 participant_id=owner.participant_id,
@@ -139,11 +142,10 @@ def _is_reuse(
 ) -> bool:
     """Return whether a token was used before, by somebody else, and is no longer good.
 
-    A connection that has got one of the newest tokens, or is to get one, may repeat its request.
+    A connection that has got one of the newest tokens may repeat its request, as may the one that the
+    participant is on.
     """
     if family.is_newest(token) or connection_id in family.connection_ids:
-        return False
-    if connection_id in (session.speaker_connection_id, *session.audience):
         return False
     if store.now_ms - family.rotated_at >= GRACE_MS:
         return True

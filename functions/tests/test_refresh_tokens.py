@@ -63,9 +63,9 @@ class Scene:
 
     def assert_shut_out(self, holder: str, thief: str, *dead_tokens: str) -> None:
         """Both were told the same and closed, the speaker notified, it is in the log, and no token is good."""
-        told = [(m.get("code") == "AUTH_TOKEN_INVALID", n) for n, m in self.system.take()]
+        answered = [(m.get("code") == "AUTH_TOKEN_INVALID", n) for n, m in self.system.take()]
         left = [] if self.owner == "speaker" else [(False, "speaker")]
-        assert told == [(True, holder), (True, thief), *left]
+        assert answered == [(True, holder), (True, thief), *left]
         assert self.system.clients.closed[-2:] == [holder, thief]
         assert self.is_on() is None
         session = self.system.store.session(self.session_id)
@@ -437,6 +437,30 @@ def test_theft_in_the_time_of_grace_is_seen_when_the_second_one_goes_on(scene):
     assert scene.refresh("thief-2", stolen) == 401
 
     scene.assert_shut_out("newer", "thief-2", token, stolen)
+
+
+def test_thief_who_listens_to_the_same_session_is_put_out_as_well(system):
+    scene = Scene(system, "ann")
+    token = scene.next_token("new", scene.first_token)
+    scene.speak_from("new")
+
+    assert scene.refresh("bob", scene.first_token) == 401
+
+    codes = [(name, message.get("code")) for name, message in system.take()]
+    assert codes[:2] == [("new", "AUTH_TOKEN_INVALID"), ("bob", "AUTH_TOKEN_INVALID")]
+    assert codes[2:] == [("speaker", None)] * 2
+    assert system.clients.closed == ["ann", "new", "bob"]
+    session = system.store.session(scene.session_id)
+    assert (session.listener_count, session.audience) == (0, [])
+    scene.assert_reuse_is_seen("new", "bob")
+    assert scene.refresh("too-late", token) == 401
+
+
+def test_connection_of_another_participant_takes_nobody_over(scene):
+    assert scene.refresh("bob", scene.first_token) == 409
+
+    assert scene.is_on() == scene.owner
+    scene.next_token("new", scene.first_token)
 
 
 def test_duplicated_tab_takes_over_and_both_end_when_the_first_one_comes_back(scene):
