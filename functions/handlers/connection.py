@@ -103,11 +103,12 @@ def use_token(request: Request[RefreshConnection]) -> Reattached:
     except ApplicationError as error:
         if error.code is ErrorCode.AUTH_TOKEN_INVALID:
             count_refusal(request, "token_invalid")
+            app.guesses.count_failed_refresh(request)
         raise
 
 
 def count_refusal(request: Request[RefreshConnection], reason: str) -> None:
-    """Count a token that was refused: here, whatever bounds guessing learns of it."""
+    """Count a token that was refused, by why."""
     request.metrics.emit_metric("RefreshTokensRefused", 1, "Count", {"Reason": reason})
 
 

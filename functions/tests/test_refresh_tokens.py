@@ -560,6 +560,19 @@ def test_token_that_is_no_good_closes_nobody(scene, token):
     scene.next_token("newest", tokens[-1])
 
 
+def test_wrong_tokens_count_as_failed_joins_of_their_address(system):
+    scene = Scene(system, "ann")
+    joining = {"sessionId": scene.session_id, "targetLanguage": "fr"}
+
+    guesses = [scene.refresh(f"thief-{number}", "wsr_ann.guess") for number in range(10)]
+    system.take()
+
+    assert guesses == [401] * 10
+    assert system.send("eve", "joinSession", **joining) == 429
+    assert system.send("eve-2", "joinSession", **joining, address="192.0.2.99") == 200
+    assert scene.next_token("new", scene.first_token)
+
+
 def test_expired_token_is_not_counted_as_a_guess(system):
     system.set("session", session_hours=5)
     scene = Scene(system, "ann")
