@@ -42,7 +42,7 @@ _ID_CHARS = 100
 # No event looks for so long: who still does has come to harm, and is not waited for.
 _LOOK_MS = 5000
 # To note how an attempt ended, which nobody waits for long; a failure must not be lost.
-_END_SECONDS, _FAILURE_SECONDS = 0.3, 1.0
+_END_SECONDS, _FAILURE_SECONDS = 0.5, 1.0
 
 
 class JoinAttempt(Value):

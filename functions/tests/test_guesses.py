@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -337,6 +338,8 @@ def test_crowd_of_one_address_gets_in(system, monkeypatch, key):
     monkeypatch.setattr(keys, "_COST", 2)
     monkeypatch.setattr(_common, "STORE_SECONDS", 60.0)
     monkeypatch.setattr(counters, "_MAX_WAIT_SECONDS", 50.0)
+    limits = system.app("session").counters
+    monkeypatch.setattr(limits, "end_join", partial(limits.end_join, seconds=30.0))
     for items in vars(system.app("session").store).values():
         if isinstance(items, Items):
             vars(items.table)["_table"] = Table(items.table.name, answer_seconds=30.0)
