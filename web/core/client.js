@@ -34,8 +34,15 @@ const REPLY_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
 const MAX_TRIES = 4;
+/** Whoever waits for a first connection is to learn soon that there is none. */
+const MAX_OPENINGS = 2;
 /** More than this waiting in the socket is audio that comes too late. */
 const MAX_BUFFERED_BYTES = 1_000_000;
+
+/** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
+const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
+const TAKEN_OVER = "This session was taken over elsewhere: its token was used there";
+const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
 export class Problem extends Error {
@@ -112,7 +119,7 @@ export class Client {
         this.#use(socket);
         return this.#beat();
       } catch (problem) {
-        const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES;
+        const again = problem instanceof Problem && problem.retryable && tries < MAX_OPENINGS;
         if (this.#ended() || !again) throw problem;
         this.#failures = tries;
         await this.#pause();
@@ -254,6 +261,7 @@ export class Client {
     const waiting = this.#forget(message.requestId);
     if (message.type !== "error") waiting?.resolve(message);
     else if (waiting) waiting.reject(Problem.of(message));
+    else if (message.code === TOKEN_INVALID) this.#fail(new Problem(TOKEN_INVALID, TAKEN_OVER, false));
     else this.#listeners.problem(Problem.of(message));
   }
 
@@ -360,10 +368,7 @@ export class Client {
         socket.onclose = socket.onmessage = null;
         socket.close();
       }
-      if (isFinal(problem)) {
-        this.#listeners.problem(problem.code === "AUTH_TOKEN_INVALID" ? takenOver() : problem);
-        this.end();
-      }
+      if (isFinal(problem)) this.#fail(problem.code === TOKEN_INVALID ? new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false) : problem);
     } finally {
       this.#isTakingOver = false;
     }
@@ -375,6 +380,12 @@ export class Client {
     this.#world.clearTimer(this.#heartbeatTimer);
     void this.#showLife(); // before whoever hears of it sends anything
     this.#use(socket);
+  }
+
+  /** @param {Problem} problem which nothing cures */
+  #fail(problem) {
+    this.#listeners.problem(problem);
+    this.end();
   }
 
   /** Close for good. */
@@ -395,9 +406,4 @@ const PASSING = new Set(["CONNECTION_LOST", "TIMEOUT", "GATEWAY"]);
 /** @param {unknown} problem @returns {problem is Problem} */
 function isFinal(problem) {
   return problem instanceof Problem && !problem.retryable && !PASSING.has(problem.code);
-}
-
-function takenOver() {
-  const sentence = "This session was taken over elsewhere with this page’s token, or the break was too long";
-  return new Problem("AUTH_TOKEN_INVALID", sentence, false);
 }

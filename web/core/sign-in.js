@@ -64,7 +64,7 @@ export class SignIn {
   }
 
   get isSignedIn() {
-    return this.#tokens !== null;
+    return this.#tokens !== null && (this.#tokens.refreshToken !== null || this.#left() > 0);
   }
 
   /** Leave for the issuer, and come back to the view of this fragment. @param {string} fragment */

@@ -96,8 +96,9 @@ async function speak(config, world, capture, listenerKey) {
     addEventListener("online", hurry);
     await capture.start({ sampleRate: FORMAT.sampleRate, chunkMs: CHUNK_MS, onChunk: session.send });
   } catch (problem) {
-    client.end();
     capture.stop();
+    if (session !== null && client.state === "ended") return; // before the sound began, and that was shown
+    client.end();
     throw problem;
   }
 }
