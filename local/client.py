@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import itertools
 import json
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ __all__ = [
 ]
 
 Message = dict[str, Any]
+
+# At DEBUG the library would log each header and each frame: tokens, keys, and what people say.
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.INFO)
 
 SUBPROTOCOL = "websocket-audio.v1"
 
@@ -266,6 +271,7 @@ async def connect(
             origin=None if origin is None else websockets.Origin(origin),
             compression=None,
             proxy=None,
+            logger=_protocol_log,
             close_timeout=_CLOSE_SECONDS,
         )
     except websockets.InvalidStatus as error:

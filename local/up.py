@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["run_until_stopped", "running_system", "serve", "welcome", "while_it_runs"]
+__all__ = [
+    "run_until_stopped",
+    "running_system",
+    "serve",
+    "sign_in_of",
+    "welcome",
+    "while_it_runs",
+]
 
 
 def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
@@ -66,7 +73,7 @@ async def running_system(
     check_port(port, "--port")
     check_port(page_port, "--page-port")
     sources = take_snapshot()
-    sign_in = _sign_in(settings or {}, client_id)
+    sign_in = sign_in_of(settings or {}, client_id)
     async with contextlib.AsyncExitStack() as stack:
         system = await stack.enter_async_context(
             System(stage=stage, port=port, settings=settings, report=report)
@@ -88,7 +95,7 @@ async def running_system(
         yield system, running
 
 
-def _sign_in(settings: Mapping[str, str], client_id: str | None) -> dict[str, Any]:
+def sign_in_of(settings: Mapping[str, str], client_id: str | None) -> dict[str, Any]:
     """Return what the page is told of the issuer that the functions trust, if they trust one.
 
     With Amazon Cognito the page's client id is the audience; with others `client_id` says it.

@@ -19,7 +19,16 @@ from local.page import Page
 from local.system import System
 from wslocal import LocalApi, LoopThread
 
-__all__ = ["RECORDING", "Running", "chromium", "launched", "longest_run", "sent_audio", "write_wav"]
+__all__ = [
+    "RECORDING",
+    "Running",
+    "chromium",
+    "launched",
+    "longest_run",
+    "offered_protocols",
+    "sent_audio",
+    "write_wav",
+]
 
 ROOT = Path(__file__).parent.parent
 RECORDING = ROOT / "local" / "recordings" / "speech.wav"
@@ -116,6 +125,20 @@ def write_wav(path, samples):
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples)
+
+
+def offered_protocols(page):
+    """Return a list that fills with the sub-protocols that each connection of the page offers."""
+    offered = []
+
+    def take(event):
+        headers = {name.lower(): value for name, value in event["request"]["headers"].items()}
+        offered.append(headers["sec-websocket-protocol"])
+
+    session = page.context.new_cdp_session(page)
+    session.on("Network.webSocketWillSendHandshakeRequest", take)
+    session.send("Network.enable")
+    return offered
 
 
 def sent_audio(page):

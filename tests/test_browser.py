@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import time
 import wave
 from array import array
 from urllib.parse import urlsplit
 
+import jwt
 import pytest
+from websockets.asyncio.server import serve
 
 import node
+from local.page import Page, sign_in_config
 from tests import browser as b
+from tests.issuer import Answer, Issuer
+from wslocal import LoopThread
 
 # A cold function takes its time when the machine is busy; nothing waits that need not.
 PATIENCE_MS = 20_000
@@ -45,6 +52,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
         self.sent = b.sent_audio(self.page)
+        self.protocols = b.offered_protocols(self.page)
         self.page.goto(address)
         self.page.wait_for_selector("body[data-ready]")
 
@@ -84,9 +92,10 @@ class Tab:
 class Tabs:
     """Opens tabs, each a person of its own; at the end none may have failed."""
 
-    def __init__(self, chromium, address):
+    def __init__(self, chromium, address, others=frozenset()):
         self._chromium = chromium
         self._address = address
+        self._hosts = {urlsplit(address).netloc, *others}
         self._tabs = []
 
     def __call__(self, view="speak", **options):
@@ -99,7 +108,7 @@ class Tabs:
             tab.page.context.close()
         assert [error for tab in self._tabs for error in tab.errors] == []
         hosts = {host for tab in self._tabs for host in tab.hosts}
-        assert hosts <= {urlsplit(self._address).netloc}
+        assert hosts <= self._hosts
 
 
 @pytest.fixture
@@ -281,7 +290,7 @@ def test_error_is_reported_in_a_sentence_to_the_person_and_to_the_operator(tab):
     listener.page.fill("#listen-session", "golden-eagle-000")
     listener.page.click("#listen-start")
 
-    listener.sees("#listen-problem", "Session not found")
+    listener.sees("#listen-problem", "There is no such session, or the key is wrong.")
     listener.sees("#listen-problem", "SESSION_NOT_FOUND")
     listener.sees("#errors", "Session not found")
     assert listener.page.is_enabled("#listen-start")
@@ -312,6 +321,338 @@ def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
     person.sees("#speak-problem", "Choose the recording, or allow the microphone.")
     assert person.page.is_enabled("#speak-start")
     context.close()
+
+
+# --- who may speak: an issuer says it
+
+
+class Trusting:
+    """A page that signs people in, and the system behind it, which takes the issuer's tokens only."""
+
+    def __init__(self, issuer, **config):
+        self.issuer = issuer
+        self._config = config
+        self._stack = contextlib.ExitStack()
+        self.sockets = set()
+
+    def __enter__(self):
+        self.loop = self._stack.enter_context(LoopThread())
+        self._server = self.loop.enter(self._served())
+        port = self._server.sockets[0].getsockname()[1]
+        sign_in = sign_in_config(
+            self.issuer.url, self.issuer.client_id, "openid speak", **self._config
+        )
+        self.page = Page({"url": f"ws://127.0.0.1:{port}/dev", **sign_in}, operator=False)
+        self._stack.callback(self.page.close)
+        self.page.start()
+        return self
+
+    def __exit__(self, *error):
+        self._stack.close()
+
+    @contextlib.asynccontextmanager
+    async def _served(self):
+        names = ["websocket-audio.v1"]
+        async with serve(
+            self._handle, "127.0.0.1", 0, subprotocols=names, process_request=self._check
+        ) as server:
+            yield server
+
+    def _check(self, socket, request):
+        _, _, token = request.headers["Sec-WebSocket-Protocol"].partition(", bearer.")
+        key = self.issuer.keys[-1]
+        try:
+            jwt.decode(token, key.public_pem, [key.algorithm], audience=self.issuer.audience)
+        except jwt.InvalidTokenError:
+            return socket.respond(403, "")
+        return None
+
+    async def _handle(self, socket):
+        self.sockets.add(socket)
+        async for frame in socket:
+            message = json.loads(frame)
+            reply = self._reply(message)
+            if reply:
+                common = {"timestamp": 1, "requestId": message["requestId"]}
+                await socket.send(json.dumps({**common, **reply}))
+
+    def _reply(self, message):
+        session = {"sessionId": "golden-eagle-427", "sourceLanguage": "en", "audioFormat": {}}
+        state = {"isPaused": False, "isMuted": False, "volume": 1}
+        match message["action"]:
+            case "createSession":
+                more = {"qualityTier": "standard", "expiresAt": 2, "refreshToken": "t"}
+                weak = len(message.get("listenerKey", "x" * 16)) < 12
+                warning = {"warning": "A short key can be guessed."} if weak else {}
+                return {"type": "sessionCreated", **session, **more, **warning}
+            case "joinSession":
+                more = {"targetLanguage": "de", "broadcastState": state, "listenerCount": 1}
+                return {"type": "sessionJoined", **session, **more, "refreshToken": "t"}
+            case "refreshConnection":
+                kept = {"sessionId": message["sessionId"], "refreshToken": "t"}
+                return {"type": "connectionRefreshComplete", "role": "speaker", **kept}
+            case "endSession":
+                return {
+                    "type": "sessionEnded",
+                    "sessionId": "golden-eagle-427",
+                    "reason": "speakerEnded",
+                }
+            case "heartbeat":
+                return {"type": "heartbeatAck"}
+        return None
+
+    def sends(self, kind, **fields):
+        """Send a message to everyone, as a function does."""
+
+        async def send():
+            for socket in self.sockets:
+                await socket.send(json.dumps({"type": kind, "timestamp": 1, **fields}))
+
+        self.loop.run(send())
+
+    def cut(self):
+        """Break every connection, as a network does."""
+
+        async def abort():
+            for socket in self.sockets:
+                socket.transport.abort()
+
+        self.loop.run(abort())
+
+
+@pytest.fixture
+def trusting():
+    """Return what starts a system that trusts an issuer of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*, lifetime_seconds=300, **config):
+            issuer = stack.enter_context(Issuer(lifetime_seconds=lifetime_seconds))
+            return stack.enter_context(Trusting(issuer, **config))
+
+        yield start
+
+
+@pytest.fixture
+def visit(chromium):
+    """Return what opens a tab on a system's page; it may ask the issuer, too."""
+    opened = []
+
+    def visit(system, fragment="", **options):
+        tabs = Tabs(chromium, system.page.url, {urlsplit(system.issuer.url).netloc})
+        opened.append(tabs)
+        return tabs(fragment or "speak", **options)
+
+    yield visit
+    for tabs in opened:
+        tabs.close()
+
+
+def stored(tab):
+    """Return all that the page keeps: by place, and the address."""
+    places = "({ local: { ...localStorage }, tab: { ...sessionStorage }, cookie: document.cookie })"
+    return tab.page.evaluate(places) | {"address": tab.page.url}
+
+
+def sign_in(tab, view="speak"):
+    tab.page.click(f"#{view}-sign-in")
+    tab.page.wait_for_selector(f'body[data-ready][data-speaker="in"] #{view}-form')
+
+
+def test_speaker_signs_in_speaks_and_signs_out(trusting, visit):
+    system = trusting()
+    speaker = visit(system)
+    speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert speaker.page.is_hidden("#speak-form")
+    assert speaker.page.is_hidden("#sign-out")
+
+    sign_in(speaker)
+    assert speaker.page.url == f"{system.page.url}#speak"
+    kept = stored(speaker)
+    assert (kept["local"], kept["cookie"]) == ({}, "")
+    assert [*kept["tab"]] == ["sign-in.tokens"]
+    assert speaker.speaks("recording")
+    assert speaker.page.is_hidden("#sign-out")
+    [offered] = speaker.protocols
+    assert offered.startswith("websocket-audio.v1, bearer.e")
+    speaker.page.click("#speak-end")
+    speaker.page.click("#sign-out")
+
+    speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert stored(speaker)["tab"] == {}
+
+
+def test_sign_in_outlives_a_reload_and_not_the_tab(trusting, visit):
+    system = trusting()
+    speaker = visit(system)
+    sign_in(speaker)
+    speaker.page.reload()
+    speaker.page.wait_for_selector("#speak-form:visible")
+
+    other = speaker.page.context.new_page()
+    other.goto(system.page.url)
+    other.wait_for_selector("#speak-sign-in:visible")
+
+
+def test_token_that_has_ended_is_renewed_before_the_next_connection(trusting, visit):
+    """A token of two seconds ends too soon for any connection: each gets another."""
+    system = trusting(lifetime_seconds=2)
+    speaker = visit(system)
+    sign_in(speaker)
+    speaker.speaks("recording")
+    time.sleep(2.1)  # until the first one has ended
+    system.cut()
+    speaker.sees("#speak-status", "The connection broke.")
+    speaker.sees("#speak-status", "Connected.")
+
+    first, second = speaker.protocols
+    assert first != second
+    assert speaker.page.is_visible("#speak-live")
+
+
+def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(trusting, visit):
+    system = trusting(lifetime_seconds=1)
+    speaker = visit(system)
+    sign_in(speaker)
+    refused = {"Content-Type": "application/json"}
+    system.issuer.answers["/token"] = Answer(400, refused, b'{"error":"invalid_grant"}')
+    time.sleep(1.1)
+    speaker.page.click("#speak-start")
+
+    speaker.sees("#speak-problem", "Your sign-in has expired. Sign in again.")
+    speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert speaker.protocols == []
+
+
+def test_refused_sign_in_is_named_as_what_it_may_be(trusting, visit):
+    system = trusting()
+    speaker = visit(system)
+    sign_in(speaker)
+    system.issuer.rotate()  # nothing that was signed before is taken
+    speaker.page.check("#source-recording")
+    speaker.page.click("#speak-start")
+
+    speaker.sees("#speak-problem", "or refuses your sign-in or this page")
+
+
+def test_issuer_that_refuses_is_quoted(trusting, visit):
+    system = trusting()
+    speaker = visit(system)
+    system.issuer.error = "access_denied"
+    speaker.page.click("#speak-sign-in")
+
+    speaker.sees("#speak-problem", "Signing in did not work. The issuer says: access_denied.")
+    assert speaker.page.url == f"{system.page.url}#speak"
+
+
+def test_answer_that_nobody_asked_for_signs_nobody_in(trusting, visit):
+    """A link to the page with another person's code must not make this one speak as that one."""
+    system = trusting()
+    speaker = visit(system)
+    speaker.page.goto(f"{system.page.url}?code=of-another&state=of-another")
+
+    speaker.sees("#speak-problem", "Nobody here asked to sign in.")
+    assert speaker.page.url == system.page.url
+    assert system.issuer.requests["/token"] == 0
+
+
+def test_listener_needs_no_sign_in_unless_the_page_says_so(trusting, visit):
+    listener = visit(trusting(), "listen")
+    assert listener.page.is_visible("#listen-form")
+    assert listener.page.is_hidden("#listen-sign-in")
+
+    system = trusting(listeners=True)
+    listener = visit(system, "listen/golden-eagle-427/the%2Fkey-of-it")
+    listener.sees("#listen-sign-in", "Sign in to listen")
+    sign_in(listener, "listen")
+    assert listener.page.url == f"{system.page.url}#listen/golden-eagle-427"
+    assert listener.page.input_value("#listen-key") == "the/key-of-it"
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+    assert ", bearer." in listener.protocols[0]
+
+
+# --- private sessions, and what an address may say
+
+
+def test_link_of_a_private_session_holds_the_key_and_no_address_shows_it(running, tab):
+    speaker = tab("speak")
+    speaker.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    speaker.page.check("#speak-private")
+    key = speaker.page.input_value("#speak-key")
+    session_id = speaker.speaks("recording")
+    speaker.page.click("#speak-copy-link")
+    link = speaker.page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{running.page.url}#listen/{session_id}/{key}"
+    assert re.fullmatch("[a-z2-9]{16}", key)
+
+    listener = tab(link.partition("#")[2])
+    assert listener.page.url == f"{running.page.url}#listen/{session_id}"
+    assert listener.page.input_value("#listen-key") == key
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+    listener.reaches("#listen-played", 1)
+    for person in (speaker, listener):
+        assert key not in person.text("body")
+
+
+def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(trusting, visit):
+    speaker = visit(trusting())
+    sign_in(speaker)
+    assert speaker.page.is_hidden("#speak-key")
+    speaker.page.check("#speak-private")
+    speaker.page.fill("#speak-key", "")
+    speaker.page.keyboard.type("short")
+    speaker.page.check("#source-recording")
+    speaker.page.click("#speak-start")
+    assert speaker.page.evaluate("document.querySelector('#speak-key').validity.tooShort")
+    assert speaker.protocols == []
+
+    speaker.page.focus("#speak-key")
+    speaker.page.keyboard.type("-but/more")
+    speaker.page.click("#speak-start")
+    speaker.page.wait_for_selector("#speak-live")
+    assert speaker.page.get_attribute("#speak-invite", "href").endswith("/short-but%2Fmore")
+
+
+def test_speaker_is_warned_of_a_weak_key_and_of_those_who_try_keys(trusting, visit):
+    system = trusting()
+    speaker = visit(system)
+    sign_in(speaker)
+    speaker.page.check("#speak-private")
+    speaker.page.fill("#speak-key", "too-weak")
+    speaker.speaks("recording")
+    speaker.sees("#speak-warning", "A short key can be guessed.")
+    limit = {"limit": 100, "windowSeconds": 60, "retryAfterMs": 0}
+    system.sends("rateLimitWarning", **limit)
+    system.sends("rateLimitWarning", **limit, reason="wrongKeys")
+
+    speaker.sees("#speak-warning", "Somebody tries keys of this session")
+
+
+FRAGMENTS = [
+    *("listen/%", "listen/%ff", "listen/%00", "listen/golden-eagle-427/%", "%", "%ff", "__proto__"),
+    *("listen/__proto__/constructor", "nowhere/else", "listen/🦅/🦅", "/////", "speak/%/%"),
+    *(
+        "listen/<img src=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        f"listen/{'x' * 100_000}",
+    ),
+]
+
+
+def test_no_fragment_breaks_the_page(running, tab):
+    page = tab("speak").page
+    shown = {}
+    for fragment in FRAGMENTS:
+        page.goto("about:blank")
+        page.goto(f"{running.page.url}#{fragment}")
+        page.wait_for_selector("body[data-ready]")
+        visible = [one for one in ("speak", "listen", "watch") if page.is_visible(f"#{one}-title")]
+        shown[fragment[:40]] = visible[0]
+
+    listening = {fragment[:40]: "listen" for fragment in FRAGMENTS if fragment.startswith("listen")}
+    assert shown == {fragment[:40]: "speak" for fragment in FRAGMENTS} | listening
+    assert page.locator("main img, main script").count() == 0
 
 
 # --- the operator

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import traceback
 
 import pytest
@@ -128,6 +129,20 @@ def test_refused_connection_says_the_status_and_what_it_means(status, token, wor
 
     assert str(caught.value).endswith(f"refused the connection with {words}")
     assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_nothing_that_is_sent_is_logged(caplog):
+    """The websockets library logs headers and frames at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+
+    async def main():
+        async with server(echo) as url, connect(url, token="secret-token") as client:
+            await client.request("joinSession", listenerKey="secret-key")
+
+    asyncio.run(main())
+
+    ours = [one.getMessage() for one in caplog.records if one.name != "websockets.server"]
+    assert "secret" not in "".join(ours)
 
 
 @pytest.mark.parametrize(

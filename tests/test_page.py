@@ -17,7 +17,7 @@ import pytest
 
 from local import page as page_module
 from local.page import Page, _Lines, sign_in_config
-from local.up import _sign_in
+from local.up import sign_in_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -314,7 +314,7 @@ def test_issuer_without_tls_is_on_this_machine():
     ],
 )
 def test_page_of_the_local_system_has_the_functions_issuer(settings, client_id, config):
-    assert _sign_in(settings, client_id) == config
+    assert sign_in_of(settings, client_id) == config
 
 
 def test_what_is_kept_for_a_page_is_bounded_in_lines_and_in_characters(monkeypatch):
