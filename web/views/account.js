@@ -21,7 +21,7 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
   const signIn = new SignIn({ issuer, clientId, scope }, {
     library: () => import("../vendor/oauth4webapi.js"),
     storage: sessionStorage,
-    now: Date.now,
+    now: () => Date.now(),
     redirectUri: location.origin + location.pathname,
     go: (url) => location.assign(url),
     changed: show,
