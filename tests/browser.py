@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from local.page import Page
 from local.system import System
+from local.up import sign_in_of
 from wslocal import LocalApi, LoopThread
 
 __all__ = [
@@ -64,15 +65,17 @@ def launched(executable):
 class Running:
     """The system and its page, as `python -m local up` runs them."""
 
-    def __init__(self, settings=SETTINGS):
+    def __init__(self, settings=SETTINGS, client_id=None):
         self._settings = settings
+        self._client_id = client_id
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
             self.loop = undo.enter_context(LoopThread())
             self.system = self.loop.enter(System(settings=self._settings))
-            self.page = Page({"url": self.system.url})
+            sign_in = sign_in_of(self._settings, self._client_id)
+            self.page = Page({"url": self.system.url, **sign_in})
             undo.callback(self.page.close)
             self.page.start()
             self._follow(self.system.api)

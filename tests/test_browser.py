@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import wave
 from array import array
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
-import jwt
 import pytest
-from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosed
 
 import node
 from local.page import Page, sign_in_config
 from tests import browser as b
 from tests.issuer import Answer, Issuer
-from wslocal import LoopThread
 
 # A cold function takes its time when the machine is busy; nothing waits that need not.
 PATIENCE_MS = 20_000
@@ -327,111 +323,29 @@ def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
 # --- who may speak: an issuer says it
 
 
-class Trusting:
-    """A page that signs people in, and the system behind it, which takes the issuer's tokens only."""
-
-    def __init__(self, issuer, **config):
-        self.issuer = issuer
-        self._config = config
-        self._stack = contextlib.ExitStack()
-        self.sockets = set()
-
-    def __enter__(self):
-        self.loop = self._stack.enter_context(LoopThread())
-        self._server = self.loop.enter(self._served())
-        port = self._server.sockets[0].getsockname()[1]
-        sign_in = sign_in_config(
-            self.issuer.url, self.issuer.client_id, "openid speak", **self._config
-        )
-        self.page = Page({"url": f"ws://127.0.0.1:{port}/dev", **sign_in}, operator=False)
-        self._stack.callback(self.page.close)
-        self.page.start()
-        return self
-
-    def __exit__(self, *error):
-        self._stack.close()
-
-    @contextlib.asynccontextmanager
-    async def _served(self):
-        names = ["websocket-audio.v1"]
-        async with serve(
-            self._handle, "127.0.0.1", 0, subprotocols=names, process_request=self._check
-        ) as server:
-            yield server
-
-    def _check(self, socket, request):
-        _, _, token = request.headers["Sec-WebSocket-Protocol"].partition(", bearer.")
-        key = self.issuer.keys[-1]
-        try:
-            jwt.decode(token, key.public_pem, [key.algorithm], audience=self.issuer.audience)
-        except jwt.InvalidTokenError:
-            return socket.respond(403, "")
-        return None
-
-    async def _handle(self, socket):
-        self.sockets.add(socket)
-        with contextlib.suppress(ConnectionClosed):
-            async for frame in socket:
-                message = json.loads(frame)
-                reply = self._reply(message)
-                if reply:
-                    common = {"timestamp": 1, "requestId": message["requestId"]}
-                    await socket.send(json.dumps({**common, **reply}))
-
-    def _reply(self, message):
-        session = {"sessionId": "golden-eagle-427", "sourceLanguage": "en", "audioFormat": {}}
-        state = {"isPaused": False, "isMuted": False, "volume": 1}
-        match message["action"]:
-            case "createSession":
-                more = {"qualityTier": "standard", "expiresAt": 2, "refreshToken": "t"}
-                weak = len(message.get("listenerKey", "x" * 16)) < 12
-                warning = {"warning": "A short key can be guessed."} if weak else {}
-                return {"type": "sessionCreated", **session, **more, **warning}
-            case "joinSession":
-                more = {"targetLanguage": "de", "broadcastState": state, "listenerCount": 1}
-                return {"type": "sessionJoined", **session, **more, "refreshToken": "t"}
-            case "refreshConnection":
-                kept = {"sessionId": message["sessionId"], "refreshToken": "t"}
-                return {"type": "connectionRefreshComplete", "role": "speaker", **kept}
-            case "endSession":
-                return {
-                    "type": "sessionEnded",
-                    "sessionId": "golden-eagle-427",
-                    "reason": "speakerEnded",
-                }
-            case "heartbeat":
-                return {"type": "heartbeatAck"}
-        return None
-
-    def sends(self, kind, **fields):
-        """Send a message to everyone, as a function does."""
-
-        async def send():
-            for socket in self.sockets:
-                await socket.send(json.dumps({"type": kind, "timestamp": 1, **fields}))
-
-        self.loop.run(send())
-
-    def cut(self):
-        """Break every connection, as a network does."""
-
-        async def abort():
-            for socket in self.sockets:
-                socket.transport.abort()
-
-        self.loop.run(abort())
+@pytest.fixture(scope="module")
+def guarded():
+    """Return the whole system, which takes the tokens of an issuer of its own."""
+    with Issuer() as issuer:
+        settings = b.SETTINGS | {
+            "SPEAKER_ISSUER": issuer.url,
+            "SPEAKER_AUDIENCE": issuer.audience,
+            "RATE_LIMIT_WRONG_KEYS": "3",
+        }
+        with b.Running(settings, issuer.client_id) as running:
+            running.issuer = issuer
+            yield running
 
 
 @pytest.fixture
-def trusting():
-    """Return what starts a system that trusts an issuer of its own."""
-    with contextlib.ExitStack() as stack:
-
-        def start(**config):
-            issuer = stack.enter_context(Issuer())
-            return stack.enter_context(Trusting(issuer, **config))
-
-        yield start
+def members(guarded):
+    """Return a page of the same system, at which listeners sign in, too."""
+    issuer = guarded.issuer
+    config = sign_in_config(issuer.url, issuer.client_id, "openid", listeners=True)
+    page = Page({"url": guarded.system.url, **config}, operator=False)
+    page.start()
+    yield SimpleNamespace(page=page, issuer=issuer)
+    page.close()
 
 
 @pytest.fixture
@@ -460,15 +374,14 @@ def sign_in(tab, view="speak"):
     tab.page.wait_for_selector(f'body[data-ready][data-speaker="in"] #{view}-form')
 
 
-def test_speaker_signs_in_speaks_and_signs_out(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
+def test_speaker_signs_in_speaks_and_signs_out(guarded, visit):
+    speaker = visit(guarded)
     speaker.sees("#speak-sign-in", "Sign in to speak")
     assert speaker.page.is_hidden("#speak-form")
     assert speaker.page.is_hidden("#sign-out")
 
     sign_in(speaker)
-    assert speaker.page.url == f"{system.page.url}#speak"
+    assert speaker.page.url == f"{guarded.page.url}#speak"
     kept = stored(speaker)
     assert (kept["local"], kept["cookie"]) == ({}, "")
     assert [*kept["tab"]] == ["sign-in.tokens"]
@@ -483,15 +396,14 @@ def test_speaker_signs_in_speaks_and_signs_out(trusting, visit):
     assert stored(speaker)["tab"] == {}
 
 
-def test_sign_in_outlives_a_reload_and_not_the_tab(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
+def test_sign_in_outlives_a_reload_and_not_the_tab(guarded, visit):
+    speaker = visit(guarded)
     sign_in(speaker)
     speaker.page.reload()
     speaker.page.wait_for_selector("#speak-form:visible")
 
     other = speaker.page.context.new_page()
-    other.goto(system.page.url)
+    other.goto(guarded.page.url)
     other.wait_for_selector("#speak-sign-in:visible")
 
 
@@ -500,29 +412,11 @@ def passes(tab, seconds):
     tab.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-def test_token_that_has_ended_is_renewed_before_the_next_connection(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
+def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, monkeypatch):
+    speaker = visit(guarded)
     sign_in(speaker)
-    speaker.speaks("recording")
-    assert system.issuer.requests["/token"] == 1
-    passes(speaker, 301)
-    system.issuer.rotate()  # and the system takes no token of before
-    system.cut()
-    speaker.sees("#speak-status", "The connection broke.")
-    speaker.sees("#speak-status", "Connected.")
-
-    assert system.issuer.requests["/token"] == 2
-    assert len(set(speaker.protocols)) == 2
-    assert speaker.page.is_visible("#speak-live")
-
-
-def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
-    sign_in(speaker)
-    refused = {"Content-Type": "application/json"}
-    system.issuer.answers["/token"] = Answer(400, refused, b'{"error":"invalid_grant"}')
+    refused = Answer(400, {"Content-Type": "application/json"}, b'{"error":"invalid_grant"}')
+    monkeypatch.setitem(guarded.issuer.answers, "/token", refused)
     passes(speaker, 301)
     speaker.page.click("#speak-start")
 
@@ -531,52 +425,83 @@ def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(trusting, visit):
     assert speaker.protocols == []
 
 
-def test_refused_sign_in_is_named_as_what_it_may_be(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
+def test_issuer_that_refuses_is_quoted(guarded, visit, monkeypatch):
+    monkeypatch.setattr(guarded.issuer, "error", "access_denied")
+    speaker = visit(guarded)
+    speaker.page.click("#speak-sign-in")
+
+    speaker.sees("#speak-problem", "Signing in did not work. The issuer says: access_denied.")
+    assert speaker.page.url == f"{guarded.page.url}#speak"
+
+
+def test_answer_that_nobody_asked_for_signs_nobody_in(guarded, visit):
+    """A link to the page with another person's code must not make this one speak as that one."""
+    asked_before = guarded.issuer.requests["/token"]
+    speaker = visit(guarded)
+    speaker.page.goto(f"{guarded.page.url}?code=of-another&state=of-another")
+
+    speaker.sees("#speak-problem", "Nobody here asked to sign in.")
+    assert speaker.page.url == guarded.page.url
+    assert guarded.issuer.requests["/token"] == asked_before
+
+
+def test_listener_signs_in_where_the_page_says_so_and_keeps_the_invitation(guarded, members, visit):
+    speaker = visit(guarded)
     sign_in(speaker)
-    system.issuer.rotate()  # nothing that was signed before is taken
+    speaker.page.check("#speak-private")
+    speaker.page.fill("#speak-key", "the/key-of-it")
+    session_id = speaker.speaks("recording")
+    invitation = speaker.page.get_attribute("#speak-invite", "href").removeprefix("#")
+    listener = visit(members, invitation)
+    listener.sees("#listen-sign-in", "Sign in to listen")
+    assert listener.page.is_hidden("#listen-form")
+    sign_in(listener, "listen")
+    assert listener.page.url == f"{members.page.url}#listen/{session_id}"
+    assert [*stored(listener)["tab"]] == ["sign-in.tokens"]
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+
+    assert listener.protocols[0].startswith("websocket-audio.v1, bearer.e")
+
+
+def test_speaker_is_heard_through_the_whole_system_and_comes_back_with_another_token(
+    guarded, visit
+):
+    asked_before = guarded.issuer.requests["/token"]
+    speaker = visit(guarded)
+    sign_in(speaker)
+    speaker.page.check("#speak-private")
+    speaker.speaks("recording")
+    invitation = speaker.page.get_attribute("#speak-invite", "href").removeprefix("#")
+    listener = visit(guarded, invitation)
+    assert listener.page.is_hidden("#listen-sign-in")
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+    listener.reaches("#listen-played", 5)
+    passes(speaker, 301)
+    guarded.kill_gateway()
+    try:
+        speaker.sees("#speak-status", "The connection broke.")
+    finally:
+        guarded.start_gateway()
+    speaker.sees("#speak-status", "Connected.")
+    listener.sees("#listen-status", "Connected.")
+    listener.reaches("#listen-played", listener.number("#listen-played") + 5)
+
+    assert guarded.issuer.requests["/token"] == asked_before + 2
+    assert len(set(speaker.protocols)) >= 2
+    assert set(listener.protocols) == {"websocket-audio.v1"}
+
+
+def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, monkeypatch):
+    monkeypatch.setattr(guarded.issuer, "audience", "another-system")
+    speaker = visit(guarded)
+    sign_in(speaker)
     speaker.page.check("#source-recording")
     speaker.page.click("#speak-start")
 
     speaker.sees("#speak-problem", "or refuses your sign-in or this page")
-
-
-def test_issuer_that_refuses_is_quoted(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
-    system.issuer.error = "access_denied"
-    speaker.page.click("#speak-sign-in")
-
-    speaker.sees("#speak-problem", "Signing in did not work. The issuer says: access_denied.")
-    assert speaker.page.url == f"{system.page.url}#speak"
-
-
-def test_answer_that_nobody_asked_for_signs_nobody_in(trusting, visit):
-    """A link to the page with another person's code must not make this one speak as that one."""
-    system = trusting()
-    speaker = visit(system)
-    speaker.page.goto(f"{system.page.url}?code=of-another&state=of-another")
-
-    speaker.sees("#speak-problem", "Nobody here asked to sign in.")
-    assert speaker.page.url == system.page.url
-    assert system.issuer.requests["/token"] == 0
-
-
-def test_listener_needs_no_sign_in_unless_the_page_says_so(trusting, visit):
-    listener = visit(trusting(), "listen")
-    assert listener.page.is_visible("#listen-form")
-    assert listener.page.is_hidden("#listen-sign-in")
-
-    system = trusting(listeners=True)
-    listener = visit(system, "listen/golden-eagle-427/the%2Fkey-of-it")
-    listener.sees("#listen-sign-in", "Sign in to listen")
-    sign_in(listener, "listen")
-    assert listener.page.url == f"{system.page.url}#listen/golden-eagle-427"
-    assert listener.page.input_value("#listen-key") == "the/key-of-it"
-    listener.page.click("#listen-start")
-    listener.page.wait_for_selector("#listen-live")
-    assert ", bearer." in listener.protocols[0]
+    assert speaker.page.is_hidden("#speak-live")
 
 
 # --- private sessions, and what an address may say
@@ -603,8 +528,20 @@ def test_link_of_a_private_session_holds_the_key_and_no_address_shows_it(running
         assert key not in person.text("body")
 
 
-def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(trusting, visit):
-    speaker = visit(trusting())
+@pytest.mark.parametrize("key", ["", "/the-wrong-key"], ids=["none", "wrong"])
+def test_without_its_key_a_private_session_is_not_there(tab, key):
+    speaker = tab("speak")
+    speaker.page.check("#speak-private")
+    session_id = speaker.speaks("recording")
+    stranger = tab(f"listen/{session_id}{key}")
+    stranger.page.click("#listen-start")
+
+    stranger.sees("#listen-problem", "There is no such session, or the key is wrong.")
+    assert stranger.page.is_visible("#listen-form")
+
+
+def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(guarded, visit):
+    speaker = visit(guarded)
     sign_in(speaker)
     assert speaker.page.is_hidden("#speak-key")
     speaker.page.check("#speak-private")
@@ -622,17 +559,32 @@ def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(trusting, 
     assert speaker.page.get_attribute("#speak-invite", "href").endswith("/short-but%2Fmore")
 
 
-def test_speaker_is_warned_of_a_weak_key_and_of_those_who_try_keys(trusting, visit):
-    system = trusting()
-    speaker = visit(system)
+def warns(socket):
+    """Pass everything on, with a warning in the answer that a session was created."""
+    server = socket.connect_to_server()
+
+    def take(text):
+        message = json.loads(text)
+        if message.get("type") == "sessionCreated":
+            message["warning"] = "A short key can be guessed."
+        socket.send(json.dumps(message))
+
+    server.on_message(take)
+
+
+def test_speaker_is_warned_when_the_session_begins_and_when_somebody_tries_keys(guarded, visit):
+    speaker = visit(guarded)
+    speaker.page.route_web_socket(re.compile("^ws:"), warns)
     sign_in(speaker)
     speaker.page.check("#speak-private")
-    speaker.page.fill("#speak-key", "too-weak")
-    speaker.speaks("recording")
+    session_id = speaker.speaks("recording")
     speaker.sees("#speak-warning", "A short key can be guessed.")
-    limit = {"limit": 100, "windowSeconds": 60, "retryAfterMs": 0}
-    system.sends("rateLimitWarning", **limit)
-    system.sends("rateLimitWarning", **limit, reason="wrongKeys")
+    stranger = visit(guarded, f"listen/{session_id}")
+    for number in range(4):  # three a minute are let pass
+        stranger.page.fill("#listen-key", f"wrong-key-{number}")
+        stranger.page.click("#listen-start")
+        stranger.sees("#listen-problem", "There is no such session, or the key is wrong.")
+        stranger.page.wait_for_selector("#listen-start:enabled")
 
     speaker.sees("#speak-warning", "Somebody tries keys of this session")
 
@@ -772,14 +724,13 @@ def test_nothing_keeps_anyone_out(running, tab):
     assert found == [[]] * 8
 
 
-def test_signing_in_and_private_sessions_keep_nobody_out(trusting, visit):
-    system = trusting(listeners=True)
-    speaker, listener = visit(system), visit(system, "listen")
+def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit):
+    speaker, listener = visit(guarded), visit(members, "listen")
+    speaker.page.route_web_socket(re.compile("^ws:"), warns)
     found = [violations(speaker.page), violations(listener.page)]
     sign_in(speaker)
     speaker.page.check("#speak-private")
     found += [violations(speaker.page)]
-    speaker.page.fill("#speak-key", "too-weak")
     speaker.speaks("recording")
     speaker.page.click("#speak-secret summary")
     speaker.sees("#speak-warning", "A short key can be guessed.")
