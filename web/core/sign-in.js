@@ -72,7 +72,6 @@ export class SignIn {
     const oauth = await this.#world.library();
     const { authorization_endpoint: endpoint } = await this.#discovered();
     const url = new URL(endpoint ?? "");
-    oauth.checkProtocol(url, !this.#isLocal);
     const pending = { state: oauth.generateRandomState(), verifier: oauth.generateRandomCodeVerifier(), fragment };
     const asked = {
       response_type: "code",
@@ -187,7 +186,11 @@ export class SignIn {
   async #discover() {
     const oauth = await this.#world.library();
     const issuer = new URL(this.#config.issuer);
-    return oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, await this.#options()));
+    const answer = await oauth.discoveryRequest(issuer, await this.#options());
+    const server = await oauth.processDiscoveryResponse(issuer, answer);
+    // The library checks those that it asks itself.
+    oauth.checkProtocol(new URL(server.authorization_endpoint ?? ""), !this.#isLocal);
+    return server;
   }
 }
 

@@ -241,7 +241,7 @@ test("a refresh opens the next connection before it closes the old one", async (
 
   next.answer(COMPLETE);
   await settle();
-  assert.ok(socket.closed);
+  assert.deepEqual([socket.closed, next.closed], [true, false]);
   socket.breaks();
   await settle();
   assert.equal(world.sockets.length, 2);

@@ -7,7 +7,7 @@ import * as library from "../vendor/oauth4webapi.js";
 const PAGE = "http://127.0.0.1:5/";
 const START = 1_800_000_000_000;
 const HOUR = 3_600_000;
-let server, config, asked, answers, storage, went, changes, clock;
+let server, config, asked, answers, metadata, storage, went, changes, clock;
 
 /** A JSON Web Token that nobody signed: the page does not verify what it only carries. */
 const tokenWith = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
@@ -18,6 +18,7 @@ before(async () => {
     asked.push({ path: request.url, ...Object.fromEntries(new URLSearchParams(body)) });
     const [status, value] = request.url === "/token" ? answers.shift() : [200, {
       issuer: config.issuer, authorization_endpoint: `${config.issuer}/authorize?kept=1`, token_endpoint: `${config.issuer}/token`,
+      ...metadata.shift(),
     }];
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
   });
@@ -28,7 +29,7 @@ after(() => server.close());
 
 beforeEach(() => {
   config = { issuer: `http://127.0.0.1:${server.address().port}`, clientId: "page", scope: "openid speak" };
-  [asked, answers, went, clock, changes] = [[], [], [], START, 0];
+  [asked, answers, metadata, went, clock, changes] = [[], [], [], [], START, 0];
   const kept = new Map();
   storage = {
     kept, getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name),
@@ -205,6 +206,34 @@ for (const [name, token, left] of [
     assert.equal(token2, left === HOUR ? token : "AUTH_TOKEN_EXPIRED");
   });
 }
+
+for (const [name, wrong] of [
+  ["is another one", { issuer: "https://other.example" }],
+  ["leads to a script", { authorization_endpoint: "javascript:alert(1)" }],
+  ["leads nowhere", { authorization_endpoint: undefined }],
+]) {
+  test(`an issuer that ${name} is not gone to, and asked again the next time`, async () => {
+    metadata.push(wrong);
+    const signIn = make();
+
+    await assert.rejects(signIn.begin(""), { code: "SIGN_IN", message: "The issuer cannot be asked. Try again." });
+    assert.deepEqual([went, storage.kept.size], [[], 0]);
+    await signIn.begin("");
+    assert.equal(went.length, 1);
+  });
+}
+
+test("a token that ended before a reload, and cannot be renewed, is no sign-in", async () => {
+  answers.push(granted({ refresh_token: undefined }));
+  const signIn = make();
+  await signIn.begin("");
+  await signIn.complete(comesBack(`?code=c&state=${went[0].searchParams.get("state")}`).answer);
+  clock += 299_999;
+  assert.equal(make().isSignedIn, true);
+  clock += 1;
+
+  assert.equal(make().isSignedIn, false);
+});
 
 test("an issuer elsewhere is asked over TLS only", async () => {
   await assert.rejects(make({ ...config, issuer: "http://issuer.example" }).begin(""), { code: "SIGN_IN" });
