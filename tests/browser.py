@@ -65,16 +65,16 @@ def launched(executable):
 class Running:
     """The system and its page, as `python -m local up` runs them."""
 
-    def __init__(self, settings=SETTINGS, client_id=None):
+    def __init__(self, settings=SETTINGS, issuer=None):
         self._settings = settings
-        self._client_id = client_id
+        self.issuer = issuer
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
             self.loop = undo.enter_context(LoopThread())
             self.system = self.loop.enter(System(settings=self._settings))
-            sign_in = sign_in_of(self._settings, self._client_id)
+            sign_in = sign_in_of(self._settings, self.issuer and self.issuer.client_id)
             self.page = Page({"url": self.system.url, **sign_in})
             undo.callback(self.page.close)
             self.page.start()

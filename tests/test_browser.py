@@ -89,7 +89,7 @@ class Tab:
 class Tabs:
     """Opens tabs, each a person of its own; at the end none may have failed."""
 
-    def __init__(self, chromium, address, others=frozenset()):
+    def __init__(self, chromium, address, others=()):
         self._chromium = chromium
         self._address = address
         self._hosts = {urlsplit(address).netloc, *others}
@@ -332,8 +332,7 @@ def guarded():
             "SPEAKER_AUDIENCE": issuer.audience,
             "RATE_LIMIT_WRONG_KEYS": "3",
         }
-        with b.Running(settings, issuer.client_id) as running:
-            running.issuer = issuer
+        with b.Running(settings, issuer) as running:
             yield running
 
 
