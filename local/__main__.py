@@ -15,6 +15,7 @@ from wslocal import EmulatorError
 
 from .assembly import AssemblyError
 from .client import SessionClientError
+from .credentials import access_token, key_option, token_option
 from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
@@ -138,8 +139,19 @@ def _settings(
     callback=_settings,
     help="A variable of the functions, as RATE_LIMIT_SESSION_CREATION=1000; may be repeated.",
 )
+@click.option(
+    "--client-id",
+    help="The page's name at the issuer, with --set SPEAKER_ISSUER=...; SPEAKER_AUDIENCE by default.",
+)
 @_plainly
-def up(stage: str, port: int, page_port: int, reload: bool, settings: dict[str, str]) -> None:
+def up(
+    stage: str,
+    port: int,
+    page_port: int,
+    reload: bool,
+    settings: dict[str, str],
+    client_id: str | None,
+) -> None:
     """Start the whole system, and keep it until Ctrl-C."""
     from .up import run_until_stopped, serve
 
@@ -150,6 +162,7 @@ def up(stage: str, port: int, page_port: int, reload: bool, settings: dict[str, 
         page_port=page_port,
         reload=reload,
         settings=settings,
+        client_id=client_id,
     )
     sys.exit(run_until_stopped(served))
 
@@ -177,13 +190,24 @@ def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
     default=0,
     help="Wait for this number of listeners before speaking.",
 )
+@key_option("--listener-key", "Make the session private: who listens has to say this key.")
+@token_option
 @_pid
 @_plainly
-def speak(recording: Path, language: str, listeners: int, pid: int | None) -> None:
+def speak(
+    recording: Path,
+    language: str,
+    listeners: int,
+    key: str | None,
+    token_file: Path | None,
+    pid: int | None,
+) -> None:
     """Make a session and stream RECORDING into it at its pace."""
     from .talk import speak as run
 
-    run_interruptibly(run(find_running(pid).url, recording, language, listeners, _console()))
+    token = access_token(token_file)
+    url, console = find_running(pid).url, _console()
+    run_interruptibly(run(url, recording, language, listeners, console, token=token, key=key))
 
 
 @main.command()
@@ -196,15 +220,26 @@ def speak(recording: Path, language: str, listeners: int, pid: int | None) -> No
     show_default=True,
     help="Seconds to wait for a chunk that is late.",
 )
+@key_option("--key", "Of a private session.")
+@token_option
 @_output
 @_pid
 @_plainly
-def listen(session: str, language: str, jitter: float, output: Path, pid: int | None) -> None:
+def listen(
+    session: str,
+    language: str,
+    jitter: float,
+    key: str | None,
+    token_file: Path | None,
+    output: Path,
+    pid: int | None,
+) -> None:
     """Join SESSION, and write what is heard to a WAV file."""
     from .talk import listen as run
 
-    running = find_running(pid)
-    run_interruptibly(run(running.url, session, language, output, jitter, _console()))
+    token = access_token(token_file)
+    url, console = find_running(pid).url, _console()
+    run_interruptibly(run(url, session, language, output, jitter, console, token=token, key=key))
 
 
 @main.command()

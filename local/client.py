@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import itertools
 import json
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ __all__ = [
 
 Message = dict[str, Any]
 
+# At DEBUG the library would log each header and each frame: tokens, keys, and what people say.
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.INFO)
+
 SUBPROTOCOL = "websocket-audio.v1"
 
 _REPLY_SECONDS = 10.0
@@ -53,6 +58,8 @@ _HEARTBEAT_SECONDS = 30.0
 # A server that is gone, or stopped, does not answer the closing frame.
 _CLOSE_SECONDS = 2.0
 _NO_CLOSING_FRAME = 1006  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+# What an authorizer answers: to a token that it cannot take, or to none.
+_TOKEN_STATUSES = (401, 403)
 # Errors that are sent before the connection is closed: they refuse nothing that was sent.
 _OF_THE_CONNECTION = {"CONNECTION_TIMEOUT", "CONNECTION_CLOSED"}
 
@@ -249,20 +256,31 @@ class SessionClient:
 
 
 @contextlib.asynccontextmanager
-async def connect(url: str, *, origin: str | None = None) -> AsyncIterator[SessionClient]:
-    """Open a connection for the block; ClientError with the status if it is refused."""
+async def connect(
+    url: str, *, origin: str | None = None, token: str | None = None
+) -> AsyncIterator[SessionClient]:
+    """Open a connection for the block; SessionClientError with the status if it is refused.
+
+    `token` goes along as a sub-protocol, as a page's does.
+    """
+    names = [SUBPROTOCOL] if token is None else [SUBPROTOCOL, f"bearer.{token}"]
     try:
         socket = await open_socket(
             url,
-            subprotocols=[websockets.Subprotocol(SUBPROTOCOL)],
+            subprotocols=[websockets.Subprotocol(name) for name in names],
             origin=None if origin is None else websockets.Origin(origin),
             compression=None,
             proxy=None,
+            logger=_protocol_log,
             close_timeout=_CLOSE_SECONDS,
         )
     except websockets.InvalidStatus as error:
         status = error.response.status_code
-        raise SessionClientError(f"{url} refused the connection with status {status}") from error
+        sentence = f"{url} refused the connection with status {status}"
+        if status in _TOKEN_STATUSES:
+            reason = "is missing" if token is None else "was refused"
+            sentence += f": the access token {reason}"
+        raise SessionClientError(sentence) from error
     except (OSError, websockets.InvalidHandshake, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         raise SessionClientError(f"{url} cannot be reached: {reason}") from error

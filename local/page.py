@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Page"]
+__all__ = ["Page", "sign_in_config"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WEB = _ROOT / "web"
@@ -34,10 +34,13 @@ _TYPES = {
 }
 # What checks the page, and what it is checked with, is no part of it.
 _NOT_SERVED = {"node_modules", "tests"}
+_LOOPBACK = ("127.0.0.1", "localhost")
+# As in index.html, which says it for hosts of one's own; there, `frame-ancestors` would be ignored.
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+        "default-src 'self'; connect-src 'self' wss: https: ws://127.0.0.1:* ws://localhost:* "
+        "http://127.0.0.1:* http://localhost:*; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
@@ -183,14 +186,15 @@ class _Server(ThreadingHTTPServer):
         self.lines = _Lines()
         self.streams = threading.BoundedSemaphore(_MAX_STREAMS)
         # Another name that resolves to this machine would let another site's page read the logs.
-        self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
+        self.hosts = {f"{name}:{self.server_port}" for name in _LOOPBACK}
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a browser that closed its connection early."""
 
 
 class Page:
-    """The page's server. `config` is what the page reads first: `url`, the WebSocket API's address.
+    """The page's server. `config` is what the page reads first: `url`, the WebSocket API's address, and
+    what `sign_in_config` returns.
 
     Without `operator` there is no view of what functions write.
     """
@@ -220,13 +224,51 @@ class Page:
         self._server.server_close()
 
 
+def sign_in_config(
+    issuer: str | None, client_id: str | None, scope: str | None, *, listeners: bool = False
+) -> dict[str, Any]:
+    """Return what `config.json` says of the issuer; ValueError unless all three are there, or none.
+
+    `listeners` sign in, too.
+    """
+    if not issuer and not client_id and not scope and not listeners:
+        return {}
+    if not issuer or not client_id or not scope:
+        raise ValueError("an issuer, a client id and a scope go together")
+    _check_address(issuer, "issuer", "https", "http")
+    config = {"issuer": issuer, "clientId": client_id, "scope": scope}
+    return {**config, "listenersNeedToken": True} if listeners else config
+
+
+def _check_address(url: str, name: str, safe: str, plain: str) -> None:
+    """ValueError for what the page's policy would not let it ask: without TLS, other machines."""
+    parts = urlsplit(url)
+    if parts.scheme == safe and parts.hostname:
+        return
+    if parts.scheme != plain or parts.hostname not in _LOOPBACK:
+        raise ValueError(f"{name} must begin with {safe}://, or {plain}:// on this machine")
+
+
 def main() -> None:
     """Serve the page for an API that runs elsewhere, until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m local.page", description=main.__doc__)
     parser.add_argument("url", help="the API's address, as the stack's output WebSocketUrl says it")
     parser.add_argument("--port", type=int, default=0, help="0, the default, is a free one")
+    parser.add_argument("--issuer", help="the OpenID Connect issuer at which speakers sign in")
+    parser.add_argument("--client-id", help="the page's name there")
+    parser.add_argument("--scope", help="what the page asks for there, such as 'openid speak'")
+    parser.add_argument(
+        "--listeners-need-token", action="store_true", help="listeners sign in, too"
+    )
     given = parser.parse_args()
-    page = Page({"url": given.url}, given.port, operator=False)
+    try:
+        _check_address(given.url, "the API's address", "wss", "ws")
+        sign_in = sign_in_config(
+            given.issuer, given.client_id, given.scope, listeners=given.listeners_need_token
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    page = Page({"url": given.url, **sign_in}, given.port, operator=False)
     page.start()
     sys.stdout.write(f"{page.url}\n")
     sys.stdout.flush()

@@ -103,15 +103,24 @@ async def hear(client: SessionClient, heard: Heard) -> None:
 
 
 async def listen(
-    url: str, session_id: str, language: str, output: Path, jitter: float, console: Console
+    url: str,
+    session_id: str,
+    language: str,
+    output: Path,
+    jitter: float,
+    console: Console,
+    *,
+    token: str | None = None,
+    key: str | None = None,
 ) -> None:
     """Join a session, and write what was heard once it ends, or on Ctrl-C.
 
     TalkError unless the session has ended in order, and all that was heard is in the file.
     """
     check_writable(output)
-    async with connect(url) as client:
-        joined = await _ask(client, "joinSession", sessionId=session_id, targetLanguage=language)
+    wanted = {"sessionId": session_id, "targetLanguage": language, **_key_of(key)}
+    async with connect(url, token=token) as client:
+        joined = await _ask(client, "joinSession", **wanted)
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
         with _shown_messages(client, console):
@@ -137,6 +146,10 @@ async def listen(
         chunks = f"{heard.num_missing} of {heard.num_missing + len(heard.chunks)} chunks"
         sentence = f"{chunks} did not come in time: {output} has silence in their place"
         raise TalkError(ExitCode.REFUSED, sentence)
+
+
+def _key_of(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"listenerKey": key}
 
 
 async def _ask(client: SessionClient, action: str, **fields: object) -> dict[str, Any]:
@@ -182,7 +195,16 @@ class Spoken:
         return None
 
 
-async def speak(url: str, path: Path, language: str, listeners: int, console: Console) -> None:
+async def speak(
+    url: str,
+    path: Path,
+    language: str,
+    listeners: int,
+    console: Console,
+    *,
+    token: str | None = None,
+    key: str | None = None,
+) -> None:
     """Make a session, stream a recording into it once `listeners` have joined, and end it.
 
     TalkError unless all of it was sent, none of it refused, and the session ended in order.
@@ -195,11 +217,12 @@ async def speak(url: str, path: Path, language: str, listeners: int, console: Co
         )
     chunks = recording.chunks(CHUNK_MS)
     spoken = Spoken(len(chunks))
-    async with connect(url) as client:
-        created = await _ask(
-            client, "createSession", sourceLanguage=language, audioFormat=recording.audio_format
-        )
+    wanted = {"sourceLanguage": language, "audioFormat": recording.audio_format, **_key_of(key)}
+    async with connect(url, token=token) as client:
+        created = await _ask(client, "createSession", **wanted)
         console.print(f"session {created['sessionId']}")
+        if "warning" in created:
+            console.print(printable(f"warning: {created['warning']}"))
         spoken.interrupted = await _is_interrupted(
             _send(client, chunks, spoken, listeners, console)
         )

@@ -13,7 +13,7 @@ from wslocal import guarded_folder
 
 from .control import answering
 from .machine import check_machine, check_port
-from .page import Page
+from .page import Page, sign_in_config
 from .reload import follow_sources, take_snapshot
 from .results import cancelled_by_signals
 from .state import RunningSystem, announced
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["run_until_stopped", "running_system", "serve", "welcome", "while_it_runs"]
+__all__ = [
+    "run_until_stopped",
+    "running_system",
+    "serve",
+    "sign_in_of",
+    "welcome",
+    "while_it_runs",
+]
 
 
 def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
@@ -55,15 +62,18 @@ async def running_system(
     reload: bool,
     report: Callable[[str], object],
     settings: Mapping[str, str] | None = None,
+    client_id: str | None = None,
 ) -> AsyncIterator[tuple[System, RunningSystem]]:
     """Start the system and announce it; with `reload`, changed sources become live.
 
-    UnusableSettingError for `settings` that the functions cannot have.
+    UnusableSettingError for `settings` that the functions cannot have. `client_id` is the page's name at
+    the issuer, if the settings name one.
     """
     check_machine()
     check_port(port, "--port")
     check_port(page_port, "--page-port")
     sources = take_snapshot()
+    sign_in = sign_in_of(settings or {}, client_id)
     async with contextlib.AsyncExitStack() as stack:
         system = await stack.enter_async_context(
             System(stage=stage, port=port, settings=settings, report=report)
@@ -71,7 +81,7 @@ async def running_system(
         running = RunningSystem(
             pid=os.getpid(),
             url=system.url,
-            page=stack.enter_context(_page_of(system, page_port)),
+            page=stack.enter_context(_page_of(system, sign_in, page_port)),
             stack=system.assembly.stack,
             namespace=system.namespace,
             variables=system.emulator.variables,
@@ -86,10 +96,23 @@ async def running_system(
         yield system, running
 
 
+def sign_in_of(settings: Mapping[str, str], client_id: str | None) -> dict[str, Any]:
+    """Return what the page is told of the issuer that the functions trust, if they trust one.
+
+    With Amazon Cognito the page's client id is the audience; with others `client_id` says it.
+    """
+    issuer, audience = settings.get("SPEAKER_ISSUER"), settings.get("SPEAKER_AUDIENCE")
+    if not issuer or not audience:
+        return {}  # one without the other is refused by the functions
+    scope = settings.get("SPEAKER_SCOPE") or "openid"
+    listeners = settings.get("LISTENERS_NEED_TOKEN", "false").lower() == "true"
+    return sign_in_config(issuer, client_id or audience, scope, listeners=listeners)
+
+
 @contextlib.contextmanager
-def _page_of(system: System, port: int) -> Iterator[str]:
+def _page_of(system: System, sign_in: Mapping[str, Any], port: int) -> Iterator[str]:
     """Serve the page, with all that the functions write; give its address."""
-    page = Page({"url": system.url}, port)
+    page = Page({"url": system.url, **sign_in}, port)
     stop = system.api.subscribe(lambda line: page.publish(line.function, line.text))
     page.start()
     try:
@@ -130,6 +153,7 @@ async def serve(
     page_port: int,
     reload: bool,
     settings: Mapping[str, str],
+    client_id: str | None,
 ) -> int:
     """Start the system, say what a person can do with it, and keep it until cancelled."""
     report = console.print
@@ -140,6 +164,7 @@ async def serve(
         reload=reload,
         report=report,
         settings=settings,
+        client_id=client_id,
     ) as (system, running):
         report(welcome(running))
         try:

@@ -17,9 +17,19 @@ from playwright.sync_api import sync_playwright
 
 from local.page import Page
 from local.system import System
+from local.up import sign_in_of
 from wslocal import LocalApi, LoopThread
 
-__all__ = ["RECORDING", "Running", "chromium", "launched", "longest_run", "sent_audio", "write_wav"]
+__all__ = [
+    "RECORDING",
+    "Running",
+    "chromium",
+    "launched",
+    "longest_run",
+    "offered_protocols",
+    "sent_audio",
+    "write_wav",
+]
 
 ROOT = Path(__file__).parent.parent
 RECORDING = ROOT / "local" / "recordings" / "speech.wav"
@@ -59,15 +69,17 @@ def launched(executable):
 class Running:
     """The system and its page, as `python -m local up` runs them."""
 
-    def __init__(self, settings=SETTINGS):
+    def __init__(self, settings=SETTINGS, issuer=None):
         self._settings = settings
+        self.issuer = issuer
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
             self.loop = undo.enter_context(LoopThread())
             self.system = self.loop.enter(System(settings=self._settings))
-            self.page = Page({"url": self.system.url})
+            sign_in = sign_in_of(self._settings, self.issuer and self.issuer.client_id)
+            self.page = Page({"url": self.system.url, **sign_in})
             undo.callback(self.page.close)
             self.page.start()
             self._follow(self.system.api)
@@ -120,6 +132,20 @@ def write_wav(path, samples):
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples)
+
+
+def offered_protocols(page):
+    """Return a list that fills with the sub-protocols that each connection of the page offers."""
+    offered = []
+
+    def take(event):
+        headers = {name.lower(): value for name, value in event["request"]["headers"].items()}
+        offered.append(headers["sec-websocket-protocol"])
+
+    session = page.context.new_cdp_session(page)
+    session.on("Network.webSocketWillSendHandshakeRequest", take)
+    session.send("Network.enable")
+    return offered
 
 
 def sent_audio(page):

@@ -6,12 +6,16 @@ import json
 import re
 import wave
 from array import array
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
 import node
+from local.page import Page, sign_in_config
 from tests import browser as b
+from tests.issuer import Answer, Issuer
 
 # A cold function takes its time when the machine is busy; nothing waits that need not.
 PATIENCE_MS = 20_000
@@ -45,6 +49,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
         self.sent = b.sent_audio(self.page)
+        self.protocols = b.offered_protocols(self.page)
         self.page.goto(address)
         self.page.wait_for_selector("body[data-ready]")
 
@@ -84,9 +89,10 @@ class Tab:
 class Tabs:
     """Opens tabs, each a person of its own; at the end none may have failed."""
 
-    def __init__(self, chromium, address):
+    def __init__(self, chromium, address, others=()):
         self._chromium = chromium
         self._address = address
+        self._hosts = {urlsplit(address).netloc, *others}
         self._tabs = []
 
     def __call__(self, view="speak", **options):
@@ -99,7 +105,7 @@ class Tabs:
             tab.page.context.close()
         assert [error for tab in self._tabs for error in tab.errors] == []
         hosts = {host for tab in self._tabs for host in tab.hosts}
-        assert hosts <= {urlsplit(self._address).netloc}
+        assert hosts <= self._hosts
 
 
 @pytest.fixture
@@ -281,7 +287,7 @@ def test_error_is_reported_in_a_sentence_to_the_person_and_to_the_operator(tab):
     listener.page.fill("#listen-session", "golden-eagle-000")
     listener.page.click("#listen-start")
 
-    listener.sees("#listen-problem", "Session not found")
+    listener.sees("#listen-problem", "There is no such session, or the key is wrong.")
     listener.sees("#listen-problem", "SESSION_NOT_FOUND")
     listener.sees("#errors", "Session not found")
     assert listener.page.is_enabled("#listen-start")
@@ -312,6 +318,300 @@ def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
     person.sees("#speak-problem", "Choose the recording, or allow the microphone.")
     assert person.page.is_enabled("#speak-start")
     context.close()
+
+
+# --- who may speak: an issuer says it
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """Return the whole system, which takes the tokens of an issuer of its own."""
+    with Issuer() as issuer:
+        settings = b.SETTINGS | {
+            "SPEAKER_ISSUER": issuer.url,
+            "SPEAKER_AUDIENCE": issuer.audience,
+            "RATE_LIMIT_WRONG_KEYS": "3",
+        }
+        with b.Running(settings, issuer) as running:
+            yield running
+
+
+@pytest.fixture
+def members(guarded):
+    """Return a page of the same system, at which listeners sign in, too."""
+    issuer = guarded.issuer
+    config = sign_in_config(issuer.url, issuer.client_id, "openid", listeners=True)
+    page = Page({"url": guarded.system.url, **config}, operator=False)
+    page.start()
+    yield SimpleNamespace(page=page, issuer=issuer)
+    page.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Return what opens a tab on a system's page; it may ask the issuer, too."""
+    opened = []
+
+    def visit(system, fragment="", **options):
+        tabs = Tabs(chromium, system.page.url, {urlsplit(system.issuer.url).netloc})
+        opened.append(tabs)
+        return tabs(fragment or "speak", **options)
+
+    yield visit
+    for tabs in opened:
+        tabs.close()
+
+
+def stored(tab):
+    """Return all that the page keeps: by place, and the address."""
+    places = "({ local: { ...localStorage }, tab: { ...sessionStorage }, cookie: document.cookie })"
+    return tab.page.evaluate(places) | {"address": tab.page.url}
+
+
+def sign_in(tab, view="speak"):
+    tab.page.click(f"#{view}-sign-in")
+    tab.page.wait_for_selector(f'body[data-ready][data-speaker="in"] #{view}-form')
+
+
+def test_speaker_signs_in_speaks_and_signs_out(guarded, visit):
+    speaker = visit(guarded)
+    speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert speaker.page.is_hidden("#speak-form")
+    assert speaker.page.is_hidden("#sign-out")
+
+    sign_in(speaker)
+    assert speaker.page.url == f"{guarded.page.url}#speak"
+    kept = stored(speaker)
+    assert (kept["local"], kept["cookie"]) == ({}, "")
+    assert [*kept["tab"]] == ["sign-in.tokens"]
+    assert speaker.speaks("recording")
+    assert speaker.page.is_hidden("#sign-out")
+    [offered] = speaker.protocols
+    assert offered.startswith("websocket-audio.v1, bearer.e")
+    speaker.page.click("#speak-end")
+    speaker.page.click("#sign-out")
+
+    speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert stored(speaker)["tab"] == {}
+
+
+def test_sign_in_outlives_a_reload_and_not_the_tab(guarded, visit):
+    speaker = visit(guarded)
+    sign_in(speaker)
+    speaker.page.reload()
+    speaker.page.wait_for_selector("#speak-form:visible")
+
+    other = speaker.page.context.new_page()
+    other.goto(guarded.page.url)
+    other.wait_for_selector("#speak-sign-in:visible")
+
+
+def passes(tab, seconds):
+    """Set the page's clock forward, where it stays; timers run as before."""
+    tab.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, monkeypatch):
+    speaker = visit(guarded)
+    sign_in(speaker)
+    refused = Answer(400, {"Content-Type": "application/json"}, b'{"error":"invalid_grant"}')
+    monkeypatch.setitem(guarded.issuer.answers, "/token", refused)
+    passes(speaker, 301)
+    speaker.page.click("#speak-start")
+
+    speaker.sees("#speak-problem", "Your sign-in has expired. Sign in again.")
+    speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert speaker.protocols == []
+
+
+def test_issuer_that_refuses_is_quoted(guarded, visit, monkeypatch):
+    monkeypatch.setattr(guarded.issuer, "error", "access_denied")
+    speaker = visit(guarded)
+    speaker.page.click("#speak-sign-in")
+
+    speaker.sees("#speak-problem", "Signing in did not work. The issuer says: access_denied.")
+    assert speaker.page.url == f"{guarded.page.url}#speak"
+
+
+def test_answer_that_nobody_asked_for_signs_nobody_in(guarded, visit):
+    """A link to the page with another person's code must not make this one speak as that one."""
+    asked_before = guarded.issuer.requests["/token"]
+    speaker = visit(guarded)
+    speaker.page.goto(f"{guarded.page.url}?code=of-another&state=of-another")
+
+    speaker.sees("#speak-problem", "Nobody here asked to sign in.")
+    assert speaker.page.url == guarded.page.url
+    assert guarded.issuer.requests["/token"] == asked_before
+
+
+def test_listener_signs_in_where_the_page_says_so_and_keeps_the_invitation(guarded, members, visit):
+    speaker = visit(guarded)
+    sign_in(speaker)
+    speaker.page.check("#speak-private")
+    speaker.page.fill("#speak-key", "the/key-of-it")
+    session_id = speaker.speaks("recording")
+    invitation = speaker.page.get_attribute("#speak-invite", "href").removeprefix("#")
+    listener = visit(members, invitation)
+    listener.sees("#listen-sign-in", "Sign in to listen")
+    assert listener.page.is_hidden("#listen-form")
+    sign_in(listener, "listen")
+    assert listener.page.url == f"{members.page.url}#listen/{session_id}"
+    assert [*stored(listener)["tab"]] == ["sign-in.tokens"]
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+
+    assert listener.protocols[0].startswith("websocket-audio.v1, bearer.e")
+
+
+def test_speaker_is_heard_through_the_whole_system_and_comes_back_with_another_token(
+    guarded, visit
+):
+    asked_before = guarded.issuer.requests["/token"]
+    speaker = visit(guarded)
+    sign_in(speaker)
+    speaker.page.check("#speak-private")
+    speaker.speaks("recording")
+    invitation = speaker.page.get_attribute("#speak-invite", "href").removeprefix("#")
+    listener = visit(guarded, invitation)
+    assert listener.page.is_hidden("#listen-sign-in")
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+    listener.reaches("#listen-played", 5)
+    passes(speaker, 301)
+    guarded.kill_gateway()
+    try:
+        speaker.sees("#speak-status", "The connection broke.")
+    finally:
+        guarded.start_gateway()
+    speaker.sees("#speak-status", "Connected.")
+    listener.sees("#listen-status", "Connected.")
+    listener.reaches("#listen-played", listener.number("#listen-played") + 5)
+
+    assert guarded.issuer.requests["/token"] == asked_before + 2
+    assert len(set(speaker.protocols)) >= 2
+    assert set(listener.protocols) == {"websocket-audio.v1"}
+
+
+def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, monkeypatch):
+    monkeypatch.setattr(guarded.issuer, "audience", "another-system")
+    speaker = visit(guarded)
+    sign_in(speaker)
+    speaker.page.check("#source-recording")
+    speaker.page.click("#speak-start")
+
+    speaker.sees("#speak-problem", "or refuses your sign-in or this page")
+    assert speaker.page.is_hidden("#speak-live")
+
+
+# --- private sessions, and what an address may say
+
+
+def test_link_of_a_private_session_holds_the_key_and_no_address_shows_it(running, tab):
+    speaker = tab("speak")
+    speaker.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    speaker.page.check("#speak-private")
+    key = speaker.page.input_value("#speak-key")
+    session_id = speaker.speaks("recording")
+    speaker.page.click("#speak-copy-link")
+    link = speaker.page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{running.page.url}#listen/{session_id}/{key}"
+    assert re.fullmatch("[a-z2-9]{16}", key)
+
+    listener = tab(link.partition("#")[2])
+    assert listener.page.url == f"{running.page.url}#listen/{session_id}"
+    assert listener.page.input_value("#listen-key") == key
+    listener.page.click("#listen-start")
+    listener.page.wait_for_selector("#listen-live")
+    listener.reaches("#listen-played", 1)
+    for person in (speaker, listener):
+        assert key not in person.text("body")
+
+
+@pytest.mark.parametrize("key", ["", "/the-wrong-key"], ids=["none", "wrong"])
+def test_without_its_key_a_private_session_is_not_there(tab, key):
+    speaker = tab("speak")
+    speaker.page.check("#speak-private")
+    session_id = speaker.speaks("recording")
+    stranger = tab(f"listen/{session_id}{key}")
+    stranger.page.click("#listen-start")
+
+    stranger.sees("#listen-problem", "There is no such session, or the key is wrong.")
+    assert stranger.page.is_visible("#listen-form")
+
+
+def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(guarded, visit):
+    speaker = visit(guarded)
+    sign_in(speaker)
+    assert speaker.page.is_hidden("#speak-key")
+    speaker.page.check("#speak-private")
+    speaker.page.fill("#speak-key", "")
+    speaker.page.keyboard.type("short")
+    speaker.page.check("#source-recording")
+    speaker.page.click("#speak-start")
+    assert speaker.page.evaluate("document.querySelector('#speak-key').validity.tooShort")
+    assert speaker.protocols == []
+
+    speaker.page.focus("#speak-key")
+    speaker.page.keyboard.type("-but/more")
+    speaker.page.click("#speak-start")
+    speaker.page.wait_for_selector("#speak-live")
+    assert speaker.page.get_attribute("#speak-invite", "href").endswith("/short-but%2Fmore")
+
+
+def warns(socket):
+    """Pass everything on, with a warning in the answer that a session was created."""
+    server = socket.connect_to_server()
+
+    def take(text):
+        message = json.loads(text)
+        if message.get("type") == "sessionCreated":
+            message["warning"] = "A short key can be guessed."
+        socket.send(json.dumps(message))
+
+    server.on_message(take)
+
+
+def test_speaker_is_warned_when_the_session_begins_and_when_somebody_tries_keys(guarded, visit):
+    speaker = visit(guarded)
+    speaker.page.route_web_socket(re.compile("^ws:"), warns)
+    sign_in(speaker)
+    speaker.page.check("#speak-private")
+    session_id = speaker.speaks("recording")
+    speaker.sees("#speak-warning", "A short key can be guessed.")
+    stranger = visit(guarded, f"listen/{session_id}")
+    for number in range(4):  # three a minute are let pass
+        stranger.page.fill("#listen-key", f"wrong-key-{number}")
+        stranger.page.click("#listen-start")
+        stranger.sees("#listen-problem", "There is no such session, or the key is wrong.")
+        stranger.page.wait_for_selector("#listen-start:enabled")
+
+    speaker.sees("#speak-warning", "Somebody tries keys of this session")
+
+
+FRAGMENTS = [
+    *("listen/%", "listen/%ff", "listen/%00", "listen/golden-eagle-427/%", "%", "%ff", "__proto__"),
+    *("listen/__proto__/constructor", "nowhere/else", "listen/🦅/🦅", "/////", "speak/%/%"),
+    *(
+        "listen/<img src=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        f"listen/{'x' * 100_000}",
+    ),
+]
+
+
+def test_no_fragment_breaks_the_page(running, tab):
+    page = tab("speak").page
+    shown = {}
+    for fragment in FRAGMENTS:
+        page.goto("about:blank")
+        page.goto(f"{running.page.url}#{fragment}")
+        page.wait_for_selector("body[data-ready]")
+        visible = [one for one in ("speak", "listen", "watch") if page.is_visible(f"#{one}-title")]
+        shown[fragment[:40]] = visible[0]
+
+    listening = {fragment[:40]: "listen" for fragment in FRAGMENTS if fragment.startswith("listen")}
+    assert shown == {fragment[:40]: "speak" for fragment in FRAGMENTS} | listening
+    assert page.locator("main img, main script").count() == 0
 
 
 # --- the operator
@@ -421,6 +721,24 @@ def test_nothing_keeps_anyone_out(running, tab):
     found += [violations(page, place, "color-contrast") for page, place in places]
 
     assert found == [[]] * 8
+
+
+def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit):
+    speaker, listener = visit(guarded), visit(members, "listen")
+    speaker.page.route_web_socket(re.compile("^ws:"), warns)
+    found = [violations(speaker.page), violations(listener.page)]
+    sign_in(speaker)
+    speaker.page.check("#speak-private")
+    found += [violations(speaker.page)]
+    speaker.speaks("recording")
+    speaker.page.click("#speak-secret summary")
+    speaker.sees("#speak-warning", "A short key can be guessed.")
+    found += [violations(speaker.page)]
+    for page in (speaker.page, listener.page):
+        page.emulate_media(color_scheme="dark")
+        found += [violations(page, "html", "color-contrast")]
+
+    assert found == [[]] * 6
 
 
 @pytest.mark.parametrize("view", ["speak", "listen", "watch"])

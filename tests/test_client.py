@@ -4,6 +4,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
+import traceback
 
 import pytest
 from websockets.asyncio.server import serve
@@ -103,17 +105,72 @@ def test_request_fails_with_its_connection():
         run(close, lambda client: client.request("heartbeat"))
 
 
-def test_refused_connection_says_the_status():
+@pytest.mark.parametrize(
+    ("status", "token", "words"),
+    [
+        (401, None, "status 401: the access token is missing"),
+        (401, "secret-token", "status 401: the access token was refused"),
+        (403, "secret-token", "status 403: the access token was refused"),
+        (429, "secret-token", "status 429"),
+        (500, None, "status 500"),
+    ],
+)
+def test_refused_connection_says_the_status_and_what_it_means(status, token, words):
     async def main():
         async with serve(
-            echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(403, "")
+            echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(status, "")
         ) as running:
             port = running.sockets[0].getsockname()[1]
-            async with connect(f"ws://127.0.0.1:{port}"):
+            async with connect(f"ws://127.0.0.1:{port}", token=token):
                 pass
 
-    with pytest.raises(SessionClientError, match="refused the connection with status 403"):
+    with pytest.raises(SessionClientError) as caught:
         asyncio.run(main())
+
+    assert str(caught.value).endswith(f"refused the connection with {words}")
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_nothing_that_is_sent_is_logged(caplog):
+    """The websockets library logs headers and frames at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+
+    async def main():
+        async with server(echo) as url, connect(url, token="secret-token") as client:
+            await client.request("joinSession", listenerKey="secret-key")
+
+    asyncio.run(main())
+
+    ours = [one.getMessage() for one in caplog.records if one.name != "websockets.server"]
+    assert "secret" not in "".join(ours)
+
+
+@pytest.mark.parametrize(
+    ("token", "offered"),
+    [(None, "websocket-audio.v1"), ("e30.e30.x", "websocket-audio.v1, bearer.e30.e30.x")],
+)
+def test_token_goes_along_as_a_sub_protocol(token, offered):
+    requests = []
+
+    async def main():
+        async with (
+            serve(
+                echo,
+                "127.0.0.1",
+                0,
+                subprotocols=["websocket-audio.v1"],
+                process_request=lambda _, request: requests.append(request),
+            ) as running,
+            connect(f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/dev", token=token),
+        ):
+            pass
+
+    asyncio.run(main())
+
+    [request] = requests
+    assert request.headers["Sec-WebSocket-Protocol"] == offered
+    assert request.path == "/dev"
+    assert "Authorization" not in request.headers
 
 
 def test_nobody_there_is_said_plainly():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from local import page as page_module
-from local.page import Page, _Lines
+from local.page import Page, _Lines, sign_in_config
+from local.up import sign_in_of
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -68,6 +73,7 @@ def test_file_is_served(ask, path, kind, begins):
         pytest.param("//etc/passwd", id="absolute"),
         pytest.param("/node_modules/axe-core/axe.min.js", id="packages"),
         pytest.param("/tests/client.test.mjs", id="tests"),
+        pytest.param("/vendor/README.md", id="document"),
         pytest.param("/package.json", id="other-kind"),
         pytest.param("/protocol", id="folder"),
         pytest.param("/%00", id="nul"),
@@ -92,11 +98,54 @@ def test_another_name_for_this_machine_is_refused(ask, path):
     assert ask(path, Host="evil.example").status == 403
 
 
-def test_nothing_may_come_from_elsewhere(ask):
-    policy = ask("/").headers["Content-Security-Policy"]
+def test_nothing_may_come_from_elsewhere_and_the_page_says_so_itself(ask):
+    """A host of one's own may send no header; there, who may frame the page stays open."""
+    answer = ask("/")
+    served = answer.headers["Content-Security-Policy"]
+    [own] = re.findall(
+        r'http-equiv="Content-Security-Policy" content="([^"]+)"', answer.read().decode()
+    )
 
-    assert policy.startswith("default-src 'self';")
-    assert "unsafe" not in policy
+    assert served == f"{own}; frame-ancestors 'none'"
+    assert served.startswith("default-src 'self';")
+    assert "unsafe" not in served
+    assert re.search(r"[ ;](\*|ws:|http:|data: blob:)[ ;]", served) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("[::1]:{}", id="ipv6"),
+        pytest.param("localhost.:{}", id="trailing-dot"),
+        pytest.param("127.0.0.1", id="no-port"),
+        pytest.param("127.0.0.1.nip.example:{}", id="longer"),
+        pytest.param("user@127.0.0.1:{}", id="user"),
+        pytest.param("", id="empty"),
+        pytest.param(None, id="missing"),
+    ],
+)
+def test_host_that_is_not_ours_to_the_letter_is_refused(page, host):
+    """It listens on 127.0.0.1 only, so that nobody comes by another name unless led here."""
+    port = urlsplit(page.url).port
+    line = "" if host is None else f"Host: {host.format(port)}\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"GET /config.json HTTP/1.1\r\n{line}Connection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert answer.endswith(b"This is served to this machine only.\n")
+
+
+def test_localhost_is_this_machine(page, ask):
+    assert ask("/config.json", Host=f"localhost:{urlsplit(page.url).port}").status == 200
+
+
+def test_nothing_of_a_request_is_written_anywhere(ask, capfd):
+    ask("/?code=secret-code&state=secret-state", Authorization="Bearer secret-token")
+    ask("/nowhere?access_token=secret-token")
+    ask("/operator", method="POST", Authorization="Bearer secret-token")
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_head_has_no_body(ask):
@@ -172,9 +221,9 @@ def test_a_page_that_was_never_started_can_be_closed():
 
 def test_page_of_an_api_elsewhere_has_no_operator():
     """What `python -m local.page wss://...` serves."""
-    root = Path(__file__).parent.parent
     command = [sys.executable, "-m", "local.page", "wss://api.example.com/prod"]
-    served = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
+    command += ["--issuer", "https://i.example", "--client-id", "page", "--scope", "openid speak"]
+    served = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         connection = http.client.HTTPConnection(
             urlsplit(served.stdout.readline()).netloc, timeout=10
@@ -189,8 +238,83 @@ def test_page_of_an_api_elsewhere_has_no_operator():
         served.wait(10)
         served.stdout.close()
 
-    assert config == {"url": "wss://api.example.com/prod", "sample": "sample.wav"}
+    sign_in = {"issuer": "https://i.example", "clientId": "page", "scope": "openid speak"}
+    assert config == {"url": "wss://api.example.com/prod", "sample": "sample.wav", **sign_in}
     assert status == 404
+
+
+def refusal(*arguments):
+    """Return the exit code and the last line of `python -m local.page`."""
+    command = [sys.executable, "-m", "local.page", *arguments]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    return run.returncode, run.stderr.splitlines()[-1].partition("error: ")[2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--issuer", "https://issuer.example"],
+        ["--client-id", "page", "--scope", "openid"],
+        ["--listeners-need-token"],
+    ],
+)
+def test_issuer_client_and_scope_go_together(given):
+    sentence = "an issuer, a client id and a scope go together"
+
+    assert refusal("wss://api.example.com/prod", *given) == (2, sentence)
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://api.example.com/prod", "https://api.example.com/prod", "wss:", "api.example.com"]
+)
+def test_api_that_the_page_could_not_ask_is_refused(url):
+    sentence = "the API's address must begin with wss://, or ws:// on this machine"
+
+    assert refusal(url) == (2, sentence)
+
+
+def test_issuer_without_tls_is_on_this_machine():
+    with pytest.raises(ValueError, match="issuer must begin with https://, or http://"):
+        sign_in_config("http://issuer.example", "page", "openid")
+
+    assert sign_in_config("http://127.0.0.1:7", "page", "openid", listeners=True) == {
+        "issuer": "http://127.0.0.1:7",
+        "clientId": "page",
+        "scope": "openid",
+        "listenersNeedToken": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "client_id", "config"),
+    [
+        pytest.param({}, None, {}, id="open"),
+        pytest.param(
+            {"SPEAKER_ISSUER": "https://i.example", "SPEAKER_AUDIENCE": "a"},
+            None,
+            {"issuer": "https://i.example", "clientId": "a", "scope": "openid"},
+            id="audience-is-the-client",
+        ),
+        pytest.param(
+            {
+                "SPEAKER_ISSUER": "https://i.example",
+                "SPEAKER_AUDIENCE": "a",
+                "SPEAKER_SCOPE": "speak",
+                "LISTENERS_NEED_TOKEN": "true",
+            },
+            "page",
+            {
+                "issuer": "https://i.example",
+                "clientId": "page",
+                "scope": "speak",
+                "listenersNeedToken": True,
+            },
+            id="all",
+        ),
+    ],
+)
+def test_page_of_the_local_system_has_the_functions_issuer(settings, client_id, config):
+    assert sign_in_of(settings, client_id) == config
 
 
 def test_what_is_kept_for_a_page_is_bounded_in_lines_and_in_characters(monkeypatch):

@@ -19,6 +19,7 @@ import termios
 import time
 from pathlib import Path
 
+import jwt
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -30,6 +31,7 @@ from local.audio import Recording, read_recording, write_recording
 from local.client import Chunk, SessionClientError
 from local.results import ExitCode, TalkError
 from local.state import RunningSystem, announced
+from tests.issuer import Issuer
 from wslocal import LoopThread
 
 ROOT = Path(__file__).parent.parent
@@ -40,9 +42,22 @@ CHUNK = bytes(range(200)) * 16  # 100 ms
 class Server:
     """Plays the API for one connection after the other; `on` replaces what it does for an action."""
 
-    def __init__(self, **on):
+    def __init__(self, issuer=None, **on):
         self.on = on
+        self.issuer = issuer
         self.received = []
+
+    def check(self, socket, request):
+        """Let in whoever has a token of the issuer, if there is one; else anyone."""
+        if self.issuer is None:
+            return None
+        _, _, token = request.headers["Sec-WebSocket-Protocol"].partition(", bearer.")
+        key, audience = self.issuer.keys[-1], self.issuer.audience
+        try:
+            jwt.decode(token, key.public_pem, [key.algorithm], audience=audience)
+        except jwt.InvalidTokenError:
+            return socket.respond(401 if not token else 403, "")
+        return None
 
     @property
     def actions(self):
@@ -192,7 +207,9 @@ def recording(tmp_path):
 async def served(server):
     """Serve it; give its address."""
     protocols = ["websocket-audio.v1"]
-    async with serve(server.handle, "127.0.0.1", 0, subprotocols=protocols) as running:
+    async with serve(
+        server.handle, "127.0.0.1", 0, subprotocols=protocols, process_request=server.check
+    ) as running:
         yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/dev"
 
 
@@ -643,6 +660,71 @@ def test_output_that_nobody_takes_breaks_nothing(command, recording, which, plac
     sentence = "3 of 3 chunks were refused: 3 AUDIO_INVALID_FORMAT\n"
     assert (err if which == "stdout" else sentence) == sentence
     assert (out if which == "stderr" else "session ").startswith("session ")
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    """Return an issuer that runs."""
+    with Issuer() as running:
+        yield running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "claims", "code", "words"),
+    [
+        pytest.param("file", {}, 0, "", id="file"),
+        pytest.param("variable", {}, 0, "", id="variable"),
+        pytest.param(
+            "file", {"exp": 1}, 1, "status 403: the access token was refused", id="expired"
+        ),
+        pytest.param("nowhere", {}, 1, "status 401: the access token is missing", id="missing"),
+    ],
+)
+def test_speaker_with_a_token_is_let_in_and_its_token_is_in_no_output(
+    command, issuer, recording, tmp_path, place, claims, code, words
+):
+    server, token = Server(issuer), issuer.token(**claims)
+    file = tmp_path / "token"
+    file.write_text(token)
+    file.chmod(0o644)
+    given = ["--token-file", str(file)] if place == "file" else []
+    variables = {"WEBSOCKET_AUDIO_TOKEN": token} if place == "variable" else {}
+    environ = os.environ | variables | {"WEBSOCKET_AUDIO_KEY": "a-key-in-secret"}
+
+    process = command(server, "speak", str(recording), *given, env=environ)
+    out, err = process.communicate(timeout=20)
+
+    assert process.returncode == code
+    assert words in err
+    assert ("others may read" in err) == (place == "file")
+    assert token not in out + err
+    assert "a-key-in-secret" not in out + err
+    keys = [one.get("listenerKey") for one in server.received if one["action"] == "createSession"]
+    assert keys == ([] if code else ["a-key-in-secret"])
+
+
+def test_listener_says_the_key_and_sees_a_refusal(tmp_path):
+    server = Server(joinSession=refuse("SESSION_NOT_FOUND"))
+    output, console = tmp_path / "heard.wav", Console(file=io.StringIO())
+    work = lambda url: talk.listen(url, "a-b-123", "es", output, 0.1, console, key="key-of-it")  # noqa: E731
+
+    error = play(server, work)
+
+    assert [one.get("listenerKey") for one in server.received] == ["key-of-it"]
+    assert str(error) == "SESSION_NOT_FOUND: No"
+
+
+def test_warning_of_the_session_is_shown(recording):
+    async def warn(server, socket, message):
+        fields = {"sessionId": "a-b-123", "warning": "The key is short\x1b[2J"}
+        await send(socket, "sessionCreated", requestId=message["requestId"], **fields)
+
+    printed, code, _ = spoken(Server(createSession=warn), recording)
+
+    assert code == 0
+    assert "warning: The key is short" in printed
+    assert "\x1b" not in printed
 
 
 @pytest.mark.slow

@@ -63,6 +63,6 @@ export class Capture {
   /** Give the microphone back. */
   stop() {
     this.release();
-    void this.context.close();
+    if (this.context.state !== "closed") void this.context.close();
   }
 }

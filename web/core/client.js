@@ -16,7 +16,8 @@
  * @property {((event: any) => void) | null} onclose
  *
  * @typedef {object} World
- * @property {(url: string, protocol: string) => Socket} open
+ * @property {(url: string, protocols: string[]) => Socket} open
+ * @property {() => Promise<string | null>} token the access token that lets one in, if one is needed; a `Problem` if there is none
  * @property {() => number} random from 0 to 1
  * @property {(run: () => void, ms: number) => any} setTimer
  * @property {(timer: any) => void} clearTimer
@@ -33,8 +34,15 @@ const REPLY_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
 const MAX_TRIES = 4;
+/** Whoever waits for a first connection is to learn soon that there is none. */
+const MAX_OPENINGS = 2;
 /** More than this waiting in the socket is audio that comes too late. */
 const MAX_BUFFERED_BYTES = 1_000_000;
+
+/** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
+const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
+const TAKEN_OVER = "This session was taken over elsewhere: its token was used there";
+const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
 export class Problem extends Error {
@@ -59,9 +67,9 @@ export class Client {
   #state = "new";
   /** @type {Socket | null} */
   #socket = null;
-  /** The next one, while the old one still works. @type {Socket | null} */
-  #successor = null;
-  /** @type {{ sessionId: string, refreshToken: string } | null} */
+  /** Another connection is to become ours: a token is for one at a time. */
+  #isTakingOver = false;
+  /** What the next connection takes over with. @type {{ sessionId: string, refreshToken: string } | null} */
   #ticket = null;
   /** @type {Map<string, { resolve: (reply: any) => void, reject: (problem: Problem) => void, timer: any, socket: Socket }>} */
   #pending = new Map();
@@ -105,17 +113,33 @@ export class Client {
   async #connect() {
     for (let tries = 1; ; tries++) {
       this.#enter("connecting");
-      const socket = this.#world.open(this.#url, SUBPROTOCOL);
       try {
-        await opened(socket);
+        const socket = await this.#open(this.#url);
         if (this.#ended()) return socket.close(1000);
-        return this.#use(socket);
+        this.#use(socket);
+        return this.#beat();
       } catch (problem) {
-        if (this.#ended() || tries === MAX_TRIES) throw problem;
+        const again = problem instanceof Problem && problem.retryable && tries < MAX_OPENINGS;
+        if (this.#ended() || !again) throw problem;
         this.#failures = tries;
         await this.#pause();
       }
     }
+  }
+
+  /** Open a socket, with what lets us in. @param {string} url */
+  async #open(url) {
+    const token = await this.#world.token();
+    const protocols = token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${token}`];
+    const socket = this.#world.open(url, protocols);
+    // A browser does not say why a connection was not opened.
+    const refused = token === null ? "this page’s address" : "your sign-in or this page’s address";
+    const sentence = `The connection could not be opened: the system cannot be reached, or refuses ${refused}`;
+    await new Promise((resolve, reject) => {
+      socket.onopen = () => resolve(undefined);
+      socket.onclose = () => reject(new Problem("CONNECTION_LOST", sentence, true));
+    });
+    return socket;
   }
 
   #ended() {
@@ -135,7 +159,6 @@ export class Client {
     this.#listen(socket);
     this.#failures = 0;
     this.#enter("open");
-    this.#beat();
   }
 
   /** @param {Socket} socket */
@@ -238,6 +261,7 @@ export class Client {
     const waiting = this.#forget(message.requestId);
     if (message.type !== "error") waiting?.resolve(message);
     else if (waiting) waiting.reject(Problem.of(message));
+    else if (message.code === TOKEN_INVALID) this.#fail(new Problem(TOKEN_INVALID, TAKEN_OVER, false));
     else this.#listeners.problem(Problem.of(message));
   }
 
@@ -297,7 +321,7 @@ export class Client {
     if (socket !== this.#socket) return;
     this.#socket = null;
     this.#world.clearTimer(this.#heartbeatTimer);
-    if (!this.#ended() && this.#successor === null) void this.#resume();
+    if (!this.#ended() && !this.#isTakingOver) void this.#resume();
   }
 
   /** Connect again, and take the session over from the connection that broke. */
@@ -314,39 +338,54 @@ export class Client {
 
   /** Change to a new connection while the old one still works. @param {string} url */
   async #refresh(url) {
-    if (this.#ticket === null || this.#successor !== null || this.#state !== "open") return;
+    if (this.#ticket === null || this.#isTakingOver || this.#state !== "open") return;
     await this.#takeOver(url);
     if (this.#socket === null && !this.#ended()) await this.#resume();
   }
 
-  /** @param {string} url */
+  /**
+   * Open a connection, and move onto it. The token is for one use: the answer brings the next one, and the first
+   * message that follows, a heartbeat, ends the old one. Without an answer the old one is tried again.
+   *
+   * @param {string} url
+   */
   async #takeOver(url) {
-    const ticket = /** @type {{ sessionId: string, refreshToken: string }} */ (this.#ticket);
+    this.#isTakingOver = true;
+    /** @type {Socket | null} */
     let socket = null;
     try {
-      socket = this.#successor = this.#world.open(url, SUBPROTOCOL);
-      await opened(socket);
+      socket = await this.#open(url);
+      if (this.#ended()) return socket.close(1000);
       this.#listen(socket);
-      const { refreshToken } = await this.#ask({ action: "refreshConnection", ...ticket }, socket);
-      this.#ticket = { ...ticket, refreshToken };
+      const { sessionId, refreshToken } = await this.#ask({ action: "refreshConnection", ...this.#ticket }, socket);
+      this.#ticket = { sessionId, refreshToken };
       const old = this.#socket;
       if (this.#ended()) socket.close(1000);
-      else this.#use(socket);
+      else this.#moveTo(socket);
       old?.close(1000);
-      void this.#showLife(); // the answer has arrived: the token before is no longer good
     } catch (problem) {
       if (socket) {
-        socket.onclose = null;
+        socket.onclose = socket.onmessage = null;
         socket.close();
       }
-      const final = problem instanceof Problem && !problem.retryable && !PASSING.has(problem.code);
-      if (final) {
-        this.#listeners.problem(problem);
-        this.end();
-      }
+      if (isFinal(problem)) this.#fail(problem.code === TOKEN_INVALID ? new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false) : problem);
     } finally {
-      this.#successor = null;
+      this.#isTakingOver = false;
     }
+  }
+
+  /** @param {Socket} socket */
+  #moveTo(socket) {
+    this.#socket = socket;
+    this.#world.clearTimer(this.#heartbeatTimer);
+    void this.#showLife(); // before whoever hears of it sends anything
+    this.#use(socket);
+  }
+
+  /** @param {Problem} problem which nothing cures */
+  #fail(problem) {
+    this.#listeners.problem(problem);
+    this.end();
   }
 
   /** Close for good. */
@@ -364,10 +403,7 @@ export class Client {
 /** What another attempt may well cure, although no server said so. */
 const PASSING = new Set(["CONNECTION_LOST", "TIMEOUT", "GATEWAY"]);
 
-/** @param {Socket} socket @returns {Promise<void>} */
-function opened(socket) {
-  return new Promise((resolve, reject) => {
-    socket.onopen = () => resolve();
-    socket.onclose = () => reject(new Problem("CONNECTION_LOST", "The connection could not be opened", true));
-  });
+/** @param {unknown} problem @returns {problem is Problem} */
+function isFinal(problem) {
+  return problem instanceof Problem && !problem.retryable && !PASSING.has(problem.code);
 }

@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Client } from "../core/client.js";
+import { Client, Problem } from "../core/client.js";
 
 const CREATED = {
   type: "sessionCreated", timestamp: 1, sessionId: "golden-eagle-427", sourceLanguage: "en", qualityTier: "standard",
   audioFormat: {}, expiresAt: 2, refreshToken: "token",
 };
 const CREATE = { action: "createSession", sourceLanguage: "en" };
+const COMPLETE = {
+  type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "next",
+};
+const REFRESH = { type: "connectionRefreshRequired", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60 };
 const error = (code, retryable) => ({ type: "error", timestamp: 1, code, message: `about ${code}`, retryable });
 
 class FakeSocket {
   sent = [];
   bufferedAmount = 0;
   closed = false;
-  constructor(url, protocol) {
-    Object.assign(this, { url, protocol });
+  constructor(url, protocols) {
+    Object.assign(this, { url, protocols });
   }
   send(text) {
     this.sent.push(JSON.parse(text));
@@ -38,7 +42,8 @@ let world, client, states, messages, problems;
 beforeEach(() => {
   world = {
     sockets: [], timers: new Set(), random: () => 1,
-    open: (url, protocol) => world.sockets[world.sockets.push(new FakeSocket(url, protocol)) - 1],
+    open: (url, protocols) => world.sockets[world.sockets.push(new FakeSocket(url, protocols)) - 1],
+    token: async () => null,
     setTimer: (run, ms) => {
       const timer = { run, ms };
       world.timers.add(timer);
@@ -75,6 +80,7 @@ async function opens(socket) {
 
 async function begun() {
   const promise = client.begin(CREATE);
+  await settle();
   await opens(world.sockets[0]);
   world.sockets[0].answer(CREATED);
   await promise;
@@ -93,28 +99,28 @@ async function reconnected(socket, backoff = 500) {
 
 test("a session is created over the sub-protocol, and its reply is the one with the request's id", async () => {
   const promise = client.begin(CREATE);
+  await settle();
   const [socket] = world.sockets;
   await opens(socket);
   socket.receive({ type: "heartbeatAck", timestamp: 1, requestId: "another" });
   socket.answer(CREATED);
 
   assert.equal((await promise).sessionId, "golden-eagle-427");
-  assert.equal(socket.protocol, "websocket-audio.v1");
+  assert.deepEqual(socket.protocols, ["websocket-audio.v1"]);
   assert.deepEqual(states, ["connecting", "open"]);
   assert.deepEqual(messages, ["heartbeatAck", "sessionCreated"]);
 });
 
-test("a server that is not there is tried again, with longer waits, and then given up", async () => {
-  const promise = assert.rejects(client.begin(CREATE), /could not be opened/);
-  for (const ms of [500, 1000, 2000]) {
-    world.sockets.at(-1).breaks();
-    await settle();
-    await elapse(ms);
-  }
-  world.sockets.at(-1).breaks();
+test("a server that is not there is tried once more, and then given up", async () => {
+  const promise = assert.rejects(client.begin(CREATE), /could not be opened: .* refuses this page’s address/);
+  await settle();
+  world.sockets[0].breaks();
+  await settle();
+  await elapse(500);
+  world.sockets[1].breaks();
 
   await promise;
-  assert.equal(world.sockets.length, 4);
+  assert.equal(world.sockets.length, 2);
 });
 
 test("what may be retried is asked again, with a new id and after a wait", async () => {
@@ -173,7 +179,7 @@ test("after a break the session is taken over with its token", async () => {
 
   const { requestId, ...message } = next.sent[0];
   assert.deepEqual(message, { action: "refreshConnection", sessionId: "golden-eagle-427", refreshToken: "token" });
-  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
+  next.answer(COMPLETE);
   await settle();
   assert.deepEqual(states, ["connecting", "open", "waiting 500", "connecting", "open"]);
 });
@@ -235,16 +241,17 @@ test("a server that fails to take over is asked again", async () => {
 
 test("a refresh opens the next connection before it closes the old one", async () => {
   const socket = await begun();
-  socket.receive({ type: "connectionRefreshRequired", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60 });
+  socket.receive(REFRESH);
+  await settle();
   const next = world.sockets[1];
   await opens(next);
   assert.ok(client.sendAudio({ action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 }));
   assert.equal(socket.sent.at(-1).action, "sendAudio");
   assert.equal(socket.closed, false);
 
-  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
+  next.answer(COMPLETE);
   await settle();
-  assert.ok(socket.closed);
+  assert.deepEqual([socket.closed, next.closed], [true, false]);
   socket.breaks();
   await settle();
   assert.equal(world.sockets.length, 2);
@@ -254,17 +261,19 @@ test("a refresh opens the next connection before it closes the old one", async (
 test("an address to refresh at is used", async () => {
   const socket = await begun();
   socket.receive({ type: "connectionRefresh", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60, newConnectionUrl: "ws://there/dev" });
+  await settle();
 
   assert.equal(world.sockets[1].url, "ws://there/dev");
 });
 
 test("an old connection that ends during a refresh is not missed", async () => {
   const socket = await begun();
-  socket.receive({ type: "connectionRefreshRequired", timestamp: 1, sessionId: "golden-eagle-427", expiresIn: 60 });
+  socket.receive(REFRESH);
+  await settle();
   const next = world.sockets[1];
   await opens(next);
   socket.breaks();
-  next.answer({ type: "connectionRefreshComplete", timestamp: 1, sessionId: "golden-eagle-427", role: "speaker", refreshToken: "wsr_a.next" });
+  next.answer(COMPLETE);
   await settle();
 
   assert.equal(states.at(-1), "open");
@@ -348,4 +357,140 @@ test("who leaves while waiting for the next attempt makes none", async () => {
 
   assert.equal(world.sockets.length, 1);
   assert.equal(world.timers.size, 0);
+});
+
+// --- tokens
+
+test("an access token goes along as a sub-protocol, the one of the moment", async () => {
+  let number = 0;
+  world.token = async () => `token-${++number}`;
+  const next = await reconnected(await begun());
+
+  assert.deepEqual(world.sockets[0].protocols, ["websocket-audio.v1", "bearer.token-1"]);
+  assert.deepEqual(next.protocols, ["websocket-audio.v1", "bearer.token-2"]);
+});
+
+test("who has no token learns why, and nothing is opened", async () => {
+  world.token = () => Promise.reject(new Problem("AUTH_TOKEN_EXPIRED", "Your sign-in has expired. Sign in again.", false));
+
+  await assert.rejects(client.begin(CREATE), { code: "AUTH_TOKEN_EXPIRED" });
+  assert.equal(world.sockets.length, 0);
+});
+
+test("a token that cannot be had just now is asked for again", async () => {
+  const answers = [() => Promise.reject(new Problem("SIGN_IN", "No answer", true)), async () => "token"];
+  const socket = await begun();
+  world.token = () => answers.shift()();
+  socket.breaks();
+  await settle();
+  await elapse(500);
+  assert.equal(world.sockets.length, 1);
+  await elapse(1000);
+
+  assert.deepEqual(world.sockets[1].protocols, ["websocket-audio.v1", "bearer.token"]);
+});
+
+test("a sign-in that is refused is named among what it may be", async () => {
+  world.token = async () => "token";
+  const promise = assert.rejects(client.begin(CREATE), /refuses your sign-in or this page’s address/);
+  await settle();
+  world.sockets[0].breaks();
+  await settle();
+  await elapse(500);
+  world.sockets[1].breaks();
+
+  await promise;
+});
+
+// --- refresh tokens, each for one use
+
+const tokenOf = (socket) => socket.sent.find((one) => one.action === "refreshConnection")?.refreshToken;
+
+test("the next token is kept, and used the next time", async () => {
+  let socket = await reconnected(await begun());
+  socket.answer(COMPLETE);
+  await settle();
+  socket = await reconnected(socket);
+  socket.answer({ ...COMPLETE, refreshToken: "third" });
+  await settle();
+  const last = await reconnected(socket);
+
+  assert.deepEqual(world.sockets.slice(1).map(tokenOf), ["token", "next", "third"]);
+  assert.equal(tokenOf(last), "third");
+});
+
+test("an answer that got lost leaves the old token, which is tried again when the connection is closed", async () => {
+  const lost = await reconnected(await begun());
+  await elapse(10_000);
+  assert.ok(lost.closed);
+  assert.equal(world.sockets.length, 2);
+  await elapse(1000);
+  await opens(world.sockets.at(-1));
+
+  assert.deepEqual(world.sockets.slice(1).map(tokenOf), ["token", "token"]);
+  assert.equal(lost.onmessage, null);
+});
+
+test("no two connections use one token at the same time", async () => {
+  const socket = await begun();
+  socket.receive(REFRESH);
+  socket.receive({ ...REFRESH, type: "connectionRefresh", newConnectionUrl: "ws://there/dev" });
+  socket.breaks();
+  client.hurry();
+  await settle();
+  await opens(world.sockets[1]);
+  socket.onclose({ code: 1006 });
+  client.hurry();
+  await settle();
+
+  assert.equal(world.sockets.length, 2);
+  assert.deepEqual(world.sockets.map(tokenOf), [undefined, "token"]);
+});
+
+test("a heartbeat is the first message of a connection that has taken over", async () => {
+  const chunk = { action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 };
+  const socket = await begun();
+  states.push = () => client.sendAudio(chunk); // as soon as it hears of the change
+  socket.receive(REFRESH);
+  await settle();
+  const [, next] = world.sockets;
+  await opens(next);
+  next.answer(COMPLETE);
+  await settle();
+
+  assert.deepEqual(next.sent.map((one) => one.action), ["refreshConnection", "heartbeat", "sendAudio"]);
+});
+
+test("a token that was used elsewhere ends it, once and with a sentence", async () => {
+  const next = await reconnected(await begun());
+  next.answer(error("AUTH_TOKEN_INVALID", false));
+  await settle();
+
+  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere, or the break was too long"]);
+  assert.equal(states.at(-1), "ended");
+  assert.equal(world.sockets.length, 2);
+  assert.equal(world.timers.size, 0);
+});
+
+test("whose token is used elsewhere is ended, and does not try to come back", async () => {
+  const socket = await begun();
+  socket.receive(error("AUTH_TOKEN_INVALID", false));
+  socket.breaks();
+  await settle();
+
+  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere: its token was used there"]);
+  assert.equal(states.at(-1), "ended");
+  assert.equal(world.sockets.length, 1);
+  assert.equal(world.timers.size, 0);
+});
+
+test("who leaves while the next connection opens does not take over", async () => {
+  const socket = await begun();
+  socket.receive(REFRESH);
+  await settle();
+  client.end();
+  await opens(world.sockets[1]);
+
+  assert.ok(world.sockets[1].closed);
+  assert.deepEqual(world.sockets[1].sent, []);
 });

@@ -90,7 +90,8 @@ export const ENDINGS = new Map([
 
 /** What a browser has for `core/client.js`. @type {import("../core/client.js").World} */
 export const browser = {
-  open: (url, protocol) => new WebSocket(url, protocol),
+  open: (url, protocols) => new WebSocket(url, protocols),
+  token: async () => null,
   random: Math.random,
   setTimer: (run, ms) => setTimeout(run, ms),
   clearTimer: (timer) => clearTimeout(timer),

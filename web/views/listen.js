@@ -2,14 +2,15 @@
  * The listener's view.
  *
  * @import { Config } from "../main.js"
+ * @import { World } from "../core/client.js"
  * @import { AudioMessage, ServerMessage, SessionJoinedMessage } from "../protocol/declared.js"
  */
 
 import { Player } from "../audio/player.js";
-import { Client } from "../core/client.js";
+import { Client, Problem } from "../core/client.js";
 import { JitterBuffer } from "../core/jitter-buffer.js";
 import { durationMs, fromBase64, toWav } from "../core/pcm.js";
-import { ENDINGS, announceProblem, browser, connectionText, element } from "./dom.js";
+import { ENDINGS, announceProblem, connectionText, element } from "./dom.js";
 import { offerLanguages, showProblem } from "./dom.js";
 
 /** How long a chunk may be overtaken by. */
@@ -18,8 +19,8 @@ const DELAY_MS = 200;
 const SAVED_MS = 10 * 60 * 1000;
 const DEFAULT_FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 };
 
-/** @param {Config} config */
-export function listenView(config) {
+/** @param {Config} config @param {World} world */
+export function listenView(config, world) {
   const form = element("listen-form", HTMLFormElement);
   const start = element("listen-start", HTMLButtonElement);
   const problemPlace = element("listen-problem", HTMLParagraphElement);
@@ -33,25 +34,31 @@ export function listenView(config) {
     showProblem(problemPlace, null);
     try {
       const sessionId = element("listen-session", HTMLInputElement).value.trim();
-      await listen(config, sessionId, language.value);
+      await listen(config, world, sessionId, language.value);
     } catch (problem) {
       element("listen-status", HTMLParagraphElement).textContent = "";
-      showProblem(problemPlace, /** @type {Error} */ (problem));
+      showProblem(problemPlace, explained(/** @type {Problem} */ (problem)));
     } finally {
       start.disabled = false;
     }
   });
 }
 
-/** @param {Config} config @param {string} sessionId @param {string} targetLanguage */
-async function listen(config, sessionId, targetLanguage) {
+/** Nobody learns of a private session but with its key, so that the code is the same. @param {Problem} problem */
+function explained(problem) {
+  const { code, message } = problem;
+  return { code, message: code === "SESSION_NOT_FOUND" ? "There is no such session, or the key is wrong." : message };
+}
+
+/** @param {Config} config @param {World} world @param {string} sessionId @param {string} targetLanguage */
+async function listen(config, world, sessionId, targetLanguage) {
   const problemPlace = element("listen-problem", HTMLParagraphElement);
   const status = element("listen-status", HTMLParagraphElement);
   /** What came before the session was set up. @type {ServerMessage[]} */
   const early = [];
   /** @type {ReturnType<typeof runSession> | null} */
   let session = null;
-  const client = new Client(config.url, browser, {
+  const client = new Client(config.url, world, {
     state: (state, waitMs) => {
       status.textContent = connectionText(state, waitMs);
       if (state === "ended") session?.close();
@@ -64,7 +71,8 @@ async function listen(config, sessionId, targetLanguage) {
   });
   const hurry = () => client.hurry();
   try {
-    const joined = await client.begin({ action: "joinSession", sessionId, targetLanguage });
+    const listenerKey = element("listen-key", HTMLInputElement).value.trim();
+    const joined = await client.begin({ action: "joinSession", sessionId, targetLanguage, ...(listenerKey && { listenerKey }) });
     session = runSession(client, joined, () => removeEventListener("online", hurry));
     early.forEach(session.hear);
     addEventListener("online", hurry);
@@ -205,7 +213,7 @@ function runSession(client, joined, release) {
     showBroadcast();
   }
 
-  let ending = "You left.";
+  let ending = "";
   function close() {
     clearTimeout(timer);
     clearInterval(numbers);
@@ -226,7 +234,10 @@ function runSession(client, joined, release) {
     void attempt(() => client.request({ action: "changeLanguage", targetLanguage: change.value })).finally(showBroadcast);
   });
   on(element("listen-save", HTMLButtonElement), "click", save);
-  on(element("listen-leave", HTMLButtonElement), "click", () => client.end());
+  on(element("listen-leave", HTMLButtonElement), "click", () => {
+    ending = "You left.";
+    client.end();
+  });
 
   const numbers = setInterval(showNumbers, 250);
   name.value = joined.sessionId;

@@ -2,14 +2,16 @@
  * The speaker's view.
  *
  * @import { Config } from "../main.js"
- * @import { ServerMessage } from "../protocol/declared.js"
+ * @import { World } from "../core/client.js"
+ * @import { ServerMessage, SessionCreatedMessage } from "../protocol/declared.js"
  * @import { Captured } from "../audio/capture.js"
  */
 
 import { Capture } from "../audio/capture.js";
 import { Client } from "../core/client.js";
 import { toBase64 } from "../core/pcm.js";
-import { ENDINGS, announceProblem, browser, connectionText, duration, element, languageName } from "./dom.js";
+import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom } from "../core/invitation.js";
+import { ENDINGS, announceProblem, connectionText, duration, element, languageName } from "./dom.js";
 import { make, offerLanguages, showProblem } from "./dom.js";
 
 const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
@@ -18,21 +20,32 @@ const STATUS_MS = 5_000;
 /** A dragged slider says much; a control message may be sent ten times a second. */
 const VOLUME_MS = 250;
 
-/** @param {Config} config */
-export function speakView(config) {
+/** @param {Config} config @param {World} world */
+export function speakView(config, world) {
   const form = element("speak-form", HTMLFormElement);
   const start = element("speak-start", HTMLButtonElement);
   const problemPlace = element("speak-problem", HTMLParagraphElement);
   const status = element("speak-status", HTMLParagraphElement);
   offerLanguages(element("speak-language", HTMLSelectElement), "en");
   if (config.sample === undefined) element("source-recording", HTMLInputElement).disabled = true;
+  const isPrivate = element("speak-private", HTMLInputElement);
+  const key = element("speak-key", HTMLInputElement);
+  function showKey() {
+    element("speak-key-field", HTMLParagraphElement).hidden = key.disabled = !isPrivate.checked;
+    key.required = isPrivate.checked;
+    key.value = keyFrom(crypto.getRandomValues(new Uint8Array(PROPOSED_KEY_LENGTH)));
+  }
+  isPrivate.addEventListener("change", showKey);
+  showKey();
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     start.disabled = true;
     showProblem(problemPlace, null);
     try {
-      await speak(config, await openSource(config));
+      const listenerKey = isPrivate.checked ? key.value.trim() : "";
+      await speak(config, world, await openSource(config), listenerKey);
+      showKey(); // the next session has another
     } catch (problem) {
       status.textContent = "";
       showProblem(problemPlace, /** @type {Error} */ (problem));
@@ -54,11 +67,11 @@ async function openSource(config) {
   }
 }
 
-/** @param {Config} config @param {Capture} capture */
-async function speak(config, capture) {
+/** @param {Config} config @param {World} world @param {Capture} capture @param {string} listenerKey empty: none */
+async function speak(config, world, capture, listenerKey) {
   const problemPlace = element("speak-problem", HTMLParagraphElement);
   const status = element("speak-status", HTMLParagraphElement);
-  const client = new Client(config.url, browser, {
+  const client = new Client(config.url, world, {
     state: (state, waitMs) => {
       status.textContent = connectionText(state, waitMs);
       if (state === "ended") session?.close();
@@ -74,25 +87,27 @@ async function speak(config, capture) {
   const hurry = () => client.hurry();
   try {
     const sourceLanguage = element("speak-language", HTMLSelectElement).value;
-    const created = await client.begin({ action: "createSession", sourceLanguage, audioFormat: FORMAT });
-    session = runSession(client, created.sessionId, () => {
+    const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey && { listenerKey }) };
+    const created = await client.begin({ action: "createSession", ...wanted });
+    session = runSession(client, created, listenerKey, () => {
       capture.stop();
       removeEventListener("online", hurry);
     });
     addEventListener("online", hurry);
     await capture.start({ sampleRate: FORMAT.sampleRate, chunkMs: CHUNK_MS, onChunk: session.send });
   } catch (problem) {
-    client.end();
     capture.stop();
+    if (session !== null && client.state === "ended") return; // before the sound began, and that was shown
+    client.end();
     throw problem;
   }
 }
 
 /**
- * @param {Client} client @param {string} sessionId
+ * @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey
  * @param {() => void} release
  */
-function runSession(client, sessionId, release) {
+function runSession(client, { sessionId, warning }, listenerKey, release) {
   const form = element("speak-form", HTMLFormElement);
   const live = element("speak-live", HTMLDivElement);
   const problemPlace = element("speak-problem", HTMLParagraphElement);
@@ -101,6 +116,7 @@ function runSession(client, sessionId, release) {
   const mute = element("speak-mute", HTMLButtonElement);
   const volume = element("speak-volume", HTMLInputElement);
   const copy = element("speak-copy", HTMLButtonElement);
+  const invite = element("speak-invite", HTMLAnchorElement);
   const meter = element("speak-meter", HTMLDivElement);
   const name = element("speak-session", HTMLOutputElement);
   const began = Date.now();
@@ -188,9 +204,19 @@ function runSession(client, sessionId, release) {
     if (message.type === "connectionWarning") {
       status.textContent = `This connection ends in ${message.remainingMinutes} minutes; the page opens another.`;
     }
+    if (message.type === "rateLimitWarning" && message.reason === "wrongKeys") {
+      warn("Somebody tries keys of this session, many and wrong ones. Whoever has the right one can listen all the same.");
+    }
     if (message.type === "sessionEnded") ending = ENDINGS.get(message.reason) ?? `The session ended: ${message.reason}.`;
     showBroadcast();
     showAudience();
+  }
+
+  /** @param {string} sentence */
+  function warn(sentence) {
+    const place = element("speak-warning", HTMLParagraphElement);
+    place.textContent = sentence;
+    place.hidden = sentence === "";
   }
 
   let ending = "";
@@ -224,11 +250,15 @@ function runSession(client, sessionId, release) {
   });
   on(element("speak-end", HTMLButtonElement), "click", () => void attempt(() => client.request({ action: "endSession" })));
   on(copy, "click", () => void attempt(() => navigator.clipboard.writeText(sessionId)));
+  on(element("speak-copy-link", HTMLButtonElement), "click", () => void attempt(() => navigator.clipboard.writeText(invite.href)));
 
   const numbers = setInterval(showNumbers, 250);
   const polling = setInterval(askWhoListens, STATUS_MS);
   name.value = sessionId;
-  element("speak-invite", HTMLAnchorElement).href = `#listen/${sessionId}`;
+  invite.href = fragmentOf(sessionId, listenerKey);
+  element("speak-secret", HTMLDetailsElement).hidden = listenerKey === "";
+  element("speak-live-key", HTMLElement).textContent = listenerKey;
+  warn(warning ?? "");
   form.hidden = true;
   live.hidden = false;
   volume.value = "1";

@@ -1,0 +1,46 @@
+/**
+ * What a listener is given: a session's name and, if it is private, its key; and the address that holds both, behind
+ * the `#`, which a browser sends to no server.
+ *
+ * @typedef {"speak" | "listen" | "watch"} View
+ */
+
+/** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
+const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
+/** 16 of them are 80 bits. Who may try 100 keys a minute needs 10^16 years for half of them. */
+export const PROPOSED_KEY_LENGTH = 16;
+/** Longer than any name or key: nobody's invitation. */
+const MAX_LENGTH = 64;
+
+/** Return a key that nobody guesses. @param {Uint8Array} bytes as many random ones as it is to have characters */
+export function keyFrom(bytes) {
+  // 256 is a multiple of 32: each character is as likely as the others.
+  return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("");
+}
+
+/** @param {string} sessionId @param {string} key empty if there is none */
+export function fragmentOf(sessionId, key = "") {
+  return ["#listen", ...[sessionId, sessionId && key].filter(Boolean).map(encodeURIComponent)].join("/");
+}
+
+/**
+ * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty.
+ *
+ * @param {string} fragment with its `#`, or empty
+ * @returns {{ view: View, sessionId: string, key: string }}
+ */
+export function readFragment(fragment) {
+  const [name = "", sessionId = "", key = ""] = fragment.slice(1).split("/");
+  const view = name === "listen" || name === "watch" ? name : "speak";
+  return { view, sessionId: view === "listen" ? decoded(sessionId) : "", key: view === "listen" ? decoded(key) : "" };
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    const value = decodeURIComponent(text);
+    return [...value].length <= MAX_LENGTH ? value : "";
+  } catch {
+    return ""; // a % that begins nothing
+  }
+}

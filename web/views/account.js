@@ -1,0 +1,62 @@
+/**
+ * Signing in and out, where an issuer says who may speak.
+ *
+ * @import { Config } from "../main.js"
+ * @import { World } from "../core/client.js"
+ * @import { Answer } from "../core/sign-in.js"
+ */
+
+import { fragmentOf } from "../core/invitation.js";
+import { SignIn } from "../core/sign-in.js";
+import { browser, element, showProblem } from "./dom.js";
+
+/**
+ * Return what a speaker's and a listener's client have of the browser.
+ *
+ * @param {Config} config @param {Answer | null} answer what the issuer said in the address
+ * @returns {{ speaker: World, listener: World }}
+ */
+export function accountView({ issuer, clientId, scope, listenersNeedToken = false }, answer) {
+  if (issuer === undefined || clientId === undefined || scope === undefined) return { speaker: browser, listener: browser };
+  const signIn = new SignIn({ issuer, clientId, scope }, {
+    library: () => import("../vendor/oauth4webapi.js"),
+    storage: sessionStorage,
+    now: () => Date.now(),
+    redirectUri: location.origin + location.pathname,
+    go: (url) => location.assign(url),
+    changed: show,
+  });
+
+  function show() {
+    document.body.dataset["speaker"] = signIn.isSignedIn ? "in" : "out";
+    if (listenersNeedToken) document.body.dataset["listener"] = signIn.isSignedIn ? "in" : "out";
+  }
+
+  /** @param {"speak" | "listen"} view @param {() => Promise<void>} act */
+  async function attempt(view, act) {
+    const place = element(`${view}-problem`, HTMLParagraphElement);
+    const status = element(`${view}-status`, HTMLParagraphElement);
+    status.textContent = "Signing in…";
+    try {
+      showProblem(place, null);
+      await act();
+    } catch (problem) {
+      showProblem(place, /** @type {Error} */ (problem));
+    } finally {
+      status.textContent = "";
+    }
+  }
+
+  function invitation() {
+    const [sessionId, key] = ["listen-session", "listen-key"].map((id) => element(id, HTMLInputElement).value.trim());
+    return fragmentOf(sessionId ?? "", key);
+  }
+
+  element("speak-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("speak", () => signIn.begin("#speak")));
+  element("listen-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("listen", () => signIn.begin(invitation())));
+  element("sign-out", HTMLButtonElement).addEventListener("click", () => signIn.signOut());
+  show();
+  if (answer !== null) void attempt(document.body.dataset["person"] === "listen" ? "listen" : "speak", () => signIn.complete(answer));
+  const signedIn = { ...browser, token: () => signIn.token() };
+  return { speaker: signedIn, listener: listenersNeedToken ? signedIn : browser };
+}
