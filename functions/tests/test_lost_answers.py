@@ -67,8 +67,12 @@ def known(fields: dict) -> list[str]:
     random = {"sessionId", "refreshToken", "refreshTokenHash", "speakerTokenHash", "timestamp"}
     random |= {"correlationId", "tokenHash"}
     found = [
-        f"{name}: {value}" for name, value in fields.items() if name not in {*random, "rotation"}
+        f"{name}: {value}"
+        for name, value in fields.items()
+        if name not in {*random, "rotation", "attempts"}
     ]
+    if attempts := fields.get("attempts", {}).get("M"):
+        found.append(f"attempts: {[*attempts.values()]}")
     if rotation := fields.get("rotation", {}).get("M"):
         newest = [given["M"]["connectionId"]["S"] for given in rotation["newest"]["L"]]
         found.append(f"rotation: {newest} {len(rotation['before']['L'])} {rotation['at']}")
