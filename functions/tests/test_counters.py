@@ -7,7 +7,7 @@ import pytest
 
 from broadcast import counters as module
 from broadcast.counters import Counters
-from broadcast.tables import Items, calls_within
+from broadcast.tables import Items, calls_within, seconds_left
 from shared_utils.dynamodb import DynamoDBError
 
 NOW = 1_767_225_600
@@ -216,12 +216,12 @@ def test_join_leaves_time_for_its_own_calls(counters):
     for _ in range(3):
         counters.begin_join("a", 3)
 
-    started = time.monotonic()
     with calls_within(1.0):
         refused = counters.begin_join("a", 3)
+        left = seconds_left()
 
     assert refused.is_busy
-    assert time.monotonic() - started < 0.45
+    assert left > 0.3  # of 0.6, for a machine that is slow
 
 
 def test_fifty_at_once_are_ten_that_look(dynamodb, tables, monkeypatch):
