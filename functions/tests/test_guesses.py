@@ -56,6 +56,19 @@ def open_still(system):
 
 
 @pytest.fixture
+def unhurried(system, monkeypatch):
+    """Give what comes at once the time that it takes when one process and one emulator stand for many."""
+    monkeypatch.setattr(keys, "_COST", 2)
+    monkeypatch.setattr(_common, "STORE_SECONDS", 60.0)
+    monkeypatch.setattr(counters, "_MAX_WAIT_SECONDS", 50.0)
+    limits = system.app("session").counters
+    monkeypatch.setattr(limits, "end_join", partial(limits.end_join, seconds=30.0))
+    for items in vars(system.app("session").store).values():
+        if isinstance(items, Items):
+            vars(items.table)["_table"] = Table(items.table.name, answer_seconds=30.0)
+
+
+@pytest.fixture
 def planted(system):
     """Return a function that fails when a key stands in anything that was written or sent."""
 
@@ -322,7 +335,7 @@ def test_limit_is_the_settings(system):
     assert answer(system)["message"] == "At most 2 failed joins a minute from one address"
 
 
-def test_fifty_wrong_joins_at_once_are_ten_looks(system):
+def test_fifty_wrong_joins_at_once_are_ten_looks(system, unhurried):
     statuses = []
 
     system.at_once(*(lambda n=n: statuses.append(join(system, f"g-{n}")) for n in range(50)))
@@ -333,16 +346,7 @@ def test_fifty_wrong_joins_at_once_are_ten_looks(system):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [pytest.param(None, id="free"), pytest.param(KEY, id="key")])
-def test_crowd_of_one_address_gets_in(system, monkeypatch, key):
-    """One process and one emulator stand for 200 environments here, hence the time that they have."""
-    monkeypatch.setattr(keys, "_COST", 2)
-    monkeypatch.setattr(_common, "STORE_SECONDS", 60.0)
-    monkeypatch.setattr(counters, "_MAX_WAIT_SECONDS", 50.0)
-    limits = system.app("session").counters
-    monkeypatch.setattr(limits, "end_join", partial(limits.end_join, seconds=30.0))
-    for items in vars(system.app("session").store).values():
-        if isinstance(items, Items):
-            vars(items.table)["_table"] = Table(items.table.name, answer_seconds=30.0)
+def test_crowd_of_one_address_gets_in(system, unhurried, key):
     session_id = system.open(**({} if key is None else {"listenerKey": key}))
     statuses = []
 
