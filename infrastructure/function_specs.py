@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared_utils.metrics_emitter import METRICS
 from shared_utils.table_names import (
     CONNECTIONS_TABLE_NAME,
     RATE_LIMITS_TABLE_NAME,
@@ -17,7 +18,7 @@ from shared_utils.table_names import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FUNCTION_SPECS", "HOUSEKEEPING", "FunctionSpec"]
+__all__ = ["COUNTED", "FUNCTION_SPECS", "HOUSEKEEPING", "FunctionSpec"]
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,10 @@ FUNCTION_SPECS = (
         timeout_seconds=50,
     ),
 )
+
+# What the functions count: the layer's metrics, and some of their own in its form.
+COUNTED = METRICS | {
+    "WrongListenerKeys": ("Count",),  # functions/handlers/_guesses.py
+    "RefreshTokensRefused": ("Count", ("Reason",)),  # functions/handlers/connection.py
+    "TokensRefused": ("Count", ("Reason",)),  # authorizer/token_authorizer.py
+}

@@ -22,9 +22,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from infrastructure.authorizer import AUTHORIZER
-from infrastructure.function_specs import HOUSEKEEPING
+from infrastructure.function_specs import COUNTED, HOUSEKEEPING
 from infrastructure.names import SYSTEM, encryption_key, metrics_namespace
-from shared_utils.metrics_emitter import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -247,8 +246,8 @@ class Monitoring(Construct):
     # --- metrics ---------------------------------------------------------------------------------
 
     def _ours(self, name: str, statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
-        """Return a metric that the layer declares; another name raises `KeyError`."""
-        _, *sets = METRICS[name]
+        """Return a metric that is declared; another name raises `KeyError`."""
+        _, *sets = COUNTED[name]
         if dimensions and tuple(dimensions) not in sets:
             raise ValueError(f"{name} goes out by {sets}, not by {tuple(dimensions)}")
         return cloudwatch.Metric(
@@ -314,6 +313,13 @@ class Monitoring(Construct):
                 self._throttles(),
             ],
             "DynamoDB errors by code": [self._split("DynamoDBErrors", "ErrorCode")],
+            "Wrong listener keys": [self._ours("WrongListenerKeys")],
+            "Refresh tokens refused, by why": [self._split("RefreshTokensRefused", "Reason")],
+            **(
+                {"Access tokens refused, by why": [self._split("TokensRefused", "Reason")]}
+                if self._authorizer
+                else {}
+            ),
         }
         graphs = [
             cloudwatch.GraphWidget(title=title, left=metrics, width=8)
@@ -328,7 +334,7 @@ class Monitoring(Construct):
 
     def _split(self, name: str, dimension: str) -> cloudwatch.IMetric:
         """Return one line for each value that a dimension has had lately."""
-        _, *sets = METRICS[name]
+        _, *sets = COUNTED[name]
         if (dimension,) not in sets:
             raise ValueError(f"{name} goes out by {sets}, not by {dimension}")
         search = f'{{"{self._namespace}",{dimension}}} MetricName="{name}"'

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from infrastructure.function_specs import FUNCTION_SPECS
+from infrastructure.function_specs import COUNTED, FUNCTION_SPECS
 from shared_utils import (
     BroadcastResult,
     ErrorCode,
@@ -58,6 +58,7 @@ def called_and_named():
     for source in (
         *(ROOT / "functions" / "handlers").glob("*.py"),
         *(ROOT / "functions" / "broadcast").glob("*.py"),
+        *(ROOT / "authorizer").glob("*.py"),
     ):
         nodes = list(ast.walk(ast.parse(source.read_text())))
         here = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
@@ -65,7 +66,7 @@ def called_and_named():
         if "emit_metric" in here:
             named |= {
                 node.value for node in nodes if isinstance(node, ast.Constant)
-            } & METRICS.keys()
+            } & COUNTED.keys()
     return called, named
 
 
@@ -108,7 +109,7 @@ def test_alarms_watch_series_that_exist(guarded):
     """Without a dimension, or by one set that the metric goes out with."""
     for namespace, name, dimensions in watched(guarded):
         if namespace == NAMESPACE:
-            assert tuple(dimensions) in {(), *METRICS[name][1:]}
+            assert tuple(dimensions) in {(), *COUNTED[name][1:]}
 
 
 def test_codes_in_alarms_are_error_codes(dev):
@@ -293,9 +294,9 @@ def test_mail_is_sent_when_somebody_is_named(dev, synth):
     ]
 
 
-def test_dashboard_shows_what_the_functions_emit(dev, emitted):
+def test_dashboard_shows_what_the_functions_emit(guarded, emitted):
     """Names in graphs, and in searches for all values of a dimension."""
-    [dashboard] = dev.properties("CloudWatch::Dashboard")
+    [dashboard] = guarded.properties("CloudWatch::Dashboard")
     body = "".join(
         part if isinstance(part, str) else "x" for part in dashboard["DashboardBody"]["Fn::Join"][1]
     )
@@ -313,5 +314,6 @@ def test_dashboard_shows_what_the_functions_emit(dev, emitted):
     ours = {row[1] for row in metrics if row[0] == NAMESPACE}
 
     assert ours | {name for _, name in searches} <= emitted
-    assert all((dimension,) in METRICS[name][1:] for dimension, name in searches)
+    assert all((dimension,) in COUNTED[name][1:] for dimension, name in searches)
+    assert COUNTED.keys() - METRICS.keys() <= ours | {name for _, name in searches}
     assert searches
