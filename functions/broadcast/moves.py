@@ -48,6 +48,9 @@ __all__ = ["MovedOnError", "note_speaker_heard", "reattach"]
 # Each time that somebody else replaced a token, the next try knows of it.
 _MAX_REPLACEMENTS = 20
 
+# So much the clocks of two environments may differ. An id is drawn again an hour after its session at the earliest.
+_CLOCKS_APART_MS = 60_000
+
 _IS_OPEN = "attribute_exists(#connectionId) AND attribute_not_exists(#disconnectedAt)"
 
 
@@ -76,7 +79,7 @@ def reattach(
         _owner_of(store, token, session_id)  # whoever has no token costs one read
         session = check_is_open(store.session(session_id), store.now_ms)
         owner, family = _owner_of(store, token, session_id)
-        if owner.role == SPEAKER and not _is_speaker(session, owner, token):
+        if not _is_of(session, owner, token):
             raise invalid_token()
         is_here = _connection_of(session, owner) == connection_id
         if not family.is_revoked and (
@@ -130,8 +133,10 @@ def _owner_of(store: Store, token: str, session_id: str) -> tuple[Participant, F
     return owner, family
 
 
-def _is_speaker(session: Session, owner: Participant, token: str) -> bool:
-    """Return whether a session is this speaker's, and not a later one's that has drawn the same id."""
+def _is_of(session: Session, owner: Participant, token: str) -> bool:
+    """Return whether a participant is one of this session, and not of an earlier one that had the same id."""
+    if owner.role != SPEAKER:  # whoever has joined was active after the session began
+        return owner.last_activity_at + _CLOCKS_APART_MS >= session.created_at
     if session.speaker_id is None:
         return session.speaker_token_hash == digest_of(token)
     return session.speaker_id == owner.participant_id

@@ -201,6 +201,21 @@ def test_token_opens_no_later_session_that_has_drawn_the_same_id(
     assert scene.is_on() == "stranger"
 
 
+@pytest.mark.parametrize(("later_ms", "status"), [(60_000, 200), (60_001, 401)])
+def test_listener_of_an_earlier_session_is_none_of_the_one_with_the_same_id(
+    system, dynamodb, tables, later_ms, status
+):
+    scene = Scene(system, "ann")
+    dynamodb.update_item(
+        TableName=tables["sessions"],
+        Key={"sessionId": {"S": scene.session_id}},
+        UpdateExpression="SET createdAt = createdAt + :later",
+        ExpressionAttributeValues={":later": {"N": str(later_ms)}},
+    )
+
+    assert scene.refresh("ann-2", scene.first_token) == status
+
+
 def test_participant_may_refresh_on_the_connection_that_it_is_on(scene):
     token = scene.next_token(scene.owner, scene.first_token)
 
