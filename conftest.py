@@ -25,6 +25,12 @@ settings.register_profile(
 # Each of their tests stands on a synthesis or an emulator of its own.
 SLOW_FOLDERS = ("infrastructure/tests", "layerctl/tests")
 
+# Marks of tests that a document names.
+PROMISES = {"fault": "docs/reliability.md", "threat": "docs/security.md"}
+
+# A reason that may skip such a test where CI is not true: what has to be installed by hand.
+LOCAL_SKIPS = frozenset({"not run, for want of a Chromium"})
+
 # A reason that may skip a test where CI=true: what is missing there cannot be installed.
 ACCEPTED_SKIPS = frozenset({"a statement of Python 3.12"})  # on 3.11
 
@@ -36,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system: uses the one running system of its test run")
     row = "fault(what=, speaker=, listeners=, log=, heals=)"
     config.addinivalue_line("markers", f"{row}: a row of docs/reliability.md")
+    config.addinivalue_line("markers", "threat(*ids): shows these rows of docs/security.md")
 
 
 def is_of_the_system(file: str) -> bool:
@@ -73,14 +80,15 @@ def pytest_runtest_makereport(item: pytest.Item):
     """Make a failure of a skip: where CI=true of all that are not accepted, of a promise always."""
     outcome = yield
     report = outcome.get_result()
-    is_promise = item.get_closest_marker("fault") is not None
-    if report.skipped and is_promise:
+    if not report.skipped:
+        return
+    is_ci = os.environ.get("CI") == "true"
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    promised = [name for mark, name in PROMISES.items() if item.get_closest_marker(mark)]
+    if promised and (is_ci or reason not in LOCAL_SKIPS):
         report.outcome = "failed"
-        report.longrepr = (
-            f"{item.nodeid} was skipped, and docs/reliability.md promises what it shows"
-        )
-    elif report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if reason.removeprefix("Skipped: ") not in ACCEPTED_SKIPS:
-            report.outcome = "failed"
-            report.longrepr = f"{item.nodeid} was skipped, and CI accepts no such skip: {reason}"
+        report.longrepr = f"{item.nodeid} was skipped, and {promised[0]} promises what it shows"
+    elif is_ci and reason not in ACCEPTED_SKIPS and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and CI accepts no such skip: {reason}"
