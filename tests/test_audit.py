@@ -64,6 +64,7 @@ def registry():
         thread.join()
 
 
+@pytest.mark.threat("ws-dependencies")
 def test_finding_of_npm_fails_the_run(registry, capsys):
     registry.advisories = KNOWN
 
@@ -108,6 +109,7 @@ UNREACHABLE = (
 UNREADABLE = "ERROR:pip_audit._cli:requirement file requirements/x.txt contains invalid specifier"
 
 
+@pytest.mark.threat("ws-dependencies")
 def test_findings_of_pip_audit_are_named_with_their_fix():
     answer = read_pip_audit(FOUND, "Found 2 known vulnerabilities in 1 package")
 

@@ -395,6 +395,7 @@ def test_speaker_signs_in_speaks_and_signs_out(guarded, visit):
     assert stored(speaker)["tab"] == {}
 
 
+@pytest.mark.threat("stolen-laptop")
 def test_sign_in_outlives_a_reload_and_not_the_tab(guarded, visit):
     speaker = visit(guarded)
     sign_in(speaker)
@@ -433,6 +434,7 @@ def test_issuer_that_refuses_is_quoted(guarded, visit, monkeypatch):
     assert speaker.page.url == f"{guarded.page.url}#speak"
 
 
+@pytest.mark.threat("forged-sign-in")
 def test_answer_that_nobody_asked_for_signs_nobody_in(guarded, visit):
     """A link to the page with another person's code must not make this one speak as that one."""
     asked_before = guarded.issuer.requests["/token"]
@@ -506,6 +508,7 @@ def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, mo
 # --- private sessions, and what an address may say
 
 
+@pytest.mark.threat("shared-link")
 def test_link_of_a_private_session_holds_the_key_and_no_address_shows_it(running, tab):
     speaker = tab("speak")
     speaker.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -599,6 +602,7 @@ FRAGMENTS = [
 ]
 
 
+@pytest.mark.threat("crafted-link")
 def test_no_fragment_breaks_the_page(running, tab):
     page = tab("speak").page
     shown = {}

@@ -233,6 +233,7 @@ def test_lock_file_names_no_host(path):
 
 
 @pytest.mark.parametrize("path", LOCK_FILES, ids=lambda path: path.name)
+@pytest.mark.threat("changed-dependency", "ws-dependencies")
 def test_lock_file_pins_every_package_with_hashes(path):
     entries = re.split(r"\n(?=[a-z])", re.sub(r"^#.*\n", "", path.read_text(), flags=re.MULTILINE))
 

@@ -433,6 +433,7 @@ def aws_clock(request):
 
 @pytest.mark.parametrize("minutes", [-10, 10])
 @pytest.mark.parametrize(("call", "after"), ALL)
+@pytest.mark.threat("log-clock")
 def test_clock_that_is_ten_minutes_off_is_corrected_once(
     connect, direct, proxy, call, after, minutes
 ):

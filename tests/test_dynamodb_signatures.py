@@ -42,6 +42,7 @@ bodies = st.dictionaries(st.text(max_size=5), st.text(max_size=30), max_size=5).
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(urls, regions, operations, bodies, access_keys, secret_keys, tokens)
+@pytest.mark.threat("read-on-the-way")
 def test_signature_is_the_one_of_botocore(
     url, region, operation, body, access_key, secret_key, token
 ):

@@ -44,6 +44,7 @@ def replay(name):
 
 
 @pytest.mark.parametrize("name", HARNESSES)
+@pytest.mark.threat("parser-bomb", "odd-headers", "ws-test-injection", "log-fuzzed")
 def test_corpus_finds_nothing(name, caplog):
     """What a finding is becomes a test of its own, in its module's file."""
     assert corpora.read(name)

@@ -121,6 +121,7 @@ def host(request, start):
     return start(request.param, LOG_LEVEL="TRACE")
 
 
+@pytest.mark.threat("log-format", "log-to-platform")
 def test_each_log_call_is_one_line_with_a_level_that_lambda_knows(host):
     lines = run(host, "log_every_level")
 
@@ -143,6 +144,7 @@ def test_text_that_looks_like_json_is_escaped_once(host):
     assert line["context"]["quoted"] == 'say "hi"'
 
 
+@pytest.mark.threat("log-no-injection")
 def test_odd_values_stay_on_one_line(host):
     [line] = run(host, "log_what_json_cannot_hold")
 
@@ -166,6 +168,7 @@ def test_metrics_are_lines_that_the_level_filter_lets_through(host):
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "WebSocketAudio"
 
 
+@pytest.mark.threat("log-one-module")
 def test_other_libraries_records_come_once_and_look_the_same(host):
     lines = run(host, "log_through_others")
 

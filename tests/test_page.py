@@ -93,11 +93,13 @@ def test_settings_are_those_that_were_handed_in(ask):
 
 
 @pytest.mark.parametrize("path", ["/", "/operator", "/config.json"])
+@pytest.mark.threat("dns-rebinding")
 def test_another_name_for_this_machine_is_refused(ask, path):
     """A page of another site could have its name resolve to 127.0.0.1."""
     assert ask(path, Host="evil.example").status == 403
 
 
+@pytest.mark.threat("script-from-elsewhere", "script-in-text", "framing")
 def test_nothing_may_come_from_elsewhere_and_the_page_says_so_itself(ask):
     """A host of one's own may send no header; there, who may frame the page stays open."""
     answer = ask("/")
@@ -124,6 +126,7 @@ def test_nothing_may_come_from_elsewhere_and_the_page_says_so_itself(ask):
         pytest.param(None, id="missing"),
     ],
 )
+@pytest.mark.threat("dns-rebinding")
 def test_host_that_is_not_ours_to_the_letter_is_refused(page, host):
     """It listens on 127.0.0.1 only, so that nobody comes by another name unless led here."""
     port = urlsplit(page.url).port

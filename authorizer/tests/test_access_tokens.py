@@ -91,6 +91,7 @@ def test_algorithm_is_one_that_the_keys_type_allows(issuer, gate, algorithm):
     ],
     ids=lambda value: value if isinstance(value, str) else repr(value)[:60],
 )
+@pytest.mark.threat("forged-token", "stolen-access-token", "ws-test-authentication")
 def test_token_with_other_claims_is_refused(issuer, gate, reason, claims):
     assert gate.reason(issuer.token(**claims)) == reason
 
@@ -119,6 +120,7 @@ def test_clocks_may_differ_by_a_minute(issuer, gate, claim, seconds, reason):
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
+@pytest.mark.threat("forged-token")
 def test_algorithm_without_a_secret_of_the_issuers_is_refused_and_asks_nobody(
     issuer, gate, algorithm
 ):
@@ -144,6 +146,7 @@ def test_algorithm_of_another_type_of_key_is_refused(issuer, gate):
     assert gate.reason(issuer.token(key=elliptic)) == "algorithm"
 
 
+@pytest.mark.threat("forged-token")
 def test_signature_of_another_key_is_refused(issuer, gate):
     other = SigningKey()
     other.kid = issuer.keys[0].kid
@@ -151,6 +154,7 @@ def test_signature_of_another_key_is_refused(issuer, gate):
     assert gate.reason(issuer.token(key=other)) == "signature"
 
 
+@pytest.mark.threat("forged-token")
 def test_changed_token_is_refused(issuer, gate):
     head, _, signature = issuer.token().split(".")
     payload = issuer.token(sub="somebody-else").split(".")[1]

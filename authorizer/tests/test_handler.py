@@ -77,6 +77,7 @@ def test_good_token_is_answered_with_a_policy(function):
     assert result.payload["context"] == {"subject": "speaker-1", "scopes": "openid speak"}
 
 
+@pytest.mark.threat("ws-test-authentication")
 def test_bad_token_is_answered_with_what_makes_401(function):
     """One line of ours; the runtime's own names nothing but this."""
     result, lines = invoke(function, function[1].token(exp=1))
@@ -90,6 +91,7 @@ def test_bad_token_is_answered_with_what_makes_401(function):
     assert "raise answer" in runtimes["stackTrace"][0]
 
 
+@pytest.mark.threat("issuer-down")
 def test_outage_of_the_issuer_is_answered_with_what_makes_500(task_root, layer):
     environ = {"SPEAKER_ISSUER": "http://127.0.0.1:9", "SPEAKER_AUDIENCE": "websocket-audio"}
     with (

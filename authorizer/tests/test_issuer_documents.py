@@ -174,6 +174,7 @@ def test_no_proxy_is_asked(issuer, monkeypatch):
     assert len(read_keys(issuer.url)) == 1
 
 
+@pytest.mark.threat("read-on-the-way")
 def test_certificate_is_checked(issuer):
     """Nothing that speaks plain HTTP, or has a certificate of its own, is an https issuer."""
     assert "SSLError at 127.0.0.1" in failure(issuer.url.replace("http:", "https:")).message

@@ -61,6 +61,7 @@ def test_new_key_is_found_30_seconds_after_the_last_reading():
     assert keys.times == [0, 31]
 
 
+@pytest.mark.threat("issuer-flood")
 def test_tokens_of_unknown_keys_make_one_reading_in_30_seconds():
     keys = Readings([FIRST])
 
@@ -70,6 +71,7 @@ def test_tokens_of_unknown_keys_make_one_reading_in_30_seconds():
     assert keys.times == [1, 32, 63, 94]
 
 
+@pytest.mark.threat("issuer-down")
 def test_known_keys_serve_for_a_day_without_the_issuer():
     keys = Readings([FIRST], OUTAGE)
     keys.find()

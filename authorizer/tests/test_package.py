@@ -53,6 +53,7 @@ def test_both_zips_have_the_same_modules_and_versions(deployed, here):
     assert differing == set()
 
 
+@pytest.mark.threat("something-in-the-zip")
 def test_zip_has_every_module_of_ours_and_what_the_lock_pins(deployed):
     lock = (ROOT / "requirements/authorizer.txt").read_text()
     pinned = {f"{name}-{version}" for name, version in re.findall(r"^(\S+)==(\S+)", lock, re.M)}

@@ -24,6 +24,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.threat("ws-token")
 def test_good_token_lets_its_subject_in_wherever_it_stands(issuer, gate, place):
     answer = gate.answer(**place(issuer.token()))
 
@@ -49,6 +50,7 @@ def test_client_without_a_token_is_let_in_without_a_subject(issuer, gate):
     assert not issuer.requests
 
 
+@pytest.mark.threat("crowd")
 def test_client_without_a_token_is_refused_if_listeners_need_one(issuer, make_gate):
     gate = make_gate(issuer, listeners_need_token=True)
 
@@ -79,6 +81,7 @@ def test_refusal_is_counted_by_code_as_every_failure_is_and_by_reason(issuer, ga
     ]
 
 
+@pytest.mark.threat("log-authentication")
 def test_refusals_line_has_reason_and_code(issuer, gate):
     gate.reason(issuer.token(exp=1))
 
@@ -179,6 +182,7 @@ def planted(issuer):
     return secret, good, bad
 
 
+@pytest.mark.threat("secret-in-log")
 def test_nothing_of_a_token_a_claim_or_a_key_is_written(issuer, gate, capsys):
     secret, good, bad = planted(issuer)
 

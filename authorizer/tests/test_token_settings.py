@@ -79,5 +79,6 @@ def test_neither_issuer_nor_audience_names_the_issuer():
         ("", False),
     ],
 )
+@pytest.mark.threat("steered-requests", "read-on-the-way")
 def test_address_of_keys_is_https_or_on_this_machine(url, safe):
     assert is_safe(url) is safe

@@ -167,6 +167,7 @@ def test_tls_is_loaded_at_the_start_where_it_is_needed_at_once(name, then, varia
         ("housekeeping", "API_GATEWAY_ENDPOINT", "ftp://example"),
     ],
 )
+@pytest.mark.threat("wrong-setting")
 def test_start_stops_and_names_the_variable_that_is_wrong(name, variable, value):
     run = start(name, **{variable: value})
 
@@ -190,6 +191,7 @@ print([app.floods.invalid.per_minute, new_connections.limit, app.guesses.of_conn
     assert "[7, 8, 9]" in start("connection", then, **limits).stdout.splitlines()
 
 
+@pytest.mark.threat("open-unnoticed", "open-sessions")
 def test_sessions_open_to_anyone_are_worth_one_warning_at_the_start():
     issuer = {"SPEAKER_ISSUER": "https://login.example", "SPEAKER_AUDIENCE": "audio"}
     runs = [start("session"), start("session", **issuer), start("audio")]
@@ -197,6 +199,7 @@ def test_sessions_open_to_anyone_are_worth_one_warning_at_the_start():
     assert [run.stdout.count("SPEAKER_ISSUER is empty") for run in runs] == [1, 0, 0]
 
 
+@pytest.mark.threat("open-unnoticed")
 def test_any_origin_is_worth_one_warning_at_the_start():
     runs = [start("connection"), start("connection", ALLOWED_ORIGINS="https://ours.example")]
 

@@ -48,6 +48,7 @@ def test_chunk_without_listeners_is_taken(system):
 # --- what a chunk costs
 
 
+@pytest.mark.threat("table-speech")
 def test_chunks_of_two_seconds_cost_one_read_and_no_write(system):
     session_id = system.open("ann")
 
@@ -194,6 +195,7 @@ def test_listener_who_is_slow_stays(system, kind):
         ("speaker", {"audioData": "AAAA AAAA"}, 400, "AUDIO_INVALID_ENCODING"),
     ],
 )
+@pytest.mark.threat("broken-audio", "listener-speaks")
 def test_refused_chunk_is_answered_and_heard_by_nobody(system, name, fields, status, code):
     system.open("ann")
 
@@ -204,6 +206,7 @@ def test_refused_chunk_is_answered_and_heard_by_nobody(system, name, fields, sta
     assert message["requestId"] == "mine"
 
 
+@pytest.mark.threat("other-session")
 def test_session_of_another_is_no_way_in(system):
     other = system.open("ann", speaker="other")
     system.open()
@@ -237,6 +240,7 @@ def test_refused_chunk_is_counted_by_why(system):
     assert dropped["Reason"] == "AUDIO_INVALID_FORMAT"
 
 
+@pytest.mark.threat("flood-audio", "ws-rate")
 def test_fifty_chunks_at_once_are_taken_and_the_next_is_refused(system):
     system.open("ann")
 

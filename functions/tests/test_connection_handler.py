@@ -40,6 +40,7 @@ def test_who_asks_for_other_protocols_only_is_refused(system):
         ({}, 403),
     ],
 )
+@pytest.mark.threat("other-origin", "ws-origin", "ws-test-origin")
 def test_pages_of_listed_origins_may_connect(system, headers, status):
     system.set("connection", allowed_origins=OURS)
 
@@ -64,12 +65,14 @@ def test_address_may_open_so_many_connections_a_minute(system):
     assert connect_from(system, "192.0.2.7", 601) == [200] * 600 + [429]
 
 
+@pytest.mark.threat("shared-address")
 def test_other_addresses_connect_meanwhile(system):
     connect_from(system, "192.0.2.7", 601)
 
     assert connect_from(system, "192.0.2.8", 1) == [200]
 
 
+@pytest.mark.threat("flood-connections")
 def test_subscriber_cannot_use_all_of_its_ipv6_addresses(system):
     connect_from(system, "2001:db8::1", 600)
 

@@ -46,6 +46,7 @@ def test_speaker_and_listeners_are_notified_and_the_state_is_so(system, action):
     ("name", "status", "code"),
     [("ann", 403, "AUTH_INVALID_ROLE"), ("nobody", 404, "SESSION_NOT_FOUND")],
 )
+@pytest.mark.threat("listener-speaks", "ws-each-message")
 def test_nobody_else_may(system, action, name, status, code):
     session_id = system.open("ann")
 
@@ -55,6 +56,7 @@ def test_nobody_else_may(system, action, name, status, code):
     assert system.store.session(session_id).state.to_dict() == STATE
 
 
+@pytest.mark.threat("other-session", "ws-each-message")
 def test_session_of_another_speaker_cannot_be_named(system):
     system.open()
     other = system.open(speaker="other")
@@ -139,6 +141,7 @@ def test_control_is_counted(system):
         ("ValidationException", "INTERNAL_SERVER_ERROR"),
     ],
 )
+@pytest.mark.threat("error-tells")
 def test_database_that_fails_is_counted_and_said_without_details(system, failure, code):
     """Never as the client's own mistake."""
     system.open()

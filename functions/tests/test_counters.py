@@ -224,6 +224,7 @@ def test_join_leaves_time_for_its_own_calls(counters):
     assert left > 0.3  # of 0.6, for a machine that is slow
 
 
+@pytest.mark.threat("guessed-id", "guessed-key")
 def test_fifty_at_once_are_ten_that_look(dynamodb, tables, monkeypatch):
     """In environments of their own; each that may look keeps its place until all have asked."""
     monkeypatch.setattr(module, "_MAX_WAIT_SECONDS", 0)

@@ -52,6 +52,7 @@ def test_text_that_is_no_json_is_invalid(system):
     assert system.clients.closed == ["ann"]
 
 
+@pytest.mark.threat("flood-junk", "log-flood", "log-no-exhaustion")
 def test_only_the_close_is_a_line_beyond_the_limit_and_the_rest_a_count(system):
     [system.send_to("connection", "ann", {"action": "dance"}) for _ in range(1000)]
 
@@ -119,6 +120,7 @@ def test_closed_connections_valid_messages_are_dropped_too(system):
     assert (system.take(), refusals(system.lines()), system.calls.made) == ([], [], [])
 
 
+@pytest.mark.threat("log-no-lockout")
 def test_another_connection_is_not_hurt(system):
     [system.send_to("connection", "ann", {"action": "dance"}) for _ in range(100)]
     system.take()
@@ -164,6 +166,7 @@ def test_close_that_failed_is_tried_again_after_a_second(system, monkeypatch):
     assert system.lines().metrics()["ConnectionsClosedForRateLimit"] == [1]
 
 
+@pytest.mark.threat("flood-control", "log-excessive-use")
 def test_who_never_slows_down_is_cut_off_and_then_dropped(system):
     system.open()
 

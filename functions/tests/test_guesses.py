@@ -108,6 +108,7 @@ def test_session_without_a_key_answers_whatever_key_is_said(system, change, code
 @pytest.mark.parametrize(
     "said", [pytest.param(None, id="missing"), pytest.param("k7Qm-wT3x-Rz8", id="wrong")]
 )
+@pytest.mark.threat("join-oracle")
 def test_who_does_not_know_the_key_gets_what_no_session_gets(system, change, said):
     session_id = system.open(listenerKey=KEY)
     join(system, "bob", session_id, KEY)
@@ -163,6 +164,7 @@ def test_who_says_the_key_is_in(system):
     assert system.store.session(session_id).audience == ["ann"]
 
 
+@pytest.mark.threat("join-oracle")
 def test_unknown_id_and_wrong_key_cost_one_hash_each(system, monkeypatch):
     session_id = system.open(listenerKey=KEY)
     hashed = []
@@ -263,6 +265,7 @@ def test_key_beyond_its_limits_is_refused_and_not_shown(system, planted, key):
     assert fields == ["listenerKey", "listenerKey"]
 
 
+@pytest.mark.threat("table-keys", "secret-in-repr")
 def test_key_is_stored_as_a_hash_and_shown_nowhere(system, planted, dynamodb, tables):
     session_id = system.open(listenerKey=KEY)
     join(system, "ann", session_id, KEY)
@@ -280,6 +283,7 @@ def test_key_is_stored_as_a_hash_and_shown_nowhere(system, planted, dynamodb, ta
 # --- limits by address
 
 
+@pytest.mark.threat("guessed-id", "guessed-key")
 def test_eleventh_failed_join_of_an_address_is_refused_without_a_look_right_or_wrong(system):
     session_id = system.open()
     fail(system)
@@ -363,6 +367,7 @@ def test_crowd_of_one_address_gets_in(system, unhurried, key):
     assert join(system) == 429
 
 
+@pytest.mark.threat("shared-address")
 def test_joins_of_a_full_session_are_no_guesses(system):
     session_id = system.open("bob")
     system.set("session", max_listeners=1)
@@ -476,6 +481,7 @@ def failed_refresh(system, name, address="192.0.2.1"):
     app.guesses.count_failed_refresh(request)
 
 
+@pytest.mark.threat("guessed-refresh-token")
 def test_wrong_refreshes_count_as_failed_joins_of_their_address(system):
     session_id = system.open()
     for number in range(10):
@@ -485,6 +491,7 @@ def test_wrong_refreshes_count_as_failed_joins_of_their_address(system):
     assert join(system, "bob", session_id, address="192.0.2.2") == 200
 
 
+@pytest.mark.threat("shared-address")
 def test_right_refresh_passes_behind_any_address(system):
     session_id = system.open("ann")
     fail(system)
@@ -520,6 +527,7 @@ def warnings(system):
     ]
 
 
+@pytest.mark.threat("locked-out", "guessed-key")
 def test_wrong_keys_beyond_the_limit_are_reported_once_and_a_right_one_passes(system, watched):
     session_id, say = watched
 

@@ -104,6 +104,7 @@ def test_who_refreshed_is_asked_again_only_when_the_new_connection_is_old(system
 # --- silence
 
 
+@pytest.mark.threat("ws-idle")
 def test_idle_connection_is_notified_closed_and_counted_out(system):
     session_id = system.open("ann")
     system.clock.now += 60

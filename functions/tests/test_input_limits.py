@@ -270,6 +270,7 @@ PLACES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("action", "path", "schema"), PLACES)
+@pytest.mark.threat("ws-test-injection")
 def test_no_value_of_a_field_is_a_failure_of_ours(senders, action, path, schema):
     cls = CLIENT_MESSAGES[action]
 
@@ -334,6 +335,7 @@ NO_MESSAGES = [
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.threat("parser-bomb")
 def test_no_text_is_a_failure_of_ours(system, function):
     handler = system.app(function).handler
     events = [message_event(text, f"c-{number}") for number, text in enumerate(NO_MESSAGES)]
@@ -368,6 +370,7 @@ ODD_TEXTS = [
 @pytest.mark.parametrize(
     "name", ["Origin", "Sec-WebSocket-Protocol", "User-Agent", "X-Forwarded-For", "\ud800"]
 )
+@pytest.mark.threat("odd-headers")
 def test_no_header_is_a_failure_of_ours(system, name):
     handler = system.app("connection").handler
     events = [connect_event(f"c-{i}", headers={name: text}) for i, text in enumerate(ODD_TEXTS)]

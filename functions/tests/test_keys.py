@@ -13,6 +13,7 @@ COMPOSED, DECOMPOSED = "caf\u00e9-caf\u00e9-9", "cafe\u0301-cafe\u0301-9"
 EMOJI = "\U0001f389" * 8
 
 
+@pytest.mark.threat("table-keys")
 def test_stored_is_a_salt_and_a_hash_of_it_and_the_key():
     salt, _, digest = hash_of_key(KEY).partition(".")
 
@@ -23,6 +24,7 @@ def test_stored_is_a_salt_and_a_hash_of_it_and_the_key():
     assert len(bytes.fromhex(salt)) == 16
 
 
+@pytest.mark.threat("table-keys")
 def test_same_key_is_stored_in_another_way_each_time():
     assert hash_of_key(KEY) != hash_of_key(KEY)
 

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 
 def test_joins_and_leaves_at_once_are_counted_exactly(system):
     session_id = system.open(*(f"old-{number}" for number in range(6)))
@@ -43,6 +45,7 @@ def test_one_who_leaves_in_four_ways_at_once_is_counted_out_once(system):
     ]
 
 
+@pytest.mark.threat("crowd")
 def test_only_so_many_get_in_as_there_is_room(system):
     session_id = system.open()
     system.set("session", max_listeners=3)
@@ -147,6 +150,7 @@ def test_one_connection_that_asks_twice_at_once_gets_one_session(system):
     assert len(system.store.open_sessions(lambda: True)[0]) == 1
 
 
+@pytest.mark.threat("flood-sessions")
 def test_sessions_of_one_address_are_counted_exactly(system):
     statuses = []
 

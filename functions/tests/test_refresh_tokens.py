@@ -139,6 +139,7 @@ def fail():
 # --- the next token
 
 
+@pytest.mark.threat("table-tokens", "ws-rotation")
 def test_refresh_gives_the_next_token_and_only_hashes_are_stored(scene, dynamodb, tables):
     token = scene.first_token
     for number in range(2, 6):
@@ -412,6 +413,7 @@ def test_replay_after_the_first_message_ends_both_and_the_family(system, action)
     scene.assert_shut_out("new", "thief", token, scene.first_token)
 
 
+@pytest.mark.threat("stolen-refresh-token")
 def test_replay_ends_both_after_half_a_minute_without_a_message_too(scene):
     token = scene.next_token("new", scene.first_token)
     scene.system.clock.now += 30

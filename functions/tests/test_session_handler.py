@@ -21,6 +21,7 @@ def create(system, name: str = "speaker", **fields) -> int:
 # --- createSession
 
 
+@pytest.mark.threat("table-tokens")
 def test_speaker_gets_the_session_and_a_token_that_is_stored_as_a_hash(system):
     status = create(
         system, qualityTier="premium", audioFormat=AUDIO_FORMAT, minStability=0.9, requestId="mine"
@@ -55,6 +56,7 @@ def test_session_lasts_as_long_as_the_setting_says(system):
 
 
 @pytest.mark.parametrize("action", ["createSession", "joinSession"])
+@pytest.mark.threat("other-session", "log-sequence")
 def test_connection_has_one_session(system, action):
     session_id = system.open("ann")
     fields = {
@@ -91,6 +93,7 @@ def test_creation_fails_when_every_id_is_taken(system, monkeypatch):
     assert system.store.participant("second") is None
 
 
+@pytest.mark.threat("flood-sessions")
 def test_sixth_session_of_an_address_in_a_minute_is_refused(system):
     statuses = [create(system, f"speaker-{number}") for number in range(6)]
     refusal = system.take()[-1][1]
@@ -148,6 +151,7 @@ WITH_TOKENS = {"speaker_issuer": "https://login.example", "speaker_audience": "a
         ),
     ],
 )
+@pytest.mark.threat("open-sessions")
 def test_who_may_open_a_session(system, settings, authorizer, code):
     system.set("session", **settings)
     context = {} if authorizer is None else {"authorizer": authorizer}
@@ -169,6 +173,7 @@ def test_who_may_open_a_session(system, settings, authorizer, code):
         (True, {"subject": "ann"}, 404),
     ],
 )
+@pytest.mark.threat("crowd")
 def test_who_may_join(system, needed, authorizer, status):
     system.set("session", **WITH_TOKENS, listeners_need_token=needed)
     context = {} if authorizer is None else {"authorizer": authorizer}
@@ -241,6 +246,7 @@ def test_listener_gets_the_session_and_the_speaker_is_notified(system):
         ),
     ],
 )
+@pytest.mark.threat("ws-test-session")
 def test_session_that_takes_nobody(system, change, status, code):
     session_id = system.open("ann")
     change(system)
@@ -375,6 +381,7 @@ def test_speaker_hears_nothing_more_of_a_session_that_is_over(system):
         ("speaker", {"sessionId": "able-bat-000"}, 403, "AUTH_UNAUTHORIZED"),
     ],
 )
+@pytest.mark.threat("listener-speaks", "ws-each-message", "log-authorization")
 def test_only_the_speaker_may(system, action, name, fields, status, code):
     system.open("ann")
 

@@ -123,6 +123,7 @@ def test_variable_about_tokens_is_read(variable, text, name, value):
         ),
     ],
 )
+@pytest.mark.threat("wrong-setting")
 def test_tokens_that_nobody_can_check_stop_the_start(environ, sentence):
     with pytest.raises(ApplicationError) as caught:
         BroadcastSettings.read(environ)
@@ -226,6 +227,7 @@ def test_start_without_a_tables_name_is_refused(variable, named):
         ("", False),
     ],
 )
+@pytest.mark.threat("other-origin", "ws-origin")
 def test_only_listed_origins_are_allowed(origin, allowed):
     settings = BroadcastSettings(allowed_origins=frozenset(["https://a.example"]))
 

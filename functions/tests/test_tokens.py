@@ -9,6 +9,7 @@ from shared_utils.testing import capture_lines
 PARTICIPANT_ID = "R0oXAdfD0kwCH6w="
 
 
+@pytest.mark.threat("guessed-refresh-token")
 def test_token_names_its_connection_and_has_a_secret_of_256_bits():
     token = new_token(PARTICIPANT_ID)
 
@@ -20,6 +21,7 @@ def test_tokens_differ():
     assert new_token(PARTICIPANT_ID) != new_token(PARTICIPANT_ID)
 
 
+@pytest.mark.threat("table-tokens")
 def test_digest_is_sha256_and_says_nothing_of_the_token():
     assert digest_of("a.b") == "2e7336dc8eba87ef472df568c35482abf2575dc3e5eac0c5c62b8ffaeac2c934"
 

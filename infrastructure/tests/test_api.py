@@ -72,6 +72,7 @@ def test_action_in_the_message_selects_the_route(dev):
     assert api["RouteSelectionExpression"] == "$request.body.action"
 
 
+@pytest.mark.threat("flood-stage")
 def test_stage_throttles_and_comes_after_its_routes(dev):
     [stage] = dev.resources("ApiGatewayV2::Stage").values()
 
@@ -83,6 +84,7 @@ def test_stage_throttles_and_comes_after_its_routes(dev):
     assert dev.resources("ApiGatewayV2::Route").keys() <= set(stage["DependsOn"])
 
 
+@pytest.mark.threat("token-in-access-log", "ws-token-in-query", "ws-log-events", "log-who")
 def test_access_log_says_who_what_and_how_it_went_but_not_what_was_said(dev):
     [stage] = dev.properties("ApiGatewayV2::Stage")
     settings = stage["AccessLogSettings"]

@@ -46,6 +46,7 @@ def test_stack_carries_its_stage(dev):
     assert dev.stack["properties"]["tags"] == {"stage": "dev", "system": "websocket-audio"}
 
 
+@pytest.mark.threat("deleted-stage")
 def test_production_is_protected_from_deletion(dev, synth):
     assert dev.stack["properties"]["terminationProtection"] is False
     assert synth(stage="prod").stack["properties"]["terminationProtection"] is True

@@ -38,6 +38,7 @@ def test_without_an_issuer_nothing_is_guarded_and_nothing_is_new(dev):
     assert "authorizer" not in dev.text.lower()
 
 
+@pytest.mark.threat("open-unnoticed")
 def test_open_stage_says_so_when_it_is_deployed_and_when_it_is_there(dev):
     [warning] = warnings_of(dev)
 
@@ -55,6 +56,7 @@ def test_guarded_stage_says_whose_tokens_count(guarded):
 
 
 @pytest.mark.parametrize("options", ["guarded", "pooled"])
+@pytest.mark.threat("open-sessions")
 def test_connect_is_guarded_and_nothing_else(request, options):
     """API Gateway asks an authorizer on no other route of a WebSocket API."""
     assembly = request.getfixturevalue(options)
@@ -98,6 +100,7 @@ def test_authorizer_leads_to_its_function_which_lets_it_in(guarded):
 
 
 @pytest.mark.parametrize("options", ["guarded", "encrypted"])
+@pytest.mark.threat("too-many-rights")
 def test_authorizer_may_write_its_log_and_nothing_else(request, options):
     assembly = request.getfixturevalue(options)
     [group] = (

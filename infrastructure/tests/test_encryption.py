@@ -58,6 +58,7 @@ def keys_of(assembly):
     }
 
 
+@pytest.mark.threat("table-at-rest")
 def test_each_resource_with_data_has_the_key(encrypted):
     assert keys_of(encrypted) == {kind: {KEY} for kind in PLACES}
 

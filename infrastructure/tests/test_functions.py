@@ -116,6 +116,7 @@ def test_functions_run_on_one_runtime(dev):
 
 
 @pytest.mark.parametrize("module", MODULES)
+@pytest.mark.threat("too-many-rights", "log-access")
 def test_function_may_do_what_it_does_and_no_more(dev, module):
     tables = {
         row["Properties"]["TableName"].removesuffix("-dev"): f"<{name}.Arn>"
@@ -162,6 +163,7 @@ def test_only_lambda_may_take_the_roles(dev):
     ] * len(roles)
 
 
+@pytest.mark.threat("too-many-rights")
 def test_nothing_else_has_a_wildcard(dev):
     """Stars stand where a connection's id will be, in log streams, and nowhere else."""
     starred = {
@@ -175,6 +177,7 @@ def test_nothing_else_has_a_wildcard(dev):
 
 
 @pytest.mark.parametrize("module", MODULES)
+@pytest.mark.threat("log-retention")
 def test_function_logs_json_and_its_lines_expire(dev, module):
     logging = function_of(dev, module)["LoggingConfig"]
     group = dev.template["Resources"][logging["LogGroup"]["Ref"]]["Properties"]
@@ -248,6 +251,7 @@ def code_of(assembly):
     return assembly.assets()[key]
 
 
+@pytest.mark.threat("something-in-the-zip")
 def test_package_holds_the_sources_and_their_bytecode_and_nothing_else(dev):
     """The files under version control, without tests; no leftovers."""
     listed = subprocess.run(

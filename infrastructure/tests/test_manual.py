@@ -61,6 +61,7 @@ def test_aws_command_is_one_that_aws_has(command):
     assert {dashed(member) for member in shape.required_members} <= given
 
 
+@pytest.mark.threat("log-manual")
 def test_settings_are_all_in_the_table_with_their_defaults():
     declared = {
         field.name: field.default

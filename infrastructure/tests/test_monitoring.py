@@ -98,6 +98,7 @@ def emitted():
     return written.union(*(emitted_by(methods[name]) for name in methods.keys() & called))
 
 
+@pytest.mark.threat("log-alerts")
 def test_alarms_watch_what_the_functions_emit(dev, emitted):
     ours = {name for namespace, name, _ in watched(dev) if namespace == NAMESPACE}
 
@@ -212,6 +213,7 @@ BEYOND_CLIENTS = {
 }
 
 
+@pytest.mark.threat("log-alerts")
 def test_no_alarm_is_set_off_by_what_clients_send(guarded):
     """Each alarm has its reason here, and what a client can bring about has no alarm."""
     alarms = {
@@ -258,6 +260,7 @@ def test_every_function_has_an_alarm_on_its_errors(guarded):
     assert watching == functions
 
 
+@pytest.mark.threat("log-stopped")
 def test_silence_is_an_alarm_only_for_housekeeping(dev):
     silent = {
         alarm["AlarmName"]: alarm["TreatMissingData"]

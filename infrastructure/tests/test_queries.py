@@ -80,6 +80,7 @@ def lines():
 
 
 @pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.threat("log-queries")
 def test_fields_are_in_the_lines(lines, query):
     written = {name for line in lines for name in line}
 

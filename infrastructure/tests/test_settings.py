@@ -242,6 +242,7 @@ def test_settings_leave_the_cdk_its_own_keys():
         pytest.param("alarm_email", "nobody", "an e-mail address, got 'nobody'", id="no-address"),
     ],
 )
+@pytest.mark.threat("wrong-setting")
 def test_settings_refuse(name, value, wanted):
     with pytest.raises(SettingsError) as refused:
         StageSettings.from_context({name: value})

@@ -24,10 +24,12 @@ def test_foreign_issuer_makes_no_pool(guarded):
     assert [guarded.resources(f"Cognito::{kind}") for kind in POOL_KINDS] == [{}] * 4
 
 
+@pytest.mark.threat("own-account")
 def test_nobody_signs_up(pool):
     assert pool["Properties"]["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
 
 
+@pytest.mark.threat("own-account")
 def test_sign_in_takes_a_password_and_an_app(pool):
     properties = pool["Properties"]
 
@@ -69,6 +71,7 @@ def test_sign_in_leads_back_to_where_pages_may_connect_from(client):
     assert client["CallbackURLs"] == ["https://a.example/", "http://localhost:8000/"]
 
 
+@pytest.mark.threat("stolen-access-token")
 def test_access_token_lasts_an_hour(client):
     assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (
         60,

@@ -115,6 +115,7 @@ def test_digest_is_of_contents_not_of_the_zip():
     assert one.digest != changed.digest
 
 
+@pytest.mark.threat("something-in-the-zip")
 def test_published_zip_that_is_not_what_was_sent_is_a_failure(monkeypatch):
     """Lambda always keeps what it was sent; here it has another zip, and its right digest."""
     aws = Aws(region="eu-west-1")

@@ -183,6 +183,7 @@ def reachable(arrows, start):
 
 
 @pytest.mark.parametrize("module", PATHS)
+@pytest.mark.threat("dependency-in-layer")
 def test_module_imports_only_the_standard_library(module):
     others = {name for is_sibling, name in all_imported(TREES[module]) if not is_sibling}
 
@@ -190,6 +191,7 @@ def test_module_imports_only_the_standard_library(module):
 
 
 @pytest.mark.parametrize("module", PATHS)
+@pytest.mark.threat("code-in-data")
 def test_module_imports_by_name_only_where_it_is_known(module):
     calls = (node.func for node in ast.walk(TREES[module]) if isinstance(node, ast.Call))
     names = [getattr(func, "id", getattr(func, "attr", "")) for func in calls]

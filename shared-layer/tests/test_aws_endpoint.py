@@ -32,6 +32,7 @@ def test_address_is_taken_apart(url, place):
         pytest.param("https://h/../s", "'https://h/../s'", id="dots"),
     ],
 )
+@pytest.mark.threat("steered-requests")
 def test_address_refused(url, shown):
     with pytest.raises(ApplicationError) as caught:
         split_url(url, "X must be a URL")
@@ -97,6 +98,7 @@ def test_proxy_for_https_has_nothing_to_do_with_http():
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+@pytest.mark.threat("steered-requests")
 def test_proxy_is_refused_by_name(name):
     environ = {name: "http://user:word@proxy", "NO_PROXY": "ample.com"}
 

@@ -137,6 +137,7 @@ def probe(root, python=sys.executable):
 # --- the same bytes -------------------------------------------------------------------------------
 
 
+@pytest.mark.threat("something-in-the-zip")
 def test_second_build_in_other_circumstances_has_the_same_bytes(built, tmp_path):
     """Neither the folder, the time zone, the hash seed, the umask nor an option's spelling counts."""
     other = tmp_path / "other.zip"
@@ -189,6 +190,7 @@ def test_what_systems_and_editors_leave_is_not_built(built, copy, name):
 # --- what is in it --------------------------------------------------------------------------------
 
 
+@pytest.mark.threat("something-in-the-zip")
 def test_entries_are_the_sources_and_their_bytecode_and_nothing_else(archive):
     cached = [f"{ENTRY}__pycache__/{name[:-3]}.{TAG}.pyc" for name in SOURCES]
     sources = [f"{ENTRY}{name}" for name in SOURCES + OTHER_FILES]
@@ -787,6 +789,7 @@ def test_wheel_that_does_not_fit_beside_the_function_is_refused(
     assert text in run.stderr
 
 
+@pytest.mark.threat("changed-dependency")
 def test_wheel_that_the_lock_does_not_pin_is_refused(function, make_wheel, tmp_path):
     wheels, lock = make_wheel()
     lock.write_text("money==1.0 --hash=sha256:" + 64 * "0")

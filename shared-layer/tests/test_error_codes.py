@@ -681,6 +681,7 @@ def test_absent_parts_of_an_error_reply_are_absent(empty):
     assert sorted(reply) == ["code", "message", "retryable", "timestamp", "type"]
 
 
+@pytest.mark.threat("error-tells")
 def test_details_of_an_error_reply_are_json_safe_and_redacted():
     reply = format_error_response(
         "AUDIO_INVALID_FORMAT", {"token": "abc", "ratio": float("nan"), "audioData": "UklGRg=="}

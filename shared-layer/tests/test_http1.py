@@ -128,6 +128,7 @@ def test_what_is_no_answer(data, problem):
 
 @given(data=st.binary(max_size=60), ended=st.booleans(), prefix=st.sampled_from([b"", CHUNKED, OK]))
 @example(data=b"HTTP/1.1 999 \r\n\r\n", ended=False, prefix=b"")
+@pytest.mark.threat("odd-headers")
 def test_no_bytes_make_the_parser_fail_in_another_way(data, ended, prefix):
     try:
         found = read([prefix[: len(data)] + data], ended)

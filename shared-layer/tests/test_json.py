@@ -120,6 +120,7 @@ def test_text_without_surrogates_is_joined_where_it_can_be():
 
 
 @given(st.text(st.characters(codec=None)))
+@pytest.mark.threat("log-injection", "log-no-injection", "log-encoding")
 def test_any_text_is_one_line_of_utf_8(text):
     line = _json.in_one_line(_json.readable(text))
 

@@ -633,6 +633,7 @@ def test_dimension_name_is_refused(emitter, flushed, name):
         "owner_user_id",
     ],
 )
+@pytest.mark.threat("secret-in-metric")
 def test_an_id_is_never_a_dimension(emitter, flushed, caplog, name):
     emitter.emit_metric("A", 1, "Count", {name: SESSION, "Kind": "a"})
 
@@ -643,6 +644,7 @@ def test_an_id_is_never_a_dimension(emitter, flushed, caplog, name):
     assert "an id or a secret is no dimension" in caplog.text
 
 
+@pytest.mark.threat("secret-in-metric")
 def test_a_secret_is_never_a_dimension(emitter, flushed):
     emitter.emit_metric("A", 1, "Count", {"apiToken": "abc", "Kind": "Bearer abcdef123456"})
 

@@ -57,6 +57,7 @@ TURNS = list(enumerate(itertools.product(SHAPES, CARRIERS)))
 @pytest.mark.parametrize(
     ("turn", "shape", "carrier"), [(turn, *pair) for turn, pair in TURNS], ids=lambda v: str(v)
 )
+@pytest.mark.threat("secret-in-log", "log-no-secrets", "ws-log-no-secrets")
 def test_no_text_shows_what_stands_behind_a_secret_name(log, turn, shape, carrier):
     shown = {
         name: written(CARRIERS[carrier], log, SHAPES[shape](name, PLANTED))
@@ -68,6 +69,7 @@ def test_no_text_shows_what_stands_behind_a_secret_name(log, turn, shape, carrie
 
 @pytest.mark.parametrize("shape", QUOTED_SHAPES)
 @pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.threat("log-no-people")
 def test_no_text_shows_what_stands_behind_the_name_of_what_people_say(log, shape, carrier):
     shown = {
         name: written(CARRIERS[carrier], log, SHAPES[shape](name, PLANTED))
@@ -78,6 +80,7 @@ def test_no_text_shows_what_stands_behind_the_name_of_what_people_say(log, shape
 
 
 @pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.threat("secret-in-log", "log-no-secrets")
 def test_no_text_shows_a_secret_that_is_recognised_alone(log, token):
     text, secret = TOKENS[token]
     around = [text, f"Refused {text}", f"{text} was refused", json.dumps([text]), f"a={text}\nb"]
@@ -92,6 +95,7 @@ def test_no_text_shows_a_secret_that_is_recognised_alone(log, token):
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.threat("secret-in-log")
 def test_no_structure_shows_what_a_secret_name_stands_for(log, structure):
     shown = {
         name: written(lambda: log.info("m", data=STRUCTURES[structure](name, PLANTED)))  # noqa: B023
@@ -121,6 +125,7 @@ def test_no_field_that_another_one_names_is_seen(log, name):
 
 
 @pytest.mark.parametrize(("text", "part", "reason"), SHOWN, ids=[text for text, _, _ in SHOWN])
+@pytest.mark.threat("secret-in-log")
 def test_what_is_known_to_be_shown_is_shown(log, text, part, reason):
     """Who makes it hidden takes the row out of the table."""
     assert part in json.loads(written(log.info, text))["message"]

@@ -593,6 +593,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("annotation", "body", "text"), REFUSED)
+@pytest.mark.threat("slow-pattern")
 def test_declaration_is_refused(annotation, body, text):
     with pytest.raises(TypeError) as caught:
         declare(annotation, **body)
@@ -920,6 +921,7 @@ def test_timestamp_is_now_unless_given(monkeypatch):
         (b"x" * 131_073, TOO_LARGE, "body must hold at most 131072 bytes, got 131073"),
     ],
 )  # fmt: skip
+@pytest.mark.threat("parser-bomb")
 def test_object_is_refused(source, code, message):
     error = refusal(records.read_object, source)
 
@@ -1127,6 +1129,7 @@ def test_repr_hides_secrets_and_long_texts():
 
 
 @pytest.mark.parametrize("name", ["refreshToken", "audioData", "pin"])
+@pytest.mark.threat("secret-in-repr")
 def test_refusal_hides_secrets(name):
     wire = {"refreshToken": "t", "audioData": "a", "pin": "p", "note": "n", name: 987654321}
 
@@ -1393,6 +1396,7 @@ def test_any_dict_is_a_message_or_refused(changes):
     | st.binary()
     | st.builds(json.dumps, st.dictionaries(st.sampled_from([*FULL]), st.integers()))
 )
+@pytest.mark.threat("parser-bomb", "ws-validation")
 def test_any_text_is_an_object_or_refused(text):
     try:
         assert type(records.read_object(text)) is dict

@@ -274,6 +274,7 @@ def test_a_name_of_digits_is_hidden_in_a_text(policy):
         pytest.param("", "[REDACTED]", id="empty"),
     ],
 )
+@pytest.mark.threat("log-no-people")
 def test_an_address_loses_its_host_part(policy, address, expected):
     policy(mask_ip=True)
 
@@ -522,6 +523,7 @@ def cost_of(text):
 
 @pytest.mark.parametrize("before", ["", "password="])
 @pytest.mark.parametrize("part", HOSTILE)
+@pytest.mark.threat("slow-pattern")
 def test_cost_grows_with_the_length_of_a_text_and_not_with_its_square(part, before):
     """Four times the text costs 4 times as much, and would cost 16 times; what disturbs is tried again."""
     texts = [before + part * (size // len(part)) for size in (20_000, 80_000)]

@@ -121,6 +121,7 @@ class Name(str):
         pytest.param(Name("a="), "a%3D", id="hostile-subclass"),
     ],
 )
+@pytest.mark.threat("steered-requests")
 def test_connection_id_is_encoded_in_the_path(connect, connection_id, last_segment):
     with Server() as server:
         connect(server).send(connection_id, "x")
@@ -773,6 +774,7 @@ def test_next_address_is_tried_when_one_is_silent(connect, monkeypatch, certific
 # --- TLS ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.threat("read-on-the-way")
 def test_certificate_of_nobody_is_refused(connect, certificate):
     context, _ = certificate
     with Server(tls=context) as server:
@@ -784,6 +786,7 @@ def test_certificate_of_nobody_is_refused(connect, certificate):
     assert server.requests == []
 
 
+@pytest.mark.threat("read-on-the-way")
 def test_certificate_for_another_name_is_refused(connect, tmp_path):
     context, trusted = make_certificate(tmp_path, "other.test")
     with Server(tls=context) as server:

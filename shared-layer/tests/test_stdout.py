@@ -83,6 +83,7 @@ def test_a_line_goes_to_the_stream_that_is_stdout_now():
     assert (first.getvalue(), second.getvalue()) == ("1\n", "2\n")
 
 
+@pytest.mark.threat("log-to-platform")
 def test_a_line_goes_past_the_runtimes_wrapper_in_one_write(monkeypatch):
     with runtimes_stdout() as pipe:
         write = ShortWrites(1 << 20)
@@ -132,6 +133,7 @@ def test_a_full_pipe_is_waited_for(monkeypatch):
         assert pipe.readline() == b"late\n"
 
 
+@pytest.mark.threat("log-no-harm")
 def test_a_pipe_that_stays_full_costs_the_line_and_not_the_request(monkeypatch):
     """The next line that gets through says how many did not."""
     with runtimes_stdout() as pipe:

@@ -156,6 +156,7 @@ def test_each_method_writes_the_name_that_lambdas_filter_knows(method, level):
     )
 
 
+@pytest.mark.threat("log-when", "log-what")
 def test_ids_and_what_filters_ask_for_stand_at_the_top(log):
     text = written(
         log.info, message="m", operation="op", session_id="s", connection_id="c", request_id="r",
@@ -214,6 +215,7 @@ def test_what_is_given_per_call_wins_over_what_is_bound(log, fields, rest):
     "self", "level", "args", "fields", "timestamp", "component", "service", "context", "name", "msg",
     "cls", "_aws", "", "with space", "é", "root", "scope", "bound",
 ])  # fmt: skip
+@pytest.mark.threat("log-injection")
 def test_a_field_may_have_any_name(log, name):
     expected = INFO + f'"m","context":{{"{name}":1}}}}\n'
 
@@ -483,6 +485,7 @@ def test_a_wrong_level_is_reported_once(environ, warning):
     assert second == INFO + '"m"}\n'
 
 
+@pytest.mark.threat("log-level")
 def test_a_level_that_is_off_writes_nothing(log):
     assert written(log.debug, "m", "op", "surplus", a=object(), self=1) == ""
     assert written(log.trace) == ""
@@ -529,6 +532,7 @@ def test_warnings_about_settings_end(log):
 # --- the environment's first line, and the service
 
 
+@pytest.mark.threat("log-start", "log-where")
 def test_the_first_line_says_what_is_true_of_all(monkeypatch):
     module = load()
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "audio")
@@ -951,6 +955,7 @@ def test_keys_are_counted_apart(log):
 
 
 @pytest.mark.parametrize("method", ["warning", "warn", "error", "exception", "fatal", "critical"])
+@pytest.mark.threat("log-level")
 def test_warnings_and_errors_are_never_sampled(log, method):
     loggers = [log.sampled("k", 2) for _ in range(4)]
 
@@ -1188,6 +1193,7 @@ def error_of(log, error, method="error"):
     return only_line(written(getattr(log, method), "m", error=error))["error"]
 
 
+@pytest.mark.threat("log-errors", "log-no-source")
 def test_an_exception_is_its_type_its_message_and_its_frames(log, app):
     error = raised(app["fail"])
 
@@ -1557,6 +1563,7 @@ def test_library_records_follow_the_level_and_the_chatty_ones_are_quiet(configur
     assert written(logging.getLogger("boto3").warning, "m") == ""
 
 
+@pytest.mark.threat("log-one-module")
 def test_library_records_are_redacted(configure):
     configure()
 
@@ -1727,6 +1734,7 @@ def test_a_huge_field_does_not_cost_the_ids(log):
 
 
 @pytest.mark.parametrize("character", ["é", "\U0001f600", "\ud800", '"', "\x00"])
+@pytest.mark.threat("log-flood", "log-no-exhaustion")
 def test_the_bound_of_a_line_is_in_bytes(log, character):
     long = character * 2000
 
@@ -1818,6 +1826,7 @@ def test_when_nothing_can_be_written_that_is_written(sl, log):
         "ERROR", "shared_utils", "A log line could not be written")  # fmt: skip
 
 
+@pytest.mark.threat("log-no-harm")
 def test_a_closed_stdout_breaks_nothing(log, monkeypatch):
     stream = io.StringIO()
     stream.close()
@@ -1939,6 +1948,7 @@ MODULE = begun(load())
 
 
 @given(anything, anything, anything, fields, fields, fields)
+@pytest.mark.threat("log-untrusted")
 def test_any_object_anywhere_is_one_valid_line(message, operation, error, given_, bound, scope):
     def call():
         with MODULE.logging_context(**scope):

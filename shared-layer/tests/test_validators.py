@@ -658,6 +658,7 @@ def test_whole_samples_accepted(num_bytes, encoding, channels):
         (None, "pcm_s16le", 1, 2),
     ],
 )
+@pytest.mark.threat("broken-audio")
 def test_split_samples_refused(num_bytes, encoding, channels, frame):
     error = refusal_of(validate_audio_alignment, num_bytes, encoding, channels)
 
@@ -760,6 +761,7 @@ def test_base64_may_end_in_4_ways_before_two_padding_characters():
         pytest.param("AA??", id="question-marks"),
     ],
 )
+@pytest.mark.threat("broken-audio", "ws-binary")
 def test_base64_audio_refused(tail):
     """The message tells the length, and nothing of the audio."""
     error = refusal_of(validate_base64_audio, PREFIX + tail)

@@ -339,6 +339,7 @@ def test_function_without_a_result_sends_nothing(handler, sender):
         {"type": "ok", "nan": float("nan")},
     ],
 )
+@pytest.mark.threat("log-output-failures")
 def test_result_that_is_no_message_is_our_failure(returned):
     sender = FakeConnections()
     handler = heartbeat_of(lambda _: returned, connections=sender)
@@ -427,6 +428,7 @@ def test_connect_can_post_to_others(handler, sender):
 
 
 @pytest.mark.parametrize("kind", ["gone", "throttled", "failed"])
+@pytest.mark.threat("log-output-failures")
 def test_reply_that_is_not_delivered_is_logged(kind):
     handler = heartbeat_of(lambda _: {"type": "ok"}, connections=FakeConnections({ID: kind}))
 
@@ -572,6 +574,7 @@ def test_sends_end_with_the_deadline(remaining_ms, seconds):
 @pytest.mark.parametrize(
     ("role", "status"), [("speaker", 200), ("listener", 403), (None, 403), ("any", 403)]
 )
+@pytest.mark.threat("ws-each-message")
 def test_role_is_checked(sender, role, status):
     handler = WebSocketHandler("Chat", role_of=lambda _: role, connections=sender)
     handler.route(GetSessionStatus, role="speaker")(lambda _: None)
@@ -634,6 +637,7 @@ def test_role_that_nobody_can_know_is_refused(handler):
         (7, "VALIDATION_INVALID_MESSAGE_FORMAT"),
     ],
 )
+@pytest.mark.threat("ws-validation", "log-input-failures")
 def test_body_refused(handler, sender, body, code):
     handler.route(Heartbeat)(lambda _: None)
     event = {**message_event("{}"), "body": body}
@@ -729,6 +733,7 @@ class BotocoreError(Exception):
         (BotocoreError("SlowDown", "PutItem"), 429, "RATE_LIMIT_EXCEEDED"),
     ],
 )
+@pytest.mark.threat("error-tells", "log-errors")
 def test_our_failure_is_logged_in_full_and_reveals_nothing(error, status, code):
     sender = FakeConnections()
     handler = heartbeat_of(raises(error), connections=sender)
@@ -979,6 +984,7 @@ def test_member_that_holds_the_key_can_be_chosen(sender):
 
 
 @pytest.mark.parametrize("key", ["$connect", "$disconnect", "$default"])
+@pytest.mark.threat("event-as-action")
 def test_client_cannot_name_the_route_of_an_event(handler, sender, key):
     """What `$connect` does is for those who connect, whatever their messages say."""
     seen = []
@@ -2217,6 +2223,7 @@ def test_what_is_declared_is_returned_as_it_is(handler):
 # --- lines and metrics
 
 
+@pytest.mark.threat("log-when", "log-result", "ws-log-events")
 def test_summary_carries_ids_and_metrics():
     handler = heartbeat_of(lambda _: None)
 

@@ -300,6 +300,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "code", "field"), REFUSED)
+@pytest.mark.threat("ws-validation", "ws-waf")
 def test_client_message_refused(text, code, field):
     """The code says what is wrong, the field where."""
     error = refusal(m.parse_message, text)
@@ -365,6 +366,7 @@ def test_control_message_may_have_4096_bytes(num_bytes, filler):
 
 
 @pytest.mark.parametrize(("num_bytes", "filler"), [(4097, "x"), (4098, "é"), (131_072, "x")])
+@pytest.mark.threat("ws-size")
 def test_control_message_above_4096_bytes_is_refused(num_bytes, filler):
     error = refusal(m.parse_message, sized(num_bytes, filler))
 
@@ -375,6 +377,7 @@ def test_control_message_above_4096_bytes_is_refused(num_bytes, filler):
 
 @pytest.mark.parametrize("filler", ["x", "é"])
 @pytest.mark.parametrize("convert", [str, str.encode])
+@pytest.mark.threat("large-message")
 def test_message_above_128_kilobytes_is_refused_unread(filler, convert):
     body = convert(sized(131_074, filler) + "{")  # not JSON, so it was not read
 
@@ -1002,6 +1005,7 @@ def test_messages_can_be_pickled_and_copied(message):
         (m.SpeakerStateChange(state={"volume": 1}), "SpeakerStateChange(state=SpeakerState(volume=1))"),
     ],
 )  # fmt: skip
+@pytest.mark.threat("secret-in-repr")
 def test_repr_hides_audio_and_tokens(message, text):
     assert repr(message) == text
 

@@ -21,6 +21,7 @@ def without_disconnect(template):
     return {**template, "Resources": kept}
 
 
+@pytest.mark.threat("ws-heartbeat")
 def test_listener_whose_disconnect_was_lost_is_removed_by_the_next_chunk(live, restored):
     live.redeploy(without_disconnect)
 
@@ -153,6 +154,7 @@ def test_listener_moves_to_a_new_connection_and_hears_on(live):
 
 
 @pytest.mark.parametrize("token", ["nobody.secret", ""])
+@pytest.mark.threat("guessed-refresh-token", "ws-test-session")
 def test_wrong_token_moves_nobody(live, token):
     async def scenario(stage):
         _, created = await stage.speaker()

@@ -82,6 +82,7 @@ def replies(client):
     log="at most 30 KB; `RateLimitViolations`, `ConnectionsClosedForRateLimit` once",
     heals="the connection is closed; what it has sent before that costs a count",
 )
+@pytest.mark.threat("flood-junk", "ws-rate", "ws-test-flood")
 def test_junk_is_answered_a_few_times_and_then_costs_nothing(live, frame):
     async def scenario(stage):
         with Written(stage.system.api) as written:
@@ -129,6 +130,7 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
     log="`RateLimitViolations`, `ConnectionsClosedForRateLimit` once for each connection",
     heals="each connection is closed; what it has sent before that costs a count",
 )
+@pytest.mark.threat("flood-junk", "ws-test-flood")
 def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
     """Five thousand unknown actions, while a speaker speaks and a listener hears."""
 
@@ -161,6 +163,7 @@ def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
 
 
 @pytest.mark.long
+@pytest.mark.threat("flood-connections", "ws-connections")
 def test_connections_of_one_address_beyond_the_limit_are_refused_with_429():
     """In a system of its own: all tests have one address."""
 

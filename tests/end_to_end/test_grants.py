@@ -93,6 +93,7 @@ OPERATIONS = {
         ("Connection", "dynamodb:PutItem", "Connections", {"refreshConnection"}),
     ],
 )
+@pytest.mark.threat("too-many-rights")
 def test_without_a_right_exactly_its_operation_is_denied(
     live, restored, function, action, table, failing
 ):

@@ -143,6 +143,7 @@ def are_never_answered(plan):
     log="a WARN line that names the listener; `ListenerNotificationFailures`, one for each chunk that was not taken",
     heals="closed and taken out within 10 s of the first chunk that was not taken; the token lets it come back",
 )
+@pytest.mark.threat("stuck-listener", "ws-backpressure")
 def test_clients_that_do_not_read_delay_nobody(play, measured, plan):
     report = least_disturbed(play, do_not_read(plan))
 

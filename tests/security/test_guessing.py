@@ -168,6 +168,7 @@ def guessing(total, guessers, elsewhere):
         pytest.param(10_000, 50, 4, id="10000-from-50", marks=pytest.mark.long),
     ],
 )
+@pytest.mark.threat("guessed-id", "ws-test-flood")
 def test_few_of_many_guesses_are_looked_at(running, record_property, total, num_addresses, first):
     guessers = addresses(first, num_addresses)
 

@@ -81,6 +81,7 @@ def assert_is_logged(live, person, tokens):
         )
 
 
+@pytest.mark.threat("stolen-refresh-token", "log-session-failures", "ws-test-session")
 def test_replay_after_the_first_message_ends_both_connections_and_all_tokens(live, role):
     async def scenario(stage):
         person = await Person.begin(stage, role)
@@ -113,6 +114,7 @@ def test_replay_after_the_first_chunk_ends_both_connections(live):
     live.play(scenario)
 
 
+@pytest.mark.threat("stolen-refresh-token")
 def test_thief_of_the_newest_token_is_put_out_when_its_owner_comes_back(live, role):
     async def scenario(stage):
         person = await Person.begin(stage, role)

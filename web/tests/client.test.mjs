@@ -361,6 +361,7 @@ test("who leaves while waiting for the next attempt makes none", async () => {
 
 // --- tokens
 
+// threat: ws-token
 test("an access token goes along as a sub-protocol, the one of the moment", async () => {
   let number = 0;
   world.token = async () => `token-${++number}`;
@@ -406,6 +407,7 @@ test("a sign-in that is refused is named among what it may be", async () => {
 
 const tokenOf = (socket) => socket.sent.find((one) => one.action === "refreshConnection")?.refreshToken;
 
+// threat: ws-rotation
 test("the next token is kept, and used the next time", async () => {
   let socket = await reconnected(await begun());
   socket.answer(COMPLETE);

@@ -28,6 +28,7 @@ for (const [fragment, view, sessionId, key] of [
   });
 }
 
+// threat: crafted-link
 test("whatever a fragment is made of, there is a view", () => {
   let seed = 427;
   const random = (below) => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below;
@@ -53,6 +54,7 @@ test("without a key the invitation holds the name alone, and without a name noth
   assert.equal(fragmentOf("", "secret-key"), "#listen");
 });
 
+// threat: guessed-key
 test("a proposed key takes five bits of each byte, evenly, and nothing that looks alike", () => {
   const all = keyFrom(Uint8Array.from({ length: 256 }, (_, i) => i));
   const counts = Map.groupBy(all, (one) => one).values().map((ones) => ones.length);

@@ -85,6 +85,7 @@ test("an address of the page's own is left alone", () => {
   assert.deepEqual(comesBack("?x=1"), { answer: null, shown: [] });
 });
 
+// threat: stolen-laptop, forged-sign-in
 test("the code is exchanged with its proof, and the token kept in the tab only", async () => {
   const signIn = await signedIn();
   const { grant_type, code, redirect_uri, client_id, code_verifier } = asked.at(-1);
@@ -104,6 +105,7 @@ test("a token of another issuer, or another page there, is not used", async () =
   assert.equal(make({ ...config, clientId: "another" }).isSignedIn, false);
 });
 
+// threat: forged-sign-in
 test("a state that is not ours, or was used, signs nobody in", async () => {
   const signIn = make();
   await signIn.begin("");
@@ -235,6 +237,7 @@ test("a token that ended before a reload, and cannot be renewed, is no sign-in",
   assert.equal(make().isSignedIn, false);
 });
 
+// threat: read-on-the-way
 test("an issuer elsewhere is asked over TLS only", async () => {
   await assert.rejects(make({ ...config, issuer: "http://issuer.example" }).begin(""), { code: "SIGN_IN" });
   assert.deepEqual([asked, went], [[], []]);

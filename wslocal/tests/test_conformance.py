@@ -409,12 +409,14 @@ def test_route_throttle(deployed):
 
 
 @behaviour("A binary frame closes the connection with 1003", BINARY)
+@pytest.mark.threat("ws-binary")
 def test_binary_frame(deployed):
     with deployed.client() as client:
         assert closed(client, b"\x00\x01")[0] == 1003
 
 
 @behaviour("A frame of 32 KB is taken, a larger one closes with 1009", QUOTAS)
+@pytest.mark.threat("large-message", "ws-size")
 def test_frame_size(deployed):
     with deployed.client() as client:
         client.send("x" * 32_768)

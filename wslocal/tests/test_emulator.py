@@ -40,6 +40,7 @@ def listeners(port: int) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[1].endswith(f":{port:04X}")}
 
 
+@pytest.mark.threat("local-run-open")
 def test_emulator_listens_on_loopback_only(emulator):
     port = int(emulator.endpoint.rpartition(":")[2])
 

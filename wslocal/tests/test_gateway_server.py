@@ -168,6 +168,7 @@ HANDSHAKE = get(
 
 
 @pytest.mark.parametrize("request_of", [get("/"), HANDSHAKE], ids=["http", "websocket"])
+@pytest.mark.threat("dns-rebinding")
 def test_request_for_another_host_is_refused(app, request_of):
     """A page of another site sends its own name, wherever its DNS has led it."""
     answer = send_raw(app, request_of.replace(b"localhost", b"evil.example"))
@@ -294,6 +295,7 @@ def test_message_in_frames_with_a_ping_between(app, client):
 CHUNK = b"x" * 4_300
 
 
+@pytest.mark.threat("ws-backpressure")
 def test_what_a_client_does_not_read_is_bounded_by_what_its_own_system_has_not_taken(loop, app):
     """The kernel would keep 4 MB for it besides. Its receive buffer is left alone."""
 
