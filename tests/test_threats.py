@@ -10,6 +10,8 @@ import pytest
 import threats
 from marks import marked
 
+DOCUMENT = threats.ROOT / "docs" / "security.md"
+
 ROWS = """
 | id | threat | stopped by | shown by |
 | --- | --- | --- | --- |
@@ -176,6 +178,12 @@ def test_row_whose_test_is_skipped_while_it_runs_fails(tmp_path, call, ci, count
     )
 
     assert run.stdout.splitlines()[-1].startswith(counted)
+
+
+def test_document_is_as_the_tests_have_it():
+    text = DOCUMENT.read_text()
+
+    assert threats.filled(text) == text
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """The parts of documents that follow from the sources.
 
 The picture and the table of functions are made from the rows in `infrastructure/function_specs.py`,
-the table of arrows from every import statement, the costs from a message rate and list prices, the table
-of faults from the tests.
+the table of arrows from every import statement, the costs from a message rate and list prices, the tables
+of faults and threats from the tests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import guessing
 import reliability
+import threats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +40,8 @@ FOLDERS = {
     "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
     "tools": (
-        *("tools", "audio_protocol", "documents", "environments", "page_protocol"),
-        *("planted_secrets", "reliability", "run_tests"),
+        *("tools", "audio_protocol", "documents", "environments", "guessing", "marks"),
+        *("page_protocol", "planted_secrets", "reliability", "run_tests", "threats"),
     ),
     "benchmarks": ("stacks",),
     "fuzz": ("fuzz",),
@@ -82,7 +84,7 @@ RATIOS = {
 
 _DOCUMENTS = (
     *("README.md", "docs/architecture.md", "docs/reliability.md", "docs/scale.md"),
-    "functions/README.md",
+    *("docs/security.md", "functions/README.md"),
 )
 
 CHUNKS_A_SECOND = 10
@@ -104,10 +106,14 @@ def documents() -> dict[Path, str]:
         "costs": costs,
         "duration": duration,
         "functions": functions,
+        "ids": guessing.id_table,
+        "keys": guessing.key_table,
         "ratios": ratios,
         "reliability": reliability.table,
     }
-    return {ROOT / name: _filled((ROOT / name).read_text(), parts) for name in _DOCUMENTS}
+    texts = {ROOT / name: _filled((ROOT / name).read_text(), parts) for name in _DOCUMENTS}
+    security = ROOT / "docs/security.md"
+    return {**texts, security: threats.filled(texts[security])}
 
 
 def _filled(text: str, parts: dict[str, Callable[[], str]]) -> str:

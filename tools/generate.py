@@ -3,7 +3,7 @@
 These are the package's table of names, loaded on first use, its stub for type checkers, the
 protocol's references for people and its facts and types for the page, what log lines hide
 (docs/redaction.md), and the picture and tables of docs/architecture.md, docs/reliability.md,
-docs/scale.md and the READMEs.
+docs/scale.md, docs/security.md and the READMEs.
 `--docs FOLDER` writes the protocol's other documents, which are not in git: AsyncAPI document, JSON
 Schemas, examples, TypeScript types.
 """
