@@ -42,7 +42,9 @@ if not app.settings.speaker_issuer:
 def create_session(request: Request[CreateSession]) -> None:
     """Open a session with the sender as its speaker."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
-    app.settings.check_may_speak(claimed(request, "subject"), claimed(request, "scopes"))
+    if subject := claimed(request, "subject"):
+        su.bind_context(subject=subject)  # on the message's line: whose token opened the session
+    app.settings.check_may_speak(subject, claimed(request, "scopes"))
     app.settings.check_language(request.message.sourceLanguage, "sourceLanguage")
     check_creation(request)
     token = new_token(request.connection_id)

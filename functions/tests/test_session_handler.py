@@ -164,6 +164,16 @@ def test_who_may_open_a_session(system, settings, authorizer, code):
     assert (system.calls.made == []) is (code is not None)
 
 
+@pytest.mark.threat("log-who")
+def test_line_of_a_new_session_says_whose_token_opened_it(system):
+    system.set("session", **WITH_TOKENS)
+
+    create(system, request_context={"authorizer": {"subject": "auth0|ann"}})
+
+    [line] = [line for line in system.lines() if line.get("operation") == "createSession"]
+    assert line["context"] == {"subject": "auth0|ann"}
+
+
 @pytest.mark.parametrize(
     ("needed", "authorizer", "status"),
     [
