@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,14 +16,14 @@ from rich.console import Console
 from wslocal import EmulatorError
 
 from .assembly import AssemblyError
-from .client import SessionClientError
+from .client import ConnectionRefusedWithStatusError, SessionClientError
 from .credentials import access_token, key_option, token_option
 from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
 from .options import Seconds
 from .options import pid as _pid
-from .results import TalkError, run_interruptibly
+from .results import ExitCode, TalkError, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
 from .state import StateError, chosen_systems, find_running
@@ -32,19 +34,19 @@ from .watch import (
     follow_logs,
     metric_rows,
     metric_table,
+    printable,
     read_status,
     status_table,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
 
 # What a person can do something about: one line, no traceback.
 _PLAIN_ERRORS = (
     AssemblyError,
-    SessionClientError,
     DeployError,
     EmulatorError,
     MachineError,
@@ -54,8 +56,15 @@ _PLAIN_ERRORS = (
     UnusableSettingError,
     ValueError,
 )
+# What may help against a status that refuses a connection.
+_HINTS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: " (see --token-file)",
+    HTTPStatus.FORBIDDEN: " (see --origin)",
+}
 _PLAIN_WIDTH = 160
 _LONGEST_JITTER_SECONDS = 3600
+# A scheme, a host and perhaps a port: https://www.rfc-editor.org/rfc/rfc6454#section-7.1
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9.\[\]:_-]{1,255}")
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -68,8 +77,10 @@ def _plainly(command: F) -> F:
         try:
             return command(*arguments, **options)
         except TalkError as error:
-            click.echo(str(error), err=True)
+            click.echo(printable(str(error)), err=True)
             sys.exit(error.code)
+        except SessionClientError as error:  # with what the server said
+            raise click.ClickException(printable(str(error))) from error
         except _PLAIN_ERRORS as error:
             raise click.ClickException(str(error) or type(error).__name__) from error
         except Exception as error:
@@ -93,6 +104,28 @@ _output = click.option(
     default=Path("heard.wav"),
     show_default=True,
     help="The WAV file to write.",
+)
+
+
+def _checked_origin(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> str | None:
+    """Return the origin as a browser sends it: in lower case, without a slash at its end."""
+    if text is None:
+        return None
+    origin = text.lower().removesuffix("/")
+    if not _ORIGIN.fullmatch(origin):
+        raise click.BadParameter(f"must look like https://example.org, got {text!r}")
+    return origin
+
+
+_origin = click.option(
+    "--origin",
+    metavar="URL",
+    envvar="WEBSOCKET_AUDIO_ORIGIN",
+    show_envvar=True,
+    callback=_checked_origin,
+    help="The origin to connect as, where only pages of ALLOWED_ORIGINS may.",
 )
 _stage = click.option("--stage", default="dev", show_default=True)
 _number = click.IntRange(0, 65_535)
@@ -181,6 +214,14 @@ def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
     sys.exit(run_until_stopped(run_demo(_console(), recording, output, port, page_port)))
 
 
+def _talk(work: Coroutine[Any, Any, None]) -> None:
+    """Do what `speak` or `listen` does; a connection that is refused names the option that may help."""
+    try:
+        run_interruptibly(work)
+    except ConnectionRefusedWithStatusError as error:
+        raise TalkError(ExitCode.FAILED, f"{error}{_HINTS.get(error.status, '')}") from error
+
+
 @main.command()
 @click.argument("recording", type=_wav)
 @click.option("--language", default="en", show_default=True, help="What is spoken.")
@@ -192,6 +233,7 @@ def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
 )
 @key_option("--listener-key", "Make the session private: who listens has to say this key.")
 @token_option
+@_origin
 @_pid
 @_plainly
 def speak(
@@ -200,6 +242,7 @@ def speak(
     listeners: int,
     key: str | None,
     token_file: Path | None,
+    origin: str | None,
     pid: int | None,
 ) -> None:
     """Make a session and stream RECORDING into it at its pace."""
@@ -207,7 +250,8 @@ def speak(
 
     token = access_token(token_file)
     url, console = find_running(pid).url, _console()
-    run_interruptibly(run(url, recording, language, listeners, console, token=token, key=key))
+    access = {"token": token, "key": key, "origin": origin}
+    _talk(run(url, recording, language, listeners, console, **access))
 
 
 @main.command()
@@ -222,6 +266,7 @@ def speak(
 )
 @key_option("--key", "Of a private session.")
 @token_option
+@_origin
 @_output
 @_pid
 @_plainly
@@ -231,6 +276,7 @@ def listen(
     jitter: float,
     key: str | None,
     token_file: Path | None,
+    origin: str | None,
     output: Path,
     pid: int | None,
 ) -> None:
@@ -239,7 +285,8 @@ def listen(
 
     token = access_token(token_file)
     url, console = find_running(pid).url, _console()
-    run_interruptibly(run(url, session, language, output, jitter, console, token=token, key=key))
+    access = {"token": token, "key": key, "origin": origin}
+    _talk(run(url, session, language, output, jitter, console, **access))
 
 
 @main.command()

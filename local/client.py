@@ -15,6 +15,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import websockets
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SUBPROTOCOL",
     "Chunk",
+    "ConnectionRefusedWithStatusError",
     "RequestRefusedError",
     "SessionClient",
     "SessionClientError",
@@ -58,14 +60,21 @@ _HEARTBEAT_SECONDS = 30.0
 # A server that is gone, or stopped, does not answer the closing frame.
 _CLOSE_SECONDS = 2.0
 _NO_CLOSING_FRAME = 1006  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
-# What an authorizer answers: to a token that it cannot take, or to none.
-_TOKEN_STATUSES = (401, 403)
 # Errors that are sent before the connection is closed: they refuse nothing that was sent.
 _OF_THE_CONNECTION = {"CONNECTION_TIMEOUT", "CONNECTION_CLOSED"}
 
 
 class SessionClientError(Exception):
     """The connection was refused, or has ended, or a reply did not come."""
+
+
+class ConnectionRefusedWithStatusError(SessionClientError):
+    """The handshake was answered with another status than 101."""
+
+    def __init__(self, url: str, status: int, reason: str) -> None:
+        colon = ": " if reason else ""
+        super().__init__(f"{url} refused the connection with status {status}{colon}{reason}")
+        self.status = status
 
 
 class RequestRefusedError(SessionClientError):
@@ -259,9 +268,9 @@ class SessionClient:
 async def connect(
     url: str, *, origin: str | None = None, token: str | None = None
 ) -> AsyncIterator[SessionClient]:
-    """Open a connection for the block; SessionClientError with the status if it is refused.
+    """Open a connection for the block; ConnectionRefusedWithStatusError if it is refused.
 
-    `token` goes along as a sub-protocol, as a page's does.
+    `token` goes along as a sub-protocol, as a page's does; `origin` is a page's, as a browser sends it.
     """
     names = [SUBPROTOCOL] if token is None else [SUBPROTOCOL, f"bearer.{token}"]
     try:
@@ -276,11 +285,8 @@ async def connect(
         )
     except websockets.InvalidStatus as error:
         status = error.response.status_code
-        sentence = f"{url} refused the connection with status {status}"
-        if status in _TOKEN_STATUSES:
-            reason = "is missing" if token is None else "was refused"
-            sentence += f": the access token {reason}"
-        raise SessionClientError(sentence) from error
+        reason = _why_refused(status, origin, has_token=token is not None)
+        raise ConnectionRefusedWithStatusError(url, status, reason) from error
     except (OSError, websockets.InvalidHandshake, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         raise SessionClientError(f"{url} cannot be reached: {reason}") from error
@@ -293,6 +299,20 @@ async def connect(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _why_refused(status: int, origin: str | None, *, has_token: bool) -> str:
+    """Return what a status may mean; empty for one that says nothing here."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return f"the access token {'was refused' if has_token else 'is missing'}"
+    if status == HTTPStatus.FORBIDDEN:
+        sent = "no origin was sent, and" if origin is None else f"the origin sent was {origin}, and"
+        return f"{sent} only certain ones may connect, or a policy forbids it"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "there are too many new connections, of this address or of all; wait a minute"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "a function failed, or the keys of the tokens' issuer cannot be had"
+    return ""
 
 
 async def stream(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 import termios
@@ -41,6 +42,9 @@ _LINGER_SECONDS = 1.0
 # A larger gap is no loss but a jump in the numbers: a minute of silence says nothing.
 _LONGEST_GAP = 600
 _VOLUME_STEP = 0.1
+_NOT_SHOWN = {"type", "timestamp", "sessionId", "requestId", "refreshToken"}
+# What is counted for an address.
+_OF_AN_ADDRESS = {"RATE_LIMIT_EXCEEDED", "RATE_LIMIT_SESSION_CREATION"}
 
 
 class Heard:
@@ -112,6 +116,7 @@ async def listen(
     *,
     token: str | None = None,
     key: str | None = None,
+    origin: str | None = None,
 ) -> None:
     """Join a session, and write what was heard once it ends, or on Ctrl-C.
 
@@ -119,11 +124,11 @@ async def listen(
     """
     check_writable(output)
     wanted = {"sessionId": session_id, "targetLanguage": language, **_key_of(key)}
-    async with connect(url, token=token) as client:
+    async with connect(url, origin=origin, token=token) as client:
         joined = await _ask(client, "joinSession", **wanted)
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
-        with _shown_messages(client, console):
+        with _shown_messages(client, _Shown(console)):
             interrupted = await _is_interrupted(hear(client, heard))
         heard.take_rest(client)
     try:
@@ -153,11 +158,28 @@ def _key_of(key: str | None) -> dict[str, str]:
 
 
 async def _ask(client: SessionClient, action: str, **fields: object) -> dict[str, Any]:
-    """Return the reply to the first request; TalkError if the system has none to give."""
+    """Return the reply to the first request; TalkError if it is refused, or the system has none to give."""
     try:
         return await client.request(action, **fields)
     except UnansweredError as error:
         raise TalkError(ExitCode.UNANSWERED, str(error)) from error
+    except RequestRefusedError as error:
+        hint = _what_may_help(error, has_key="listenerKey" in fields)
+        raise TalkError(ExitCode.FAILED, f"{error}{hint}") from error
+
+
+def _what_may_help(error: RequestRefusedError, *, has_key: bool) -> str:
+    """Return what a person may do about a refusal, to be put after its text; empty for most."""
+    if error.code == "SESSION_NOT_FOUND":
+        return "; its name or its key is wrong" if has_key else "; a private one needs its --key"
+    if error.code == "AUTH_MISSING_TOKEN":
+        return " (see --token-file)"
+    if error.code not in _OF_AN_ADDRESS:
+        return ""
+    details = error.reply.get("details")
+    wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
+    wait = f"{math.ceil(wait_ms / 1000)} s" if isinstance(wait_ms, int) else "a minute"
+    return f"; wait {wait}: others behind the same address may have caused it"
 
 
 @dataclass(slots=True)
@@ -204,6 +226,7 @@ async def speak(
     *,
     token: str | None = None,
     key: str | None = None,
+    origin: str | None = None,
 ) -> None:
     """Make a session, stream a recording into it once `listeners` have joined, and end it.
 
@@ -218,7 +241,7 @@ async def speak(
     chunks = recording.chunks(CHUNK_MS)
     spoken = Spoken(len(chunks))
     wanted = {"sourceLanguage": language, "audioFormat": recording.audio_format, **_key_of(key)}
-    async with connect(url, token=token) as client:
+    async with connect(url, origin=origin, token=token) as client:
         created = await _ask(client, "createSession", **wanted)
         console.print(f"session {created['sessionId']}")
         if "warning" in created:
@@ -244,15 +267,17 @@ async def _send(
     def count(_: int) -> None:
         spoken.sent += 1
 
-    joined = 0
+    joined, shown = 0, _Shown(console)
     try:
         while joined < listeners and not client.ended.is_set():
             console.print(f"waiting for listener {joined + 1} of {listeners}")
             while not client.ended.is_set():
-                if (await client.next_message()).get("type") == "listenerJoined":
+                message = await client.next_message()
+                if message.get("type") == "listenerJoined":
                     joined += 1
                     break
-        with _shown_messages(client, console), _keys(client, console):
+                shown.add(message)
+        with _shown_messages(client, shown), _keys(client, console):
             await stream(client, chunks, CHUNK_MS / 1000, sent=count)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LINGER_SECONDS):
@@ -292,31 +317,47 @@ async def _is_interrupted(work: Coroutine[Any, Any, None]) -> bool:
 
 
 @contextlib.contextmanager
-def _shown_messages(client: SessionClient, console: Console) -> Iterator[None]:
-    """Show what arrives beside audio and replies; an error that repeats, once."""
-    showing = asyncio.create_task(_show_messages(client, console))
+def _shown_messages(client: SessionClient, shown: _Shown) -> Iterator[None]:
+    """Show what arrives beside audio and replies."""
+    showing = asyncio.create_task(_show_messages(client, shown))
     try:
         yield
     finally:
         showing.cancel()
 
 
-async def _show_messages(client: SessionClient, console: Console) -> None:
-    shown: set[object] = set()
+async def _show_messages(client: SessionClient, shown: _Shown) -> None:
     with contextlib.suppress(SessionClientError):  # the connection has ended
         while True:
-            message = await client.next_message()
-            kind = message.pop("type", "from the gateway")
-            problem = message.get("code") or (kind == "from the gateway" and message.get("message"))
-            if problem and str(problem) in shown:
-                continue
-            shown.add(str(problem))
-            details = ", ".join(
-                f"{name} {value}"
-                for name, value in message.items()
-                if name not in {"timestamp", "sessionId", "requestId", "refreshToken"}
-            )
-            console.print(printable(f"{kind}: {details}" if details else kind))
+            shown.add(await client.next_message())
+
+
+class _Shown:
+    """Shows messages, a line each; an error that repeats, once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._problems: set[str] = set()
+
+    def add(self, message: dict[str, Any]) -> None:
+        """Show a message, unless it is an error that was shown."""
+        kind = message.get("type", "from the gateway")
+        problem = message.get("code") or ("type" not in message and message.get("message"))
+        if problem:
+            if str(problem) in self._problems:
+                return
+            self._problems.add(str(problem))
+        self._console.print(printable(_line(kind, message)))
+
+
+def _line(kind: str, message: dict[str, Any]) -> str:
+    if kind == "rateLimitWarning" and message.get("reason") == "wrongKeys":
+        number = message.get("limit")
+        return f"somebody tries keys of this session: more than {number} wrong ones in a minute"
+    details = ", ".join(
+        f"{name} {value}" for name, value in message.items() if name not in _NOT_SHOWN
+    )
+    return f"{kind}: {details}" if details else kind
 
 
 @contextlib.contextmanager

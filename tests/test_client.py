@@ -12,6 +12,7 @@ from websockets.asyncio.server import serve
 
 from local.audio import JitterBuffer
 from local.client import (
+    ConnectionRefusedWithStatusError,
     RequestRefusedError,
     SessionClientError,
     UnansweredError,
@@ -105,29 +106,48 @@ def test_request_fails_with_its_connection():
         run(close, lambda client: client.request("heartbeat"))
 
 
+ORIGIN = "https://a.example"
+MANY = "there are too many new connections, of this address or of all; wait a minute"
+BROKEN = "a function failed, or the keys of the tokens' issuer cannot be had"
+
+
 @pytest.mark.parametrize(
-    ("status", "token", "words"),
+    ("status", "given", "words"),
     [
-        (401, None, "status 401: the access token is missing"),
-        (401, "secret-token", "status 401: the access token was refused"),
-        (403, "secret-token", "status 403: the access token was refused"),
-        (429, "secret-token", "status 429"),
-        (500, None, "status 500"),
+        (401, {}, ": the access token is missing"),
+        (401, {"token": "secret-token"}, ": the access token was refused"),
+        (
+            403,
+            {"token": "secret-token"},
+            ": no origin was sent, and only certain ones may connect, or a policy forbids it",
+        ),
+        (
+            403,
+            {"origin": ORIGIN},
+            f": the origin sent was {ORIGIN}, and only certain ones may connect, or a policy forbids it",
+        ),
+        (404, {"token": "secret-token"}, ""),
+        (429, {"token": "secret-token"}, f": {MANY}"),
+        (500, {}, f": {BROKEN}"),
+        (502, {"origin": ORIGIN}, f": {BROKEN}"),
     ],
 )
-def test_refused_connection_says_the_status_and_what_it_means(status, token, words):
+def test_refused_connection_says_the_status_and_what_it_means(status, given, words):
+    """What 401 says of the token, 403 does not: a good one does not help against it."""
+
     async def main():
         async with serve(
             echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(status, "")
         ) as running:
             port = running.sockets[0].getsockname()[1]
-            async with connect(f"ws://127.0.0.1:{port}", token=token):
+            async with connect(f"ws://127.0.0.1:{port}", **given):
                 pass
 
-    with pytest.raises(SessionClientError) as caught:
+    with pytest.raises(ConnectionRefusedWithStatusError) as caught:
         asyncio.run(main())
 
-    assert str(caught.value).endswith(f"refused the connection with {words}")
+    assert caught.value.status == status
+    assert str(caught.value).endswith(f" refused the connection with status {status}{words}")
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -42,13 +42,16 @@ CHUNK = bytes(range(200)) * 16  # 100 ms
 class Server:
     """Plays the API for one connection after the other; `on` replaces what it does for an action."""
 
-    def __init__(self, issuer=None, **on):
+    def __init__(self, issuer=None, origin=None, **on):
         self.on = on
         self.issuer = issuer
+        self.origin = origin
         self.received = []
 
     def check(self, socket, request):
-        """Let in whoever has a token of the issuer, if there is one; else anyone."""
+        """Let in whoever has a token of the issuer, if there is one, and comes from the origin, if any."""
+        if self.origin not in (None, request.headers.get("Origin")):
+            return socket.respond(403, "")
         if self.issuer is None:
             return None
         _, _, token = request.headers["Sec-WebSocket-Protocol"].partition(", bearer.")
@@ -56,7 +59,7 @@ class Server:
         try:
             jwt.decode(token, key.public_pem, [key.algorithm], audience=audience)
         except jwt.InvalidTokenError:
-            return socket.respond(401 if not token else 403, "")
+            return socket.respond(401, "")
         return None
 
     @property
@@ -110,9 +113,11 @@ async def go_away(server, socket, message):
     await socket.close(1001, "Going away")
 
 
-def refuse(code):
+def refuse(code, **details):
     async def play(server, socket, message):
         fields = {"code": code, "message": "No"}
+        if details:
+            fields["details"] = details
         if "requestId" in message:
             fields["requestId"] = message["requestId"]
         await send(socket, "error", **fields)
@@ -337,9 +342,10 @@ def test_all_was_sent_and_the_session_ended(recording):
             id="server-talks-nonsense",
         ),
         pytest.param(
-            {"createSession": refuse("RATE_LIMIT_SESSION_CREATION")},
+            {"createSession": refuse("RATE_LIMIT_SESSION_CREATION", retryAfterMs=8_000)},
             ExitCode.FAILED,
-            "RATE_LIMIT_SESSION_CREATION: No",
+            "RATE_LIMIT_SESSION_CREATION: No; "
+            "wait 8 s: others behind the same address may have caused it",
             id="no-session",
         ),
         pytest.param(
@@ -676,7 +682,7 @@ def issuer():
         pytest.param("file", {}, 0, "", id="file"),
         pytest.param("variable", {}, 0, "", id="variable"),
         pytest.param(
-            "file", {"exp": 1}, 1, "status 403: the access token was refused", id="expired"
+            "file", {"exp": 1}, 1, "status 401: the access token was refused", id="expired"
         ),
         pytest.param("nowhere", {}, 1, "status 401: the access token is missing", id="missing"),
     ],
@@ -704,15 +710,124 @@ def test_speaker_with_a_token_is_let_in_and_its_token_is_in_no_output(
     assert keys == ([] if code else ["a-key-in-secret"])
 
 
-def test_listener_says_the_key_and_sees_a_refusal(tmp_path):
-    server = Server(joinSession=refuse("SESSION_NOT_FOUND"))
+NEEDS_ORIGIN = "no origin was sent, and only certain ones may connect, or a policy forbids it"
+OTHER_ORIGIN = "the origin sent was https://b.example, and only certain ones may connect"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "variable", "code", "words"),
+    [
+        pytest.param([], {}, 1, f"status 403: {NEEDS_ORIGIN} (see --origin)\n", id="none"),
+        pytest.param(["--origin", "https://a.example"], {}, 0, "", id="option"),
+        pytest.param(["--origin", "HTTPS://A.example/"], {}, 0, "", id="as-a-browser-sends-it"),
+        pytest.param([], {"WEBSOCKET_AUDIO_ORIGIN": "https://a.example"}, 0, "", id="variable"),
+        pytest.param(["--origin", "https://b.example"], {}, 1, OTHER_ORIGIN, id="another"),
+    ],
+)
+def test_commands_connect_as_an_origin_where_only_some_may(
+    command, recording, given, variable, code, words
+):
+    process = command(
+        Server(origin="https://a.example"),
+        *("speak", str(recording), *given),
+        env=os.environ | variable,
+    )
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == code
+    assert words in err
+    assert "token" not in err
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(
+            "a.example",
+            "https://",
+            "https://a.example/page",
+            "https://a b",
+            "https://\u00e9.example",
+        ),
+        *("", "https://a.example\r\nCookie: x", "https://u@a.example", "null"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["speak", __file__], ["listen", "golden-eagle-427"]])
+def test_origin_that_is_none_is_refused(arguments, origin):
+    result = CliRunner().invoke(main, [*arguments, "--origin", origin])
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--origin'" in result.output
+    assert "must look like https://example.org" in result.output
+
+
+@pytest.mark.parametrize(
+    ("key", "play_join", "sentence"),
+    [
+        pytest.param(
+            None,
+            refuse("SESSION_NOT_FOUND"),
+            "SESSION_NOT_FOUND: No; a private one needs its --key",
+            id="no-key",
+        ),
+        pytest.param(
+            "key-of-it",
+            refuse("SESSION_NOT_FOUND"),
+            "SESSION_NOT_FOUND: No; its name or its key is wrong",
+            id="wrong-key",
+        ),
+        pytest.param(
+            None,
+            refuse("RATE_LIMIT_EXCEEDED", retryAfterMs=44_001),
+            "RATE_LIMIT_EXCEEDED: No; wait 45 s: others behind the same address may have caused it",
+            id="too-many-failed-joins",
+        ),
+        pytest.param(
+            None,
+            refuse("RATE_LIMIT_EXCEEDED"),
+            "RATE_LIMIT_EXCEEDED: No; wait a minute: others behind the same address may have caused it",
+            id="no-time-given",
+        ),
+        pytest.param(
+            None,
+            refuse("AUTH_MISSING_TOKEN"),
+            "AUTH_MISSING_TOKEN: No (see --token-file)",
+            id="no-token",
+        ),
+        pytest.param(
+            None, refuse("SESSION_FULL", a=1), "SESSION_FULL: No", id="nothing-to-be-done"
+        ),
+    ],
+)
+def test_listener_says_the_key_and_sees_what_may_help(tmp_path, key, play_join, sentence):
+    server = Server(joinSession=play_join)
     output, console = tmp_path / "heard.wav", Console(file=io.StringIO())
-    work = lambda url: talk.listen(url, "a-b-123", "es", output, 0.1, console, key="key-of-it")  # noqa: E731
+    work = lambda url: talk.listen(url, "a-b-123", "es", output, 0.1, console, key=key)  # noqa: E731
 
     error = play(server, work)
 
-    assert [one.get("listenerKey") for one in server.received] == ["key-of-it"]
-    assert str(error) == "SESSION_NOT_FOUND: No"
+    assert [one.get("listenerKey") for one in server.received] == [key]
+    assert (code_of(error), str(error)) == (ExitCode.FAILED, sentence)
+
+
+async def warn_of_keys(server, socket, message):
+    fields = {"limit": 100, "windowSeconds": 60, "retryAfterMs": 9_000, "timestamp": 1}
+    await send(socket, "rateLimitWarning", reason="wrongKeys", **fields)
+    await send(socket, "rateLimitWarning", **fields)
+    await send(socket, "listenerJoined", listenerCount=1)
+
+
+@pytest.mark.parametrize("listeners", [0, 1])
+def test_speaker_sees_that_keys_are_tried_also_while_it_waits(recording, listeners):
+    server = Server(createSession=broadcast(warn_of_keys))
+
+    printed, code, _ = spoken(server, recording, listeners)
+
+    assert code == 0
+    sentence = "somebody tries keys of this session: more than 100 wrong ones in a minute"
+    assert printed.splitlines().count(sentence) == 1
+    assert "rateLimitWarning: limit 100, windowSeconds 60, retryAfterMs 9000" in printed
 
 
 def test_warning_of_the_session_is_shown(recording):
