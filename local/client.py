@@ -57,6 +57,8 @@ _AFTER_END_SECONDS = 0.5
 _DOUBT_SECONDS = 1.0
 # How often a client has to show that it is there.
 _HEARTBEAT_SECONDS = 30.0
+# A sender that is so late was stopped, as by Ctrl-Z, or its machine was.
+_STOPPED_SECONDS = 2.0
 # A server that is gone, or stopped, does not answer the closing frame.
 _CLOSE_SECONDS = 2.0
 _NO_CLOSING_FRAME = 1006  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
@@ -323,13 +325,18 @@ async def stream(
     first: int = 0,
     sent: Callable[[int], object] = lambda number: None,
 ) -> None:
-    """Send chunks at their pace, numbered from `first`; stop when the session ends."""
+    """Send chunks at their pace, numbered from `first`; stop when the session ends.
+
+    What is late is caught up with, unless this process was stopped: all at once would be too much.
+    """
     loop = asyncio.get_running_loop()
     started = loop.time()
     for index, pcm in enumerate(chunks):
         delay = started + index * chunk_seconds - loop.time()
         if delay > 0:
             await asyncio.sleep(delay)
+        elif delay < -_STOPPED_SECONDS:
+            started -= delay
         if client.ended.is_set():
             return
         await client.send(

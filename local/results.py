@@ -27,6 +27,7 @@ class ExitCode(enum.IntEnum):
     DISCONNECTED = 4, "the connection ended before the session did"
     CUT_SHORT = 5, "the session ended before all of it was sent"
     UNANSWERED = 6, "a request failed in the system or had no reply, or the end was refused"
+    HUNG_UP = 129, "SIGHUP, as of a terminal that is closed, the same as Ctrl-C"
     INTERRUPTED = 130, "Ctrl-C, after the session was ended, or what was heard was written"
     TERMINATED = 143, "SIGTERM, the same"
 
@@ -38,6 +39,13 @@ class ExitCode(enum.IntEnum):
         return member
 
 
+# Of the signals that end as Ctrl-C does.
+_CODES: dict[int, ExitCode] = {
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+
+
 class TalkError(Exception):
     """What was not done, in one sentence, and the exit code for it."""
 
@@ -47,9 +55,9 @@ class TalkError(Exception):
 
 
 def run_interruptibly(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`, which the first Ctrl-C or SIGTERM cancels: it then ends in order. A second one ends that, too.
+    """Run `work`, which the first Ctrl-C, SIGTERM or SIGHUP cancels: it then ends in order. A second one ends that, too.
 
-    TalkError with INTERRUPTED or TERMINATED if `work` does not raise a sentence of its own after it.
+    TalkError with INTERRUPTED, TERMINATED or HUNG_UP if `work` does not raise a sentence of its own after it.
     """
     asyncio.run(cancelled_by_signals(_interrupted(work)))
 
@@ -63,9 +71,9 @@ async def _interrupted(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; Ctrl-C and SIGTERM cancel it.
+    """Return what `work` returns; Ctrl-C, SIGTERM and SIGHUP cancel it.
 
-    What it then says was interrupted by Ctrl-C is TERMINATED if it was SIGTERM.
+    What it then says was interrupted by Ctrl-C is TERMINATED if it was SIGTERM, HUNG_UP if it was SIGHUP.
     """
     task = asyncio.ensure_future(work)
     came: list[int] = []
@@ -74,12 +82,15 @@ async def cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
         came.append(number)
         task.cancel()
 
-    # Also for those that a shell has started in the background, with SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # SIGINT also for those that a shell has started in the background, with it ignored; nohup means what it says.
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, cancel, number)
     try:
         return await task
     except TalkError as error:
-        if error.code == ExitCode.INTERRUPTED and came[:1] == [signal.SIGTERM]:
-            raise TalkError(ExitCode.TERMINATED, str(error)) from None
+        if error.code == ExitCode.INTERRUPTED and came and came[0] in _CODES:
+            raise TalkError(_CODES[came[0]], str(error)) from None
         raise

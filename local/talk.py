@@ -363,7 +363,7 @@ def _line(kind: str, message: dict[str, Any]) -> str:
 @contextlib.contextmanager
 def _keys(client: SessionClient, console: Console) -> Iterator[None]:
     """Let single keys control the broadcast while a person watches the terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if sys.stdin is None or not (sys.stdin.isatty() and _has_terminal(sys.stdin.fileno())):
         yield
         return
     controls = _Controls(client, console)
@@ -377,12 +377,21 @@ def _keys(client: SessionClient, console: Console) -> Iterator[None]:
         yield
     finally:
         loop.remove_reader(descriptor)
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        if _has_terminal(descriptor):  # or it is no longer ours, or gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _has_terminal(descriptor: int) -> bool:
+    """Return whether it is a terminal, and we are in its foreground: others are stopped when they touch it."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def _press_keys(descriptor: int, controls: _Controls) -> None:
     try:
-        pressed = os.read(descriptor, 64)
+        pressed = os.read(descriptor, 64) if _has_terminal(descriptor) else b""
     except OSError:  # the terminal is gone
         pressed = b""
     if not pressed:  # it is readable for ever, and says nothing
@@ -423,6 +432,7 @@ class _Controls:
 
     async def _show(self, reply: Awaitable[dict[str, object]]) -> None:
         try:
-            self._console.print(str((await reply)["type"]))
+            message = await reply
+            self._console.print(printable(_line(str(message["type"]), message)))
         except SessionClientError as error:
             self._console.print(str(error))

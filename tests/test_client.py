@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import logging
+import time
 import traceback
 
 import pytest
@@ -229,6 +230,28 @@ def test_stream_numbers_chunks_and_stops_when_the_session_ends():
     data = base64.b64encode(PCM).decode()
     assert received[:3] == [("sendAudio", number, data) for number in (7, 8, 9)]
     assert len(received) < 100
+
+
+@pytest.mark.parametrize(
+    ("stopped_seconds", "at_once"),
+    [pytest.param(0.2, False, id="stopped"), pytest.param(60, True, id="late")],
+)
+def test_stream_that_was_stopped_goes_on_at_its_pace(monkeypatch, stopped_seconds, at_once):
+    monkeypatch.setattr("local.client._STOPPED_SECONDS", stopped_seconds)
+    times = []
+
+    def sent(number):
+        times.append(time.monotonic())
+        if number == 1:
+            time.sleep(0.5)  # the whole process does nothing
+
+    async def take(socket, message):
+        pass
+
+    run(take, lambda client: stream(client, [PCM] * 6, 0.05, sent=sent))
+
+    assert times[2] - times[1] >= 0.5
+    assert (times[5] - times[2] < 0.1) == at_once
 
 
 def test_ordered_chunks_end_with_the_session():

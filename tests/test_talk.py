@@ -516,7 +516,7 @@ def test_file_that_is_cut_is_spoken_and_said(recording):
 
 # --- real processes, signals, terminals ------------------------------------------------------------
 
-SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
 @pytest.fixture
@@ -525,12 +525,12 @@ def command(tmp_path):
     with contextlib.ExitStack() as stack:
         loop = stack.enter_context(LoopThread())
 
-        def start(server, *arguments, **popen):
+        def start(server, *arguments, by=(), **popen):
             url = loop.enter(served(server))
             system = RunningSystem(os.getpid(), url, None, "stack", "namespace", {}, time.time())
             stack.enter_context(announced(system))
             process = subprocess.Popen(
-                [sys.executable, "-m", "local", *arguments, "--pid", str(os.getpid())],
+                [*by, sys.executable, "-m", "local", *arguments, "--pid", str(os.getpid())],
                 cwd=ROOT,
                 **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | popen,
             )
@@ -635,6 +635,77 @@ def test_speak_at_a_terminal_has_keys_and_leaves_it_as_it_was(command, minute):
     assert termios.tcgetattr(theirs) == before
     os.close(ours)
     os.close(theirs)
+
+
+@pytest.mark.slow
+def test_speak_in_the_background_of_a_terminal_is_not_stopped(command, recording):
+    """The kernel stops what changes a terminal's settings, or reads it, from there."""
+    ours, theirs = pty.openpty()
+    server = Server()
+    process = command(
+        server,
+        *("speak", str(recording)),
+        by=("bash", "-c", 'set -m; "$@" & wait', "bash"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: os.login_tty(theirs),
+        text=False,
+    )
+    process.wait(20)
+
+    assert process.returncode == 0
+    assert server.count("endSession") == 1
+    shown = os.read(ours, 4096)
+    assert b"sent 3 chunks" in shown
+    assert b"keys:" not in shown
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.slow
+def test_closed_terminal_ends_nothing_under_nohup(command, minute):
+    server = Server()
+    process = command(server, "speak", str(minute), by=("nohup",))
+    until(lambda: server.count("sendAudio") >= 2)
+
+    process.send_signal(signal.SIGHUP)
+    count = server.count("sendAudio")
+    until(lambda: server.count("sendAudio") >= count + 3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_command_starts_says_nothing():
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "local", "status"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stderr:
+            if line.endswith(" click\n"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in rest
+
+
+@pytest.mark.slow
+def test_what_the_server_says_moves_no_cursor(command, recording):
+    async def play_tricks(server, socket, message):
+        fields = {"code": "SESSION_FULL", "message": "No\x1b[2J", "requestId": message["requestId"]}
+        await send(socket, "error", **fields)
+
+    process = command(Server(createSession=play_tricks), "speak", str(recording))
+    _, err = process.communicate(timeout=20)
+
+    assert (process.returncode, err) == (1, "SESSION_FULL: No\\x1b[2J\n")
 
 
 def pipe_without_a_reader():
