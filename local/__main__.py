@@ -97,9 +97,10 @@ def _plainly(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def _console() -> Console:
-    console = Console(highlight=False, markup=False)
-    plain = Console(highlight=False, markup=False, width=_PLAIN_WIDTH)
+def _console(*, soft_wrap: bool = False) -> Console:
+    """Return the console; with `soft_wrap`, a terminal may break a line, but we do not: paths stay whole."""
+    console = Console(highlight=False, markup=False, soft_wrap=soft_wrap)
+    plain = Console(highlight=False, markup=False, soft_wrap=soft_wrap, width=_PLAIN_WIDTH)
     return console if console.is_terminal else plain
 
 
@@ -255,7 +256,7 @@ def speak(
     from .talk import speak as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, _console()
+    url, console = find_running(pid).url, _console(soft_wrap=True)
     access = {"token": token, "key": key, "origin": origin}
     _talk(run(url, recording, language, listeners, console, **access))
 
@@ -290,7 +291,7 @@ def listen(
     from .talk import listen as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, _console()
+    url, console = find_running(pid).url, _console(soft_wrap=True)
     access = {"token": token, "key": key, "origin": origin}
     _talk(run(url, session, language, output, jitter, console, **access))
 

@@ -697,6 +697,19 @@ def test_ctrl_c_while_the_command_starts_says_nothing():
 
 
 @pytest.mark.slow
+def test_long_path_is_in_one_line(command, tmp_path):
+    output = tmp_path / ("x" * 170 + " y")
+    process = command(
+        Server(joinSession=broadcast(two_chunks, end_session)),
+        *("listen", "golden-eagle-427", "-o", str(output)),
+    )
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert f"wrote {output}: 0.2 s, 2 chunks, 0 missing" in out.splitlines()
+
+
+@pytest.mark.slow
 def test_what_the_server_says_moves_no_cursor(command, recording):
     async def play_tricks(server, socket, message):
         fields = {"code": "SESSION_FULL", "message": "No\x1b[2J", "requestId": message["requestId"]}
