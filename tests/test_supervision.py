@@ -187,7 +187,9 @@ def test_aws_apis_that_do_not_answer_are_one_line(command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_ctrl_c_in_the_middle_of_the_demo_is_no_success(tmp_path, number, code):
     with subprocess.Popen(
         [sys.executable, "-m", "local", "demo", "-o", str(tmp_path / "heard.wav")],
