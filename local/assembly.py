@@ -41,6 +41,9 @@ CACHE = ROOT / ".cache" / "assemblies"
 # Settings that change the template, and not only the functions' variables.
 TEMPLATE_SETTINGS = ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE", "SPEAKER_SCOPE", "LISTENERS_NEED_TOKEN")
 
+# Lets the issuer of speakers' tokens be on this machine, where nothing on AWS could reach it.
+_LOCAL_RUN = "websocket-audio:local-run=true"
+
 _KEPT_ASSEMBLIES = 4  # a stage or two, before and after a change
 # What the app takes from the layer: names, not code.
 _DECLARED = """
@@ -160,7 +163,7 @@ def _digest_of_inputs(settings: Mapping[str, str]) -> str:
     digest.update(json.dumps(settings, sort_keys=True).encode())
     app = [path for path in (ROOT / "infrastructure").rglob("*.py") if "tests" not in path.parts]
     tables = ROOT / "shared-layer" / "python" / "shared_utils" / "table_names.py"
-    for path in sorted([*app, tables, ROOT / "cdk.json", ROOT / "requirements" / "dev.txt"]):
+    for path in sorted([*app, tables, ROOT / "requirements" / "dev.txt"]):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     digest.update(_declared_names())
     return digest.hexdigest()[:16]
@@ -187,13 +190,16 @@ def _make_assembly(context: Mapping[str, str], folder: Path) -> None:
         output = Path(temporary) / "assembly"
         app = str(ROOT / "infrastructure" / "app.py")
         given = [part for name, text in context.items() for part in ("-c", f"{name}={text}")]
+        # No cdk.json: it says what is deployed to AWS, such as a Python that may not be here.
+        given += ["-c", _LOCAL_RUN, "--no-context-file"]
         run = subprocess.run(
             [sys.executable, app, *given, "--output", str(output)],
             cwd=ROOT,
             check=False,
             capture_output=True,
             text=True,
-            env={**os.environ, "TMPDIR": temporary},  # the CDK leaves folders behind
+            # The CDK leaves folders behind; and what is made depends on nothing but the digest's inputs.
+            env={**os.environ, "TMPDIR": temporary, "CDK_CONTEXT_JSON": ""},
         )
         if run.returncode:
             last = _last_line(run.stderr)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from infrastructure.app import build_app
+from infrastructure.app import build_app, main
 
 from .conftest import MANUAL, PYTHON, ROOT
 
@@ -82,7 +82,12 @@ def test_finding_that_nobody_explained_stops_the_synthesis(tmp_path):
         app.synth()
 
 
-def test_manuals_command_writes_the_assembly(tmp_path):
+OPEN = (
+    "app.py: warning: The system is open: anyone who reaches the API may speak. SPEAKER_ISSUER with"
+)
+
+
+def test_manuals_command_writes_the_assembly_and_says_that_the_system_is_open(tmp_path):
     """It is what cdk.json names, so the CDK's command line runs it too, with its own context."""
     [command] = re.findall(r"^\S+ infrastructure/app.py .*$", MANUAL, re.M)
     named = json.loads((ROOT / "cdk.json").read_text())["app"]
@@ -102,25 +107,107 @@ def test_manuals_command_writes_the_assembly(tmp_path):
     )
 
     assert command.startswith(named)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert (run.returncode, run.stdout) == (0, "")
+    assert run.stderr.startswith(OPEN)
+    assert run.stderr.count("\n") == 1
     template = (out / "WebSocketAudio-dev.template.json").read_text()
     assert '"LOG_LEVEL": "DEBUG"' in template
 
 
-def test_mistakes_are_one_line(tmp_path):
+def test_warnings_are_left_to_the_cdks_command_line_if_it_runs_the_app(
+    monkeypatch, tmp_path, capsys
+):
+    """It shows them itself. What tells that it runs the app is a variable that it sets for that."""
+    monkeypatch.setenv("CDK_CLI_VERSION", "2.1000.0")
+
+    main(["--no-context-file", "-c", f"python={PYTHON}", "--output", str(tmp_path)])
+
+    assert capsys.readouterr() == ("", "")
+    assert "The system is open" in (tmp_path / "WebSocketAudio-dev.metadata.json").read_text()
+
+
+def said_by_app(tmp_path, *options, **environ):
     run = subprocess.run(
-        [sys.executable, ROOT / "infrastructure" / "app.py", "-c", "stage=Prod!"],
-        env={"PATH": os.environ["PATH"]},
+        [sys.executable, ROOT / "infrastructure" / "app.py", *options],
+        env={"PATH": os.environ["PATH"], **environ},
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert (run.returncode, run.stdout) == (1, "")
+    return run.stderr
 
-    assert run.returncode == 1
-    assert run.stderr == (
+
+def test_mistakes_are_one_line(tmp_path):
+    assert said_by_app(tmp_path, "-c", "stage=Prod!") == (
         "app.py: stage must be 1 to 16 lower-case letters or digits, a letter first, got 'Prod!'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "got"),
+    [
+        pytest.param((), {}, "file", id="file"),
+        pytest.param(
+            (), {"CDK_CONTEXT_JSON": '{"log_level": "of the cli"}'}, "of the cli", id="cli"
+        ),
+        pytest.param(
+            ("-c", "log_level=argument"),
+            {"CDK_CONTEXT_JSON": '{"log_level": "of the cli"}'},
+            "argument",
+            id="argument",
+        ),
+    ],
+)
+def test_context_of_the_file_holds_where_nothing_else_says_otherwise(
+    tmp_path, options, environ, got
+):
+    """As for the CDK's command line. A level that is none shows which of them counted."""
+    file = tmp_path / "cdk.json"
+    file.write_text('{"context": {"log_level": "file"}}')
+
+    said = said_by_app(tmp_path, "--context-file", str(file), *options, **environ)
+
+    assert said.endswith(f"got {got!r}\n")
+
+
+def test_settings_of_a_stage_in_the_file_count_when_the_app_runs_by_hand(tmp_path):
+    file = tmp_path / "cdk.json"
+    file.write_text('{"context": {"stages": {"prod": {"SPEAKER_ISSUER": "http://a.example"}}}}')
+
+    said = said_by_app(tmp_path, "--context-file", str(file), "-c", "stage=prod")
+
+    assert said.startswith("app.py: SPEAKER_ISSUER needs SPEAKER_AUDIENCE")
+
+
+def test_file_is_cdk_json_unless_the_app_is_to_read_none(tmp_path):
+    """Its Python wins over that of the stage, which is none."""
+    stages = {"CDK_CONTEXT_JSON": '{"stages": {"dev": {"python": "3.3"}}}'}
+    wrong = ("-c", "log_level=loud")
+
+    assert "log_level must be" in said_by_app(tmp_path, *wrong, **stages)
+    assert "python must be" in said_by_app(tmp_path, "--no-context-file", *wrong, **stages)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param(None, "cannot be read: [Errno 2]", id="missing"),
+        pytest.param("{", "cannot be read: Expecting", id="no-json"),
+        pytest.param("[]", "must hold an object with an object `context`", id="no-object"),
+        pytest.param('{"context": []}', "must hold an object with an object `context`", id="list"),
+    ],
+)
+def test_file_that_holds_no_context_is_one_line(tmp_path, text, why):
+    file = tmp_path / "cdk.json"
+    if text is not None:
+        file.write_text(text)
+
+    said = said_by_app(tmp_path, "--context-file", str(file))
+
+    assert said.startswith(f"app.py: --context-file {file} {why}")
+    assert said.count("\n") == 1
 
 
 def test_app_takes_declared_names_from_the_layer_and_nothing_else():

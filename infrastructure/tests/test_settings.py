@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from infrastructure.settings import LIMITS, SettingsError, StageSettings
+from broadcast.settings import BroadcastSettings
+from infrastructure.settings import LIMITS, LOCAL_RUN, SettingsError, StageSettings
+from shared_utils import ApplicationError
 
 
 def test_settings_have_defaults():
@@ -63,21 +65,91 @@ def test_settings_take_what_json_calls_true():
         "https://login.example.com",
         "https://login.example.com/",
         "https://login.example.com:8443/realms/talks",
-        "http://127.0.0.1:4011",
-        "http://localhost:4011/",
-        "http://[::1]:4011",
+        "https://8.8.8.8",
     ],
 )
-def test_issuers_are_https_or_of_this_machine(issuer):
+def test_issuers_of_a_deployment_are_https_on_the_internet(issuer):
     settings = StageSettings.from_context({"SPEAKER_ISSUER": issuer, "SPEAKER_AUDIENCE": "talks"})
 
     assert settings.limits["SPEAKER_ISSUER"] == issuer
+
+
+LOOPBACK = (
+    "http://127.0.0.1:4011",
+    "http://127.8.8.8",
+    "http://localhost:4011/",
+    "http://[::1]:4011",
+    "https://localhost",
+)
+
+
+@pytest.mark.parametrize("issuer", LOOPBACK)
+def test_issuer_on_this_machine_is_for_the_local_run_alone(issuer):
+    """On AWS the authorizer would look for it in its own environment, and refuse every token."""
+    context = {"SPEAKER_ISSUER": issuer, "SPEAKER_AUDIENCE": "talks"}
+
+    with pytest.raises(SettingsError, match="SPEAKER_ISSUER must be an https address on the inter"):
+        StageSettings.from_context(context)
+
+    local = StageSettings.from_context({**context, LOCAL_RUN: "true"})
+    assert local.limits["SPEAKER_ISSUER"] == issuer
+
+
+@pytest.mark.parametrize("issuer", ["http://login.example.com", "https://..", "http://10.0.0.1"])
+def test_local_run_takes_no_other_issuer(issuer):
+    context = {"SPEAKER_ISSUER": issuer, "SPEAKER_AUDIENCE": "talks", LOCAL_RUN: "true"}
+
+    with pytest.raises(SettingsError) as refused:
+        StageSettings.from_context(context)
+
+    assert str(refused.value) == (
+        "SPEAKER_ISSUER must be an https address without query or fragment, or an http one of this"
+        f" machine, got {issuer!r}"
+    )
+
+
+def test_local_run_offers_no_pool():
+    with pytest.raises(SettingsError) as refused:
+        StageSettings.from_context({"LISTENERS_NEED_TOKEN": "true", LOCAL_RUN: "true"})
+
+    assert str(refused.value) == "LISTENERS_NEED_TOKEN needs SPEAKER_ISSUER"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "https://Example.org/",
+        " https://a.example , HTTPS://B.EXAMPLE:8443//",
+        "chrome-extension://abc",
+        "https://a.example,https://A.example/",
+        "",
+        " , ",
+    ],
+)
+def test_origins_are_those_of_the_functions(listed):
+    settings = StageSettings.from_context({"ALLOWED_ORIGINS": listed})
+
+    read = BroadcastSettings.read({"ALLOWED_ORIGINS": listed})
+    assert sorted(settings.origins) == sorted(read.allowed_origins)
+
+
+@pytest.mark.parametrize("listed", ["example.org", "https://a.example/app", "*", "https://", "/"])
+def test_origins_that_the_functions_refuse_stop_the_synthesis(listed):
+    with pytest.raises(ApplicationError, match="ALLOWED_ORIGINS must be origins such as"):
+        BroadcastSettings.read({"ALLOWED_ORIGINS": listed})
+
+    with pytest.raises(SettingsError, match="ALLOWED_ORIGINS must be origins such as"):
+        StageSettings.from_context({"ALLOWED_ORIGINS": listed})
 
 
 @pytest.mark.parametrize(
     ("context", "urls"),
     [
         ({"page_url": "https://example.org/speak"}, ["https://example.org/speak"]),
+        ({"page_url": "https://Example.org/Speak"}, ["https://example.org/Speak"]),
+        ({"page_url": "https://example.org"}, ["https://example.org/"]),
+        ({"ALLOWED_ORIGINS": "https://Example.org/"}, ["https://example.org/"]),
+        ({"ALLOWED_ORIGINS": "https://a.example,https://A.example/"}, ["https://a.example/"]),
         (
             {"ALLOWED_ORIGINS": "https://a.example, http://localhost:8000"},
             ["https://a.example/", "http://localhost:8000/"],
@@ -87,9 +159,18 @@ def test_issuers_are_https_or_of_this_machine(issuer):
             ["https://b.example/speak"],
         ),
     ],
-    ids=["page", "origins", "page-wins"],
+    ids=[
+        "page",
+        "page-in-capitals",
+        "page-without-path",
+        "origin-with-capitals-and-slash",
+        "one-origin-twice",
+        "origins",
+        "page-wins",
+    ],
 )
-def test_sign_in_leads_back_to_the_page(context, urls):
+def test_sign_in_leads_back_to_the_page_as_its_browser_names_it(context, urls):
+    """Cognito compares letter by letter what the page says with what it has."""
     settings = StageSettings.from_context({"speaker_pool": "create", **context})
 
     assert settings.callback_urls == urls
@@ -138,6 +219,14 @@ POOL = {"speaker_pool": "create", "page_url": "https://example.org/"}
                 "fragment": "https://login.example.com/#a",
                 "user": "https://user@login.example.com",
                 "no-host": "https://",
+                "dots": "https://..",
+                "port-of-six-digits": "https://login.example.com:100000",
+                "port-too-high": "https://login.example.com:65536",
+                "label-with-hyphen-first": "https://-login.example.com",
+                "ip-address-that-is-none": "https://10.0.0.999",
+                "one-word": "https://login",
+                "private-address": "https://10.0.0.1",
+                "metadata-of-the-machine": "https://169.254.169.254",
                 "newline": "https://login.example.com\n",
                 "space": "https://login.example.com/ ",
                 "no-url": "login.example.com",
@@ -172,6 +261,11 @@ POOL = {"speaker_pool": "create", "page_url": "https://example.org/"}
             {**POOL, "page_url": "http://example.org/"},
             "page_url must be an https address",
             id="page-by-http",
+        ),
+        pytest.param(
+            {**POOL, "page_url": "https://../speak"},
+            "page_url must be an https address",
+            id="page-of-dots",
         ),
         pytest.param(
             {
