@@ -35,7 +35,10 @@ MESSAGES_BURST = 1_000
 
 _LOG_POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
-# One line a message. No query string, header or body: they may hold tokens and speech.
+# One line a message. No query string, header or body: they may hold tokens and speech. Nor `error.message`,
+# in which API Gateway may quote a header, nor `authorizer.principalId`: that is what the issuer calls
+# somebody, no variable escapes a quotation mark, and with one a person would write fields of their own.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
     "extendedRequestId": "$context.extendedRequestId",
@@ -47,6 +50,14 @@ _ACCESS_LOG = {
     "integrationStatus": "$context.integration.status",
     "integrationLatency": "$context.integrationLatency",
     "error": "$context.integrationErrorMessage",
+    "errorType": "$context.error.responseType",  # why API Gateway itself refused: UNAUTHORIZED, THROTTLED
+}
+# On $connect, with an authorizer. What ours raises is `Unauthorized` or a code: authorizer/handler.py.
+_AUTHORIZER_LOG = {
+    "authorizerStatus": "$context.authorizer.status",
+    "authorizerError": "$context.authorizer.error",
+    "authorizerLatency": "$context.authorizer.latency",
+    "authorizerRequestId": "$context.authorizer.requestId",
 }
 
 
@@ -103,7 +114,7 @@ class WebSocketApi(Construct):
             self._route(key, targets[module], authorizer_id if key == "$connect" else None)
             for key, module in serves.items()
         ]
-        stage = self._stage()
+        stage = self._stage({**_ACCESS_LOG, **(_AUTHORIZER_LOG if authorizer_id else {})})
         for route in routes:  # a WebSocket API without routes cannot be deployed
             stage.add_resource_dependency(route)
 
@@ -144,7 +155,7 @@ class WebSocketApi(Construct):
             )
         return route
 
-    def _stage(self) -> gateway.CfnStage:
+    def _stage(self, line: Mapping[str, str]) -> gateway.CfnStage:
         access_log = logs.LogGroup(
             self,
             "AccessLog",
@@ -164,7 +175,7 @@ class WebSocketApi(Construct):
             ),
             access_log_settings=gateway.CfnStage.AccessLogSettingsProperty(
                 destination_arn=access_log.log_group_arn,
-                format=json.dumps(_ACCESS_LOG, separators=(",", ":")),
+                format=json.dumps(line, separators=(",", ":")),
             ),
         )
         if self._settings.api_gateway_log_role == "create":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infrastructure.layer import SharedUtilsLayer
     from infrastructure.settings import StageSettings
 
-__all__ = ["AUTHORIZER", "SpeakerAuthorizer"]
+__all__ = ["AUTHORIZER", "TIMEOUT_SECONDS", "SpeakerAuthorizer"]
 
 AUTHORIZER = "authorizer"
 
@@ -32,7 +32,7 @@ VARIABLES = ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE", "SPEAKER_SCOPE", "LISTENERS_N
 _MEMORY_MB = 512
 # The issuer has three seconds for each of two documents, and a start needs some: what takes longer than
 # that hangs. API Gateway itself waits for 29 s, and no person for so long.
-_TIMEOUT_SECONDS = 15
+TIMEOUT_SECONDS = 15
 
 
 class SpeakerAuthorizer(Construct):
@@ -66,7 +66,7 @@ class SpeakerAuthorizer(Construct):
             handler="handler.handler",
             environment={name: variables[name] for name in VARIABLES if variables[name]},
             memory_mb=_MEMORY_MB,
-            timeout_seconds=_TIMEOUT_SECONDS,
+            timeout_seconds=TIMEOUT_SECONDS,
         )
         authorizer = gateway.CfnAuthorizer(
             self,

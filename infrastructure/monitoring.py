@@ -21,7 +21,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from infrastructure.authorizer import AUTHORIZER
+from infrastructure.authorizer import AUTHORIZER, TIMEOUT_SECONDS
 from infrastructure.function_specs import COUNTED, HOUSEKEEPING
 from infrastructure.names import SYSTEM, encryption_key, metrics_namespace
 
@@ -68,6 +68,14 @@ _SLOW_CHUNK_MS = 1500
 
 # By this action the authorizer counts what it answers: authorizer/token_authorizer.py.
 _AUTHORIZE = "authorize"
+
+
+def _beyond(all_errors: str, expected: str, tolerated: float) -> str:
+    """Return how many errors there are beyond those expected, if it is more than a part of these; else 0."""
+    return (
+        f"IF({all_errors} > {1 + tolerated:g} * FILL({expected}, 0), "
+        f"{all_errors} - FILL({expected}, 0), 0)"
+    )
 
 
 class Monitoring(Construct):
@@ -159,8 +167,9 @@ class Monitoring(Construct):
             "gateway-errors",
             "API Gateway could not call a function, and not because too many were running",
             cloudwatch.MathExpression(
-                # Twice: the two are counted at other moments, so that a period's numbers differ a little.
-                expression="IF(errors > 2 * FILL(throttled, 0), errors - FILL(throttled, 0), 0)",
+                # A twentieth, and two periods in a row: the two are counted by two services at moments
+                # and delivered at others, which only the latest period has not yet made good.
+                expression=_beyond("errors", "throttled", 0.05),
                 using_metrics={
                     "errors": self._gateway("ExecutionError"),
                     "throttled": self._throttles(),
@@ -168,6 +177,7 @@ class Monitoring(Construct):
                 period=_PERIOD,
             ),
             above=0,
+            periods=2,
         )
 
     def _authorizer_alarm(self, authorizer: lambda_.Function) -> None:
@@ -175,14 +185,18 @@ class Monitoring(Construct):
 
         API Gateway learns of a refusal by an exception, which Lambda counts as an error. The authorizer
         counts each of them too, by its code, and those of an outage have the alarms of their codes.
+
+        Lambda counts a call when it begins, the authorizer when it has answered: a call of the time limit's
+        length, at the end of a period, is found in the next. So a period may have as large a part of its
+        refusals too few as the limit is of the period, and crashes beyond that part are seen however many
+        tokens are refused. Two periods in a row: the latest may lack what was not yet delivered.
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
         """
         self._alarm(
             f"{AUTHORIZER}-errors",
             f"{authorizer.function_name} died, was killed after its time, or could not start",
             cloudwatch.MathExpression(
-                # Twice, and two periods in a row: the two are counted at other moments, so that a
-                # refusal at the end of a period may be found in the next.
-                expression="IF(errors > 2 * FILL(answered, 0), errors - FILL(answered, 0), 0)",
+                expression=_beyond("errors", "answered", TIMEOUT_SECONDS / _PERIOD.to_seconds()),
                 using_metrics={
                     "errors": authorizer.metric_errors(period=_PERIOD),
                     "answered": self._ours("MessageFailures", ActionType=_AUTHORIZE),

@@ -1,12 +1,17 @@
 """Every action that a client may send comes in, and reaches the function that serves it."""
 
 import json
+import re
 
 import pytest
 
 from infrastructure.api import serving
 from infrastructure.function_specs import FUNCTION_SPECS, FunctionSpec
+from shared_utils import MetricsEmitter
+from shared_utils.testing import capture_lines
 from shared_utils.websocket_messages import CLIENT_MESSAGES
+from token_authorizer import TokenAuthorizer
+from token_settings import TokenSettings
 
 from .test_functions import flat, function_of
 
@@ -106,7 +111,55 @@ def test_access_log_says_who_what_and_how_it_went_but_not_what_was_said(dev):
         "$context.integration.status",
         "$context.integrationLatency",
         "$context.integrationErrorMessage",
+        "$context.error.responseType",
     }
+
+
+def test_access_log_says_what_became_of_the_authorizer_if_there_is_one(dev, guarded):
+    [bare], [stage] = (made.properties("ApiGatewayV2::Stage") for made in (dev, guarded))
+    log, more = (json.loads(row["AccessLogSettings"]["Format"]) for row in (bare, stage))
+
+    assert set(more.values()) - set(log.values()) == {
+        "$context.authorizer.status",
+        "$context.authorizer.error",
+        "$context.authorizer.latency",
+        "$context.authorizer.requestId",
+    }
+    assert log.items() <= more.items()
+
+
+def test_access_log_of_a_refused_connection_says_why_and_is_json(guarded):
+    """As API Gateway fills it in: what there is not is `-`, and nothing is escaped."""
+    [stage] = guarded.properties("ApiGatewayV2::Stage")
+    values = {
+        "$context.error.responseType": "UNAUTHORIZED",
+        "$context.authorizer.status": "401",
+        "$context.authorizer.error": "Unauthorized",
+    }
+
+    line = re.sub(
+        r"\$context[a-zA-Z.]*[a-zA-Z]",
+        lambda found: values.get(found[0], "-"),
+        stage["AccessLogSettings"]["Format"],
+    )
+
+    written = json.loads(line)
+    assert written["errorType"] == "UNAUTHORIZED"
+    assert (written["authorizerStatus"], written["authorizerError"]) == ("401", "Unauthorized")
+    assert set(written.values()) == {"-", *values.values()}
+    assert not {name for name in written if "principal" in name.lower()}
+
+
+@pytest.mark.parametrize("authorization", ['Bearer " ,"forged":"', 7])
+def test_authorizer_raises_nothing_that_could_forge_a_field(authorization):
+    settings = TokenSettings("https://login.example.com/", "talks")
+    event = {"methodArn": "arn", "headers": {"Authorization": authorization}}
+
+    with capture_lines(), MetricsEmitter() as metrics:
+        answer = TokenAuthorizer(settings, None, metrics).answer(event)
+
+    assert isinstance(answer, Exception)
+    assert re.fullmatch("[A-Za-z_]+", str(answer))
 
 
 def test_account_setting_for_logs_outlives_the_stack(dev):

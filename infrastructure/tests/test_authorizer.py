@@ -194,6 +194,9 @@ def alarm(guarded):
         pytest.param(3, 0, 3, id="cannot-start"),
         pytest.param(700, 700, 0, id="a-flood-of-bad-tokens"),
         pytest.param(703, 700, 0, id="a-flood-whose-end-is-counted-later"),
+        pytest.param(1050, 1000, 0, id="a-flood-of-the-slowest-answers"),
+        pytest.param(1051, 1000, 51, id="a-flood-and-one-crash-more"),
+        pytest.param(1900, 1000, 900, id="crashes-beside-a-flood"),
         pytest.param(0, 700, 0, id="counted-here-alone"),
         pytest.param(1500, 700, 800, id="an-outage-and-a-flood"),
         pytest.param(0, 0, 0, id="nothing"),
@@ -206,6 +209,16 @@ def test_alarm_leaves_out_what_the_authorizer_answers(alarm, errors, answered, a
 
     assert eval(expression, functions | {"errors": errors, "answered": answered}) == above  # noqa: S307
     assert alarm["EvaluationPeriods"] == 2
+
+
+def test_alarm_tolerates_what_answers_of_the_longest_time_shift_to_the_next_period(guarded, alarm):
+    """Of calls that come evenly, those that begin so shortly before its end are answered after it."""
+    [expression] = [row["Expression"] for row in alarm["Metrics"] if "Expression" in row]
+    periods = {row["MetricStat"]["Period"] for row in alarm["Metrics"] if "MetricStat" in row}
+    [factor] = re.findall(r"errors > ([0-9.]+) \*", expression)
+
+    assert periods == {300}
+    assert float(factor) == 1 + function_of(guarded, "authorizer")["Timeout"] / 300
 
 
 @pytest.mark.parametrize(

@@ -181,9 +181,10 @@ def test_alarm_on_the_database_leaves_out_what_was_written_too_fast(
 
 @pytest.mark.parametrize(
     ("errors", "throttled", "above"),
-    [(1, 0, 1), (70, 70, 0), (0, 70, 0), (75, 70, 0), (150, 70, 80), (0, 0, 0)],
+    [(1, 0, 1), (70, 70, 0), (0, 70, 0), (73, 70, 0), (75, 70, 5), (150, 70, 80), (0, 0, 0)],
 )
 def test_alarm_on_the_gateway_leaves_out_what_lambda_did_not_start(dev, errors, throttled, above):
+    """Errors beside a flood are seen: who sends too much hides none of them."""
     values = {"errors": errors, "throttled": throttled}
     functions = {"IF": lambda condition, yes, no: yes if condition else no, "FILL": max}
 
