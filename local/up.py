@@ -16,6 +16,7 @@ from .machine import check_machine, check_port
 from .page import Page, sign_in_config
 from .reload import follow_sources, take_snapshot
 from .results import cancelled_by_signals
+from .settings import UnusableSettingError
 from .state import RunningSystem, announced
 from .system import System
 
@@ -88,6 +89,8 @@ async def running_system(
             started_at=time.time(),
         )
         report(system.outputs["Speakers"])  # loudly, when that is anyone
+        if sign_in and not (settings or {}).get("ALLOWED_ORIGINS", "").strip(", "):
+            report("pages of any origin may connect: ALLOWED_ORIGINS names those that may")
         stack.enter_context(announced(running))
         await stack.enter_async_context(answering(system, running.control_socket))
         if reload:
@@ -100,13 +103,20 @@ def sign_in_of(settings: Mapping[str, str], client_id: str | None) -> dict[str, 
     """Return what the page is told of the issuer that the functions trust, if they trust one.
 
     With Amazon Cognito the page's client id is the audience; with others `client_id` says it.
+    UnusableSettingError for an issuer that the page's policy would not let it ask.
     """
     issuer, audience = settings.get("SPEAKER_ISSUER"), settings.get("SPEAKER_AUDIENCE")
     if not issuer or not audience:
         return {}  # one without the other is refused by the functions
     scope = settings.get("SPEAKER_SCOPE") or "openid"
     listeners = settings.get("LISTENERS_NEED_TOKEN", "false").lower() == "true"
-    return sign_in_config(issuer, client_id or audience, scope, listeners=listeners)
+    try:
+        return sign_in_config(issuer, client_id or audience, scope, listeners=listeners)
+    except ValueError:
+        wanted = "an https address without query or fragment, or an http one of this machine"
+        hosts = "by 127.0.0.1 or localhost"  # what the page's policy can name
+        message = f"SPEAKER_ISSUER must be {wanted} {hosts}, got {issuer[:80]!r}"
+        raise UnusableSettingError(message) from None
 
 
 @contextlib.contextmanager

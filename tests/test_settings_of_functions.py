@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from local.__main__ import main
 from local.settings import UnusableSettingError, check_settings
+from local.up import sign_in_of
 
 TEMPLATE = {
     "Resources": {
@@ -68,3 +69,14 @@ def test_setting_that_is_no_pair_is_refused(text):
 
     assert result.exit_code == 2
     assert f"'--set': must be NAME=VALUE, got {text!r}" in result.output
+
+
+@pytest.mark.parametrize("issuer", ["http://example.com", "http://[::1]:4011", "example.com"])
+def test_issuer_that_the_page_could_not_ask_is_refused_by_its_variable(issuer):
+    with pytest.raises(UnusableSettingError) as refused:
+        sign_in_of({"SPEAKER_ISSUER": issuer, "SPEAKER_AUDIENCE": "talks"}, None)
+
+    assert str(refused.value) == (
+        "SPEAKER_ISSUER must be an https address without query or fragment, or an http one of this"
+        f" machine by 127.0.0.1 or localhost, got {issuer!r}"
+    )
