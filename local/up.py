@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 __all__ = [
+    "lets_any_origin_in",
     "run_until_stopped",
     "running_system",
     "serve",
@@ -89,7 +90,7 @@ async def running_system(
             started_at=time.time(),
         )
         report(system.outputs["Speakers"])  # loudly, when that is anyone
-        if sign_in and not (settings or {}).get("ALLOWED_ORIGINS", "").strip(", "):
+        if lets_any_origin_in(settings or {}):
             report("pages of any origin may connect: ALLOWED_ORIGINS names those that may")
         stack.enter_context(announced(running))
         await stack.enter_async_context(answering(system, running.control_socket))
@@ -117,6 +118,13 @@ def sign_in_of(settings: Mapping[str, str], client_id: str | None) -> dict[str, 
         hosts = "by 127.0.0.1 or localhost"  # what the page's policy can name
         message = f"SPEAKER_ISSUER must be {wanted} {hosts}, got {issuer[:80]!r}"
         raise UnusableSettingError(message) from None
+
+
+def lets_any_origin_in(settings: Mapping[str, str]) -> bool:
+    """Return whether it takes a token to speak, and yet pages of every origin may connect."""
+    return bool(settings.get("SPEAKER_ISSUER")) and not any(
+        map(str.strip, settings.get("ALLOWED_ORIGINS", "").split(","))
+    )
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from local.__main__ import main
 from local.settings import UnusableSettingError, check_settings
-from local.up import sign_in_of
+from local.up import lets_any_origin_in, sign_in_of
 
 TEMPLATE = {
     "Resources": {
@@ -80,3 +80,22 @@ def test_issuer_that_the_page_could_not_ask_is_refused_by_its_variable(issuer):
         "SPEAKER_ISSUER must be an https address without query or fragment, or an http one of this"
         f" machine by 127.0.0.1 or localhost, got {issuer!r}"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "lets_in"),
+    [
+        pytest.param({}, False, id="open-to-all-is-said-anyway"),
+        pytest.param({"SPEAKER_ISSUER": "https://i.example"}, True, id="issuer-alone"),
+        pytest.param(
+            {"SPEAKER_ISSUER": "https://i.example", "ALLOWED_ORIGINS": " , "}, True, id="none-named"
+        ),
+        pytest.param(
+            {"SPEAKER_ISSUER": "https://i.example", "ALLOWED_ORIGINS": "https://a.example"},
+            False,
+            id="origin-named",
+        ),
+    ],
+)
+def test_up_says_when_a_token_is_asked_of_pages_of_any_origin(settings, lets_in):
+    assert lets_any_origin_in(settings) is lets_in
