@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import sys
 import zipfile
 
 import pytest
@@ -143,6 +144,20 @@ def test_setting_that_the_app_refuses_is_reported_in_its_words(monkeypatch, tmp_
         synthesize("dev", {"SPEAKER_AUDIENCE": "talks"})
 
     assert str(refused.value).startswith("SPEAKER_AUDIENCE needs SPEAKER_ISSUER")
+
+
+def test_template_is_for_this_python_whatever_is_deployed_to_aws(monkeypatch, tmp_path):
+    """Neither cdk.json nor what the CDK's command line has left in the environment counts here."""
+    monkeypatch.setattr(assembly, "CACHE", tmp_path)
+    monkeypatch.setenv("CDK_CONTEXT_JSON", '{"python": "3.3"}')
+
+    functions = [
+        row["Properties"]
+        for row in synthesize("dev").template["Resources"].values()
+        if row["Type"] == "AWS::Lambda::Function"
+    ]
+
+    assert {row["Runtime"] for row in functions} == {f"python3.{sys.version_info.minor}"}
 
 
 @pytest.mark.parametrize(
