@@ -95,10 +95,13 @@ def test_a_minute_of_audio_makes_what_the_architecture_says(system):
     system.clock.now += 60
     system.lines()
     invocations = 600
+    for name in ("READ_SECONDS", "FIRST_READ_SECONDS"):
+        system.replace("audio", name, 5.0)  # a busy machine makes no read fail
 
     before = len(system.lines())
     for number in range(invocations):
         assert system.chunk("speaker", number, sessionId=session_id, audioData=audio) == 200
+        system.answered()  # what is asked beside the chunks: no time goes by before it is known
         system.clock.now += 0.1
     lines = system.lines()[before:]
 

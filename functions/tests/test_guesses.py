@@ -12,6 +12,7 @@ from broadcast.tables import Items
 from handlers import _common
 from shared_utils.dynamodb import DynamoDBError, Table
 from shared_utils.testing import message_event
+from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 KEY = "k7Qm-wT3x-Rz9"
 UNKNOWN = "able-bat-000"
@@ -278,6 +279,36 @@ def test_key_is_stored_as_a_hash_and_shown_nowhere(system, planted, dynamodb, ta
     assert "K7qM-Wt3X-rZ9" not in str(stored)
     assert KEY not in repr(session)
     assert keys.is_key_of(KEY, session.listener_key_hash)
+
+
+# --- messages that name a session and are no joins
+
+NAMING = {
+    "sendAudio": {"audioData": "AAAA" * 40, "sequenceNumber": 0, "timestamp": 1_767_225_600_000},
+    "refreshConnection": {"refreshToken": "wsr_nobody=.secret"},
+    "setVolume": {"volumeLevel": 0.5},
+    "speakerStateChange": {"state": {"volume": 0.5}},
+    "changeLanguage": {"targetLanguage": "de"},
+}
+OTHERS = sorted(CLIENT_MESSAGES.keys() - {"joinSession", "createSession", "heartbeat"})
+
+
+@pytest.mark.parametrize("action", OTHERS)
+@pytest.mark.threat("join-oracle")
+def test_no_message_but_a_join_looks_for_the_session_that_a_stranger_names(system, action):
+    session_id = system.open("bob")
+    assert join(system, "eve") == 404  # a failure of the address opens its window
+    system.take()
+
+    seen = []
+    for named in (session_id, UNKNOWN):
+        system.calls.made.clear()
+        status = system.send("eve", action, sessionId=named, **NAMING.get(action, {}))
+        seen.append((status, answer(system, "eve"), list(system.calls.made)))
+
+    assert seen[0] == seen[1]
+    assert seen[0][0] in (401, 404)
+    assert {table for _, table in seen[0][2]} <= {"Connections", "RateLimits"}
 
 
 # --- limits by address
