@@ -409,13 +409,33 @@ def test_joins_of_a_full_session_are_no_guesses(system):
     assert {message["code"] for _, message in system.take()} == {"SESSION_MAX_LISTENERS_REACHED"}
 
 
-@pytest.mark.parametrize(("change", "status"), [(ended, 410), (expired, 410)])
-def test_joins_of_a_session_that_is_over_are(system, change, status):
-    session_id = system.open()
+@pytest.mark.parametrize("key", [pytest.param(None, id="free"), pytest.param(KEY, id="right-key")])
+@pytest.mark.parametrize("change", [ended, expired])
+@pytest.mark.threat("shared-address")
+def test_late_joins_are_no_guesses(system, change, key):
+    """Whoever is answered that it is over knew its name, and its key: neighbours do not suffer."""
+    over = system.open(**({} if key is None else {"listenerKey": key}))
     change(system)
-    statuses = [join(system, f"late-{number}", session_id) for number in range(11)]
+    late = []
+    for _ in range(12):
+        late.append(join(system, "late", over, key))
+        system.clock.now += 0.2  # no faster than a client may
+    system.take()
+    session_id = system.open(speaker="other")
 
-    assert statuses == [status] * 10 + [429]
+    assert late == [410] * 12
+    assert system.clients.closed == []
+    assert join(system, "ann", session_id) == 200
+
+
+@pytest.mark.parametrize("change", [ended, expired])
+def test_late_joins_that_say_no_key_are(system, change):
+    over = system.open(listenerKey=KEY)
+    change(system)
+
+    statuses = [join(system, f"late-{number}", over, "k7Qm-wT3x-Rz8") for number in range(11)]
+
+    assert statuses == [404] * 10 + [429]
 
 
 def test_look_that_fails_is_no_guess(system, monkeypatch):
