@@ -239,6 +239,7 @@ def test_session_that_another_one_replaces_between_is_not_joined(system, monkeyp
         pytest.param("k7Qm-wT3x-Rz", False, id="12"),
         pytest.param("k7Qm" * 16, False, id="64"),
         pytest.param("\U0001f389\U0001f3a4" * 4, True, id="8-emoji"),
+        pytest.param(" " * 64, True, id="64-spaces"),
         pytest.param(None, False, id="none"),
     ],
 )
@@ -249,11 +250,23 @@ def test_speaker_is_warned_of_a_short_key(system, planted, key, warns):
     planted(key or KEY)
     [(_, created)] = system.take()
     system.tokens["speaker"] = created["refreshToken"]
-    sentence = "The listener key has fewer than 12 characters and may be guessed: take a longer one"
+    sentence = (
+        "The listener key has fewer than 12 visible characters and may be guessed:"
+        " take a longer one"
+    )
     assert created.get("warning") == (sentence if warns else None)
 
 
-@pytest.mark.parametrize("key", ["k7Qm-wT", "k" * 65], ids=["7", "65"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("k7Qm-wT", id="7"),
+        pytest.param("k" * 65, id="65"),
+        # Its other form, 40 times é, is a key: clients normalise to NFC before they send.
+        pytest.param("e\u0301" * 40, id="80-as-it-comes"),
+        pytest.param("\ud800" * 8, id="half-characters"),
+    ],
+)
 def test_key_beyond_its_limits_is_refused_and_not_shown(system, planted, key):
     statuses = [
         system.send("speaker", "createSession", sourceLanguage="en", listenerKey=key),
