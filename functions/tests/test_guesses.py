@@ -3,14 +3,11 @@
 import json
 import threading
 from collections import Counter
-from functools import partial
 
 import pytest
 
 from broadcast import counters, keys
-from broadcast.tables import Items
-from handlers import _common
-from shared_utils.dynamodb import DynamoDBError, Table
+from shared_utils.dynamodb import DynamoDBError
 from shared_utils.testing import message_event
 from shared_utils.websocket_messages import CLIENT_MESSAGES
 
@@ -57,16 +54,11 @@ def open_still(system):
 
 
 @pytest.fixture
-def unhurried(system, monkeypatch):
-    """Give what comes at once the time that it takes when one process and one emulator stand for many."""
+def crowded(unhurried, system, monkeypatch):
+    """Return a system where what comes at once has the time that it takes when one process stands for many."""
     monkeypatch.setattr(keys, "_COST", 2)
-    monkeypatch.setattr(_common, "STORE_SECONDS", 60.0)
     monkeypatch.setattr(counters, "_MAX_WAIT_SECONDS", 50.0)
-    limits = system.app("session").counters
-    monkeypatch.setattr(limits, "end_join", partial(limits.end_join, seconds=30.0))
-    for items in vars(system.app("session").store).values():
-        if isinstance(items, Items):
-            vars(items.table)["_table"] = Table(items.table.name, answer_seconds=30.0)
+    return system
 
 
 @pytest.fixture
@@ -383,32 +375,32 @@ def test_limit_is_the_settings(system):
     assert answer(system)["message"] == "At most 2 failed joins a minute from one address"
 
 
-def test_fifty_wrong_joins_at_once_are_ten_looks(system, unhurried):
+def test_fifty_wrong_joins_at_once_are_ten_looks(crowded):
     statuses = []
 
-    system.at_once(*(lambda n=n: statuses.append(join(system, f"g-{n}")) for n in range(50)))
+    crowded.at_once(*(lambda n=n: statuses.append(join(crowded, f"g-{n}")) for n in range(50)))
 
     assert Counter(statuses) == {404: 10, 429: 40}
-    assert system.calls.made.count(LOOK) == 10
+    assert crowded.calls.made.count(LOOK) == 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [pytest.param(None, id="free"), pytest.param(KEY, id="key")])
-def test_crowd_of_one_address_gets_in(system, unhurried, key):
-    session_id = system.open(**({} if key is None else {"listenerKey": key}))
+def test_crowd_of_one_address_gets_in(crowded, key):
+    session_id = crowded.open(**({} if key is None else {"listenerKey": key}))
     statuses = []
 
-    system.at_once(
+    crowded.at_once(
         *(
-            lambda name=f"listener-{n}": statuses.append(join(system, name, session_id, key))
+            lambda name=f"listener-{n}": statuses.append(join(crowded, name, session_id, key))
             for n in range(200)
         )
     )
 
     assert Counter(statuses) == {200: 200}
-    assert system.store.session(session_id).listener_count == 200
-    fail(system, 10)
-    assert join(system) == 429
+    assert crowded.store.session(session_id).listener_count == 200
+    fail(crowded, 10)
+    assert join(crowded) == 429
 
 
 @pytest.mark.threat("shared-address")
