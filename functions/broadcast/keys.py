@@ -12,8 +12,21 @@ import os
 
 __all__ = ["SHORT_KEY", "hash_of_key", "is_key_of", "is_short"]
 
-# Ours: below so many characters a key that a person made up can be guessed.
+# Ours: below so many characters that can be seen a key that a person made up can be guessed.
 SHORT_KEY = 12
+# Seen by nobody, though Unicode says that they can be printed: joiners, fillers, variation selectors.
+# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point, and the blank of Braille
+_BLANK = frozenset(
+    map(
+        chr,
+        [
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+            *range(0x180B, 0x1810),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ],
+    )
+)
 
 _SALT_BYTES = 16
 # 4 MB and 9 ms of a whole vCPU, which each join of a session with a key pays, and whoever guesses ids.
@@ -37,8 +50,12 @@ def is_key_of(key: str | None, stored: str | None) -> bool:
 
 
 def is_short(key: str) -> bool:
-    """Return whether a key can be guessed."""
-    return len(_normal(key)) < SHORT_KEY
+    """Return whether a key can be guessed: white space and what is invisible make none longer."""
+    return sum(map(_is_visible, _normal(key))) < SHORT_KEY
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() and not character.isspace() and character not in _BLANK
 
 
 def _digest(key: str, salt: bytes) -> bytes:

@@ -57,7 +57,8 @@ __all__ = [
 ACTIVE, ENDED = "active", "ended"
 
 _SHORT_KEY_WARNING = (
-    f"The listener key has fewer than {SHORT_KEY} characters and may be guessed: take a longer one"
+    f"The listener key has fewer than {SHORT_KEY} visible characters and may be guessed:"
+    " take a longer one"
 )
 
 # Ours: the speaker hears of every listener; of the whole audience when it crosses a ten.

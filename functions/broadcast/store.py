@@ -287,24 +287,27 @@ class Store:
             raise ApplicationError(ErrorCode.SESSION_NOT_FOUND)
         return session
 
-    def session_of_speaker(self, connection_id: str, session_id: str | None) -> Session:
+    def session_of_speaker(self, connection_id: str, session_id: str | None = None) -> Session:
         """Return the session whose speaker is on this connection.
 
-        One read if `session_id` is right, which the session's own item shows; else the participant
-        on the connection is looked up.
+        Two reads: of who is on the connection, then of that participant's session. One if `session_id`
+        is what was found there before. Never what a client names: whoever has no session would learn
+        from the time that this takes whether there is such a session.
         """
-        session = self.session(session_id) if session_id else None
-        if session is not None and session.speaker_connection_id == connection_id:
-            return session
+        if session_id is None:
+            session_id = self._speaker(connection_id).session_id
+        session = self.known_session(session_id)
+        if session.speaker_connection_id != connection_id:
+            raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
+        return session
+
+    def _speaker(self, connection_id: str) -> Participant:
         participant = self.participant(connection_id)
         if participant is None:
             raise no_session()
         if participant.role != SPEAKER:
             raise ApplicationError(ErrorCode.AUTH_INVALID_ROLE)
-        session = self.known_session(participant.session_id)
-        if session.speaker_connection_id != connection_id:
-            raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
-        return session
+        return participant
 
     def change_broadcast(self, participant: Participant, state: Item) -> Session:
         """Change the broadcast's state as its speaker, and return the session after it."""

@@ -1,6 +1,7 @@
 """What a function does about clients that guess: session ids, listener keys, refresh tokens.
 
-A guess is a join or a refresh that fails. How many there may be from one address is counted in the
+A guess is a join that finds no session, or says no key of it, or a refresh that fails. Who comes too late
+for a session, and would have been let in, has guessed nothing. How many there may be from one address is counted in the
 store, exactly, how many from one connection in memory. Beyond that a client gets no answer to its
 guess, right or wrong, until a minute is over.
 """
@@ -34,12 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GuessGuard"]
 
-# Why a join of a session that is there fails before it has changed anything.
-_FAILURES = (
-    ErrorCode.SESSION_NOT_FOUND,
-    ErrorCode.SESSION_INACTIVE,
-    ErrorCode.SESSION_EXPIRED,
-)
 # For what is done after the reply.
 _LAST_SECONDS = 1.0
 
@@ -74,7 +69,7 @@ class GuessGuard:
             seen = app.store.summary(message.sessionId)
             return check_may_join(seen, message.listenerKey, app.store.now_ms)
         except ApplicationError as error:
-            has_failed = error.code in _FAILURES
+            has_failed = error.code is ErrorCode.SESSION_NOT_FOUND
             app.counters.end_join(attempt, failed=has_failed)
             if has_failed:
                 self._count_failure(request, seen, error)

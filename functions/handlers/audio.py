@@ -1,8 +1,9 @@
 """The function for audio: passes the speaker's chunks on to the listeners. Only refusals are answered.
 
 The path of every chunk: no write, and at most one read in two seconds, of the session's item, which
-holds the audience too. So a pause, an end or a new listener takes effect within two seconds, or half a
-second later if the store is slow. No chunk waits long for the store or for a listener, and each is
+holds the audience too. Before an environment's first one stands another read, of who is on the
+connection: no session is looked up because a client names it. So a pause, an end or a new listener
+takes effect within two seconds, or half a second later if the store is slow. No chunk waits long for the store or for a listener, and each is
 accounted for: it is posted to every listener, with one ListenerNotificationFailures for whom it does
 not reach, or it is one of AudioChunksDropped.
 """
@@ -46,7 +47,7 @@ FRESH_SECONDS = 2.0
 # Audio that is older is of no use: a listener's buffer holds less.
 MAX_AGE_MS = 2000
 # How long a chunk waits for the store: if its session is in memory, which then serves; and if not,
-# which takes up to three reads, and is refused soon enough to be sent again.
+# which takes two reads, and is refused soon enough to be sent again.
 READ_SECONDS, FIRST_READ_SECONDS = 0.2, 0.4
 # What a fan-out may take beside its slowest post: the work for each.
 SECONDS_A_LISTENER = 0.002
@@ -107,8 +108,8 @@ def session_of(request: Request[SendAudio]) -> Session:
     name = request.connection_id
 
     def load(last: Session | None) -> Session:
-        # A connection has one session for good.
-        known = last.session_id if last else request.message.sessionId
+        # A connection has one session for good. The one that a client names is compared with it later.
+        known = last.session_id if last else None
         with calls_within(READ_SECONDS if last else FIRST_READ_SECONDS):
             return app.store.session_of_speaker(name, known)
 

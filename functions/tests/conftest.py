@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import threading
 from datetime import UTC, datetime
 from importlib import import_module
@@ -14,6 +15,8 @@ from unittest import mock
 import pytest
 from lossy_proxy import LossyProxy
 
+from broadcast import store
+from broadcast.counters import Counters
 from broadcast.deliveries import Deliveries
 from broadcast.invalid import InvalidMessages
 from broadcast.pace import Pace, PerMinute, TokenBuckets
@@ -21,6 +24,7 @@ from broadcast.quality import QualityWatch
 from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
 from broadcast.tables import Items
+from handlers import _common, _guesses
 from handlers._common import ANSWER_SECONDS
 from shared_utils import Outcome
 from shared_utils.connections import payload_of
@@ -362,6 +366,20 @@ def proxy(emulator, tables, monkeypatch):
         proxy.is_over.set()
         proxy.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Give the calls of systems that are made after this all the time that a busy machine takes."""
+    seconds = 30.0
+    monkeypatch.setattr(sys.modules[__name__], "ANSWER_SECONDS", seconds)
+    monkeypatch.setattr(_common, "STORE_SECONDS", 2 * seconds)
+    monkeypatch.setattr(_guesses, "_LAST_SECONDS", seconds)
+    monkeypatch.setattr(store, "_UNDO_SECONDS", seconds)
+    monkeypatch.setitem(Counters.end_join.__kwdefaults__, "seconds", seconds)
+    monkeypatch.setattr("broadcast.counters._END_SECONDS", seconds)
+    for name in ("READ_SECONDS", "FIRST_READ_SECONDS"):
+        monkeypatch.setattr(MODULES["audio"], name, seconds)
 
 
 @pytest.fixture

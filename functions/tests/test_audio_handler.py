@@ -49,26 +49,20 @@ def test_chunk_without_listeners_is_taken(system):
 
 
 @pytest.mark.threat("table-speech")
-def test_chunks_of_two_seconds_cost_one_read_and_no_write(system):
+@pytest.mark.parametrize("is_named", [True, False], ids=["named", "not-named"])
+def test_chunks_of_two_seconds_cost_one_read_and_no_write(system, is_named):
+    """The first ones of an environment cost one more, of who is on the connection."""
     session_id = system.open("ann")
+    named = {"sessionId": session_id} if is_named else {}
 
-    [system.chunk("speaker", number, sessionId=session_id) for number in range(40)]
-
-    assert system.calls.made == [("get_item", "Sessions")]
-
-
-def test_chunks_that_name_no_session_cost_one_read_more_in_an_environment(system):
-    system.open("ann")
-
-    system.chunk("speaker", 0)
+    [system.chunk("speaker", number, **named) for number in range(40)]
+    first = list(system.calls.made)
     system.clock.now += 2.5
-    system.chunk("speaker", 1)
+    [system.chunk("speaker", number, **named) for number in range(5)]
+    system.answered()
 
-    assert system.calls.made == [
-        ("get_item", "Connections"),
-        ("get_item", "Sessions"),
-        ("get_item", "Sessions"),
-    ]
+    assert first == [("get_item", "Connections"), ("get_item", "Sessions")]
+    assert system.calls.made[2:] == [("get_item", "Sessions")]
 
 
 def test_chunks_write_one_line_in_a_hundred_and_metrics_every_now_and_then(system):
@@ -79,7 +73,8 @@ def test_chunks_write_one_line_in_a_hundred_and_metrics_every_now_and_then(syste
     [system.chunk("speaker", number) for number in range(40)]
 
     lines = system.lines()
-    assert len(lines) <= 2
+    assert len([line for line in lines if "_aws" not in line]) <= 1
+    assert len([line for line in lines if "_aws" in line]) <= 2
     assert lines.metrics()["AudioChunksReceived"] == [40]
     assert lines.metrics()["AudioChunkSize"] == [120] * 40
     assert len(lines.metrics()["AudioProcessingLatency"]) == 40
@@ -213,6 +208,31 @@ def test_session_of_another_is_no_way_in(system):
 
     assert system.chunk("speaker", 0, sessionId=other) == 403
     assert [name for name, _ in system.take()] == ["speaker"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("eve", "SESSION_NOT_FOUND"), ("ann", "AUTH_INVALID_ROLE")]
+)
+@pytest.mark.threat("join-oracle", "other-session")
+def test_naming_a_session_makes_nobody_look_for_it(system, name, code):
+    """Else the time that it takes to read an audience would tell who guesses that it is there."""
+    private = system.open(speaker="other", listenerKey="k7Qm-wT3x-Rz9")
+    over = system.open(speaker="gone")
+    system.send("gone", "endSession")
+    system.take()
+    system.open("ann")
+
+    seen = []
+    for named in (private, over, "able-bat-000"):
+        system.calls.made.clear()
+        system.chunk(name, sessionId=named)
+        [(_, answer)] = system.take()
+        del answer["timestamp"]
+        seen.append((answer, list(system.calls.made)))
+
+    assert seen[0][0]["code"] == code
+    assert seen[0][1] == [("get_item", "Connections")]
+    assert seen[1:] == [seen[0]] * 2
 
 
 def test_half_a_frame_of_a_stereo_session_is_refused(system):

@@ -85,6 +85,17 @@ def test_join_beyond_the_limit_must_not_look_until_the_window_is_over(counters, 
     assert [one.begin_join("a", 3).retry_after_ms for one in (counters, elsewhere)] == [0, 0]
 
 
+def test_around_the_end_of_a_window_twice_the_limit_may_look(counters):
+    counters.end_join(counters.begin_join("a", 3), failed=False)  # opens the window
+    counters.now += 59.9
+    fail(counters, 3)
+    last = counters.begin_join("a", 3).retry_after_ms
+    counters.now += 0.1
+    fail(counters, 3)
+
+    assert (last, counters.begin_join("a", 3).retry_after_ms) == (100, 60_000)
+
+
 def test_window_of_a_clock_that_is_ahead_lasts_a_minute_at_most(counters, elsewhere):
     elsewhere.now += 600
     fail(elsewhere, 3)

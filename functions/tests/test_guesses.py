@@ -3,15 +3,13 @@
 import json
 import threading
 from collections import Counter
-from functools import partial
 
 import pytest
 
 from broadcast import counters, keys
-from broadcast.tables import Items
-from handlers import _common
-from shared_utils.dynamodb import DynamoDBError, Table
+from shared_utils.dynamodb import DynamoDBError
 from shared_utils.testing import message_event
+from shared_utils.websocket_messages import CLIENT_MESSAGES
 
 KEY = "k7Qm-wT3x-Rz9"
 UNKNOWN = "able-bat-000"
@@ -56,16 +54,11 @@ def open_still(system):
 
 
 @pytest.fixture
-def unhurried(system, monkeypatch):
-    """Give what comes at once the time that it takes when one process and one emulator stand for many."""
+def crowded(unhurried, system, monkeypatch):
+    """Return a system where what comes at once has the time that it takes when one process stands for many."""
     monkeypatch.setattr(keys, "_COST", 2)
-    monkeypatch.setattr(_common, "STORE_SECONDS", 60.0)
     monkeypatch.setattr(counters, "_MAX_WAIT_SECONDS", 50.0)
-    limits = system.app("session").counters
-    monkeypatch.setattr(limits, "end_join", partial(limits.end_join, seconds=30.0))
-    for items in vars(system.app("session").store).values():
-        if isinstance(items, Items):
-            vars(items.table)["_table"] = Table(items.table.name, answer_seconds=30.0)
+    return system
 
 
 @pytest.fixture
@@ -238,6 +231,7 @@ def test_session_that_another_one_replaces_between_is_not_joined(system, monkeyp
         pytest.param("k7Qm-wT3x-Rz", False, id="12"),
         pytest.param("k7Qm" * 16, False, id="64"),
         pytest.param("\U0001f389\U0001f3a4" * 4, True, id="8-emoji"),
+        pytest.param(" " * 64, True, id="64-spaces"),
         pytest.param(None, False, id="none"),
     ],
 )
@@ -248,11 +242,23 @@ def test_speaker_is_warned_of_a_short_key(system, planted, key, warns):
     planted(key or KEY)
     [(_, created)] = system.take()
     system.tokens["speaker"] = created["refreshToken"]
-    sentence = "The listener key has fewer than 12 characters and may be guessed: take a longer one"
+    sentence = (
+        "The listener key has fewer than 12 visible characters and may be guessed:"
+        " take a longer one"
+    )
     assert created.get("warning") == (sentence if warns else None)
 
 
-@pytest.mark.parametrize("key", ["k7Qm-wT", "k" * 65], ids=["7", "65"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("k7Qm-wT", id="7"),
+        pytest.param("k" * 65, id="65"),
+        # Its other form, 40 times é, is a key: clients normalise to NFC before they send.
+        pytest.param("e\u0301" * 40, id="80-as-it-comes"),
+        pytest.param("\ud800" * 8, id="half-characters"),
+    ],
+)
 def test_key_beyond_its_limits_is_refused_and_not_shown(system, planted, key):
     statuses = [
         system.send("speaker", "createSession", sourceLanguage="en", listenerKey=key),
@@ -278,6 +284,36 @@ def test_key_is_stored_as_a_hash_and_shown_nowhere(system, planted, dynamodb, ta
     assert "K7qM-Wt3X-rZ9" not in str(stored)
     assert KEY not in repr(session)
     assert keys.is_key_of(KEY, session.listener_key_hash)
+
+
+# --- messages that name a session and are no joins
+
+NAMING = {
+    "sendAudio": {"audioData": "AAAA" * 40, "sequenceNumber": 0, "timestamp": 1_767_225_600_000},
+    "refreshConnection": {"refreshToken": "wsr_nobody=.secret"},
+    "setVolume": {"volumeLevel": 0.5},
+    "speakerStateChange": {"state": {"volume": 0.5}},
+    "changeLanguage": {"targetLanguage": "de"},
+}
+OTHERS = sorted(CLIENT_MESSAGES.keys() - {"joinSession", "createSession", "heartbeat"})
+
+
+@pytest.mark.parametrize("action", OTHERS)
+@pytest.mark.threat("join-oracle")
+def test_no_message_but_a_join_looks_for_the_session_that_a_stranger_names(system, action):
+    session_id = system.open("bob")
+    assert join(system, "eve") == 404  # a failure of the address opens its window
+    system.take()
+
+    seen = []
+    for named in (session_id, UNKNOWN):
+        system.calls.made.clear()
+        status = system.send("eve", action, sessionId=named, **NAMING.get(action, {}))
+        seen.append((status, answer(system, "eve"), list(system.calls.made)))
+
+    assert seen[0] == seen[1]
+    assert seen[0][0] in (401, 404)
+    assert {table for _, table in seen[0][2]} <= {"Connections", "RateLimits"}
 
 
 # --- limits by address
@@ -339,32 +375,32 @@ def test_limit_is_the_settings(system):
     assert answer(system)["message"] == "At most 2 failed joins a minute from one address"
 
 
-def test_fifty_wrong_joins_at_once_are_ten_looks(system, unhurried):
+def test_fifty_wrong_joins_at_once_are_ten_looks(crowded):
     statuses = []
 
-    system.at_once(*(lambda n=n: statuses.append(join(system, f"g-{n}")) for n in range(50)))
+    crowded.at_once(*(lambda n=n: statuses.append(join(crowded, f"g-{n}")) for n in range(50)))
 
     assert Counter(statuses) == {404: 10, 429: 40}
-    assert system.calls.made.count(LOOK) == 10
+    assert crowded.calls.made.count(LOOK) == 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [pytest.param(None, id="free"), pytest.param(KEY, id="key")])
-def test_crowd_of_one_address_gets_in(system, unhurried, key):
-    session_id = system.open(**({} if key is None else {"listenerKey": key}))
+def test_crowd_of_one_address_gets_in(crowded, key):
+    session_id = crowded.open(**({} if key is None else {"listenerKey": key}))
     statuses = []
 
-    system.at_once(
+    crowded.at_once(
         *(
-            lambda name=f"listener-{n}": statuses.append(join(system, name, session_id, key))
+            lambda name=f"listener-{n}": statuses.append(join(crowded, name, session_id, key))
             for n in range(200)
         )
     )
 
     assert Counter(statuses) == {200: 200}
-    assert system.store.session(session_id).listener_count == 200
-    fail(system, 10)
-    assert join(system) == 429
+    assert crowded.store.session(session_id).listener_count == 200
+    fail(crowded, 10)
+    assert join(crowded) == 429
 
 
 @pytest.mark.threat("shared-address")
@@ -378,13 +414,33 @@ def test_joins_of_a_full_session_are_no_guesses(system):
     assert {message["code"] for _, message in system.take()} == {"SESSION_MAX_LISTENERS_REACHED"}
 
 
-@pytest.mark.parametrize(("change", "status"), [(ended, 410), (expired, 410)])
-def test_joins_of_a_session_that_is_over_are(system, change, status):
-    session_id = system.open()
+@pytest.mark.parametrize("key", [pytest.param(None, id="free"), pytest.param(KEY, id="right-key")])
+@pytest.mark.parametrize("change", [ended, expired])
+@pytest.mark.threat("shared-address")
+def test_late_joins_are_no_guesses(system, change, key):
+    """Whoever is answered that it is over knew its name, and its key: neighbours do not suffer."""
+    over = system.open(**({} if key is None else {"listenerKey": key}))
     change(system)
-    statuses = [join(system, f"late-{number}", session_id) for number in range(11)]
+    late = []
+    for _ in range(12):
+        late.append(join(system, "late", over, key))
+        system.clock.now += 0.2  # no faster than a client may
+    system.take()
+    session_id = system.open(speaker="other")
 
-    assert statuses == [status] * 10 + [429]
+    assert late == [410] * 12
+    assert system.clients.closed == []
+    assert join(system, "ann", session_id) == 200
+
+
+@pytest.mark.parametrize("change", [ended, expired])
+def test_late_joins_that_say_no_key_are(system, change):
+    over = system.open(listenerKey=KEY)
+    change(system)
+
+    statuses = [join(system, f"late-{number}", over, "k7Qm-wT3x-Rz8") for number in range(11)]
+
+    assert statuses == [404] * 10 + [429]
 
 
 def test_look_that_fails_is_no_guess(system, monkeypatch):

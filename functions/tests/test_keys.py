@@ -44,6 +44,11 @@ def test_same_key_is_stored_in_another_way_each_time():
         pytest.param(COMPOSED, DECOMPOSED, True, id="said-decomposed"),
         pytest.param(DECOMPOSED, COMPOSED, True, id="kept-decomposed"),
         pytest.param(COMPOSED, "cafe-cafe-9", False, id="without-accents"),
+        # Both forms have at most 64 code points, which is what a message may have.
+        pytest.param("\u00e9" * 32, "e\u0301" * 32, True, id="32-in-both-forms"),
+        # Becomes two that stay two: NFC may be longer than what was typed.
+        pytest.param("\u0344" * 8, "\u0308\u0301" * 8, True, id="never-composed"),
+        pytest.param("\ud55c" * 8, "\u1112\u1161\u11ab" * 8, True, id="hangul"),
         # These look alike, and are no other spelling of the same: that would be NFKC.
         pytest.param("file-file", "\ufb01le-\ufb01le", False, id="ligature"),
     ],
@@ -79,6 +84,19 @@ def test_no_session_has_no_key_and_is_looked_at_all_the_same(monkeypatch, said):
         pytest.param(EMOJI, True, id="8-emoji"),
         pytest.param("\U0001f389" * 12, False, id="12-emoji"),
         pytest.param(DECOMPOSED, True, id="11-and-two-accents"),
+        pytest.param("\u00e9" * 12, False, id="12-composed"),
+        pytest.param("e\u0301" * 11, True, id="11-decomposed"),
+        pytest.param("e\u0301" * 12, False, id="12-decomposed"),
+        pytest.param(" " * 8, True, id="8-spaces"),
+        pytest.param(" " * 64, True, id="64-spaces"),
+        pytest.param("a" * 11 + " ", True, id="11-and-a-space"),
+        pytest.param("four words make one", False, id="words"),
+        *(
+            pytest.param("a" * 11 + one * 50, True, id=f"11-and-50-of-{ord(one):x}")
+            # A tab, NUL, DEL, no-break space, zero-width space and joiner, a mark of direction, a soft
+            # hyphen, grapheme joiner, Hangul filler, the blank of Braille, variation selectors, a tag.
+            for one in "\t\0\x7f\u00a0\u200b\u200d\u202e\u00ad\u034f\u3164\u2800\ufe0f\U000e0101\U000e0041"
+        ),
     ],
 )
 def test_key_that_can_be_guessed(key, short):

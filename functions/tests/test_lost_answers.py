@@ -96,7 +96,7 @@ def stored(dynamodb, tables) -> list:
 @pytest.mark.parametrize("what", ["answer", "request"])
 @pytest.mark.parametrize("times", [1, 2])
 def test_session_in_which_every_write_is_lost_is_as_one_in_which_none_is(
-    proxy, dynamodb, tables, make_system, what, times
+    proxy, dynamodb, tables, unhurried, make_system, what, times
 ):
     heard = play(make_system())
     before = stored(dynamodb, tables)

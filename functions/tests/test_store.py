@@ -277,21 +277,32 @@ def test_speaker_who_leaves_is_missed_once(store, session):
     assert store.session(SESSION_ID).speaker_gone_at == NOW_MS
 
 
-def test_session_of_a_speaker_takes_one_read_with_its_id(store, session, dynamodb):
+def test_session_of_a_speaker_is_found_by_the_connection_or_by_what_was_found_before(
+    store, session
+):
+    assert store.session_of_speaker("speaker") == session
     assert store.session_of_speaker("speaker", SESSION_ID) == session
-    assert store.session_of_speaker("speaker", None) == session
-    assert store.session_of_speaker("speaker", "golden-eagle-428") == session
 
 
-def test_session_of_who_is_no_speaker_is_refused(store, session):
+def test_session_of_a_speaker_that_is_no_longer_there_is_not_found(store, session):
+    store.sessions.delete(SESSION_ID)
+
+    with refused(ErrorCode.SESSION_NOT_FOUND):
+        store.session_of_speaker("speaker")
+    with refused(ErrorCode.SESSION_NOT_FOUND):
+        store.session_of_speaker("speaker", SESSION_ID)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("nobody", ErrorCode.SESSION_NOT_FOUND), ("ann", ErrorCode.AUTH_INVALID_ROLE)],
+)
+def test_who_is_no_speaker_is_refused_before_a_session_is_read(store, session, name, code):
     store.join(participant("ann"), 500)
+    del store.sessions  # nothing is left that could read one
 
-    for name, code in (
-        ("nobody", ErrorCode.SESSION_NOT_FOUND),
-        ("ann", ErrorCode.AUTH_INVALID_ROLE),
-    ):
-        with refused(code):
-            store.session_of_speaker(name, SESSION_ID)
+    with refused(code):
+        store.session_of_speaker(name)
 
 
 def test_session_that_is_going_on_is_not_ended_as_over(store, session):
@@ -403,6 +414,8 @@ def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, 
         store.change_broadcast(SPEAKER, {"isPaused": True})
     with refused(ErrorCode.CONNECTION_CLOSED):
         store.end_as_speaker(SPEAKER, "speakerEnded")
+    with refused(ErrorCode.CONNECTION_CLOSED):
+        store.session_of_speaker("speaker")
     with refused(ErrorCode.CONNECTION_CLOSED):
         store.session_of_speaker("speaker", SESSION_ID)
     store.leave("speaker")
