@@ -6,19 +6,17 @@ Whatever goes wrong is `KeysUnavailable`. A redirect is not followed, and no pro
 from __future__ import annotations
 
 import json
-import time
-from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import jwt
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
+from timed_http import get
 from token_settings import is_safe
 
 if TYPE_CHECKING:
-    from http.client import HTTPResponse
     from typing import Any
 
 __all__ = ["ALGORITHMS", "Key", "KeysUnavailable", "read_keys"]
@@ -32,7 +30,7 @@ _BY_TYPE: dict[tuple[object, object], tuple[str, ...]] = {
 }
 ALGORITHMS = frozenset(name for names in _BY_TYPE.values() for name in names)
 
-# Ours: an issuer answers within half a second, and a client waits for both documents.
+# Ours, for each document: an issuer answers within half a second, and a client waits for both.
 _TIMEOUT_SECONDS = 3.0
 # Ours: a key set has a few thousand bytes.
 _MAX_BYTES = 256 * 1024
@@ -59,6 +57,8 @@ def read_keys(issuer: str) -> list[Key]:
     document = _get_json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != issuer:
         what = "its document is another issuer's: SPEAKER_ISSUER must be as the document has it"
+        if str(document.get("issuer")).rstrip("/") == issuer.rstrip("/"):
+            what += ", and only the slash at the end differs"
         raise KeysUnavailable(what, ErrorCode.INTERNAL_CONFIGURATION_ERROR)
     address = document.get("jwks_uri")
     if not isinstance(address, str) or not is_safe(address):
@@ -88,12 +88,15 @@ def _key(row: object) -> Key | None:
 
 
 def _get_json(url: str) -> dict[str, Any]:
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
     host = urlsplit(url).hostname
     try:
-        content = _get(url, deadline)
+        status, content = get(url, _TIMEOUT_SECONDS, _MAX_BYTES + 1)
     except (OSError, HTTPException, ValueError) as error:
         raise KeysUnavailable(f"{type(error).__name__} at {host}") from error
+    if status != 200:
+        raise KeysUnavailable(f"status {status} at {host}")
+    if len(content) > _MAX_BYTES:
+        raise KeysUnavailable(f"the answer has more than {_MAX_BYTES} bytes")
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
@@ -101,28 +104,3 @@ def _get_json(url: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise KeysUnavailable(f"no JSON object at {host}")
     return value
-
-
-def _get(url: str, deadline: float) -> bytes:
-    """Return what a URL answers before `deadline`, by the monotonic clock."""
-    parts = urlsplit(url)
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
-    with closing(connection):
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"Accept": "application/json"})
-        with connection.getresponse() as response:
-            if response.status != 200:
-                raise KeysUnavailable(f"status {response.status} at {parts.hostname}")
-            return _read(response, deadline)
-
-
-def _read(response: HTTPResponse, deadline: float) -> bytes:
-    content = b""
-    while chunk := response.read1(_MAX_BYTES):
-        content += chunk
-        if len(content) > _MAX_BYTES:
-            raise KeysUnavailable(f"the answer has more than {_MAX_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    return content

@@ -11,10 +11,11 @@ MODULES = sorted(AUTHORIZER.glob("*.py"))
 ARROWS = {
     "access_tokens": {"issuer_documents", "issuer_keys", "refusals", "token_settings"},
     "handler": {"issuer_keys", "token_authorizer", "token_settings"},
-    "issuer_documents": {"token_settings"},
+    "issuer_documents": {"timed_http", "token_settings"},
     "issuer_keys": {"issuer_documents", "refusals"},
     "policies": {"access_tokens"},
     "refusals": set(),
+    "timed_http": set(),
     "token_authorizer": {
         *("access_tokens", "issuer_documents", "issuer_keys", "policies", "refusals"),
         *("token_places", "token_settings"),
@@ -24,7 +25,8 @@ ARROWS = {
 }
 # By what only some may know.
 USERS = {
-    "http": {"issuer_documents"},
+    "http": {"issuer_documents", "timed_http"},
+    "socket": {"timed_http"},
     "jwt": {"access_tokens", "issuer_documents"},
     "os": {"handler"},
 }

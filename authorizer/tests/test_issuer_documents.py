@@ -1,5 +1,6 @@
 """What an issuer publishes, read over HTTP, and every way in which that may go wrong."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -9,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from issuer_documents import KeysUnavailable, read_keys
+from issuer_keys import IssuerKeys
 from shared_utils.error_codes import ErrorCode
 from tests.issuer import Answer, Issuer, SigningKey
 
@@ -118,11 +120,12 @@ def test_answer_of_256_kb_is_read(issuer):
     [
         ({"issuer": "https://login.example.com"}, "its document is another issuer's"),
         ({"issuer": None}, "its document is another issuer's"),
+        ({"issuer": "http://127.0.0.1"}, "SPEAKER_ISSUER must be as the document has it"),
         ({"jwks_uri": "http://keys.example.com/"}, "jwks_uri must be https"),
         ({"jwks_uri": "file:///etc/hosts"}, "jwks_uri must be https"),
         ({"jwks_uri": None}, "jwks_uri must be https"),
     ],
-    ids=range(5),
+    ids=range(6),
 )
 def test_document_that_does_not_fit_the_settings_is_a_wrong_setting(issuer, changes, text):
     document = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks", **changes}
@@ -134,6 +137,17 @@ def test_document_that_does_not_fit_the_settings_is_a_wrong_setting(issuer, chan
     assert text in failed.message
 
 
+@pytest.mark.parametrize(("in_document", "in_settings"), [("", "/"), ("/", "")])
+def test_slash_that_is_too_many_or_missing_is_named(issuer, in_document, in_settings):
+    document = {"issuer": f"{issuer.url}{in_document}", "jwks_uri": f"{issuer.url}/jwks"}
+    issuer.answers[DISCOVERY] = json_answer(document)
+
+    failed = failure(f"{issuer.url}{in_settings}")
+
+    assert failed.code is ErrorCode.INTERNAL_CONFIGURATION_ERROR
+    assert failed.message.endswith("as the document has it, and only the slash at the end differs")
+
+
 def test_issuer_that_is_not_there_is_an_outage(issuer):
     issuer.stop()
 
@@ -143,7 +157,7 @@ def test_issuer_that_is_not_there_is_an_outage(issuer):
 
 @pytest.fixture
 def slow():
-    """Return the address of a server that sends a byte of its answer from time to time."""
+    """Return the address of a server that sends a line of its headers from time to time."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         ended = threading.Event()
 
@@ -151,9 +165,10 @@ def slow():
             connection, _ = server.accept()
             with connection:
                 connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-                while not ended.wait(0.05):
-                    connection.sendall(b" ")
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                with contextlib.suppress(OSError):
+                    while not ended.wait(0.05):
+                        connection.sendall(b"X: 1\r\n")
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -166,6 +181,22 @@ def test_issuer_that_takes_its_time_is_not_waited_for(slow, monkeypatch):
     monkeypatch.setattr("issuer_documents._TIMEOUT_SECONDS", 0.3)
 
     assert "TimeoutError at 127.0.0.1" in failure(slow).message
+
+
+@pytest.mark.threat("issuer-down")
+def test_known_keys_serve_while_the_issuer_takes_its_time(issuer, slow, monkeypatch):
+    monkeypatch.setattr("issuer_documents._TIMEOUT_SECONDS", 0.3)
+    addresses, times, reported = iter([issuer.url, slow]), iter([0, 3601]), []
+    keys = IssuerKeys(
+        issuer.url,
+        report=reported.append,
+        read=lambda _: read_keys(next(addresses)),
+        clock=lambda: next(times),
+    )
+    kid = issuer.keys[0].kid
+
+    assert keys.find(kid, "RS256") is keys.find(kid, "RS256")
+    assert ["TimeoutError at 127.0.0.1" in failed.message for failed in reported] == [True]
 
 
 def test_no_proxy_is_asked(issuer, monkeypatch):
