@@ -54,9 +54,12 @@ class TokenHolder(NamedTuple):
 def check_token(token: str, keys: IssuerKeys, settings: TokenSettings) -> TokenHolder:
     """Return whose access token it is; TokenRefused says what is wrong with it.
 
+    KeysUnavailable, and no judgement, as long as the issuer's document has never been read.
+
     A token's end does not cut the connection that it opened: it is looked at on `$connect` only, and API
     Gateway closes a connection after two hours.
     """
+    keys.read_first()
     header, claims = _unverified(token)
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:

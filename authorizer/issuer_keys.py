@@ -48,6 +48,17 @@ class IssuerKeys:
         self._tried_at = float("-inf")
         self._failure: KeysUnavailable | None = None
 
+    def read_first(self) -> None:
+        """Read what the issuer publishes, unless its keys are known; else raise why they are not.
+
+        Before that no token can be called good or bad: if the issuer's name is wrong in the settings,
+        the good ones look as if they were another issuer's. As often as in `find`, whatever comes.
+        """
+        if not self._keys:
+            self._refresh(_FRESH_SECONDS)
+        if not self._keys and self._failure:
+            raise self._failure.with_traceback(None)
+
     def find(self, kid: str | None, algorithm: str) -> Key:
         """Return the key that a token names; one that names none may have the one key that fits.
 

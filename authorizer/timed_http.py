@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from typing import Any
 
 __all__ = ["get"]
 
@@ -85,7 +85,7 @@ class _Reader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(_left(self._deadline))
         return self._sock.recv_into(buffer)
 

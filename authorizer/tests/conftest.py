@@ -15,14 +15,18 @@ ARN = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test/$connect"
 
 
 class Gate:
-    """An authorizer and what it wrote, as decoded lines; `now` is the time that its keys go by."""
+    """An authorizer and what it wrote, as decoded lines; `now` is the time that its keys go by.
 
-    def __init__(self, issuer, **settings):
+    `issuer_url` is what the settings say, where that is not how the issuer calls itself.
+    """
+
+    def __init__(self, issuer, *, issuer_url=None, **settings):
+        url = issuer_url or issuer.url
         self.now = 1_000_000.0
         self.lines = CapturedLines()
         self.metrics = MetricsEmitter()
-        keys = IssuerKeys(issuer.url, report=report_failure, clock=lambda: self.now)
-        settings = TokenSettings(issuer.url, issuer.audience, **settings)
+        keys = IssuerKeys(url, report=report_failure, clock=lambda: self.now)
+        settings = TokenSettings(url, issuer.audience, **settings)
         self._authorizer = TokenAuthorizer(settings, keys, self.metrics)
 
     def answer(self, token=None, **places):

@@ -125,8 +125,11 @@ def test_algorithm_without_a_secret_of_the_issuers_is_refused_and_asks_nobody(
     issuer, gate, algorithm
 ):
     """HS256 is signed with the public key's PEM, which anybody has."""
+    gate.answer(issuer.token())
+    gate.now += 31
+
     assert gate.reason(issuer.token(algorithm=algorithm)) == "algorithm"
-    assert not issuer.requests
+    assert issuer.requests["/jwks"] == 1
 
 
 @pytest.mark.parametrize("algorithm", ["RS512", "PS384", "ES512", "HS384", "", None, ["RS256"], {}])
@@ -195,9 +198,12 @@ def test_token_that_names_no_key_may_have_the_only_one_that_fits(issuer, gate):
         pytest.param("a" * 8192, id="longest"),
     ],
 )
-def test_what_is_no_token_is_malformed(gate, issuer, token):
+def test_what_is_no_token_is_malformed_and_asks_nobody(gate, issuer, token):
+    gate.answer(issuer.token())
+    gate.now += 31
+
     assert gate.reason(token) == "malformed"
-    assert not issuer.requests
+    assert issuer.requests["/jwks"] == 1
 
 
 def test_token_beyond_8192_characters_is_not_looked_at(gate, issuer):

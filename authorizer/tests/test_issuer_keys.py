@@ -103,6 +103,20 @@ def test_issuer_that_never_answered_is_asked_every_10_seconds():
     assert keys.reported == []
 
 
+def test_what_was_never_read_is_read_first_and_then_not_again():
+    keys = Readings(OUTAGE, [FIRST])
+
+    for _ in range(2):
+        with pytest.raises(KeysUnavailable):
+            keys.keys.read_first()
+    keys.now += 11
+    keys.keys.read_first()
+    keys.now += 2 * HOUR
+    keys.keys.read_first()
+
+    assert keys.times == [0, 11]
+
+
 def test_withdrawn_key_is_not_taken_after_the_next_reading():
     keys = Readings([FIRST], [SECOND])
     keys.find()

@@ -148,6 +148,43 @@ def test_document_of_another_issuer_is_a_wrong_setting(issuer, gate):
     assert gate.lines.metrics() == {"MessageFailures": [1]}
 
 
+def tokens_of_all_kinds(issuer):
+    """Return a token that the issuer made for us, one that is another issuer's, and junk."""
+    return [issuer.token(), issuer.token(iss="https://login.example.com"), "junk"]
+
+
+@pytest.mark.threat("wrong-setting")
+def test_slash_too_many_in_the_issuers_name_is_a_wrong_setting_whatever_token_comes(
+    issuer, make_gate
+):
+    """The `iss` of a good token differs from the settings then: to compare it alone would be a 401."""
+    gate = make_gate(issuer, issuer_url=f"{issuer.url}/")
+
+    answers = [gate.answer(token) for token in tokens_of_all_kinds(issuer)]
+
+    assert set(map(repr, answers)) == {"AuthorizerFailed('INTERNAL_CONFIGURATION_ERROR')"}
+    [line, *_] = gate.lines.level("ERROR")
+    assert line["errorCode"] == "INTERNAL_CONFIGURATION_ERROR"
+    assert line["error"]["message"].endswith("only the slash at the end differs")
+    assert gate.lines.metrics() == {"MessageFailures": [1, 1, 1]}
+    assert issuer.requests == {"/.well-known/openid-configuration": 1}
+
+
+@pytest.mark.threat("issuer-flood")
+def test_junk_before_the_issuer_was_read_asks_it_once_in_10_seconds(issuer, gate):
+    issuer.answers["/jwks"] = Answer(503, {})
+
+    for _ in range(24):
+        assert repr(gate.answer("junk")) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+        gate.now += 1
+
+    assert issuer.requests["/jwks"] == 3
+    del issuer.answers["/jwks"]
+    gate.now += 10
+    assert {gate.reason(f"junk-{n}") for n in range(9)} == {"malformed"}
+    assert issuer.requests["/jwks"] == 4
+
+
 @pytest.mark.parametrize("event", [{}, {"methodArn": ARN, "headers": "none"}], ids=["empty", "odd"])
 def test_event_that_is_none_of_api_gateways_is_an_error_that_says_nothing(issuer, make_gate, event):
     gate = make_gate(issuer)
