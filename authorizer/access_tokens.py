@@ -27,6 +27,10 @@ __all__ = ["SKEW_SECONDS", "TokenHolder", "check_token"]
 # Ours: by so much an issuer's clock may differ from ours.
 SKEW_SECONDS = 60
 
+# NumericDate is a number of seconds: https://www.rfc-editor.org/rfc/rfc7519#section-2. How long a token lasts is
+# the issuer's to say, so ours is only the end of the year 9999: beyond it are milliseconds, which never end.
+_LAST_SECOND = 253_402_300_799
+
 # The compact form, unpadded; the signature of `none` is empty: https://www.rfc-editor.org/rfc/rfc7515
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 # At most 255 characters: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
@@ -66,6 +70,7 @@ def check_token(token: str, keys: IssuerKeys, settings: TokenSettings) -> TokenH
         raise TokenRefused("algorithm")
     if claims.get("iss") != settings.issuer:  # its keys are not ours, and need not be looked for
         raise TokenRefused("wrongIssuer")
+    _check_times(claims)
     key = keys.find(header.get("kid"), algorithm)
     options: Any = {"verify_aud": False, "require": ["iss", "sub", "exp"]}
     try:
@@ -95,6 +100,14 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return read["header"], read["payload"]
 
 
+def _check_times(claims: Mapping[str, Any]) -> None:
+    """Refuse a time that is no number: the library takes whatever `int` does, a text too."""
+    for name in ("exp", "iat", "nbf"):
+        value = claims.get(name, 0)
+        if type(value) not in (int, float) or not 0 <= value <= _LAST_SECOND:
+            raise TokenRefused("malformed")
+
+
 def _refusal_of(error: jwt.PyJWTError) -> TokenRefused:
     reasons = (reason for kind, reason in _REASONS if isinstance(error, kind))
     return TokenRefused(next(reasons, "malformed"))
@@ -118,7 +131,7 @@ def _check_use(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
 
 def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
     """Refuse a token for somebody else; Cognito's have no `aud`, and name the client instead."""
-    given = claims.get("aud", claims.get("client_id"))
+    given = claims["aud"] if "aud" in claims else [claims.get("client_id")]
     if audience not in (given if isinstance(given, list) else [given]):
         raise TokenRefused("wrongAudience")
 

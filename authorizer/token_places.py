@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_TOKEN_CHARS", "token_of"]
 
-# Ours: API Gateway takes 10,240 bytes of headers in all, and an access token has one or two thousand.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+# Ours: API Gateway takes 10,240 bytes of headers in all, and an access token has one or two thousand. In the
+# query it comes with fewer: API Gateway takes 4,096 characters of a URL.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_TOKEN_CHARS = 8192
 
 _SUBPROTOCOL = "bearer."

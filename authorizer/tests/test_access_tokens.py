@@ -2,6 +2,7 @@
 
 import time
 
+import jwt
 import pytest
 
 from tests.issuer import Issuer, SigningKey
@@ -66,6 +67,7 @@ def test_algorithm_is_one_that_the_keys_type_allows(issuer, gate, algorithm):
         ("wrongAudience", {"aud": None, "client_id": None}),
         ("wrongIssuer", {"iss": "https://login.example.com"}),
         ("wrongIssuer", {"iss": None}),
+        ("wrongAudience", {"aud": None, "client_id": ["websocket-audio"]}),
         ("idToken", {"token_use": "id"}),
         ("idToken", {"typ": "ID"}),
         ("idToken", {"scope": None, "nonce": "n"}),
@@ -117,6 +119,50 @@ def test_clocks_may_differ_by_a_minute(issuer, gate, claim, seconds, reason):
     token = issuer.token(**{claim: int(time.time()) + seconds})
 
     assert (gate.reason(token) if reason else gate.answer(token).get("reason")) == reason
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("99999999999", id="text"),
+        pytest.param("", id="empty-text"),
+        pytest.param(True, id="true"),
+        pytest.param(False, id="false"),
+        pytest.param(float("nan"), id="nan"),
+        pytest.param(float("inf"), id="infinity"),
+        pytest.param(-1, id="negative"),
+        pytest.param(-0.5, id="negative-fraction"),
+        pytest.param([1], id="list"),
+        pytest.param({}, id="object"),
+        pytest.param(253_402_300_800, id="year-10000"),
+        pytest.param(1_800_000_000_000, id="milliseconds"),
+        pytest.param(10**400, id="400-digits"),
+    ],
+)
+@pytest.mark.threat("forged-token")
+def test_time_that_is_no_number_of_seconds_is_malformed(issuer, gate, claim, value):
+    assert gate.reason(issuer.token(**{claim: value})) == "malformed"
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", ["null", "1e400", "1" * 5000])
+def test_time_as_an_issuer_may_spell_it_is_malformed(issuer, gate, claim, value):
+    """What `json.dumps` does not write stands in the token as it is here."""
+    claims = '{"iss": "%s", "sub": "s", "aud": "%s", "exp": 1, "iat": 1, "nbf": 1}'
+    times = (claims % (issuer.url, issuer.audience)).replace(f'"{claim}": 1', f'"{claim}": {value}')
+    key = issuer.keys[0]
+
+    token = jwt.api_jws.encode(times.encode(), key.private, "RS256", headers={"kid": key.kid})
+
+    assert gate.reason(token) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "claims", [{"exp": 253_402_300_799}, {"exp": 9e10 + 0.5}, {"nbf": 0, "iat": 0.0}], ids=str
+)
+def test_times_may_be_far_away_and_have_a_fraction(issuer, gate, claims):
+    assert gate.answer(issuer.token(**claims))["context"] == ALLOWED
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
