@@ -181,7 +181,8 @@ def _settings(
 )
 @click.option(
     "--client-id",
-    help="The page's name at the issuer, with --set SPEAKER_ISSUER=...; SPEAKER_AUDIENCE by default.",
+    help="The page's client id at the issuer, with --set SPEAKER_ISSUER=...; without it SPEAKER_AUDIENCE "
+    "is taken, which is the client id with Amazon Cognito only.",
 )
 @_plainly
 def up(

@@ -1,11 +1,14 @@
 """A client's token is found wherever it may be, and only one is taken."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from refusals import TokenRefused
 from token_places import MAX_TOKEN_CHARS, token_of
+from wslocal.gateway.limits import GatewayLimits
 
 PROTOCOLS = "Sec-WebSocket-Protocol"
 
@@ -127,3 +130,10 @@ def test_two_tokens_are_never_one(first, second):
 
     with pytest.raises(TokenRefused):
         token_of(event)
+
+
+def test_readme_says_how_long_a_token_may_be_here_and_in_the_query():
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+
+    assert f"It may have {MAX_TOKEN_CHARS:,} characters" in text
+    assert f"{GatewayLimits().url_bytes:,}\ncharacters of a URL" in text
