@@ -10,15 +10,16 @@ MODULES = sorted(AUTHORIZER.glob("*.py"))
 # By module: the siblings that it may import.
 ARROWS = {
     "access_tokens": {"issuer_documents", "issuer_keys", "refusals", "token_settings"},
-    "handler": {"issuer_keys", "token_authorizer", "token_settings"},
+    "handler": {"issuer_keys", "quiet_lines", "token_authorizer", "token_settings"},
     "issuer_documents": {"timed_http", "token_settings"},
     "issuer_keys": {"issuer_documents", "refusals"},
     "policies": {"access_tokens"},
+    "quiet_lines": set(),
     "refusals": set(),
     "timed_http": set(),
     "token_authorizer": {
-        *("access_tokens", "issuer_documents", "issuer_keys", "policies", "refusals"),
-        *("token_places", "token_settings"),
+        *("access_tokens", "issuer_documents", "issuer_keys", "policies", "quiet_lines"),
+        *("refusals", "token_places", "token_settings"),
     },
     "token_places": {"refusals"},
     "token_settings": set(),

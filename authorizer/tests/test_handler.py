@@ -91,6 +91,19 @@ def test_bad_token_is_answered_with_what_makes_401(function):
     assert "raise answer" in runtimes["stackTrace"][0]
 
 
+@pytest.mark.threat("refused-flood")
+def test_flood_of_refused_tokens_is_one_line_of_ours_and_few_of_metrics(function):
+    """Two documents at once for the first one; the others share some for ten seconds."""
+    token = function[1].token(aud="other")
+
+    lines = [line for _ in range(40) for line in invoke(function, token)[1]]
+
+    [ours] = [line for line in lines if line.get("component")]
+    assert ours["context"]["reason"] == "wrongAudience"
+    assert len([line for line in lines if "_aws" in line]) <= 6
+    assert len([line for line in lines if "errorType" in line]) == 40
+
+
 @pytest.mark.threat("issuer-down")
 def test_outage_of_the_issuer_is_answered_with_what_makes_500(task_root, layer):
     environ = {"SPEAKER_ISSUER": "http://127.0.0.1:9", "SPEAKER_AUDIENCE": "websocket-audio"}

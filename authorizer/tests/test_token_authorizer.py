@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from refusals import REASONS
+from shared_utils.testing import capture_lines
 from tests.issuer import Answer, SigningKey
 
 ARN = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/test/$connect"
@@ -83,11 +84,61 @@ def test_refusal_is_counted_by_code_as_every_failure_is_and_by_reason(issuer, ga
 
 @pytest.mark.threat("log-authentication")
 def test_refusals_line_has_reason_and_code(issuer, gate):
-    gate.reason(issuer.token(exp=1))
+    gate.answer(issuer.token(exp=1))
 
     [line] = gate.lines.level("WARN")
     assert (line["message"], line["component"]) == ("Token refused", "Authorizer")
-    assert (line["context"], line["errorCode"]) == ({"reason": "expired"}, "AUTH_TOKEN_EXPIRED")
+    assert (line["context"], line["errorCode"]) == (
+        {"reason": "expired", "sourceIp": "198.51.100.7", "count": 1},
+        "AUTH_TOKEN_EXPIRED",
+    )
+
+
+@pytest.mark.threat("refused-flood", "log-flood")
+def test_flood_of_refused_tokens_is_one_line_a_minute_and_is_counted(issuer, gate):
+    expired = issuer.token(exp=1)
+    gate.answer(issuer.token())
+    for _ in range(800):
+        assert repr(gate.answer(expired)) == "Unauthorized('Unauthorized')"
+    gate.now += 60
+    gate.answer(expired)
+
+    first, second = gate.lines.level("WARN")
+    assert [line["context"]["count"] for line in (first, second)] == [1, 800]
+    with capture_lines(gate.lines):
+        gate.windowed_metrics.flush()
+    assert sum(gate.lines.metrics()["TokensRefused"]) == 801
+    assert sum(gate.lines.metrics()["MessageFailures"]) == 801
+    # Their metrics share documents, of 150 refusals or of ten seconds.
+    assert len(gate.lines) < 25
+
+
+def test_another_reason_and_another_address_have_a_line_of_their_own(issuer, gate):
+    for source_ip in ("198.51.100.7", "198.51.100.8", "2001:db8::1", "2001:db8::2"):
+        gate.answer(issuer.token(exp=1), source_ip=source_ip)
+        gate.answer(issuer.token(aud="other"), source_ip=source_ip)
+
+    lines = [line["context"] for line in gate.lines.level("WARN")]
+    assert [(line["sourceIp"], line["reason"]) for line in lines] == [
+        ("198.51.100.7", "expired"),
+        ("198.51.100.7", "wrongAudience"),
+        ("198.51.100.8", "expired"),
+        ("198.51.100.8", "wrongAudience"),
+        ("2001:db8::/64", "expired"),
+        ("2001:db8::/64", "wrongAudience"),
+    ]
+
+
+@pytest.mark.threat("refused-flood")
+def test_flood_while_the_issuer_is_down_is_one_error_a_minute_and_is_counted(issuer, gate):
+    issuer.stop()
+    for _ in range(100):
+        assert repr(gate.answer("junk")) == "AuthorizerFailed('INTERNAL_SERVER_ERROR')"
+
+    assert [line["context"]["count"] for line in gate.lines.level("ERROR")] == [1]
+    with capture_lines(gate.lines):
+        gate.windowed_metrics.flush()
+    assert sum(gate.lines.metrics()["MessageFailures"]) == 100
 
 
 def test_new_key_is_read_when_it_signs(issuer, gate):
@@ -166,7 +217,6 @@ def test_slash_too_many_in_the_issuers_name_is_a_wrong_setting_whatever_token_co
     [line, *_] = gate.lines.level("ERROR")
     assert line["errorCode"] == "INTERNAL_CONFIGURATION_ERROR"
     assert line["error"]["message"].endswith("only the slash at the end differs")
-    assert gate.lines.metrics() == {"MessageFailures": [1, 1, 1]}
     assert issuer.requests == {"/.well-known/openid-configuration": 1}
 
 
