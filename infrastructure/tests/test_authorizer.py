@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from local.assembly import read_assembly
+from quiet_lines import QuietLines
 from shared_utils import MetricsEmitter
 from shared_utils.testing import capture_lines
 from token_authorizer import TokenAuthorizer
@@ -224,7 +225,7 @@ def test_alarm_tolerates_what_answers_of_the_longest_time_shift_to_the_next_peri
 @pytest.mark.parametrize(
     ("authorization", "code"),
     [
-        pytest.param("Bearer no-token", "AUTH_TOKEN_INVALID", id="refused"),
+        pytest.param(f"Bearer {'a' * 9000}", "AUTH_TOKEN_INVALID", id="refused"),
         pytest.param(7, "INTERNAL_SERVER_ERROR", id="failed"),
     ],
 )
@@ -239,7 +240,7 @@ def test_alarm_counts_by_the_action_that_the_authorizer_writes(alarm, authorizat
     event = {"methodArn": "arn", "headers": {"Authorization": authorization}}
 
     with capture_lines() as lines, MetricsEmitter() as metrics:
-        answer = TokenAuthorizer(settings, None, metrics).answer(event)
+        answer = TokenAuthorizer(settings, None, metrics, metrics, QuietLines()).answer(event)
 
     written = [line for line in lines if "_aws" in line and "MessageFailures" in line]
     assert isinstance(answer, Exception)
