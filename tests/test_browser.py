@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import node
+from broadcast.keys import SHORT_KEY
 from local.page import Page, sign_in_config
 from tests import browser as b
 from tests.issuer import Answer, Issuer
@@ -547,15 +548,18 @@ def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(guarded, v
     sign_in(speaker)
     assert speaker.page.is_hidden("#speak-key")
     speaker.page.check("#speak-private")
-    speaker.page.fill("#speak-key", "")
-    speaker.page.keyboard.type("short")
     speaker.page.check("#source-recording")
-    speaker.page.click("#speak-start")
-    assert speaker.page.evaluate("document.querySelector('#speak-key').validity.tooShort")
+    for typed, count in ((" " * 8, 0), ("short", 5), ("🦅" * 65, 65)):
+        speaker.page.fill("#speak-key", typed)
+        speaker.sees("#speak-key-hint", f"this one has {count}.")
+        speaker.page.click("#speak-start")
+        assert speaker.page.evaluate("document.querySelector('#speak-key').validity.customError")
     assert speaker.protocols == []
 
-    speaker.page.focus("#speak-key")
-    speaker.page.keyboard.type("-but/more")
+    speaker.page.fill("#speak-key", "short" + "." * (SHORT_KEY - 6))
+    speaker.sees("#speak-key-hint", f"{SHORT_KEY} characters or more are better.")
+    speaker.page.fill("#speak-key", "short-but/more")
+    assert speaker.text("#speak-key-hint") == ""
     speaker.page.click("#speak-start")
     speaker.page.wait_for_selector("#speak-live")
     assert speaker.page.get_attribute("#speak-invite", "href").endswith("/short-but%2Fmore")

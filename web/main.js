@@ -41,7 +41,9 @@ function showView() {
   }
   if (sessionId) {
     element("listen-session", HTMLInputElement).value = sessionId;
-    element("listen-key", HTMLInputElement).value = key;
+    const field = element("listen-key", HTMLInputElement);
+    field.value = key;
+    field.dispatchEvent(new Event("input"));
   }
   // Out of the address, so that it is in no bookmark and no picture of the window.
   if (key) history.replaceState(null, "", fragmentOf(sessionId));

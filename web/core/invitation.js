@@ -11,11 +11,46 @@ const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
 export const PROPOSED_KEY_LENGTH = 16;
 /** Longer than any name or key: nobody's invitation. */
 const MAX_LENGTH = 64;
+const MIN_KEY_LENGTH = 8;
+/** Below so many characters a key that a person made up can be guessed: `SHORT_KEY` of the functions. */
+const SHORT_KEY_LENGTH = 12;
 
 /** Return a key that nobody guesses. @param {Uint8Array} bytes as many random ones as it is to have characters */
 export function keyFrom(bytes) {
   // 256 is a multiple of 32: each character is as likely as the others.
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("");
+}
+
+/**
+ * Return why nobody can have this key, in a sentence for whoever types it; empty if somebody can. Characters are counted
+ * as the functions count them: a browser's `maxlength` counts some as two, and cuts what it does not show.
+ *
+ * @param {string} key
+ */
+export function whyNotKey(key) {
+  const count = [...key].length;
+  if (count < MIN_KEY_LENGTH) return `A key has at least ${MIN_KEY_LENGTH} characters: this one has ${count}.`;
+  if (count > MAX_LENGTH) return `A key has at most ${MAX_LENGTH} characters: this one has ${count}.`;
+  return /[\p{Cc}\p{Surrogate}]/u.test(key) ? "This key holds a character that nobody can type: take another one." : "";
+}
+
+/** Return what a person should know of a key that can be had; empty if nothing. @param {string} key */
+export function weaknessOf(key) {
+  const isShort = [...key.normalize()].length < SHORT_KEY_LENGTH;
+  return isShort ? `This key can perhaps be guessed: ${SHORT_KEY_LENGTH} characters or more are better.` : "";
+}
+
+/**
+ * Return the key of a session that is to begin: null for one that is open to all. An error if it is to be private, and
+ * this is no key: it must never begin without.
+ *
+ * @param {boolean} isPrivate @param {string} typed
+ */
+export function keyOfNew(isPrivate, typed) {
+  if (!isPrivate) return null;
+  const why = whyNotKey(typed.trim());
+  if (why) throw new Error(why);
+  return typed.trim();
 }
 
 /** @param {string} sessionId @param {string} key empty if there is none */

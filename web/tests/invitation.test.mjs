@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, readFragment } from "../core/invitation.js";
+import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, readFragment, weaknessOf, whyNotKey } from "../core/invitation.js";
 
 const VIEWS = ["speak", "listen", "watch"];
 const PIECES = [
@@ -63,4 +63,37 @@ test("a proposed key takes five bits of each byte, evenly, and nothing that look
   assert.deepEqual(new Set(counts), new Set([8]));
   assert.doesNotMatch(all, /[^a-z0-9]|[lo01]/);
   assert.ok(PROPOSED_KEY_LENGTH * 5 >= 80);
+});
+
+for (const [name, typed, why] of [
+  ["nothing", "", /at least 8 characters: this one has 0/],
+  ["spaces", "        ", /this one has 0/],
+  ["seven characters between spaces", "  abcdefg  ", /this one has 7/],
+  ["seven characters of two UTF-16 units", "🦅".repeat(7), /this one has 7/],
+  ["65 characters", "a".repeat(65), /at most 64 characters: this one has 65/],
+  ["a NUL", "abcd\0efgh", /nobody can type/],
+  ["a control character", "abcd\u0085efgh", /nobody can type/],
+  ["half a character", "abcdefgh\ud800", /nobody can type/],
+]) {
+  test(`a private session does not begin with ${name} as its key`, () => {
+    assert.throws(() => keyOfNew(true, typed), { message: why });
+    assert.equal(keyOfNew(false, typed), null);
+  });
+}
+
+for (const [name, typed, key] of [
+  ["8 characters", "abcdefgh", "abcdefgh"],
+  ["64 characters of two UTF-16 units", "🦅".repeat(64), "🦅".repeat(64)],
+  ["spaces within", " an old key ", "an old key"],
+]) {
+  test(`a private session begins with ${name} as its key`, () => {
+    assert.equal(keyOfNew(true, typed), key);
+    assert.equal(whyNotKey(key), "");
+  });
+}
+
+test("a key that can perhaps be guessed is called so before it is used", () => {
+  assert.match(weaknessOf("a".repeat(11)), /12 characters or more are better/);
+  assert.equal(weaknessOf("a".repeat(12)), "");
+  assert.match(weaknessOf("e\u0301".repeat(6)), /can perhaps be guessed/); // six letters, each written as two
 });

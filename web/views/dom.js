@@ -61,6 +61,24 @@ export function showProblem(place, problem) {
   if (problem.code) place.append(" ", make("code", {}, problem.code));
 }
 
+/**
+ * Say of a key while it is typed what is wrong with it, and let the form not be sent then.
+ *
+ * @param {HTMLInputElement} field @param {HTMLElement} hint @param {() => [string, string]} judge what is wrong, and what else there is to say
+ * @returns {() => void} what judges again
+ */
+export function watchKey(field, hint, judge) {
+  function show() {
+    const [wrong, also] = judge();
+    field.setCustomValidity(wrong);
+    const sentence = wrong || also;
+    if (hint.textContent !== sentence) hint.textContent = sentence;
+  }
+  field.addEventListener("input", show);
+  show();
+  return show;
+}
+
 /** @param {number} ms */
 export function duration(ms) {
   const seconds = Math.floor(ms / 1000);

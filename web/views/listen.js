@@ -8,10 +8,11 @@
 
 import { Player } from "../audio/player.js";
 import { Client, Problem } from "../core/client.js";
+import { whyNotKey } from "../core/invitation.js";
 import { JitterBuffer } from "../core/jitter-buffer.js";
 import { durationMs, fromBase64, toWav } from "../core/pcm.js";
 import { ENDINGS, announceProblem, connectionText, element } from "./dom.js";
-import { offerLanguages, showProblem } from "./dom.js";
+import { offerLanguages, showProblem, watchKey } from "./dom.js";
 
 /** How long a chunk may be overtaken by. */
 const DELAY_MS = 200;
@@ -27,6 +28,8 @@ export function listenView(config, world) {
   const language = element("listen-language", HTMLSelectElement);
   offerLanguages(language, "de");
   offerLanguages(element("listen-change", HTMLSelectElement), "de");
+  const key = element("listen-key", HTMLInputElement);
+  watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [key.value.trim() && whyNotKey(key.value.trim()), ""]);
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

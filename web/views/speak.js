@@ -10,9 +10,9 @@
 import { Capture } from "../audio/capture.js";
 import { Client } from "../core/client.js";
 import { toBase64 } from "../core/pcm.js";
-import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom } from "../core/invitation.js";
+import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
 import { ENDINGS, announceProblem, connectionText, duration, element, languageName } from "./dom.js";
-import { make, offerLanguages, showProblem } from "./dom.js";
+import { make, offerLanguages, showProblem, watchKey } from "./dom.js";
 
 const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
 const CHUNK_MS = 100;
@@ -30,10 +30,14 @@ export function speakView(config, world) {
   if (config.sample === undefined) element("source-recording", HTMLInputElement).disabled = true;
   const isPrivate = element("speak-private", HTMLInputElement);
   const key = element("speak-key", HTMLInputElement);
+  const judgeKey = watchKey(key, element("speak-key-hint", HTMLParagraphElement), () => {
+    const typed = key.value.trim();
+    return isPrivate.checked ? [whyNotKey(typed), weaknessOf(typed)] : ["", ""];
+  });
   function showKey() {
     element("speak-key-field", HTMLParagraphElement).hidden = key.disabled = !isPrivate.checked;
-    key.required = isPrivate.checked;
     key.value = keyFrom(crypto.getRandomValues(new Uint8Array(PROPOSED_KEY_LENGTH)));
+    judgeKey();
   }
   isPrivate.addEventListener("change", showKey);
   showKey();
@@ -43,7 +47,7 @@ export function speakView(config, world) {
     start.disabled = true;
     showProblem(problemPlace, null);
     try {
-      const listenerKey = isPrivate.checked ? key.value.trim() : "";
+      const listenerKey = keyOfNew(isPrivate.checked, key.value);
       await speak(config, world, await openSource(config), listenerKey);
       showKey(); // the next session has another
     } catch (problem) {
@@ -67,7 +71,7 @@ async function openSource(config) {
   }
 }
 
-/** @param {Config} config @param {World} world @param {Capture} capture @param {string} listenerKey empty: none */
+/** @param {Config} config @param {World} world @param {Capture} capture @param {string | null} listenerKey null: none */
 async function speak(config, world, capture, listenerKey) {
   const problemPlace = element("speak-problem", HTMLParagraphElement);
   const status = element("speak-status", HTMLParagraphElement);
@@ -87,9 +91,9 @@ async function speak(config, world, capture, listenerKey) {
   const hurry = () => client.hurry();
   try {
     const sourceLanguage = element("speak-language", HTMLSelectElement).value;
-    const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey && { listenerKey }) };
+    const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey !== null && { listenerKey }) };
     const created = await client.begin({ action: "createSession", ...wanted });
-    session = runSession(client, created, listenerKey, () => {
+    session = runSession(client, created, listenerKey ?? "", () => {
       capture.stop();
       removeEventListener("online", hurry);
     });
@@ -104,7 +108,7 @@ async function speak(config, world, capture, listenerKey) {
 }
 
 /**
- * @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey
+ * @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey empty: none
  * @param {() => void} release
  */
 function runSession(client, { sessionId, warning }, listenerKey, release) {
