@@ -17,7 +17,9 @@
  *
  * @typedef {object} World
  * @property {(url: string, protocols: string[]) => Socket} open
- * @property {() => Promise<string | null>} token the access token that lets one in, if one is needed; a `Problem` if there is none
+ * @property {string} origin of the page, which the API may refuse
+ * @property {() => Promise<string | null>} token the access token that opens or joins a session, if one is needed; a `Problem` if there is none
+ * @property {() => Promise<string | null>} returnToken the one that lets somebody back who has a refresh token, if one is needed
  * @property {() => number} random from 0 to 1
  * @property {(run: () => void, ms: number) => any} setTimer
  * @property {(timer: any) => void} clearTimer
@@ -31,8 +33,12 @@
 import { LIMITS, ProtocolError, REPLIES, SUBPROTOCOL, isGatewayMessage, readMessage, writeMessage } from "../protocol/messages.js";
 
 const REPLY_MS = 10_000;
+/** A browser waits for minutes, and for ever if the page's policy forbids the address. */
+const OPEN_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
+const NO_ANSWER =
+  "The system did not answer within 10 seconds. Check your network and try again; if it stays so, this page may be set to another address, or not be allowed to ask it: tell whoever runs the page.";
 const MAX_TRIES = 4;
 /** Whoever waits for a first connection is to learn soon that there is none. */
 const MAX_OPENINGS = 2;
@@ -42,6 +48,10 @@ const MAX_BUFFERED_BYTES = 1_000_000;
 /** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
 const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
 const TAKEN_OVER = "This session was taken over elsewhere: its token was used there";
+/** Of an access token, which only some systems want for that. */
+const SIGN_IN_CODES = new Set(["AUTH_TOKEN_EXPIRED", "AUTH_MISSING_TOKEN"]);
+const LOST_WITH_SIGN_IN =
+  "The connection broke, and your sign-in has ended: you cannot come back to this session. Sign in again, and then start anew.";
 const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
@@ -114,7 +124,7 @@ export class Client {
     for (let tries = 1; ; tries++) {
       this.#enter("connecting");
       try {
-        const socket = await this.#open(this.#url);
+        const socket = await this.#open(this.#url, await this.#world.token());
         if (this.#ended()) return socket.close(1000);
         this.#use(socket);
         return this.#beat();
@@ -127,19 +137,35 @@ export class Client {
     }
   }
 
-  /** Open a socket, with what lets us in. @param {string} url */
-  async #open(url) {
-    const token = await this.#world.token();
+  /** Open a socket, with what lets us in. @param {string} url @param {string | null} token */
+  async #open(url, token) {
     const protocols = token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${token}`];
     const socket = this.#world.open(url, protocols);
-    // A browser does not say why a connection was not opened.
-    const refused = token === null ? "this page’s address" : "your sign-in or this page’s address";
-    const sentence = `The connection could not be opened: the system cannot be reached, or refuses ${refused}`;
-    await new Promise((resolve, reject) => {
-      socket.onopen = () => resolve(undefined);
-      socket.onclose = () => reject(new Problem("CONNECTION_LOST", sentence, true));
-    });
-    return socket;
+    /** @type {any} */
+    let timer = null;
+    try {
+      await new Promise((resolve, reject) => {
+        socket.onopen = () => resolve(undefined);
+        socket.onclose = () => reject(new Problem("CONNECTION_LOST", this.#whyNotOpened(token !== null), true));
+        timer = this.#world.setTimer(() => reject(new Problem("TIMEOUT", NO_ANSWER, false)), OPEN_MS);
+      });
+      return socket;
+    } catch (problem) {
+      socket.onopen = socket.onclose = null;
+      socket.close();
+      throw problem;
+    } finally {
+      this.#world.clearTimer(timer);
+    }
+  }
+
+  /** A browser does not say why a connection was not opened. @param {boolean} hasToken */
+  #whyNotOpened(hasToken) {
+    const refused = hasToken ? "your sign-in, or pages" : "pages";
+    return (
+      `The connection could not be opened: the system cannot be reached, or refuses ${refused} of ${this.#world.origin}. ` +
+      "Try again; if it stays so, whoever runs the system can look, and can allow this address (ALLOWED_ORIGINS)."
+    );
   }
 
   #ended() {
@@ -354,7 +380,7 @@ export class Client {
     /** @type {Socket | null} */
     let socket = null;
     try {
-      socket = await this.#open(url);
+      socket = await this.#open(url, await this.#world.returnToken());
       if (this.#ended()) return socket.close(1000);
       this.#listen(socket);
       const { sessionId, refreshToken } = await this.#ask({ action: "refreshConnection", ...this.#ticket }, socket);
@@ -368,7 +394,7 @@ export class Client {
         socket.onclose = socket.onmessage = null;
         socket.close();
       }
-      if (isFinal(problem)) this.#fail(problem.code === TOKEN_INVALID ? new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false) : problem);
+      if (isFinal(problem)) this.#fail(whatIsLost(problem));
     } finally {
       this.#isTakingOver = false;
     }
@@ -398,6 +424,12 @@ export class Client {
     socket?.close(1000);
     if (socket) this.#lost(socket);
   }
+}
+
+/** Say what a problem means for somebody who was in a session. @param {Problem} problem */
+function whatIsLost(problem) {
+  if (problem.code === TOKEN_INVALID) return new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false);
+  return SIGN_IN_CODES.has(problem.code) ? new Problem(problem.code, LOST_WITH_SIGN_IN, false) : problem;
 }
 
 /** What another attempt may well cure, although no server said so. */

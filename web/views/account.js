@@ -57,6 +57,8 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
   element("sign-out", HTMLButtonElement).addEventListener("click", () => signIn.signOut());
   show();
   if (answer !== null) void attempt(document.body.dataset["person"] === "listen" ? "listen" : "speak", () => signIn.complete(answer));
-  const signedIn = { ...browser, token: () => signIn.token() };
+  const token = () => signIn.token();
+  // Whoever comes back to a session shows a refresh token; the system asks for more only where everyone has to sign in.
+  const signedIn = { ...browser, token, ...(listenersNeedToken && { returnToken: token }) };
   return { speaker: signedIn, listener: listenersNeedToken ? signedIn : browser };
 }

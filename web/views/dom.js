@@ -62,6 +62,24 @@ export function showProblem(place, problem) {
 }
 
 /**
+ * Put the focus on what a person of a view does next: its start button or, if that is not there, signing in.
+ *
+ * @param {"speak" | "listen"} view
+ */
+export function focusNext(view) {
+  for (const id of [`${view}-start`, `${view}-sign-in`]) {
+    const button = element(id, HTMLButtonElement);
+    if (button.checkVisibility()) return button.focus();
+  }
+}
+
+/** Whether the focus is nowhere: what had it has gone, or cannot be used just now. */
+export function isFocusLost() {
+  const active = document.activeElement;
+  return active === null || active === document.body || !active.checkVisibility() || active.matches(":disabled");
+}
+
+/**
  * Say of a key while it is typed what is wrong with it, and let the form not be sent then.
  *
  * @param {HTMLInputElement} field @param {HTMLElement} hint @param {() => [string, string]} judge what is wrong, and what else there is to say
@@ -109,7 +127,9 @@ export const ENDINGS = new Map([
 /** What a browser has for `core/client.js`. @type {import("../core/client.js").World} */
 export const browser = {
   open: (url, protocols) => new WebSocket(url, protocols),
+  origin: location.origin,
   token: async () => null,
+  returnToken: async () => null,
   random: Math.random,
   setTimer: (run, ms) => setTimeout(run, ms),
   clearTimer: (timer) => clearTimeout(timer),

@@ -12,7 +12,7 @@ import { whyNotKey } from "../core/invitation.js";
 import { JitterBuffer } from "../core/jitter-buffer.js";
 import { durationMs, fromBase64, toWav } from "../core/pcm.js";
 import { ENDINGS, announceProblem, connectionText, element } from "./dom.js";
-import { offerLanguages, showProblem, watchKey } from "./dom.js";
+import { focusNext, isFocusLost, offerLanguages, showProblem, watchKey } from "./dom.js";
 
 /** How long a chunk may be overtaken by. */
 const DELAY_MS = 200;
@@ -42,7 +42,9 @@ export function listenView(config, world) {
       element("listen-status", HTMLParagraphElement).textContent = "";
       showProblem(problemPlace, explained(/** @type {Problem} */ (problem)));
     } finally {
+      const isLost = isFocusLost();
       start.disabled = false;
+      if (isLost) focusNext("listen");
     }
   });
 }
@@ -226,7 +228,7 @@ function runSession(client, joined, release) {
     live.hidden = true;
     form.hidden = false;
     status.textContent = ending;
-    element("listen-start", HTMLButtonElement).focus();
+    focusNext("listen");
   }
 
   /** @param {HTMLElement} target @param {string} type @param {() => void} run */

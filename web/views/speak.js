@@ -12,7 +12,7 @@ import { Client } from "../core/client.js";
 import { toBase64 } from "../core/pcm.js";
 import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
 import { ENDINGS, announceProblem, connectionText, duration, element, languageName } from "./dom.js";
-import { make, offerLanguages, showProblem, watchKey } from "./dom.js";
+import { focusNext, isFocusLost, make, offerLanguages, showProblem, watchKey } from "./dom.js";
 
 const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
 const CHUNK_MS = 100;
@@ -48,13 +48,16 @@ export function speakView(config, world) {
     showProblem(problemPlace, null);
     try {
       const listenerKey = keyOfNew(isPrivate.checked, key.value);
+      await world.token(); // before the person is asked for the microphone
       await speak(config, world, await openSource(config), listenerKey);
       showKey(); // the next session has another
     } catch (problem) {
       status.textContent = "";
       showProblem(problemPlace, /** @type {Error} */ (problem));
     } finally {
+      const isLost = isFocusLost();
       start.disabled = false;
+      if (isLost) focusNext("speak");
     }
   });
 }
@@ -233,7 +236,7 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
     live.hidden = true;
     form.hidden = false;
     status.textContent = `${ending} You spoke for ${duration(Date.now() - began)}.`.trim();
-    element("speak-start", HTMLButtonElement).focus();
+    focusNext("speak");
   }
 
   /** @param {HTMLElement} target @param {string} type @param {() => void} run */
