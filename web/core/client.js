@@ -37,13 +37,16 @@ const REPLY_MS = 10_000;
 const OPEN_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
-const NO_ANSWER =
-  "The system did not answer within 10 seconds. Check your network and try again; if it stays so, this page may be set to another address, or not be allowed to ask it: tell whoever runs the page.";
 const MAX_TRIES = 4;
+/** Who has to wait longer is told, and asks again. */
+const MAX_RETRY_AFTER_MS = 3_000;
 /** Whoever waits for a first connection is to learn soon that there is none. */
 const MAX_OPENINGS = 2;
 /** More than this waiting in the socket is audio that comes too late. */
 const MAX_BUFFERED_BYTES = 1_000_000;
+
+const NO_ANSWER =
+  "The system did not answer within 10 seconds. Check your network and try again; if it stays so, this page may be set to another address, or not be allowed to ask it: tell whoever runs the page.";
 
 /** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
 const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
@@ -56,16 +59,18 @@ const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break 
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
 export class Problem extends Error {
-  /** @param {string} code @param {string} sentence @param {boolean} retryable */
-  constructor(code, sentence, retryable) {
+  /** @param {string} code @param {string} sentence @param {boolean} retryable @param {number} retryAfterMs not before; 0: nobody said */
+  constructor(code, sentence, retryable, retryAfterMs = 0) {
     super(sentence);
     this.code = code;
     this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** @param {ErrorMessage} message */
   static of(message) {
-    return new Problem(message.code, message.message, message.retryable);
+    const wait = /** @type {Record<string, unknown>} */ (message.details ?? {})["retryAfterMs"];
+    return new Problem(message.code, message.message, message.retryable, typeof wait === "number" && wait > 0 ? wait : 0);
   }
 }
 
@@ -215,7 +220,8 @@ export class Client {
   }
 
   /**
-   * Send `message` and return its reply. What may be retried is, a few times; all else is thrown.
+   * Send `message` and return its reply. What may be retried is, a few times, and not before the server says so; all
+   * else is thrown, and what would keep a person waiting.
    *
    * @template {Exclude<ClientMessage, SendAudio>} M
    * @param {M} message
@@ -226,9 +232,9 @@ export class Client {
       try {
         return await this.#ask(message, this.#socket);
       } catch (problem) {
-        const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES;
+        const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES && problem.retryAfterMs <= MAX_RETRY_AFTER_MS;
         if (!again || this.#state !== "open") throw problem;
-        const ms = FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2);
+        const ms = Math.max(problem.retryAfterMs, FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2));
         await new Promise((resolve) => this.#world.setTimer(() => resolve(undefined), ms));
       }
     }

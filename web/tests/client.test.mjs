@@ -160,6 +160,26 @@ test("what may be retried is asked again, with a new id and after a wait", async
   assert.equal((await promise).type, "broadcastPaused");
 });
 
+test("what may be retried is not before the server says so", async () => {
+  const socket = await begun();
+  const promise = client.request({ action: "pauseBroadcast" });
+  socket.answer({ ...error("RATE_LIMIT_CONTROL_MESSAGES", true), details: { retryAfterMs: 900 } });
+  await settle();
+  await elapse(900);
+
+  socket.answer({ type: "broadcastPaused", timestamp: 1, sessionId: "golden-eagle-427" });
+  assert.equal((await promise).type, "broadcastPaused");
+});
+
+test("who would have to wait long is told how long instead", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "RATE_LIMIT_EXCEEDED", retryAfterMs: 45_000 });
+  socket.answer({ ...error("RATE_LIMIT_EXCEEDED", true), details: { retryAfterMs: 45_000 } });
+
+  await promise;
+  assert.equal(socket.sent.filter((one) => one.action === "pauseBroadcast").length, 1);
+});
+
 test("it is asked four times at most", async () => {
   const socket = await begun();
   const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "INTERNAL_SERVER_ERROR" });

@@ -1,5 +1,8 @@
 /** The few things that every view does with the page. */
 
+import { Problem } from "../core/client.js";
+import { ERRORS } from "../protocol/messages.js";
+
 /**
  * Return the element of this id, which has to be of this class.
  *
@@ -58,7 +61,8 @@ export function showProblem(place, problem) {
   place.replaceChildren();
   if (problem === null) return;
   place.append(make("span", {}, problem.message));
-  if (problem.code) place.append(" ", make("code", {}, problem.code));
+  // The page's own codes say nothing that the sentence does not.
+  if (problem.code && Object.hasOwn(ERRORS, problem.code)) place.append(" ", make("code", {}, problem.code));
 }
 
 /**
@@ -97,6 +101,18 @@ export function watchKey(field, hint, judge) {
   return show;
 }
 
+/**
+ * Say when the time to wait is over.
+ *
+ * @param {HTMLElement} status @param {unknown} problem
+ */
+export async function waitAsLongAs(status, problem) {
+  const ms = problem instanceof Problem ? problem.retryAfterMs : 0;
+  if (ms === 0) return;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  status.textContent = "You can try again now.";
+}
+
 /** @param {number} ms */
 export function duration(ms) {
   const seconds = Math.floor(ms / 1000);
@@ -117,12 +133,6 @@ export function connectionText(state, waitMs) {
     ended: "Not connected.",
   }[state];
 }
-
-export const ENDINGS = new Map([
-  ["speakerEnded", "The speaker ended the session."],
-  ["speakerDisconnected", "The speaker is gone, and did not come back."],
-  ["expired", "The session reached its longest time."],
-]);
 
 /** What a browser has for `core/client.js`. @type {import("../core/client.js").World} */
 export const browser = {

@@ -8,11 +8,12 @@
  */
 
 import { Capture } from "../audio/capture.js";
-import { Client } from "../core/client.js";
+import { Client, Problem } from "../core/client.js";
+import { endingOf, whyNotBegun } from "../core/sentences.js";
 import { toBase64 } from "../core/pcm.js";
 import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
-import { ENDINGS, announceProblem, connectionText, duration, element, languageName } from "./dom.js";
-import { focusNext, isFocusLost, make, offerLanguages, showProblem, watchKey } from "./dom.js";
+import { announceProblem, connectionText, duration, element, languageName } from "./dom.js";
+import { focusNext, isFocusLost, make, offerLanguages, showProblem, waitAsLongAs, watchKey } from "./dom.js";
 
 const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
 const CHUNK_MS = 100;
@@ -53,7 +54,8 @@ export function speakView(config, world) {
       showKey(); // the next session has another
     } catch (problem) {
       status.textContent = "";
-      showProblem(problemPlace, /** @type {Error} */ (problem));
+      showProblem(problemPlace, problem instanceof Problem ? whyNotBegun(problem) : /** @type {Error} */ (problem));
+      await waitAsLongAs(status, problem);
     } finally {
       const isLost = isFocusLost();
       start.disabled = false;
@@ -214,7 +216,7 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
     if (message.type === "rateLimitWarning" && message.reason === "wrongKeys") {
       warn("Somebody tries keys of this session, many and wrong ones. Whoever has the right one can listen all the same.");
     }
-    if (message.type === "sessionEnded") ending = ENDINGS.get(message.reason) ?? `The session ended: ${message.reason}.`;
+    if (message.type === "sessionEnded") ending = endingOf("speak", message.reason);
     showBroadcast();
     showAudience();
   }
@@ -235,6 +237,8 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
     release();
     live.hidden = true;
     form.hidden = false;
+    element("speak-live-key", HTMLElement).textContent = "";
+    invite.href = fragmentOf("");
     status.textContent = `${ending} You spoke for ${duration(Date.now() - began)}.`.trim();
     focusNext("speak");
   }
@@ -263,6 +267,7 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
   const polling = setInterval(askWhoListens, STATUS_MS);
   name.value = sessionId;
   invite.href = fragmentOf(sessionId, listenerKey);
+  copy.textContent = listenerKey === "" ? "Copy the name" : "Copy the name, without the key";
   element("speak-secret", HTMLDetailsElement).hidden = listenerKey === "";
   element("speak-live-key", HTMLElement).textContent = listenerKey;
   warn(warning ?? "");
