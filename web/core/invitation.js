@@ -3,6 +3,7 @@
  * the `#`, which a browser sends to no server.
  *
  * @typedef {"speak" | "listen" | "watch"} View
+ * @typedef {{ view: View, sessionId: string, key: string, address: string, isDamaged: boolean }} Asked by a fragment
  */
 
 /** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
@@ -12,6 +13,7 @@ export const PROPOSED_KEY_LENGTH = 16;
 /** Longer than any name or key: nobody's invitation. */
 const MAX_LENGTH = 64;
 const MIN_KEY_LENGTH = 8;
+const SESSION_ID = /^[a-z]+-[a-z]+-[0-9]{3}$/;
 /** Below so many characters a key that a person made up can be guessed: `SHORT_KEY` of the functions. */
 const SHORT_KEY_LENGTH = 12;
 
@@ -59,15 +61,28 @@ export function fragmentOf(sessionId, key = "") {
 }
 
 /**
- * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty.
+ * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty. `address` is the
+ * fragment that may stay in the address: a view and, of an invitation, the session's name. All else could be a key, or
+ * most of one, and the link is damaged.
  *
  * @param {string} fragment with its `#`, or empty
- * @returns {{ view: View, sessionId: string, key: string }}
+ * @returns {Asked}
  */
 export function readFragment(fragment) {
-  const [name = "", sessionId = "", key = ""] = fragment.slice(1).split("/");
-  const view = name === "listen" || name === "watch" ? name : "speak";
-  return { view, sessionId: view === "listen" ? decoded(sessionId) : "", key: view === "listen" ? decoded(key) : "" };
+  const [name = "", ...rest] = fragment.slice(1).replace(/\/+$/, "").split("/");
+  const isListen = name === "listen";
+  const [sessionId = "", key = ""] = isListen ? rest.map(decoded) : [];
+  const isSession = SESSION_ID.test(sessionId);
+  const isKey = key !== "" && whyNotKey(key) === "";
+  const isInvitation = isListen && isSession && (rest.length === 1 || (rest.length === 2 && isKey));
+  const view = isListen || name === "watch" ? name : "speak";
+  return {
+    view,
+    sessionId,
+    key: isKey ? key : "",
+    address: isListen ? fragmentOf(isSession ? sessionId : "") : fragment && `#${view}`,
+    isDamaged: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "watch"].includes(name),
+  };
 }
 
 /** @param {string} text */
@@ -78,4 +93,24 @@ function decoded(text) {
   } catch {
     return ""; // a % that begins nothing
   }
+}
+
+/**
+ * Return what is shown of what a fragment asks for, and what stays in the address; `notice` says why it is not all.
+ *
+ * @param {Asked} asked
+ * @param {{ canWatch: boolean, listeningTo: string, person: "speak" | "listen" }} here `listeningTo`: a session, or empty
+ * @returns {{ view: View, address: string, notice: string }}
+ */
+export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, listeningTo, person }) {
+  if (view === "watch" && !canWatch) {
+    const stays = person === "listen" ? fragmentOf(listeningTo) : "#speak";
+    return { view: person, address: stays, notice: "There is nothing to watch here: only the local system shows its log lines." };
+  }
+  if (sessionId && listeningTo && sessionId !== listeningTo) {
+    const notice = `You still listen to ${listeningTo}. To go to ${sessionId}, leave, and then press Listen.`;
+    return { view, address: fragmentOf(listeningTo), notice };
+  }
+  const notice = "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
+  return { view, address, notice: isDamaged ? notice : "" };
 }

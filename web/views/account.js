@@ -7,8 +7,11 @@
  */
 
 import { fragmentOf } from "../core/invitation.js";
-import { SignIn } from "../core/sign-in.js";
-import { browser, element, showProblem } from "./dom.js";
+import { SIGN_IN_AGAIN, SignIn } from "../core/sign-in.js";
+import { browser, element, focusNext, isFocusLost, showProblem } from "./dom.js";
+
+/** How long the page may show somebody as signed in who is not any more. */
+const CHECK_MS = 1_000;
 
 /**
  * Return what a speaker's and a listener's client have of the browser.
@@ -22,6 +25,7 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
     library: () => import("../vendor/oauth4webapi.js"),
     storage: sessionStorage,
     now: () => Date.now(),
+    timeout: (ms) => AbortSignal.timeout(ms),
     redirectUri: location.origin + location.pathname,
     go: (url) => location.assign(url),
     changed: show,
@@ -36,14 +40,19 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
   async function attempt(view, act) {
     const place = element(`${view}-problem`, HTMLParagraphElement);
     const status = element(`${view}-status`, HTMLParagraphElement);
+    const button = element(`${view}-sign-in`, HTMLButtonElement);
     status.textContent = "Signing in…";
+    button.disabled = true;
     try {
       showProblem(place, null);
       await act();
     } catch (problem) {
       showProblem(place, /** @type {Error} */ (problem));
     } finally {
+      const isLost = isFocusLost();
       status.textContent = "";
+      button.disabled = false;
+      if (isLost) focusNext(view);
     }
   }
 
@@ -54,9 +63,21 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
 
   element("speak-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("speak", () => signIn.begin("#speak")));
   element("listen-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("listen", () => signIn.begin(invitation())));
-  element("sign-out", HTMLButtonElement).addEventListener("click", () => signIn.signOut());
+  const person = () => (document.body.dataset["person"] === "listen" ? "listen" : "speak");
+  element("sign-out", HTMLButtonElement).addEventListener("click", () => {
+    signIn.signOut();
+    if (isFocusLost()) focusNext(person());
+  });
+  // A token ends while nobody does anything.
+  setInterval(() => {
+    if (signIn.isSignedIn || document.body.dataset["speaker"] === "out") return;
+    const isLive = !element("speak-live", HTMLDivElement).hidden;
+    show();
+    if (!isLive) showProblem(element("speak-problem", HTMLParagraphElement), { message: SIGN_IN_AGAIN });
+    if (isFocusLost()) focusNext(person());
+  }, CHECK_MS);
   show();
-  if (answer !== null) void attempt(document.body.dataset["person"] === "listen" ? "listen" : "speak", () => signIn.complete(answer));
+  if (answer !== null) void attempt(person(), () => signIn.complete(answer));
   const token = () => signIn.token();
   // Whoever comes back to a session shows a refresh token; the system asks for more only where everyone has to sign in.
   const signedIn = { ...browser, token, ...(listenersNeedToken && { returnToken: token }) };
