@@ -55,6 +55,7 @@ const TAKEN_OVER = "This session was taken over elsewhere: its token was used th
 const SIGN_IN_CODES = new Set(["AUTH_TOKEN_EXPIRED", "AUTH_MISSING_TOKEN"]);
 const LOST_WITH_SIGN_IN =
   "The connection broke, and your sign-in has ended: you cannot come back to this session. Sign in again, and then start anew.";
+export const ENDS_WITH_SIGN_IN = "Your sign-in has ended. The session goes on, but when this connection ends you cannot come back to it.";
 const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
@@ -400,7 +401,10 @@ export class Client {
         socket.onclose = socket.onmessage = null;
         socket.close();
       }
-      if (isFinal(problem)) this.#fail(whatIsLost(problem));
+      if (!isFinal(problem)) return;
+      // The connection of before is good for some minutes more.
+      if (this.#socket !== null && SIGN_IN_CODES.has(problem.code)) this.#listeners.problem(new Problem(problem.code, ENDS_WITH_SIGN_IN, false));
+      else this.#fail(whatIsLost(problem));
     } finally {
       this.#isTakingOver = false;
     }

@@ -445,6 +445,16 @@ test("who has no token learns why, and nothing is opened", async () => {
   assert.equal(world.sockets.length, 0);
 });
 
+test("a sign-in that has ended does not end a connection that still works", async () => {
+  const socket = await begun();
+  world.returnToken = () => Promise.reject(new Problem("AUTH_TOKEN_EXPIRED", "Your sign-in has expired.", false));
+  socket.receive(REFRESH);
+  await settle();
+
+  assert.match(problems.join(), /^AUTH_TOKEN_EXPIRED: Your sign-in has ended\. The session goes on, but/);
+  assert.deepEqual([states.at(-1), socket.closed, world.sockets.length], ["open", false, 1]);
+});
+
 test("a token that cannot be had just now is asked for again", async () => {
   const answers = [() => Promise.reject(new Problem("SIGN_IN", "No answer", true)), async () => "token"];
   const socket = await begun();

@@ -6,6 +6,7 @@
  * @import { Answer } from "../core/sign-in.js"
  */
 
+import { ENDS_WITH_SIGN_IN } from "../core/client.js";
 import { fragmentOf } from "../core/invitation.js";
 import { SIGN_IN_AGAIN, SignIn } from "../core/sign-in.js";
 import { browser, element, focusNext, isFocusLost, showProblem } from "./dom.js";
@@ -71,9 +72,12 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
   // A token ends while nobody does anything.
   setInterval(() => {
     if (signIn.isSignedIn || document.body.dataset["speaker"] === "out") return;
-    const isLive = !element("speak-live", HTMLDivElement).hidden;
     show();
-    if (!isLive) showProblem(element("speak-problem", HTMLParagraphElement), { message: SIGN_IN_AGAIN });
+    for (const view of /** @type {("speak" | "listen")[]} */ (listenersNeedToken ? ["speak", "listen"] : ["speak"])) {
+      const isLive = !element(`${view}-live`, HTMLDivElement).hidden;
+      const message = isLive ? ENDS_WITH_SIGN_IN : SIGN_IN_AGAIN;
+      if (!isLive || listenersNeedToken) showProblem(element(`${view}-problem`, HTMLParagraphElement), { message });
+    }
     if (isFocusLost()) focusNext(person());
   }, CHECK_MS);
   show();
