@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import node
+from broadcast.keys import SHORT_KEY
 from local.page import Page, sign_in_config
 from tests import browser as b
 from tests.issuer import Answer, Issuer
@@ -406,6 +407,20 @@ def test_sign_in_outlives_a_reload_and_not_the_tab(guarded, visit):
     other.goto(guarded.page.url)
     other.wait_for_selector("#speak-sign-in:visible")
 
+    # Without a refresh token it ends by itself, and the page does not wait for a click to say so.
+    speaker.page.evaluate(
+        """() => {
+          const kept = JSON.parse(sessionStorage.getItem("sign-in.tokens"));
+          kept.tokens.refreshToken = null;
+          sessionStorage.setItem("sign-in.tokens", JSON.stringify(kept));
+        }"""
+    )
+    speaker.page.reload()
+    speaker.page.wait_for_selector("#speak-form:visible")
+    passes(speaker, 301)
+    speaker.sees("#speak-problem", "Your sign-in has expired. Sign in again.")
+    assert speaker.page.is_hidden("#speak-form")
+
 
 def passes(tab, seconds):
     """Set the page's clock forward, where it stays; timers run as before."""
@@ -422,6 +437,7 @@ def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, mon
 
     speaker.sees("#speak-problem", "Your sign-in has expired. Sign in again.")
     speaker.sees("#speak-sign-in", "Sign in to speak")
+    assert speaker.page.evaluate("document.activeElement.id") == "speak-sign-in"
     assert speaker.protocols == []
 
 
@@ -430,7 +446,7 @@ def test_issuer_that_refuses_is_quoted(guarded, visit, monkeypatch):
     speaker = visit(guarded)
     speaker.page.click("#speak-sign-in")
 
-    speaker.sees("#speak-problem", "Signing in did not work. The issuer says: access_denied.")
+    speaker.sees("#speak-problem", "You or the issuer said no.")
     assert speaker.page.url == f"{guarded.page.url}#speak"
 
 
@@ -441,7 +457,9 @@ def test_answer_that_nobody_asked_for_signs_nobody_in(guarded, visit):
     speaker = visit(guarded)
     speaker.page.goto(f"{guarded.page.url}?code=of-another&state=of-another")
 
-    speaker.sees("#speak-problem", "Nobody here asked to sign in.")
+    speaker.sees(
+        "#speak-problem", "this address is from a sign-in that is over, or was begun elsewhere"
+    )
     assert speaker.page.url == guarded.page.url
     assert guarded.issuer.requests["/token"] == asked_before
 
@@ -465,8 +483,26 @@ def test_listener_signs_in_where_the_page_says_so_and_keeps_the_invitation(guard
     assert listener.protocols[0].startswith("websocket-audio.v1, bearer.e")
 
 
-def test_speaker_is_heard_through_the_whole_system_and_comes_back_with_another_token(
-    guarded, visit
+def test_key_comes_back_to_who_gives_up_signing_in_and_is_kept_nowhere(
+    guarded, members, visit, monkeypatch
+):
+    form = Answer(200, {"Content-Type": "text/html"}, b"<!doctype html><p>Who are you?</p>")
+    monkeypatch.setitem(guarded.issuer.answers, "/authorize", form)
+    listener = visit(members, "listen/golden-eagle-427/abcdefgh2345")
+    listener.page.click("#listen-sign-in")
+    listener.page.get_by_text("Who are you?").wait_for()
+    listener.page.go_back()
+    listener.page.wait_for_selector("body[data-ready]")
+
+    assert listener.page.input_value("#listen-key") == "abcdefgh2345"
+    assert "abcdefgh2345" not in str(stored(listener))
+    opens(listener.page, "watch")
+    listener.sees("#notice", "There is nothing to watch here")
+    assert listener.page.is_visible("#listen")
+
+
+def test_speaker_is_heard_through_the_whole_system_and_outlives_the_sign_in(
+    guarded, visit, monkeypatch
 ):
     asked_before = guarded.issuer.requests["/token"]
     speaker = visit(guarded)
@@ -479,6 +515,8 @@ def test_speaker_is_heard_through_the_whole_system_and_comes_back_with_another_t
     listener.page.click("#listen-start")
     listener.page.wait_for_selector("#listen-live")
     listener.reaches("#listen-played", 5)
+    refused = Answer(400, {"Content-Type": "application/json"}, b'{"error":"invalid_grant"}')
+    monkeypatch.setitem(guarded.issuer.answers, "/token", refused)
     passes(speaker, 301)
     guarded.kill_gateway()
     try:
@@ -489,9 +527,18 @@ def test_speaker_is_heard_through_the_whole_system_and_comes_back_with_another_t
     listener.sees("#listen-status", "Connected.")
     listener.reaches("#listen-played", listener.number("#listen-played") + 5)
 
-    assert guarded.issuer.requests["/token"] == asked_before + 2
-    assert len(set(speaker.protocols)) >= 2
+    assert guarded.issuer.requests["/token"] == asked_before + 1
+    assert set(speaker.protocols[1:]) == {"websocket-audio.v1"}
     assert set(listener.protocols) == {"websocket-audio.v1"}
+
+    session_id = listener.text("#listen-name")
+    opens(listener.page, "listen/calm-otter-118/another-key")
+    listener.sees("#notice", f"You still listen to {session_id}. To go to calm-otter-118, leave")
+    assert listener.page.url == f"{guarded.page.url}#listen/{session_id}"
+    speaker.page.click("#speak-end")
+    speaker.sees("#speak-status", "You ended the session.")
+    assert speaker.page.text_content("#speak-live-key") == ""
+    assert speaker.page.get_attribute("#speak-invite", "href") == "#listen"
 
 
 def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, monkeypatch):
@@ -501,7 +548,7 @@ def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, mo
     speaker.page.check("#source-recording")
     speaker.page.click("#speak-start")
 
-    speaker.sees("#speak-problem", "or refuses your sign-in or this page")
+    speaker.sees("#speak-problem", "or refuses your sign-in, or pages of http://127.0.0.1:")
     assert speaker.page.is_hidden("#speak-live")
 
 
@@ -547,15 +594,18 @@ def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(guarded, v
     sign_in(speaker)
     assert speaker.page.is_hidden("#speak-key")
     speaker.page.check("#speak-private")
-    speaker.page.fill("#speak-key", "")
-    speaker.page.keyboard.type("short")
     speaker.page.check("#source-recording")
-    speaker.page.click("#speak-start")
-    assert speaker.page.evaluate("document.querySelector('#speak-key').validity.tooShort")
+    for typed, count in ((" " * 8, 0), ("short", 5), ("🦅" * 65, 65)):
+        speaker.page.fill("#speak-key", typed)
+        speaker.sees("#speak-key-hint", f"this one has {count}.")
+        speaker.page.click("#speak-start")
+        assert speaker.page.evaluate("document.querySelector('#speak-key').validity.customError")
     assert speaker.protocols == []
 
-    speaker.page.focus("#speak-key")
-    speaker.page.keyboard.type("-but/more")
+    speaker.page.fill("#speak-key", "short" + "." * (SHORT_KEY - 6))
+    speaker.sees("#speak-key-hint", f"{SHORT_KEY} characters or more are better.")
+    speaker.page.fill("#speak-key", "short-but/more")
+    assert speaker.text("#speak-key-hint") == ""
     speaker.page.click("#speak-start")
     speaker.page.wait_for_selector("#speak-live")
     assert speaker.page.get_attribute("#speak-invite", "href").endswith("/short-but%2Fmore")
@@ -602,20 +652,60 @@ FRAGMENTS = [
 ]
 
 
+def opens(page, fragment):
+    """Go to a fragment, as who follows a link in an open page does."""
+    page.evaluate(
+        """async (fragment) => {
+          history.replaceState(null, "", location.pathname);
+          const changed = new Promise((go) => addEventListener("hashchange", go, { once: true }));
+          location.hash = fragment;
+          await changed;
+        }""",
+        fragment,
+    )
+
+
 @pytest.mark.threat("crafted-link")
 def test_no_fragment_breaks_the_page(running, tab):
     page = tab("speak").page
     shown = {}
     for fragment in FRAGMENTS:
-        page.goto("about:blank")
-        page.goto(f"{running.page.url}#{fragment}")
-        page.wait_for_selector("body[data-ready]")
+        opens(page, fragment)
         visible = [one for one in ("speak", "listen", "watch") if page.is_visible(f"#{one}-title")]
         shown[fragment[:40]] = visible[0]
 
     listening = {fragment[:40]: "listen" for fragment in FRAGMENTS if fragment.startswith("listen")}
     assert shown == {fragment[:40]: "speak" for fragment in FRAGMENTS} | listening
     assert page.locator("main img, main script").count() == 0
+
+
+def test_key_of_a_damaged_link_leaves_the_address_too(running, tab):
+    listener = tab("listen/golden-eagle-427/abcdefgh2345%")
+    listener.sees("#notice", "This link is damaged")
+    assert listener.page.url == f"{running.page.url}#listen/golden-eagle-427"
+
+    opens(listener.page, "speak/golden-eagle-427/abcdefgh2345")
+    assert listener.page.url == f"{running.page.url}#speak"
+    listener.page.click('nav a[href="#listen"]')
+    listener.page.wait_for_selector("#notice", state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        pytest.param({"status": 404}, "config.json cannot be read (404)", id="none"),
+        pytest.param({"json": {"issuer": "x"}}, "config.json has no url", id="incomplete"),
+    ],
+)
+def test_page_without_its_settings_says_so(chromium, running, answer, sentence):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route("**/config.json", lambda route: route.fulfill(**answer))
+    page.goto(f"{running.page.url}#watch")
+
+    page.locator("#notice").filter(has_text=sentence).wait_for()
+    page.locator("#notice").filter(has_text="Tell whoever runs the page").wait_for()
+    context.close()
 
 
 # --- the operator

@@ -1,7 +1,12 @@
-/** Reads the settings, and shows one view of speak, listen and watch; the address says which. */
+/**
+ * Reads the settings, and shows one view of speak, listen and watch; the address says which.
+ *
+ * @import { Answer } from "./core/sign-in.js"
+ */
 
-import { fragmentOf, readFragment } from "./core/invitation.js";
-import { takeAnswer } from "./core/sign-in.js";
+import { ConfigError, readConfig } from "./core/config.js";
+import { readFragment, whatToShow } from "./core/invitation.js";
+import { takeAbandoned, takeAnswer } from "./core/sign-in.js";
 import { accountView } from "./views/account.js";
 import { listenView } from "./views/listen.js";
 import { speakView } from "./views/speak.js";
@@ -21,45 +26,92 @@ import { element } from "./views/dom.js";
  * @property {string} [sample] a recording for a person without a microphone
  */
 
-/** @returns {Promise<Config>} */
-async function readConfig() {
-  const answer = await fetch("config.json");
-  const config = await answer.json();
-  if (typeof config?.url !== "string") throw new Error("config.json has no url");
-  const named = ["issuer", "clientId", "scope"].filter((name) => typeof config[name] === "string");
-  if (named.length % 3 !== 0) throw new Error("config.json needs issuer, clientId and scope, or none of them");
-  return config;
+async function fetchConfig() {
+  /** @type {Response} */
+  let answer;
+  try {
+    answer = await fetch("config.json");
+  } catch {
+    throw new Error("The page’s settings could not be read. Check your network, and open the page again.");
+  }
+  if (!answer.ok) throw new ConfigError(`config.json cannot be read (${answer.status})`);
+  return readConfig(await answer.text());
 }
 
-function showView() {
-  const { view, sessionId, key } = readFragment(location.hash);
+/** @param {string} sentence empty for none */
+function showNotice(sentence) {
+  const place = element("notice", HTMLParagraphElement);
+  place.hidden = sentence === "";
+  place.textContent = sentence;
+}
+
+/** @param {string} sessionId @param {string} key */
+function fillIn(sessionId, key) {
+  element("listen-session", HTMLInputElement).value = sessionId;
+  const field = element("listen-key", HTMLInputElement);
+  field.value = key;
+  field.dispatchEvent(new Event("input"));
+}
+
+/** Nobody knows before the settings are read. */
+let canWatch = true;
+let whyNotSetUp = "";
+
+/** @param {string} fragment @param {boolean} isOwn made of what the person typed: no link is damaged */
+function showView(fragment, isOwn = false) {
+  const asked = readFragment(fragment);
+  const isListening = !element("listen-live", HTMLDivElement).hidden;
+  const { view, address, notice } = whatToShow(asked, {
+    canWatch,
+    listeningTo: isListening ? element("listen-name", HTMLOutputElement).value : "",
+    person: document.body.dataset["person"] === "listen" ? "listen" : "speak",
+  });
   document.body.dataset["view"] = view;
   if (view !== "watch") document.body.dataset["person"] = view;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (sessionId) {
-    element("listen-session", HTMLInputElement).value = sessionId;
-    element("listen-key", HTMLInputElement).value = key;
-  }
-  // Out of the address, so that it is in no bookmark and no picture of the window.
-  if (key) history.replaceState(null, "", fragmentOf(sessionId));
+  if (asked.sessionId || asked.key) fillIn(asked.sessionId, asked.key);
+  // What may be a key, out of the address, so that it is in no bookmark and no picture of the window.
+  if (address !== location.hash) history.replaceState(null, "", address);
+  showNotice(whyNotSetUp || (isOwn ? "" : notice));
 }
 
-// Before anything is waited for: a code must not stay in the address.
+/** Who left to sign in, and came back without, finds the key where it was. */
+function fillInAgain() {
+  const { sessionId, key } = readFragment(takeAbandoned(sessionStorage));
+  const [name, typed] = ["listen-session", "listen-key"].map((id) => element(id, HTMLInputElement).value);
+  if (sessionId && typed === "" && (name === "" || name === sessionId)) fillIn(sessionId, key);
+}
+
+/** @param {Config} config @param {Answer | null} answer */
+function start(config, answer) {
+  canWatch = config.operator !== undefined;
+  if (document.body.dataset["view"] === "watch") showView(location.hash);
+  if (config.issuer !== undefined) {
+    if (answer === null) fillInAgain();
+    addEventListener("pageshow", ({ persisted }) => persisted && fillInAgain());
+  }
+  const { speaker, listener } = accountView(config, answer);
+  speakView(config, speaker);
+  listenView(config, listener);
+  element("watch-link", HTMLAnchorElement).hidden = !canWatch;
+  if (config.operator !== undefined) {
+    document.body.dataset["operator"] = "";
+    watchView(config.operator);
+  }
+  document.body.dataset["ready"] = "";
+}
+
+// Before anything is waited for: a code must not stay in the address, nor a key.
 const answer = takeAnswer(location, history, () => sessionStorage);
 document.body.dataset["person"] = "speak";
-showView();
-addEventListener("hashchange", showView);
+showView(answer?.fragment ?? location.hash, answer?.isOwn);
+addEventListener("hashchange", () => showView(location.hash));
 
-const config = await readConfig();
-const { speaker, listener } = accountView(config, answer);
-speakView(config, speaker);
-listenView(config, listener);
-element("watch-link", HTMLAnchorElement).hidden = config.operator === undefined;
-if (config.operator !== undefined) {
-  document.body.dataset["operator"] = "";
-  watchView(config.operator);
-}
-document.body.dataset["ready"] = "";
+const config = await fetchConfig().catch((error) => {
+  whyNotSetUp = error.message;
+  showNotice(whyNotSetUp);
+});
+if (config) start(config, answer);

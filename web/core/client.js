@@ -17,7 +17,9 @@
  *
  * @typedef {object} World
  * @property {(url: string, protocols: string[]) => Socket} open
- * @property {() => Promise<string | null>} token the access token that lets one in, if one is needed; a `Problem` if there is none
+ * @property {string} origin of the page, which the API may refuse
+ * @property {() => Promise<string | null>} token the access token that opens or joins a session, if one is needed; a `Problem` if there is none
+ * @property {() => Promise<string | null>} returnToken the one that lets somebody back who has a refresh token, if one is needed
  * @property {() => number} random from 0 to 1
  * @property {(run: () => void, ms: number) => any} setTimer
  * @property {(timer: any) => void} clearTimer
@@ -31,31 +33,45 @@
 import { LIMITS, ProtocolError, REPLIES, SUBPROTOCOL, isGatewayMessage, readMessage, writeMessage } from "../protocol/messages.js";
 
 const REPLY_MS = 10_000;
+/** A browser waits for minutes, and for ever if the page's policy forbids the address. */
+const OPEN_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
 const MAX_TRIES = 4;
+/** Who has to wait longer is told, and asks again. */
+const MAX_RETRY_AFTER_MS = 3_000;
 /** Whoever waits for a first connection is to learn soon that there is none. */
 const MAX_OPENINGS = 2;
 /** More than this waiting in the socket is audio that comes too late. */
 const MAX_BUFFERED_BYTES = 1_000_000;
 
+const NO_ANSWER =
+  "The system did not answer within 10 seconds. Check your network and try again; if it stays so, this page may be set to another address, or not be allowed to ask it: tell whoever runs the page.";
+
 /** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
 const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
 const TAKEN_OVER = "This session was taken over elsewhere: its token was used there";
+/** Of an access token, which only some systems want for that. */
+const SIGN_IN_CODES = new Set(["AUTH_TOKEN_EXPIRED", "AUTH_MISSING_TOKEN"]);
+const LOST_WITH_SIGN_IN =
+  "The connection broke, and your sign-in has ended: you cannot come back to this session. Sign in again, and then start anew.";
+export const ENDS_WITH_SIGN_IN = "Your sign-in has ended. The session goes on, but when this connection ends you cannot come back to it.";
 const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
 export class Problem extends Error {
-  /** @param {string} code @param {string} sentence @param {boolean} retryable */
-  constructor(code, sentence, retryable) {
+  /** @param {string} code @param {string} sentence @param {boolean} retryable @param {number} retryAfterMs not before; 0: nobody said */
+  constructor(code, sentence, retryable, retryAfterMs = 0) {
     super(sentence);
     this.code = code;
     this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** @param {ErrorMessage} message */
   static of(message) {
-    return new Problem(message.code, message.message, message.retryable);
+    const wait = /** @type {Record<string, unknown>} */ (message.details ?? {})["retryAfterMs"];
+    return new Problem(message.code, message.message, message.retryable, typeof wait === "number" && wait > 0 ? wait : 0);
   }
 }
 
@@ -114,7 +130,7 @@ export class Client {
     for (let tries = 1; ; tries++) {
       this.#enter("connecting");
       try {
-        const socket = await this.#open(this.#url);
+        const socket = await this.#open(this.#url, await this.#world.token());
         if (this.#ended()) return socket.close(1000);
         this.#use(socket);
         return this.#beat();
@@ -127,19 +143,35 @@ export class Client {
     }
   }
 
-  /** Open a socket, with what lets us in. @param {string} url */
-  async #open(url) {
-    const token = await this.#world.token();
+  /** Open a socket, with what lets us in. @param {string} url @param {string | null} token */
+  async #open(url, token) {
     const protocols = token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, `bearer.${token}`];
     const socket = this.#world.open(url, protocols);
-    // A browser does not say why a connection was not opened.
-    const refused = token === null ? "this page’s address" : "your sign-in or this page’s address";
-    const sentence = `The connection could not be opened: the system cannot be reached, or refuses ${refused}`;
-    await new Promise((resolve, reject) => {
-      socket.onopen = () => resolve(undefined);
-      socket.onclose = () => reject(new Problem("CONNECTION_LOST", sentence, true));
-    });
-    return socket;
+    /** @type {any} */
+    let timer = null;
+    try {
+      await new Promise((resolve, reject) => {
+        socket.onopen = () => resolve(undefined);
+        socket.onclose = () => reject(new Problem("CONNECTION_LOST", this.#whyNotOpened(token !== null), true));
+        timer = this.#world.setTimer(() => reject(new Problem("TIMEOUT", NO_ANSWER, false)), OPEN_MS);
+      });
+      return socket;
+    } catch (problem) {
+      socket.onopen = socket.onclose = null;
+      socket.close();
+      throw problem;
+    } finally {
+      this.#world.clearTimer(timer);
+    }
+  }
+
+  /** A browser does not say why a connection was not opened. @param {boolean} hasToken */
+  #whyNotOpened(hasToken) {
+    const refused = hasToken ? "your sign-in, or pages" : "pages";
+    return (
+      `The connection could not be opened: the system cannot be reached, or refuses ${refused} of ${this.#world.origin}. ` +
+      "Try again; if it stays so, whoever runs the system can look, and can allow this address (ALLOWED_ORIGINS)."
+    );
   }
 
   #ended() {
@@ -189,7 +221,8 @@ export class Client {
   }
 
   /**
-   * Send `message` and return its reply. What may be retried is, a few times; all else is thrown.
+   * Send `message` and return its reply. What may be retried is, a few times, and not before the server says so; all
+   * else is thrown, and what would keep a person waiting.
    *
    * @template {Exclude<ClientMessage, SendAudio>} M
    * @param {M} message
@@ -200,9 +233,9 @@ export class Client {
       try {
         return await this.#ask(message, this.#socket);
       } catch (problem) {
-        const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES;
+        const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES && problem.retryAfterMs <= MAX_RETRY_AFTER_MS;
         if (!again || this.#state !== "open") throw problem;
-        const ms = FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2);
+        const ms = Math.max(problem.retryAfterMs, FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2));
         await new Promise((resolve) => this.#world.setTimer(() => resolve(undefined), ms));
       }
     }
@@ -354,7 +387,7 @@ export class Client {
     /** @type {Socket | null} */
     let socket = null;
     try {
-      socket = await this.#open(url);
+      socket = await this.#open(url, await this.#world.returnToken());
       if (this.#ended()) return socket.close(1000);
       this.#listen(socket);
       const { sessionId, refreshToken } = await this.#ask({ action: "refreshConnection", ...this.#ticket }, socket);
@@ -368,7 +401,10 @@ export class Client {
         socket.onclose = socket.onmessage = null;
         socket.close();
       }
-      if (isFinal(problem)) this.#fail(problem.code === TOKEN_INVALID ? new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false) : problem);
+      if (!isFinal(problem)) return;
+      // The connection of before is good for some minutes more.
+      if (this.#socket !== null && SIGN_IN_CODES.has(problem.code)) this.#listeners.problem(new Problem(problem.code, ENDS_WITH_SIGN_IN, false));
+      else this.#fail(whatIsLost(problem));
     } finally {
       this.#isTakingOver = false;
     }
@@ -398,6 +434,12 @@ export class Client {
     socket?.close(1000);
     if (socket) this.#lost(socket);
   }
+}
+
+/** Say what a problem means for somebody who was in a session. @param {Problem} problem */
+function whatIsLost(problem) {
+  if (problem.code === TOKEN_INVALID) return new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false);
+  return SIGN_IN_CODES.has(problem.code) ? new Problem(problem.code, LOST_WITH_SIGN_IN, false) : problem;
 }
 
 /** What another attempt may well cure, although no server said so. */

@@ -3,6 +3,7 @@
  * the `#`, which a browser sends to no server.
  *
  * @typedef {"speak" | "listen" | "watch"} View
+ * @typedef {{ view: View, sessionId: string, key: string, address: string, isDamaged: boolean }} Asked by a fragment
  */
 
 /** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
@@ -11,11 +12,47 @@ const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
 export const PROPOSED_KEY_LENGTH = 16;
 /** Longer than any name or key: nobody's invitation. */
 const MAX_LENGTH = 64;
+const MIN_KEY_LENGTH = 8;
+const SESSION_ID = /^[a-z]+-[a-z]+-[0-9]{3}$/;
+/** Below so many characters a key that a person made up can be guessed: `SHORT_KEY` of the functions. */
+const SHORT_KEY_LENGTH = 12;
 
 /** Return a key that nobody guesses. @param {Uint8Array} bytes as many random ones as it is to have characters */
 export function keyFrom(bytes) {
   // 256 is a multiple of 32: each character is as likely as the others.
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("");
+}
+
+/**
+ * Return why nobody can have this key, in a sentence for whoever types it; empty if somebody can. Characters are counted
+ * as the functions count them: a browser's `maxlength` counts some as two, and cuts what it does not show.
+ *
+ * @param {string} key
+ */
+export function whyNotKey(key) {
+  const count = [...key].length;
+  if (count < MIN_KEY_LENGTH) return `A key has at least ${MIN_KEY_LENGTH} characters: this one has ${count}.`;
+  if (count > MAX_LENGTH) return `A key has at most ${MAX_LENGTH} characters: this one has ${count}.`;
+  return /[\p{Cc}\p{Surrogate}]/u.test(key) ? "This key holds a character that nobody can type: take another one." : "";
+}
+
+/** Return what a person should know of a key that can be had; empty if nothing. @param {string} key */
+export function weaknessOf(key) {
+  const isShort = [...key.normalize()].length < SHORT_KEY_LENGTH;
+  return isShort ? `This key can perhaps be guessed: ${SHORT_KEY_LENGTH} characters or more are better.` : "";
+}
+
+/**
+ * Return the key of a session that is to begin: null for one that is open to all. An error if it is to be private, and
+ * this is no key: it must never begin without.
+ *
+ * @param {boolean} isPrivate @param {string} typed
+ */
+export function keyOfNew(isPrivate, typed) {
+  if (!isPrivate) return null;
+  const why = whyNotKey(typed.trim());
+  if (why) throw new Error(why);
+  return typed.trim();
 }
 
 /** @param {string} sessionId @param {string} key empty if there is none */
@@ -24,15 +61,28 @@ export function fragmentOf(sessionId, key = "") {
 }
 
 /**
- * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty.
+ * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty. `address` is the
+ * fragment that may stay in the address: a view and, of an invitation, the session's name. All else could be a key, or
+ * most of one, and the link is damaged.
  *
  * @param {string} fragment with its `#`, or empty
- * @returns {{ view: View, sessionId: string, key: string }}
+ * @returns {Asked}
  */
 export function readFragment(fragment) {
-  const [name = "", sessionId = "", key = ""] = fragment.slice(1).split("/");
-  const view = name === "listen" || name === "watch" ? name : "speak";
-  return { view, sessionId: view === "listen" ? decoded(sessionId) : "", key: view === "listen" ? decoded(key) : "" };
+  const [name = "", ...rest] = fragment.slice(1).replace(/\/+$/, "").split("/");
+  const isListen = name === "listen";
+  const [sessionId = "", key = ""] = isListen ? rest.map(decoded) : [];
+  const isSession = SESSION_ID.test(sessionId);
+  const isKey = key !== "" && whyNotKey(key) === "";
+  const isInvitation = isListen && isSession && (rest.length === 1 || (rest.length === 2 && isKey));
+  const view = isListen || name === "watch" ? name : "speak";
+  return {
+    view,
+    sessionId,
+    key: isKey ? key : "",
+    address: isListen ? fragmentOf(isSession ? sessionId : "") : fragment && `#${view}`,
+    isDamaged: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "watch"].includes(name),
+  };
 }
 
 /** @param {string} text */
@@ -43,4 +93,24 @@ function decoded(text) {
   } catch {
     return ""; // a % that begins nothing
   }
+}
+
+/**
+ * Return what is shown of what a fragment asks for, and what stays in the address; `notice` says why it is not all.
+ *
+ * @param {Asked} asked
+ * @param {{ canWatch: boolean, listeningTo: string, person: "speak" | "listen" }} here `listeningTo`: a session, or empty
+ * @returns {{ view: View, address: string, notice: string }}
+ */
+export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, listeningTo, person }) {
+  if (view === "watch" && !canWatch) {
+    const stays = person === "listen" ? fragmentOf(listeningTo) : "#speak";
+    return { view: person, address: stays, notice: "There is nothing to watch here: only the local system shows its log lines." };
+  }
+  if (sessionId && listeningTo && sessionId !== listeningTo) {
+    const notice = `You still listen to ${listeningTo}. To go to ${sessionId}, leave, and then press Listen.`;
+    return { view, address: fragmentOf(listeningTo), notice };
+  }
+  const notice = "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
+  return { view, address, notice: isDamaged ? notice : "" };
 }

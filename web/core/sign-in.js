@@ -8,29 +8,44 @@
  * @property {() => Promise<typeof import("../vendor/oauth4webapi.js")>} library
  * @property {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage of this tab
  * @property {() => number} now milliseconds since the epoch
+ * @property {(ms: number) => AbortSignal} timeout gives up what takes longer
  * @property {string} redirectUri where the issuer sends the person back to
  * @property {(url: string) => void} go leave the page
  * @property {() => void} changed somebody has signed in or out
  *
  * @typedef {{ accessToken: string, refreshToken: string | null, endsAt: number }} Tokens `endsAt` in ms since the epoch
  * @typedef {{ state: string, verifier: string, fragment: string }} Pending
- * @typedef {{ given: URLSearchParams, pending: Pending | null }} Answer
+ * @typedef {{ given: URLSearchParams, pending: Pending | null, fragment: string, isOwn: boolean }} Answer `isOwn`: what this tab asked for
  */
 
 import { Problem } from "./client.js";
+import { readFragment } from "./invitation.js";
 
 const PENDING = "sign-in.pending";
 const TOKENS = "sign-in.tokens";
 /** A token is renewed when it ends sooner: a connection takes its time, and clocks differ. */
 const MARGIN_MS = 60_000;
+/** An issuer that does not answer by then is not waited for. */
+const ANSWER_MS = 10_000;
 
-const SIGN_IN_AGAIN = "Your sign-in has expired. Sign in again.";
+export const SIGN_IN_AGAIN = "Your sign-in has expired. Sign in again.";
+const NOT_ASKED = "You are not signed in: this address is from a sign-in that is over, or was begun elsewhere. Sign in here.";
+const ENDED_ALREADY =
+  "You are not signed in: what the issuer gave has ended already. If the clock of this device is wrong, set it, and sign in again; if not, tell whoever runs the page.";
+/** What the codes of an issuer mean for a person; all others mean that page and issuer do not fit. */
+const SENTENCES = new Map([
+  ["access_denied", "You or the issuer said no. Sign in again, or ask whoever runs the page whether you may speak."],
+  ["login_required", "The issuer wants you to sign in there first. Sign in again."],
+  ["invalid_grant", "It took too long, or was done twice. Sign in again."],
+  ["server_error", "The issuer has a fault. Try again in a while."],
+  ["temporarily_unavailable", "The issuer is busy. Try again in a while."],
+]);
 
 /**
- * Return what the issuer says in the page's address, and take it out of the address at once: the view is shown that the
- * person had left. Null if it says nothing.
+ * Return what the issuer says in the page's address, and take it out of the address at once, with `fragment`, which the
+ * person had left or, if it was not left for this answer, came with. Null if it says nothing.
  *
- * @param {Pick<Location, "search" | "pathname">} location
+ * @param {Pick<Location, "search" | "pathname" | "hash">} location
  * @param {Pick<History, "replaceState">} history
  * @param {() => Pick<Storage, "getItem" | "removeItem">} storage
  * @returns {Answer | null}
@@ -38,11 +53,23 @@ const SIGN_IN_AGAIN = "Your sign-in has expired. Sign in again.";
 export function takeAnswer(location, history, storage) {
   const given = new URLSearchParams(location.search);
   if (!given.has("code") && !given.has("error")) return null;
-  /** @type {Pending | null} */
-  const pending = JSON.parse(storage().getItem(PENDING) ?? "null");
-  storage().removeItem(PENDING);
-  history.replaceState(null, "", location.pathname + (pending?.fragment ?? ""));
-  return { given, pending };
+  const pending = takePending(storage());
+  const isOwn = pending !== null && pending.state === given.get("state");
+  const fragment = isOwn ? pending.fragment : location.hash;
+  history.replaceState(null, "", location.pathname + readFragment(fragment).address);
+  return { given, pending, fragment, isOwn };
+}
+
+/** Return the fragment of a sign-in that was given up on the way, which nobody can end any more; empty if there is none. @param {Pick<Storage, "getItem" | "removeItem">} storage */
+export function takeAbandoned(storage) {
+  return takePending(storage)?.fragment ?? "";
+}
+
+/** @param {Pick<Storage, "getItem" | "removeItem">} storage @returns {Pending | null} */
+function takePending(storage) {
+  const pending = JSON.parse(storage.getItem(PENDING) ?? "null");
+  storage.removeItem(PENDING);
+  return pending;
 }
 
 export class SignIn {
@@ -89,7 +116,8 @@ export class SignIn {
 
   /** Sign in with what the issuer said. @param {Answer} answer */
   async complete({ given, pending }) {
-    if (pending === null) throw new Problem("SIGN_IN", "Nobody here asked to sign in. Sign in again.", false);
+    if (pending === null && this.isSignedIn) return; // an old address, opened again
+    if (pending === null) throw new Problem("SIGN_IN", NOT_ASKED, false);
     const oauth = await this.#world.library();
     const server = await this.#discovered();
     try {
@@ -107,6 +135,9 @@ export class SignIn {
     } catch (error) {
       throw new Problem("SIGN_IN", `Signing in did not work. ${reason(error)}`, false);
     }
+    if (this.#left() > 0) return;
+    this.signOut();
+    throw new Problem("SIGN_IN", ENDED_ALREADY, false);
   }
 
   /** Return the access token, renewed if it ends soon. A `Problem` if nobody is signed in any more. */
@@ -150,8 +181,7 @@ export class SignIn {
   /** @param {import("../vendor/oauth4webapi.js").TokenEndpointResponse} answer @param {string | null} before */
   #keep(answer, before = null) {
     const { access_token: accessToken, refresh_token: refreshToken = before, expires_in: seconds } = answer;
-    // By how long it lasts, if that is said: this machine's clock need not be the issuer's.
-    const endsAt = seconds === undefined ? expiryOf(accessToken) : this.#world.now() + seconds * 1000;
+    const endsAt = Math.min(expiryOf(accessToken), seconds === undefined ? Infinity : this.#world.now() + seconds * 1000);
     this.#tokens = { accessToken, refreshToken, endsAt };
     const { issuer, clientId } = this.#config;
     this.#world.storage.setItem(TOKENS, JSON.stringify({ issuer, clientId, tokens: this.#tokens }));
@@ -164,12 +194,12 @@ export class SignIn {
 
   /** An issuer on this machine needs no TLS. */
   get #isLocal() {
-    return ["127.0.0.1", "localhost", "[::1]"].includes(new URL(this.#config.issuer).hostname);
+    return ["127.0.0.1", "localhost"].includes(new URL(this.#config.issuer).hostname);
   }
 
   async #options() {
     const { allowInsecureRequests } = await this.#world.library();
-    return { [allowInsecureRequests]: this.#isLocal };
+    return { [allowInsecureRequests]: this.#isLocal, signal: this.#world.timeout(ANSWER_MS) };
   }
 
   /** Ask the issuer once where it does what. */
@@ -197,7 +227,11 @@ export class SignIn {
 /** What an issuer or the library says, as far as it is for a person: a code of theirs, never what was sent. @param {unknown} error */
 function reason(error) {
   const { error: code = "" } = /** @type {{ error?: unknown }} */ (error);
-  return typeof code === "string" && /^[a-z_]{1,40}$/.test(code) ? `The issuer says: ${code}.` : "Try again.";
+  if (typeof code === "string" && /^[a-z_]{1,40}$/.test(code)) {
+    return SENTENCES.get(code) ?? `The page is not set up as the issuer wants it: tell whoever runs the page that it says ${code}.`;
+  }
+  const isLate = error instanceof Error && error.name === "TimeoutError";
+  return isLate ? "The issuer did not answer in time. Try again in a while." : "Try again; if it stays so, tell whoever runs the page.";
 }
 
 /** Whether the issuer itself said no. @param {unknown} error */

@@ -43,7 +43,7 @@ beforeEach(() => {
   world = {
     sockets: [], timers: new Set(), random: () => 1,
     open: (url, protocols) => world.sockets[world.sockets.push(new FakeSocket(url, protocols)) - 1],
-    token: async () => null,
+    origin: "http://page.example", token: async () => null, returnToken: async () => null,
     setTimer: (run, ms) => {
       const timer = { run, ms };
       world.timers.add(timer);
@@ -112,7 +112,7 @@ test("a session is created over the sub-protocol, and its reply is the one with 
 });
 
 test("a server that is not there is tried once more, and then given up", async () => {
-  const promise = assert.rejects(client.begin(CREATE), /could not be opened: .* refuses this page’s address/);
+  const promise = assert.rejects(client.begin(CREATE), /could not be opened: .*, or refuses pages of http:\/\/page\.example\. Try again; .*ALLOWED_ORIGINS/);
   await settle();
   world.sockets[0].breaks();
   await settle();
@@ -121,6 +121,30 @@ test("a server that is not there is tried once more, and then given up", async (
 
   await promise;
   assert.equal(world.sockets.length, 2);
+});
+
+test("a connection that neither opens nor fails is given up after ten seconds, with a sentence", async () => {
+  const promise = assert.rejects(client.begin(CREATE), { code: "TIMEOUT", message: /did not answer within 10 seconds\. Check your network/ });
+  await settle();
+  await elapse(10_000);
+
+  await promise;
+  assert.equal(world.sockets.length, 1);
+  assert.ok(world.sockets[0].closed);
+  assert.equal(world.timers.size, 0);
+});
+
+test("after a break it is tried again if one does not open", async () => {
+  const socket = await begun();
+  socket.breaks();
+  await settle();
+  await elapse(500);
+  await elapse(10_000);
+  assert.ok(world.sockets[1].closed);
+  await elapse(1000);
+
+  assert.equal(world.sockets.length, 3);
+  assert.deepEqual(problems, []);
 });
 
 test("what may be retried is asked again, with a new id and after a wait", async () => {
@@ -134,6 +158,26 @@ test("what may be retried is asked again, with a new id and after a wait", async
   assert.notEqual(socket.sent.at(-1).requestId, first.requestId);
   socket.answer({ type: "broadcastPaused", timestamp: 1, sessionId: "golden-eagle-427" });
   assert.equal((await promise).type, "broadcastPaused");
+});
+
+test("what may be retried is not before the server says so", async () => {
+  const socket = await begun();
+  const promise = client.request({ action: "pauseBroadcast" });
+  socket.answer({ ...error("RATE_LIMIT_CONTROL_MESSAGES", true), details: { retryAfterMs: 900 } });
+  await settle();
+  await elapse(900);
+
+  socket.answer({ type: "broadcastPaused", timestamp: 1, sessionId: "golden-eagle-427" });
+  assert.equal((await promise).type, "broadcastPaused");
+});
+
+test("who would have to wait long is told how long instead", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "RATE_LIMIT_EXCEEDED", retryAfterMs: 45_000 });
+  socket.answer({ ...error("RATE_LIMIT_EXCEEDED", true), details: { retryAfterMs: 45_000 } });
+
+  await promise;
+  assert.equal(socket.sent.filter((one) => one.action === "pauseBroadcast").length, 1);
 });
 
 test("it is asked four times at most", async () => {
@@ -364,11 +408,34 @@ test("who leaves while waiting for the next attempt makes none", async () => {
 // threat: ws-token
 test("an access token goes along as a sub-protocol, the one of the moment", async () => {
   let number = 0;
-  world.token = async () => `token-${++number}`;
+  world.token = world.returnToken = async () => `token-${++number}`;
   const next = await reconnected(await begun());
 
   assert.deepEqual(world.sockets[0].protocols, ["websocket-audio.v1", "bearer.token-1"]);
   assert.deepEqual(next.protocols, ["websocket-audio.v1", "bearer.token-2"]);
+});
+
+test("a session outlives the sign-in that began it, where who comes back needs no token", async () => {
+  world.token = async () => "token";
+  const socket = await begun();
+  world.token = () => Promise.reject(new Problem("AUTH_TOKEN_EXPIRED", "Your sign-in has expired.", false));
+  const next = await reconnected(socket);
+  next.answer(COMPLETE);
+  await settle();
+
+  assert.deepEqual(next.protocols, ["websocket-audio.v1"]);
+  assert.deepEqual([states.at(-1), problems], ["open", []]);
+});
+
+test("where who comes back needs a token too, the person learns what is lost with it", async () => {
+  const socket = await begun();
+  world.returnToken = () => Promise.reject(new Problem("AUTH_TOKEN_EXPIRED", "Your sign-in has expired.", false));
+  socket.breaks();
+  await settle();
+  await elapse(500);
+
+  assert.match(problems.join(), /^AUTH_TOKEN_EXPIRED: The connection broke, and your sign-in has ended: you cannot come back to this session/);
+  assert.deepEqual([states.at(-1), world.sockets.length], ["ended", 1]);
 });
 
 test("who has no token learns why, and nothing is opened", async () => {
@@ -378,10 +445,20 @@ test("who has no token learns why, and nothing is opened", async () => {
   assert.equal(world.sockets.length, 0);
 });
 
+test("a sign-in that has ended does not end a connection that still works", async () => {
+  const socket = await begun();
+  world.returnToken = () => Promise.reject(new Problem("AUTH_TOKEN_EXPIRED", "Your sign-in has expired.", false));
+  socket.receive(REFRESH);
+  await settle();
+
+  assert.match(problems.join(), /^AUTH_TOKEN_EXPIRED: Your sign-in has ended\. The session goes on, but/);
+  assert.deepEqual([states.at(-1), socket.closed, world.sockets.length], ["open", false, 1]);
+});
+
 test("a token that cannot be had just now is asked for again", async () => {
   const answers = [() => Promise.reject(new Problem("SIGN_IN", "No answer", true)), async () => "token"];
   const socket = await begun();
-  world.token = () => answers.shift()();
+  world.returnToken = () => answers.shift()();
   socket.breaks();
   await settle();
   await elapse(500);
@@ -393,7 +470,7 @@ test("a token that cannot be had just now is asked for again", async () => {
 
 test("a sign-in that is refused is named among what it may be", async () => {
   world.token = async () => "token";
-  const promise = assert.rejects(client.begin(CREATE), /refuses your sign-in or this page’s address/);
+  const promise = assert.rejects(client.begin(CREATE), /refuses your sign-in, or pages of http:\/\/page\.example/);
   await settle();
   world.sockets[0].breaks();
   await settle();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, readFragment } from "../core/invitation.js";
+import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, readFragment, weaknessOf, whatToShow, whyNotKey } from "../core/invitation.js";
 
 const VIEWS = ["speak", "listen", "watch"];
 const PIECES = [
@@ -8,23 +8,70 @@ const PIECES = [
   "<img src=x onerror=alert(1)>", "🦅", "\ud800", "\0", " ", "..", "a".repeat(70), "?code=1&state=2",
 ];
 
-for (const [fragment, view, sessionId, key] of [
+const NAME = "golden-eagle-427";
+
+for (const [fragment, view, sessionId, key, address = fragment] of [
   ["", "speak", "", ""],
-  ["#", "speak", "", ""],
+  ["#speak", "speak", "", ""],
+  ["#speak/", "speak", "", "", "#speak"],
   ["#listen", "listen", "", ""],
-  ["#listen/golden-eagle-427", "listen", "golden-eagle-427", ""],
-  ["#listen/golden-eagle-427/k%2Fe%25y%20123", "listen", "golden-eagle-427", "k/e%y 123"],
-  ["#listen/%", "listen", "", ""],
-  ["#listen/%ff/%ff", "listen", "", ""],
-  ["#listen/golden-eagle-427/%", "listen", "golden-eagle-427", ""],
-  [`#listen/${"a".repeat(1_000_000)}`, "listen", "", ""],
-  ["#speak/golden-eagle-427/secret-key", "speak", "", ""],
+  ["#listen/golden-eagle-427", "listen", NAME, ""],
+  ["#listen/golden-eagle-427/", "listen", NAME, "", `#listen/${NAME}`],
+  ["#listen/golden-eagle-427/k%2Fe%25y%20123", "listen", NAME, "k/e%y 123", `#listen/${NAME}`],
   ["#watch", "watch", "", ""],
-  ["#nowhere", "speak", "", ""],
-  ["#__proto__/constructor", "speak", "", ""],
 ]) {
-  test(`${fragment.slice(0, 50) || "an empty fragment"} is ${view}`, () => {
-    assert.deepEqual(readFragment(fragment), { view, sessionId, key });
+  test(`${fragment || "an empty fragment"} is ${view}, and leaves ${address || "nothing"} in the address`, () => {
+    assert.deepEqual(readFragment(fragment), { view, sessionId, key, address, isDamaged: false });
+  });
+}
+
+for (const [fragment, view, sessionId, address] of [
+  ["#listen/%", "listen", "", "#listen"],
+  ["#listen/%ff/%ff", "listen", "", "#listen"],
+  [`#listen/${"a".repeat(1_000_000)}`, "listen", "", "#listen"],
+  ["#listen/golden-eagle-427abcdefgh2345", "listen", "golden-eagle-427abcdefgh2345", "#listen"],
+  ["#listen/golden-eagle-427/%", "listen", NAME, `#listen/${NAME}`],
+  ["#listen/golden-eagle-427/abcdefgh2345%", "listen", NAME, `#listen/${NAME}`],
+  ["#listen/golden-eagle-427/abcdefg", "listen", NAME, `#listen/${NAME}`],
+  ["#listen/golden-eagle-427/abcd%00efgh", "listen", NAME, `#listen/${NAME}`],
+  [`#listen/golden-eagle-427/${"a".repeat(65)}`, "listen", NAME, `#listen/${NAME}`],
+  ["#speak/golden-eagle-427/abcdefgh2345", "speak", "", "#speak"],
+  ["#watch/golden-eagle-427/abcdefgh2345", "watch", "", "#watch"],
+  ["#Listen/golden-eagle-427/abcdefgh2345", "speak", "", "#speak"],
+  ["#golden-eagle-427", "speak", "", "#speak"],
+  ["#__proto__/constructor", "speak", "", "#speak"],
+]) {
+  test(`${fragment.slice(0, 60)} is damaged, and leaves ${address} in the address`, () => {
+    assert.deepEqual(readFragment(fragment), { view, sessionId, key: "", address, isDamaged: true });
+  });
+}
+
+for (const [fragment, sessionId, address] of [
+  ["#listen/golden-eagle-427/abcdefgh2345/more", NAME, `#listen/${NAME}`],
+  ["#listen/Golden-Eagle-427/abcdefgh2345", "Golden-Eagle-427", "#listen"],
+  ["#listen//abcdefgh2345", "", "#listen"],
+]) {
+  test(`what is whole of ${fragment} is offered`, () => {
+    assert.deepEqual(readFragment(fragment), { view: "listen", sessionId, key: "abcdefgh2345", address, isDamaged: true });
+  });
+}
+
+const HERE = { canWatch: true, listeningTo: "", person: /** @type {const} */ ("listen") };
+
+for (const [name, fragment, here, shown] of [
+  ["an invitation is shown", "#listen/golden-eagle-427/abcdefgh2345", {}, { view: "listen", address: "#listen/golden-eagle-427", notice: /^$/ }],
+  ["a damaged link is said to be", "#listen/golden-eagle-427/%", {}, { view: "listen", address: "#listen/golden-eagle-427", notice: /^This link is damaged.*Ask for it again/ }],
+  ["there is nothing to watch without an operator", "#watch", { canWatch: false }, { view: "listen", address: "#listen", notice: /nothing to watch/ }],
+  ["who listens stays, and is told", "#listen/calm-otter-118", { listeningTo: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /still listen to golden-eagle-427.*calm-otter-118/ }],
+  ["who listens may open the same link again", "#listen/golden-eagle-427", { listeningTo: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /^$/ }],
+  ["who listens may look elsewhere", "#watch", { listeningTo: NAME }, { view: "watch", address: "#watch", notice: /^$/ }],
+  ["who listens where there is nothing to watch stays", "#watch", { canWatch: false, listeningTo: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /nothing to watch/ }],
+]) {
+  test(name, () => {
+    const { notice, ...rest } = whatToShow(readFragment(fragment), { ...HERE, ...here });
+
+    assert.match(notice, shown.notice);
+    assert.deepEqual(rest, { view: shown.view, address: shown.address });
   });
 }
 
@@ -34,9 +81,10 @@ test("whatever a fragment is made of, there is a view", () => {
   const random = (below) => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below;
   for (let i = 0; i < 20_000; i++) {
     const fragment = Array.from({ length: random(8) }, () => PIECES[random(PIECES.length)]).join(random(2) ? "/" : "");
-    const { view, sessionId, key } = readFragment(fragment);
+    const { view, sessionId, key, address } = readFragment(fragment);
     assert.ok(VIEWS.includes(view), fragment);
     assert.ok([...sessionId].length <= 64 && [...key].length <= 64, fragment);
+    assert.match(address, /^(|#speak|#watch|#listen(\/golden-eagle-427)?)$/, fragment);
   }
 });
 
@@ -45,7 +93,7 @@ for (const key of ["abcdefgh", "a/b#c?d%e&f g", "schlüssel-🦅-🦅", "%2F%2F%
     const { hash, search } = new URL(fragmentOf("golden-eagle-427", key), "https://page.example/?x=1");
 
     assert.equal(search, "?x=1"); // nothing for a server
-    assert.deepEqual(readFragment(hash), { view: "listen", sessionId: "golden-eagle-427", key });
+    assert.deepEqual(readFragment(hash), { view: "listen", sessionId: NAME, key, address: `#listen/${NAME}`, isDamaged: false });
   });
 }
 
@@ -63,4 +111,37 @@ test("a proposed key takes five bits of each byte, evenly, and nothing that look
   assert.deepEqual(new Set(counts), new Set([8]));
   assert.doesNotMatch(all, /[^a-z0-9]|[lo01]/);
   assert.ok(PROPOSED_KEY_LENGTH * 5 >= 80);
+});
+
+for (const [name, typed, why] of [
+  ["nothing", "", /at least 8 characters: this one has 0/],
+  ["spaces", "        ", /this one has 0/],
+  ["seven characters between spaces", "  abcdefg  ", /this one has 7/],
+  ["seven characters of two UTF-16 units", "🦅".repeat(7), /this one has 7/],
+  ["65 characters", "a".repeat(65), /at most 64 characters: this one has 65/],
+  ["a NUL", "abcd\0efgh", /nobody can type/],
+  ["a control character", "abcd\u0085efgh", /nobody can type/],
+  ["half a character", "abcdefgh\ud800", /nobody can type/],
+]) {
+  test(`a private session does not begin with ${name} as its key`, () => {
+    assert.throws(() => keyOfNew(true, typed), { message: why });
+    assert.equal(keyOfNew(false, typed), null);
+  });
+}
+
+for (const [name, typed, key] of [
+  ["8 characters", "abcdefgh", "abcdefgh"],
+  ["64 characters of two UTF-16 units", "🦅".repeat(64), "🦅".repeat(64)],
+  ["spaces within", " an old key ", "an old key"],
+]) {
+  test(`a private session begins with ${name} as its key`, () => {
+    assert.equal(keyOfNew(true, typed), key);
+    assert.equal(whyNotKey(key), "");
+  });
+}
+
+test("a key that can perhaps be guessed is called so before it is used", () => {
+  assert.match(weaknessOf("a".repeat(11)), /12 characters or more are better/);
+  assert.equal(weaknessOf("a".repeat(12)), "");
+  assert.match(weaknessOf("e\u0301".repeat(6)), /can perhaps be guessed/); // six letters, each written as two
 });

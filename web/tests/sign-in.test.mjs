@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
-import { SignIn, takeAnswer } from "../core/sign-in.js";
+import { SignIn, takeAbandoned, takeAnswer } from "../core/sign-in.js";
 import * as library from "../vendor/oauth4webapi.js";
 
 const PAGE = "http://127.0.0.1:5/";
 const START = 1_800_000_000_000;
 const HOUR = 3_600_000;
-let server, config, asked, answers, metadata, storage, went, changes, clock;
+let server, config, asked, answers, metadata, storage, went, changes, clock, patience, silent;
 
 /** A JSON Web Token that nobody signed: the page does not verify what it only carries. */
 const tokenWith = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
@@ -16,6 +16,7 @@ before(async () => {
   server = createServer(async (request, response) => {
     const body = (await request.toArray()).join("");
     asked.push({ path: request.url, ...Object.fromEntries(new URLSearchParams(body)) });
+    if (silent) return;
     const [status, value] = request.url === "/token" ? answers.shift() : [200, {
       issuer: config.issuer, authorization_endpoint: `${config.issuer}/authorize?kept=1`, token_endpoint: `${config.issuer}/token`,
       ...metadata.shift(),
@@ -25,11 +26,14 @@ before(async () => {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 });
 
-after(() => server.close());
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
 
 beforeEach(() => {
   config = { issuer: `http://127.0.0.1:${server.address().port}`, clientId: "page", scope: "openid speak" };
-  [asked, answers, metadata, went, clock, changes] = [[], [], [], [], START, 0];
+  [asked, answers, metadata, went, clock, changes, patience, silent] = [[], [], [], [], START, 0, [], false];
   const kept = new Map();
   storage = {
     kept, getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name),
@@ -38,12 +42,16 @@ beforeEach(() => {
 
 const make = (settings = config) => new SignIn(settings, {
   library: async () => library, storage, now: () => clock, redirectUri: PAGE, go: (url) => went.push(new URL(url)), changed: () => changes++,
+  timeout: (ms) => {
+    patience.push(ms);
+    return AbortSignal.timeout(silent ? 20 : ms);
+  },
 });
 
 /** What the page finds in its address, taken out of it. */
-function comesBack(query, pathname = "/") {
+function comesBack(query, pathname = "/", hash = "") {
   const shown = [];
-  const answer = takeAnswer({ search: query, pathname }, { replaceState: (...given) => shown.push(given[2]) }, () => storage);
+  const answer = takeAnswer({ search: query, pathname, hash }, { replaceState: (...given) => shown.push(given[2]) }, () => storage);
   return { answer, shown };
 }
 
@@ -73,12 +81,29 @@ test("signing in asks for a code with a proof key, and keeps what is its own in 
 });
 
 test("code and state leave the address at once, and the view is the one that was left", async () => {
-  await make().begin("#listen/golden-eagle-427");
-  const { answer, shown } = comesBack("?code=c&state=s", "/page/");
+  await make().begin("#listen/golden-eagle-427/abcdefgh2345");
+  const { answer, shown } = comesBack(`?code=c&state=${went[0].searchParams.get("state")}`, "/page/");
 
   assert.deepEqual(shown, ["/page/#listen/golden-eagle-427"]);
+  assert.deepEqual([answer.fragment, answer.isOwn], ["#listen/golden-eagle-427/abcdefgh2345", true]);
   assert.equal(answer.given.get("code"), "c");
   assert.equal(storage.getItem("sign-in.pending"), null);
+});
+
+test("an answer that this tab did not ask for leaves the invitation that it came with", async () => {
+  await make().begin("#speak");
+  const { answer, shown } = comesBack("?code=x&state=y", "/", "#listen/golden-eagle-427/abcdefgh2345");
+
+  assert.deepEqual(shown, ["/#listen/golden-eagle-427"]);
+  assert.deepEqual([answer.fragment, answer.isOwn], ["#listen/golden-eagle-427/abcdefgh2345", false]);
+});
+
+test("a sign-in that was given up gives its fragment back once, and keeps nothing", async () => {
+  assert.equal(takeAbandoned(storage), "");
+  await make().begin("#listen/golden-eagle-427/abcdefgh2345");
+
+  assert.equal(takeAbandoned(storage), "#listen/golden-eagle-427/abcdefgh2345");
+  assert.equal(storage.kept.size, 0);
 });
 
 test("an address of the page's own is left alone", () => {
@@ -112,17 +137,25 @@ test("a state that is not ours, or was used, signs nobody in", async () => {
   const first = comesBack("?code=c&state=forged").answer;
   const second = comesBack("?code=c&state=forged").answer;
 
-  await assert.rejects(signIn.complete(first), { code: "SIGN_IN", message: "Signing in did not work. Try again." });
-  await assert.rejects(signIn.complete(second), /Nobody here asked to sign in/);
+  await assert.rejects(signIn.complete(first), { code: "SIGN_IN", message: /^Signing in did not work\. Try again;/ });
+  await assert.rejects(signIn.complete(second), /this address is from a sign-in that is over, or was begun elsewhere\. Sign in here/);
   assert.equal(signIn.isSignedIn, false);
   assert.deepEqual(asked.filter((one) => one.path === "/token"), []);
 });
 
+test("who is signed in and opens an old answer's address stays so, without a word", async () => {
+  const signIn = await signedIn();
+  await signIn.complete(comesBack("?code=c&state=old").answer);
+
+  assert.equal(await signIn.token(), "access-1");
+});
+
 for (const [name, query, sentence] of [
-  ["its code", "error=access_denied", /The issuer says: access_denied\./],
-  ["nothing of what is no code", "error=%3Cimg%20src%3Dx%3E", /did not work\. Try again\.$/],
+  ["in plain words", "error=access_denied", /did not work\. You or the issuer said no\. Sign in again/],
+  ["as the page's fault", "error=invalid_scope", /not set up as the issuer wants it: tell whoever runs the page that it says invalid_scope\.$/],
+  ["without what is no code", "error=%3Cimg%20src%3Dx%3E", /did not work\. Try again;/],
 ]) {
-  test(`an issuer that refuses is quoted with ${name}`, async () => {
+  test(`what an issuer refuses is said ${name}`, async () => {
     const signIn = make();
     await signIn.begin("");
     const { answer } = comesBack(`?${query}&state=${went[0].searchParams.get("state")}`);
@@ -190,6 +223,40 @@ test("who signs out while the token is renewed is signed out", async () => {
   await assert.rejects(signIn.token(), { code: "AUTH_MISSING_TOKEN" });
 });
 
+for (const [name, exp, seconds, lifetime] of [
+  ["its exp, if that is sooner than what the issuer says", 100, 300, 100],
+  ["what the issuer says, if that is sooner", 300, 100, 100],
+]) {
+  test(`a token ends by ${name}`, async () => {
+    answers.push(granted({ access_token: tokenWith({ exp: START / 1000 + exp }), expires_in: seconds, refresh_token: undefined }));
+    const signIn = make();
+    await signIn.begin("");
+    await signIn.complete(comesBack(`?code=c&state=${went[0].searchParams.get("state")}`).answer);
+    clock += lifetime * 1000 - 1;
+    assert.equal(signIn.isSignedIn, true);
+    clock += 1;
+
+    assert.equal(signIn.isSignedIn, false);
+  });
+}
+
+test("a token that has ended when it comes signs nobody in, and the clock is named", async () => {
+  answers.push(granted({ access_token: tokenWith({ exp: START / 1000 - 1 }) }));
+  const signIn = make();
+  await signIn.begin("");
+  const { answer } = comesBack(`?code=c&state=${went[0].searchParams.get("state")}`);
+
+  await assert.rejects(signIn.complete(answer), { code: "SIGN_IN", message: /has ended already\. If the clock of this device is wrong/ });
+  assert.deepEqual([signIn.isSignedIn, storage.kept.size], [false, 0]);
+});
+
+test("an issuer that does not answer is waited for ten seconds", async () => {
+  silent = true;
+
+  await assert.rejects(make().begin(""), { message: "The issuer cannot be asked. The issuer did not answer in time. Try again in a while." });
+  assert.deepEqual(patience, [10_000]);
+});
+
 for (const [name, token, left] of [
   ["its exp", tokenWith({ exp: (START + 100_000) / 1000, name: "ÿÿ>>??" }), 100_000],
   ["nothing, if it has none", tokenWith({}), HOUR],
@@ -218,7 +285,7 @@ for (const [name, wrong] of [
     metadata.push(wrong);
     const signIn = make();
 
-    await assert.rejects(signIn.begin(""), { code: "SIGN_IN", message: "The issuer cannot be asked. Try again." });
+    await assert.rejects(signIn.begin(""), { code: "SIGN_IN", message: /^The issuer cannot be asked\. Try again;/ });
     assert.deepEqual([went, storage.kept.size], [[], 0]);
     await signIn.begin("");
     assert.equal(went.length, 1);

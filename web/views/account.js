@@ -6,9 +6,13 @@
  * @import { Answer } from "../core/sign-in.js"
  */
 
+import { ENDS_WITH_SIGN_IN } from "../core/client.js";
 import { fragmentOf } from "../core/invitation.js";
-import { SignIn } from "../core/sign-in.js";
-import { browser, element, showProblem } from "./dom.js";
+import { SIGN_IN_AGAIN, SignIn } from "../core/sign-in.js";
+import { browser, element, focusNext, isFocusLost, showProblem } from "./dom.js";
+
+/** How long the page may show somebody as signed in who is not any more. */
+const CHECK_MS = 1_000;
 
 /**
  * Return what a speaker's and a listener's client have of the browser.
@@ -22,6 +26,7 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
     library: () => import("../vendor/oauth4webapi.js"),
     storage: sessionStorage,
     now: () => Date.now(),
+    timeout: (ms) => AbortSignal.timeout(ms),
     redirectUri: location.origin + location.pathname,
     go: (url) => location.assign(url),
     changed: show,
@@ -36,14 +41,19 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
   async function attempt(view, act) {
     const place = element(`${view}-problem`, HTMLParagraphElement);
     const status = element(`${view}-status`, HTMLParagraphElement);
+    const button = element(`${view}-sign-in`, HTMLButtonElement);
     status.textContent = "Signing in…";
+    button.disabled = true;
     try {
       showProblem(place, null);
       await act();
     } catch (problem) {
       showProblem(place, /** @type {Error} */ (problem));
     } finally {
+      const isLost = isFocusLost();
       status.textContent = "";
+      button.disabled = false;
+      if (isLost) focusNext(view);
     }
   }
 
@@ -54,9 +64,26 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
 
   element("speak-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("speak", () => signIn.begin("#speak")));
   element("listen-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("listen", () => signIn.begin(invitation())));
-  element("sign-out", HTMLButtonElement).addEventListener("click", () => signIn.signOut());
+  const person = () => (document.body.dataset["person"] === "listen" ? "listen" : "speak");
+  element("sign-out", HTMLButtonElement).addEventListener("click", () => {
+    signIn.signOut();
+    if (isFocusLost()) focusNext(person());
+  });
+  // A token ends while nobody does anything.
+  setInterval(() => {
+    if (signIn.isSignedIn || document.body.dataset["speaker"] === "out") return;
+    show();
+    for (const view of /** @type {("speak" | "listen")[]} */ (listenersNeedToken ? ["speak", "listen"] : ["speak"])) {
+      const isLive = !element(`${view}-live`, HTMLDivElement).hidden;
+      const message = isLive ? ENDS_WITH_SIGN_IN : SIGN_IN_AGAIN;
+      if (!isLive || listenersNeedToken) showProblem(element(`${view}-problem`, HTMLParagraphElement), { message });
+    }
+    if (isFocusLost()) focusNext(person());
+  }, CHECK_MS);
   show();
-  if (answer !== null) void attempt(document.body.dataset["person"] === "listen" ? "listen" : "speak", () => signIn.complete(answer));
-  const signedIn = { ...browser, token: () => signIn.token() };
+  if (answer !== null) void attempt(person(), () => signIn.complete(answer));
+  const token = () => signIn.token();
+  // Whoever comes back to a session shows a refresh token; the system asks for more only where everyone has to sign in.
+  const signedIn = { ...browser, token, ...(listenersNeedToken && { returnToken: token }) };
   return { speaker: signedIn, listener: listenersNeedToken ? signedIn : browser };
 }

@@ -1,5 +1,8 @@
 /** The few things that every view does with the page. */
 
+import { Problem } from "../core/client.js";
+import { ERRORS } from "../protocol/messages.js";
+
 /**
  * Return the element of this id, which has to be of this class.
  *
@@ -58,7 +61,56 @@ export function showProblem(place, problem) {
   place.replaceChildren();
   if (problem === null) return;
   place.append(make("span", {}, problem.message));
-  if (problem.code) place.append(" ", make("code", {}, problem.code));
+  // The page's own codes say nothing that the sentence does not.
+  if (problem.code && Object.hasOwn(ERRORS, problem.code)) place.append(" ", make("code", {}, problem.code));
+}
+
+/**
+ * Put the focus on what a person of a view does next: its start button or, if that is not there, signing in.
+ *
+ * @param {"speak" | "listen"} view
+ */
+export function focusNext(view) {
+  for (const id of [`${view}-start`, `${view}-sign-in`]) {
+    const button = element(id, HTMLButtonElement);
+    if (button.checkVisibility()) return button.focus();
+  }
+}
+
+/** Whether the focus is nowhere: what had it has gone, or cannot be used just now. */
+export function isFocusLost() {
+  const active = document.activeElement;
+  return active === null || active === document.body || !active.checkVisibility() || active.matches(":disabled");
+}
+
+/**
+ * Say of a key while it is typed what is wrong with it, and let the form not be sent then.
+ *
+ * @param {HTMLInputElement} field @param {HTMLElement} hint @param {() => [string, string]} judge what is wrong, and what else there is to say
+ * @returns {() => void} what judges again
+ */
+export function watchKey(field, hint, judge) {
+  function show() {
+    const [wrong, also] = judge();
+    field.setCustomValidity(wrong);
+    const sentence = wrong || also;
+    if (hint.textContent !== sentence) hint.textContent = sentence;
+  }
+  field.addEventListener("input", show);
+  show();
+  return show;
+}
+
+/**
+ * Say when the time to wait is over.
+ *
+ * @param {HTMLElement} status @param {unknown} problem
+ */
+export async function waitAsLongAs(status, problem) {
+  const ms = problem instanceof Problem ? problem.retryAfterMs : 0;
+  if (ms === 0) return;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  status.textContent = "You can try again now.";
 }
 
 /** @param {number} ms */
@@ -82,16 +134,12 @@ export function connectionText(state, waitMs) {
   }[state];
 }
 
-export const ENDINGS = new Map([
-  ["speakerEnded", "The speaker ended the session."],
-  ["speakerDisconnected", "The speaker is gone, and did not come back."],
-  ["expired", "The session reached its longest time."],
-]);
-
 /** What a browser has for `core/client.js`. @type {import("../core/client.js").World} */
 export const browser = {
   open: (url, protocols) => new WebSocket(url, protocols),
+  origin: location.origin,
   token: async () => null,
+  returnToken: async () => null,
   random: Math.random,
   setTimer: (run, ms) => setTimeout(run, ms),
   clearTimer: (timer) => clearTimeout(timer),

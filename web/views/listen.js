@@ -8,10 +8,12 @@
 
 import { Player } from "../audio/player.js";
 import { Client, Problem } from "../core/client.js";
+import { whyNotKey } from "../core/invitation.js";
+import { endingOf, whyNotJoined } from "../core/sentences.js";
 import { JitterBuffer } from "../core/jitter-buffer.js";
 import { durationMs, fromBase64, toWav } from "../core/pcm.js";
-import { ENDINGS, announceProblem, connectionText, element } from "./dom.js";
-import { offerLanguages, showProblem } from "./dom.js";
+import { announceProblem, connectionText, element } from "./dom.js";
+import { focusNext, isFocusLost, offerLanguages, showProblem, waitAsLongAs, watchKey } from "./dom.js";
 
 /** How long a chunk may be overtaken by. */
 const DELAY_MS = 200;
@@ -27,6 +29,8 @@ export function listenView(config, world) {
   const language = element("listen-language", HTMLSelectElement);
   offerLanguages(language, "de");
   offerLanguages(element("listen-change", HTMLSelectElement), "de");
+  const key = element("listen-key", HTMLInputElement);
+  watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [key.value.trim() && whyNotKey(key.value.trim()), ""]);
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -36,18 +40,16 @@ export function listenView(config, world) {
       const sessionId = element("listen-session", HTMLInputElement).value.trim();
       await listen(config, world, sessionId, language.value);
     } catch (problem) {
-      element("listen-status", HTMLParagraphElement).textContent = "";
-      showProblem(problemPlace, explained(/** @type {Problem} */ (problem)));
+      const status = element("listen-status", HTMLParagraphElement);
+      status.textContent = "";
+      showProblem(problemPlace, problem instanceof Problem ? whyNotJoined(problem) : /** @type {Error} */ (problem));
+      await waitAsLongAs(status, problem);
     } finally {
+      const isLost = isFocusLost();
       start.disabled = false;
+      if (isLost) focusNext("listen");
     }
   });
-}
-
-/** Nobody learns of a private session but with its key, so that the code is the same. @param {Problem} problem */
-function explained(problem) {
-  const { code, message } = problem;
-  return { code, message: code === "SESSION_NOT_FOUND" ? "There is no such session, or the key is wrong." : message };
 }
 
 /** @param {Config} config @param {World} world @param {string} sessionId @param {string} targetLanguage */
@@ -209,7 +211,7 @@ function runSession(client, joined, release) {
     if (message.type === "connectionWarning") {
       status.textContent = `This connection ends in ${message.remainingMinutes} minutes; the page opens another.`;
     }
-    if (message.type === "sessionEnded") ending = ENDINGS.get(message.reason) ?? `The session ended: ${message.reason}.`;
+    if (message.type === "sessionEnded") ending = endingOf("listen", message.reason);
     showBroadcast();
   }
 
@@ -223,7 +225,7 @@ function runSession(client, joined, release) {
     live.hidden = true;
     form.hidden = false;
     status.textContent = ending;
-    element("listen-start", HTMLButtonElement).focus();
+    focusNext("listen");
   }
 
   /** @param {HTMLElement} target @param {string} type @param {() => void} run */

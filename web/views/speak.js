@@ -8,11 +8,12 @@
  */
 
 import { Capture } from "../audio/capture.js";
-import { Client } from "../core/client.js";
+import { Client, Problem } from "../core/client.js";
+import { endingOf, whyNotBegun } from "../core/sentences.js";
 import { toBase64 } from "../core/pcm.js";
-import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom } from "../core/invitation.js";
-import { ENDINGS, announceProblem, connectionText, duration, element, languageName } from "./dom.js";
-import { make, offerLanguages, showProblem } from "./dom.js";
+import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
+import { announceProblem, connectionText, duration, element, languageName } from "./dom.js";
+import { focusNext, isFocusLost, make, offerLanguages, showProblem, waitAsLongAs, watchKey } from "./dom.js";
 
 const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
 const CHUNK_MS = 100;
@@ -30,10 +31,14 @@ export function speakView(config, world) {
   if (config.sample === undefined) element("source-recording", HTMLInputElement).disabled = true;
   const isPrivate = element("speak-private", HTMLInputElement);
   const key = element("speak-key", HTMLInputElement);
+  const judgeKey = watchKey(key, element("speak-key-hint", HTMLParagraphElement), () => {
+    const typed = key.value.trim();
+    return isPrivate.checked ? [whyNotKey(typed), weaknessOf(typed)] : ["", ""];
+  });
   function showKey() {
     element("speak-key-field", HTMLParagraphElement).hidden = key.disabled = !isPrivate.checked;
-    key.required = isPrivate.checked;
     key.value = keyFrom(crypto.getRandomValues(new Uint8Array(PROPOSED_KEY_LENGTH)));
+    judgeKey();
   }
   isPrivate.addEventListener("change", showKey);
   showKey();
@@ -43,14 +48,18 @@ export function speakView(config, world) {
     start.disabled = true;
     showProblem(problemPlace, null);
     try {
-      const listenerKey = isPrivate.checked ? key.value.trim() : "";
+      const listenerKey = keyOfNew(isPrivate.checked, key.value);
+      await world.token(); // before the person is asked for the microphone
       await speak(config, world, await openSource(config), listenerKey);
       showKey(); // the next session has another
     } catch (problem) {
       status.textContent = "";
-      showProblem(problemPlace, /** @type {Error} */ (problem));
+      showProblem(problemPlace, problem instanceof Problem ? whyNotBegun(problem) : /** @type {Error} */ (problem));
+      await waitAsLongAs(status, problem);
     } finally {
+      const isLost = isFocusLost();
       start.disabled = false;
+      if (isLost) focusNext("speak");
     }
   });
 }
@@ -67,7 +76,7 @@ async function openSource(config) {
   }
 }
 
-/** @param {Config} config @param {World} world @param {Capture} capture @param {string} listenerKey empty: none */
+/** @param {Config} config @param {World} world @param {Capture} capture @param {string | null} listenerKey null: none */
 async function speak(config, world, capture, listenerKey) {
   const problemPlace = element("speak-problem", HTMLParagraphElement);
   const status = element("speak-status", HTMLParagraphElement);
@@ -87,9 +96,9 @@ async function speak(config, world, capture, listenerKey) {
   const hurry = () => client.hurry();
   try {
     const sourceLanguage = element("speak-language", HTMLSelectElement).value;
-    const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey && { listenerKey }) };
+    const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey !== null && { listenerKey }) };
     const created = await client.begin({ action: "createSession", ...wanted });
-    session = runSession(client, created, listenerKey, () => {
+    session = runSession(client, created, listenerKey ?? "", () => {
       capture.stop();
       removeEventListener("online", hurry);
     });
@@ -104,7 +113,7 @@ async function speak(config, world, capture, listenerKey) {
 }
 
 /**
- * @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey
+ * @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey empty: none
  * @param {() => void} release
  */
 function runSession(client, { sessionId, warning }, listenerKey, release) {
@@ -207,7 +216,7 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
     if (message.type === "rateLimitWarning" && message.reason === "wrongKeys") {
       warn("Somebody tries keys of this session, many and wrong ones. Whoever has the right one can listen all the same.");
     }
-    if (message.type === "sessionEnded") ending = ENDINGS.get(message.reason) ?? `The session ended: ${message.reason}.`;
+    if (message.type === "sessionEnded") ending = endingOf("speak", message.reason);
     showBroadcast();
     showAudience();
   }
@@ -228,8 +237,10 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
     release();
     live.hidden = true;
     form.hidden = false;
+    element("speak-live-key", HTMLElement).textContent = "";
+    invite.href = fragmentOf("");
     status.textContent = `${ending} You spoke for ${duration(Date.now() - began)}.`.trim();
-    element("speak-start", HTMLButtonElement).focus();
+    focusNext("speak");
   }
 
   /** @param {HTMLElement} target @param {string} type @param {() => void} run */
@@ -256,6 +267,7 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
   const polling = setInterval(askWhoListens, STATUS_MS);
   name.value = sessionId;
   invite.href = fragmentOf(sessionId, listenerKey);
+  copy.textContent = listenerKey === "" ? "Copy the name" : "Copy the name, without the key";
   element("speak-secret", HTMLDetailsElement).hidden = listenerKey === "";
   element("speak-live-key", HTMLElement).textContent = listenerKey;
   warn(warning ?? "");
