@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import time
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,13 +58,17 @@ def key_option(name: str, text: str) -> Callable[[F], F]:
     return click.option(
         *(name, "key"),
         envvar=KEY_VARIABLE,
+        show_envvar=True,
         callback=_checked_key,
         help=f"{text} 8 to 64 characters. The process list shows it; {KEY_VARIABLE} does not.",
     )
 
 
 def _checked_key(context: click.Context, option: click.Parameter, key: str | None) -> str | None:
-    if key is not None and len(key) not in _KEY_CHARACTERS:
+    if key is None:
+        return None
+    key = unicodedata.normalize("NFC", key)  # whatever keyboard typed it
+    if len(key) not in _KEY_CHARACTERS:
         raise click.BadParameter("a key has 8 to 64 characters")
     return key
 

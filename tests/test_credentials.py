@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from local.__main__ import main
-from local.credentials import access_token
+from local.credentials import access_token, key_option
 
 NOW = 1_800_000_000
 
@@ -224,6 +224,20 @@ def test_file_that_is_not_there_is_a_wrong_command_line(command):
 
     assert result.exit_code == 2
     assert "/nowhere/token" in result.output
+
+
+def test_key_is_the_same_whatever_keyboard_wrote_it():
+    """One character or two for each letter: 80 of these are 40."""
+    taken = []
+
+    @click.command()
+    @key_option("--key", "A key.")
+    def command(key):
+        taken.append(key)
+
+    result = CliRunner().invoke(command, ["--key", "e\N{COMBINING ACUTE ACCENT}" * 40])
+
+    assert (result.exit_code, taken) == (0, ["\N{LATIN SMALL LETTER E WITH ACUTE}" * 40])
 
 
 @pytest.mark.parametrize(

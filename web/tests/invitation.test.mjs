@@ -133,6 +133,7 @@ for (const [name, typed, key] of [
   ["8 characters", "abcdefgh", "abcdefgh"],
   ["64 characters of two UTF-16 units", "🦅".repeat(64), "🦅".repeat(64)],
   ["spaces within", " an old key ", "an old key"],
+  ["letters that a keyboard writes as two characters each", "e\u0301".repeat(40), "é".repeat(40)],
 ]) {
   test(`a private session begins with ${name} as its key`, () => {
     assert.equal(keyOfNew(true, typed), key);
