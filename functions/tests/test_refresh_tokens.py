@@ -742,7 +742,7 @@ def test_first_chunk_that_cannot_be_noted_is_passed_on_and_a_later_one_is_noted(
     scene = Scene(system, "speaker")
     scene.next_token("new", scene.first_token)
     system.calls.made.clear()
-    before_call(1, fail)
+    before_call(2, fail)  # after the two reads
 
     statuses = [system.chunk("new", 1, sessionId=scene.session_id)]
     assert writes(system) == []
