@@ -23,6 +23,18 @@ export function keyFrom(bytes) {
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("");
 }
 
+/** Nobody sees these: white space, joiners, fillers, variation selectors, the blank of Braille. */
+const INVISIBLE = /[\p{C}\p{Z}\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/**
+ * Return a typed key as it is sent: which keys are the same is decided after NFC, and how long one is, as it comes.
+ *
+ * @param {string} typed
+ */
+export function asSent(typed) {
+  return typed.trim().normalize();
+}
+
 /**
  * Return why nobody can have this key, in a sentence for whoever types it; empty if somebody can. Characters are counted
  * as the functions count them: a browser's `maxlength` counts some as two, and cuts what it does not show.
@@ -36,9 +48,9 @@ export function whyNotKey(key) {
   return /[\p{Cc}\p{Surrogate}]/u.test(key) ? "This key holds a character that nobody can type: take another one." : "";
 }
 
-/** Return what a person should know of a key that can be had; empty if nothing. @param {string} key */
+/** Return what a person should know of a key that can be had, as it is sent; empty if nothing. @param {string} key */
 export function weaknessOf(key) {
-  const isShort = [...key.normalize()].length < SHORT_KEY_LENGTH;
+  const isShort = [...key.replace(INVISIBLE, "")].length < SHORT_KEY_LENGTH;
   return isShort ? `This key can perhaps be guessed: ${SHORT_KEY_LENGTH} characters or more are better.` : "";
 }
 
@@ -50,9 +62,10 @@ export function weaknessOf(key) {
  */
 export function keyOfNew(isPrivate, typed) {
   if (!isPrivate) return null;
-  const why = whyNotKey(typed.trim());
+  const key = asSent(typed);
+  const why = whyNotKey(key);
   if (why) throw new Error(why);
-  return typed.trim();
+  return key;
 }
 
 /** @param {string} sessionId @param {string} key empty if there is none */
@@ -88,7 +101,7 @@ export function readFragment(fragment) {
 /** @param {string} text */
 function decoded(text) {
   try {
-    const value = decodeURIComponent(text);
+    const value = decodeURIComponent(text).normalize();
     return [...value].length <= MAX_LENGTH ? value : "";
   } catch {
     return ""; // a % that begins nothing
