@@ -8,7 +8,7 @@
 
 /** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
 const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
-/** 16 of them are 80 bits: at the 2,000 joins a second that a stage takes at most, half of them take 10^13 years. */
+/** 16 of them are 80 bits. Who may try 100 keys a minute needs 10^16 years for half of them. */
 export const PROPOSED_KEY_LENGTH = 16;
 /** Longer than any name or key: nobody's invitation. */
 const MAX_LENGTH = 64;
@@ -23,8 +23,15 @@ export function keyFrom(bytes) {
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join("");
 }
 
-/** Return a key as it is sent, whatever keyboard typed it: the functions take no other form. @param {string} typed */
-export function keyTyped(typed) {
+/** Nobody sees these: white space, joiners, fillers, variation selectors, the blank of Braille. */
+const INVISIBLE = /[\p{C}\p{Z}\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+/**
+ * Return a typed key as it is sent: which keys are the same is decided after NFC, and how long one is, as it comes.
+ *
+ * @param {string} typed
+ */
+export function asSent(typed) {
   return typed.trim().normalize();
 }
 
@@ -41,9 +48,9 @@ export function whyNotKey(key) {
   return /[\p{Cc}\p{Surrogate}]/u.test(key) ? "This key holds a character that nobody can type: take another one." : "";
 }
 
-/** Return what a person should know of a key that can be had; empty if nothing. @param {string} key */
+/** Return what a person should know of a key that can be had, as it is sent; empty if nothing. @param {string} key */
 export function weaknessOf(key) {
-  const isShort = [...key.normalize()].length < SHORT_KEY_LENGTH;
+  const isShort = [...key.replace(INVISIBLE, "")].length < SHORT_KEY_LENGTH;
   return isShort ? `This key can perhaps be guessed: ${SHORT_KEY_LENGTH} characters or more are better.` : "";
 }
 
@@ -55,7 +62,7 @@ export function weaknessOf(key) {
  */
 export function keyOfNew(isPrivate, typed) {
   if (!isPrivate) return null;
-  const key = keyTyped(typed);
+  const key = asSent(typed);
   const why = whyNotKey(key);
   if (why) throw new Error(why);
   return key;
@@ -94,7 +101,7 @@ export function readFragment(fragment) {
 /** @param {string} text */
 function decoded(text) {
   try {
-    const value = decodeURIComponent(text);
+    const value = decodeURIComponent(text).normalize();
     return [...value].length <= MAX_LENGTH ? value : "";
   } catch {
     return ""; // a % that begins nothing

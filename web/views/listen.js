@@ -8,7 +8,7 @@
 
 import { Player } from "../audio/player.js";
 import { Client, Problem } from "../core/client.js";
-import { keyTyped, whyNotKey } from "../core/invitation.js";
+import { asSent, whyNotKey } from "../core/invitation.js";
 import { endingOf, whyNotJoined } from "../core/sentences.js";
 import { JitterBuffer } from "../core/jitter-buffer.js";
 import { durationMs, fromBase64, toWav } from "../core/pcm.js";
@@ -30,7 +30,7 @@ export function listenView(config, world) {
   offerLanguages(language, "de");
   offerLanguages(element("listen-change", HTMLSelectElement), "de");
   const key = element("listen-key", HTMLInputElement);
-  watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [key.value.trim() && whyNotKey(keyTyped(key.value)), ""]);
+  watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [asSent(key.value) && whyNotKey(asSent(key.value)), ""]);
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -73,7 +73,7 @@ async function listen(config, world, sessionId, targetLanguage) {
   });
   const hurry = () => client.hurry();
   try {
-    const listenerKey = keyTyped(element("listen-key", HTMLInputElement).value);
+    const listenerKey = asSent(element("listen-key", HTMLInputElement).value);
     const joined = await client.begin({ action: "joinSession", sessionId, targetLanguage, ...(listenerKey && { listenerKey }) });
     session = runSession(client, joined, () => removeEventListener("online", hurry));
     early.forEach(session.hear);

@@ -11,7 +11,7 @@ import { Capture } from "../audio/capture.js";
 import { Client, Problem } from "../core/client.js";
 import { endingOf, whyNotBegun } from "../core/sentences.js";
 import { toBase64 } from "../core/pcm.js";
-import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, keyTyped, weaknessOf, whyNotKey } from "../core/invitation.js";
+import { PROPOSED_KEY_LENGTH, asSent, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
 import { announceProblem, connectionText, duration, element, languageName } from "./dom.js";
 import { focusNext, isFocusLost, make, offerLanguages, showProblem, waitAsLongAs, watchKey } from "./dom.js";
 
@@ -32,8 +32,8 @@ export function speakView(config, world) {
   const isPrivate = element("speak-private", HTMLInputElement);
   const key = element("speak-key", HTMLInputElement);
   const judgeKey = watchKey(key, element("speak-key-hint", HTMLParagraphElement), () => {
-    const typed = keyTyped(key.value);
-    return isPrivate.checked ? [whyNotKey(typed), weaknessOf(typed)] : ["", ""];
+    const sent = asSent(key.value);
+    return isPrivate.checked ? [whyNotKey(sent), weaknessOf(sent)] : ["", ""];
   });
   function showKey() {
     element("speak-key-field", HTMLParagraphElement).hidden = key.disabled = !isPrivate.checked;
