@@ -187,7 +187,7 @@ def _reused(store: Store, owner: Participant, family: Family) -> ApplicationErro
     """
     session = store.known_session(owner.session_id)
     here = _connection_of(session, owner)
-    names = dict.fromkeys([*([here] if here else []), *family.connection_ids])
+    names = dict.fromkeys(([here] if here else []) + family.connection_ids)
     found = [store.participant(name) for name in names]
     still_open = [
         one.connection_id for one in found if one is not None and one.disconnected_at is None

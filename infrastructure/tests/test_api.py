@@ -7,6 +7,7 @@ import pytest
 
 from infrastructure.api import serving
 from infrastructure.function_specs import FUNCTION_SPECS, FunctionSpec
+from quiet_lines import QuietLines
 from shared_utils import MetricsEmitter
 from shared_utils.testing import capture_lines
 from shared_utils.websocket_messages import CLIENT_MESSAGES
@@ -156,7 +157,7 @@ def test_authorizer_raises_nothing_that_could_forge_a_field(authorization):
     event = {"methodArn": "arn", "headers": {"Authorization": authorization}}
 
     with capture_lines(), MetricsEmitter() as metrics:
-        answer = TokenAuthorizer(settings, None, metrics).answer(event)
+        answer = TokenAuthorizer(settings, None, metrics, metrics, QuietLines()).answer(event)
 
     assert isinstance(answer, Exception)
     assert re.fullmatch("[A-Za-z_]+", str(answer))
