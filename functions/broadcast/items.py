@@ -83,6 +83,8 @@ def rotation_item(family: Family) -> Item:
         "newest": [{"tokenHash": digest, "connectionId": name} for digest, name in family.newest],
         "before": [*family.before],
         "at": family.rotated_at,
+        "unheard": family.unheard,
+        "stem": family.stem,
     }
 
 
@@ -97,6 +99,8 @@ def family_of(item: Item) -> Family:
         tuple(rotation["before"]),
         int(rotation["at"]),
         is_revoked,
+        int(rotation.get("unheard", len(rotation["newest"]))),
+        rotation.get("stem", ""),
     )
 
 

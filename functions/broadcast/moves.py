@@ -1,5 +1,10 @@
 """How a participant moves to another connection: the use of a refresh token.
 
+What a token is worth is decided in `tokens.py`, by what has come from which connection: each one's
+item has `isUnused` from its refresh to its first message, and keeps it, or its absence, when the
+connection is closed; audio takes `speakerMovedTo` out of the session's item. What was under way when
+its connection was closed has come as well: it is refused, and noted.
+
 The token is replaced last. Until then it is one of the newest, so that an invocation that ends
 anywhere before is made good by the same request, whenever it comes. After that it is one of those
 before the newest: good until a connection that got one of the newest has sent something, for
@@ -29,11 +34,10 @@ from .sessions import Participant, Reattached, check_is_open
 from .store import _OPEN, _has_session, _is_on_connection
 from .tables import TRIES
 from .tokens import (
-    GRACE_MS,
     TokenReusedError,
     digest_of,
     invalid_token,
-    new_token,
+    next_token,
     participant_id_of,
 )
 
@@ -73,7 +77,7 @@ def reattach(
 ) -> Reattached:
     """Move the participant whom a token belongs to onto this connection, and off every other.
 
-    TokenReusedError if the token was used before, and whoever has its successor goes on without it.
+    TokenReusedError if somebody else has a copy of the token: none of the participant is good now.
     """
     for _ in range(TRIES):
         _owner_of(store, token, session_id)  # whoever has no token costs one read
@@ -82,9 +86,9 @@ def reattach(
         if not _is_of(session, owner, token):
             raise invalid_token()
         is_here = _connection_of(session, owner) == connection_id
-        if not family.is_revoked and (
-            is_here or not _is_reuse(store, session, family, token, connection_id)
-        ):
+        heard = _heard(store, session, owner, family)
+        is_good = family.is_good(token, connection_id, is_here, heard, store.now_ms)
+        if is_good and not family.is_revoked:
             participant = Participant(
                 connection_id=connection_id,
                 participant_id=owner.participant_id,
@@ -96,23 +100,28 @@ def reattach(
                 language=_language_of(session, owner),
                 is_unused=True,
             )
-            moved = _use(store, participant, session, family, token, max_listeners)
+            moved = _use(store, participant, session, family, token, heard, max_listeners)
             if moved is not None:
                 return moved
-        elif _revoke(store, owner, family):
+        elif not (is_here or family.is_revoked) and _was_on(store, owner, connection_id):
+            break  # its request was sent twice, and comes late
+        elif _revoke(store, owner.participant_id, family):
             raise _reused(store, owner, family)
     raise MovedOnError
 
 
 def note_speaker_heard(store: Store, session: Session) -> None:
     """Note that the speaker speaks on the new connection: the answer of the refresh has arrived."""
-    store._update_session(
+    name = session.speaker_moved_to
+    change = store._update_session(
         session.session_id,
         "REMOVE #speakerMovedTo",
         "#speakerMovedTo = :connection",
-        {":connection": session.speaker_moved_to},
+        {":connection": name},
         is_ours=lambda item: "speakerMovedTo" not in item,
     )
+    if name is not None and not change.done:  # it has moved on meanwhile
+        store.note_heard(name)
 
 
 # --- whose token it is, and what it is worth -----------------------------------------------------
@@ -142,36 +151,33 @@ def _is_of(session: Session, owner: Participant, token: str) -> bool:
     return session.speaker_id == owner.participant_id
 
 
-def _is_reuse(
-    store: Store, session: Session, family: Family, token: str, connection_id: str
-) -> bool:
-    """Return whether a token was used before, by somebody else, and is no longer good.
-
-    A connection that has got one of the newest tokens may repeat its request, as may the one that the
-    participant is on.
-    """
-    if family.is_newest(token) or connection_id in family.connection_ids:
-        return False
-    if store.now_ms - family.rotated_at >= GRACE_MS:
-        return True
-    return any(_is_used(store, session, name) for name in family.connection_ids)
+def _heard(store: Store, session: Session, owner: Participant, family: Family) -> list[str]:
+    """Return from which of the connections that got one of the newest tokens something has come."""
+    return [name for name in family.connection_ids if _is_used(store, session, owner, name)]
 
 
-def _is_used(store: Store, session: Session, connection_id: str) -> bool:
+def _is_used(store: Store, session: Session, owner: Participant, connection_id: str) -> bool:
     """Return whether something has come from a connection since its refresh."""
     if session.speaker_connection_id == connection_id != session.speaker_moved_to:
         return True
-    participant = store.participant(connection_id)
+    is_first = connection_id == owner.connection_id  # it has just been read
+    participant = owner if is_first else store.participant(connection_id)
     return participant is not None and not participant.is_unused
 
 
-def _revoke(store: Store, owner: Participant, family: Family) -> bool:
+def _was_on(store: Store, owner: Participant, connection_id: str) -> bool:
+    """Return whether a connection is one that the participant has left."""
+    participant = store.participant(connection_id)
+    return participant is not None and participant.participant_id == owner.participant_id
+
+
+def _revoke(store: Store, participant_id: str, family: Family) -> bool:
     """Let no token of a participant be good; return False if one was used at this moment."""
     now_ms = store.now_ms
     return (
         family.is_revoked
         or store.connections.update(
-            owner.connection_id,
+            participant_id,
             "SET #tokensRevokedAt = :now",
             "#refreshTokenHash = :seen AND attribute_not_exists(#tokensRevokedAt)",
             {":now": now_ms, ":seen": family.newest[0][0]},
@@ -206,11 +212,12 @@ def _use(
     session: Session,
     family: Family,
     token: str,
+    heard: list[str],
     max_listeners: int,
 ) -> Reattached | None:
     """Return the participant on the new connection, None if somebody else has just moved it elsewhere."""
-    next_token = new_token(participant.participant_id)
-    participant = participant.replace(token_hash=digest_of(next_token))
+    brought = next_token(token)
+    participant = participant.replace(token_hash=digest_of(brought))
     is_newest = family.is_newest(token)
     is_stored = _store_connection(store, participant, renew=is_newest)
     left = None
@@ -218,17 +225,17 @@ def _use(
     try:
         here = _connection_of(session, participant)
         if here is None:
-            moved = _bring_back(store, participant, next_token, max_listeners)
+            moved = _bring_back(store, participant, brought, max_listeners)
         elif here == participant.connection_id and not (is_newest and participant.role == SPEAKER):
-            moved = Reattached(participant, session, next_token)  # asked twice
+            moved = Reattached(participant, session, brought)  # asked twice
         else:
-            moved = _move(store, participant, here, next_token, max_listeners)
+            moved = _move(store, participant, session, here, brought, max_listeners)
         if moved is None:
             if is_stored:
                 store._release(participant)
             return None
         left = _close(store, moved.left_connection_id)
-        _replace_token(store, participant, family, token)
+        _replace_token(store, participant, family, token, heard)
     except ApplicationError as error:
         if isinstance(error, MovedOnError):
             error.left_connection_id = left or _close(store, error.left_connection_id)
@@ -270,9 +277,17 @@ def _store_connection(store: Store, participant: Participant, renew: bool) -> bo
 
 
 def _move(
-    store: Store, participant: Participant, here: str, token: str, max_listeners: int
+    store: Store,
+    participant: Participant,
+    seen: Session,
+    here: str,
+    token: str,
+    max_listeners: int,
 ) -> Reattached | None:
-    """Move a participant from one connection to another; None if somebody else does at this moment."""
+    """Move a participant from one connection to another; None if somebody else does at this moment.
+
+    None as well if the speaker is heard there at this moment.
+    """
     new, participant_id = participant.connection_id, participant.participant_id
     if participant.role == SPEAKER:
         action = (
@@ -280,7 +295,12 @@ def _move(
             " #speakerTokenHash = :hash REMOVE #speakerGoneAt"
         )
         values = {":new": new, ":participant": participant_id, ":hash": participant.token_hash}
-        condition, more = "#speakerConnectionId = :connection", {":connection": here}
+        condition, more = "#speakerConnectionId = :connection AND ", {":connection": here}
+        if seen.speaker_moved_to is None:
+            condition += "attribute_not_exists(#speakerMovedTo)"
+        else:
+            condition += "#speakerMovedTo = :movedTo"
+            more[":movedTo"] = seen.speaker_moved_to
     else:
         action, values = "SET #listeners.#participant.#connectionId = :new", {":new": new}
         if new == participant_id:  # it is on its first connection, which stands there as its id
@@ -313,11 +333,13 @@ def _bring_back(
     return Reattached(participant, session, token, is_back=True)
 
 
-def _replace_token(store: Store, participant: Participant, family: Family, token: str) -> None:
+def _replace_token(
+    store: Store, participant: Participant, family: Family, token: str, heard: list[str]
+) -> None:
     """Note that a token was used, and which one it brought."""
     new, digest = participant.connection_id, participant.token_hash
     for _ in range(_MAX_REPLACEMENTS):
-        after = family.after(token, digest, new, store.now_ms)
+        after = family.after(token, digest, new, heard, store.now_ms)
         change = store.connections.update(
             participant.participant_id,
             "SET #refreshTokenHash = :hash, #rotation = :rotation, #ttl = :ttl",
@@ -340,6 +362,8 @@ def _replace_token(store: Store, participant: Participant, family: Family, token
         session = check_is_open(store.session(participant.session_id), store.now_ms)
         if _connection_of(session, participant) != new or not family.has(token):
             break
+        if family.is_full(token, heard) and _revoke(store, participant.participant_id, family):
+            raise TokenReusedError([new])
     raise MovedOnError
 
 

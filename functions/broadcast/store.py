@@ -156,8 +156,16 @@ class Store:
         """Note that a connection is alive, and return who is on it; None without a session."""
         change = self._touch(connection_id)
         if change.item is not None and not change.done:
+            if "isUnused" in change.item:
+                self.note_heard(connection_id)
             raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
         return participant_of(change.item)
+
+    def note_heard(self, connection_id: str) -> None:
+        """Note that something has come from a connection since its refresh, also from a closed one."""
+        self.connections.update(
+            connection_id, "REMOVE #isUnused", "attribute_exists(#connectionId)", {}
+        )
 
     def touch_if_open(self, connection_id: str) -> bool:
         """Note that a connection is alive; return False if it is closed, or has no session."""
@@ -294,10 +302,14 @@ class Store:
         is what was found there before. Never what a client names: whoever has no session would learn
         from the time that this takes whether there is such a session.
         """
+        is_unused = False
         if session_id is None:
-            session_id = self._speaker(connection_id).session_id
+            speaker = self._speaker(connection_id)
+            session_id, is_unused = speaker.session_id, speaker.is_unused
         session = self.known_session(session_id)
         if session.speaker_connection_id != connection_id:
+            if is_unused:
+                self.note_heard(connection_id)
             raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
         return session
 

@@ -3,6 +3,8 @@
 import itertools
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from test_states import LossyTable
 
 from broadcast.tables import Items
@@ -350,15 +352,44 @@ def test_two_requests_of_one_connection_at_once_are_both_answered(scene, before_
     scene.next_token("newer", tokens[0])
 
 
-def test_answers_beyond_the_eighth_leave_the_first_ones_behind(scene):
-    for _ in range(9):
+@pytest.mark.parametrize("is_one", [True, False])
+def test_ninth_answer_without_anything_heard_is_one_too_many(scene, is_one):
+    names = ["new" if is_one else f"new-{number}" for number in range(8)]
+    for name in names:
+        assert scene.refresh(name, scene.first_token) == 200
+        scene.system.clock.now += 0.2
+    tokens = scene.take_tokens()
+    assert (len(tokens), scene.reuses()) == (8, [])
+
+    assert scene.refresh("one-more", scene.first_token) == 401
+
+    scene.assert_shut_out(names[-1], "one-more", *tokens, scene.first_token)
+
+
+def test_ninth_answer_is_one_too_many_on_the_connection_itself(scene):
+    for _ in range(8):
         assert scene.refresh("new", scene.first_token) == 200
         scene.system.clock.now += 0.2
-    first, *others = scene.take_tokens()
+    tokens = scene.take_tokens()
 
-    assert scene.refresh("newer", first) == 401
-    assert scene.system.clients.closed == [scene.owner]
-    scene.next_token("newer", others[0])
+    assert scene.refresh("new", scene.first_token) == 401
+
+    assert (scene.is_on(), scene.system.clients.closed) == (None, [scene.owner, "new"])
+    assert scene.refresh("newer", tokens[-1]) == 401
+    assert len(scene.reuses()) == 1
+
+
+def test_client_that_loses_every_answer_goes_on_as_long_as_the_token_before_is_good(scene):
+    """It asks again after 0.5, 1, 2, 4, 8 and 15 seconds, which is longer."""
+    for number, seconds in enumerate((0.5, 1, 2, 4, 8, 14.4, 0)):
+        assert scene.refresh(f"lost-{number}", scene.first_token) == 200
+        scene.system.clock.now += seconds
+    token = scene.take_tokens()[-1]
+
+    scene.speak_from("lost-6")
+
+    scene.next_token("newer", token)
+    assert scene.reuses() == []
 
 
 @pytest.mark.parametrize("wait_seconds", [0, 600])
@@ -480,6 +511,157 @@ def test_connection_of_another_participant_takes_nobody_over(scene):
     scene.next_token("new", scene.first_token)
 
 
+def test_thief_who_was_silent_first_is_seen_with_the_token_that_it_got_beside_the_owners(scene):
+    """The owner's refresh closed the thief's connection, as if its own first answer had been lost."""
+    stolen = scene.next_token("thief", scene.first_token)
+    owners = scene.next_token("new", scene.first_token)
+    scene.speak_from("new")
+    assert scene.is_on() == "new"
+
+    assert scene.refresh("thief-2", stolen) == 401
+
+    scene.assert_shut_out("new", "thief-2", owners, stolen, scene.first_token)
+
+
+def test_owner_sees_the_thief_who_was_heard_first(scene):
+    owners = scene.next_token("new", scene.first_token)
+    stolen = scene.next_token("thief", scene.first_token)
+    scene.speak_from("thief")
+
+    assert scene.refresh("newer", owners) == 401
+
+    scene.assert_shut_out("thief", "newer", owners, stolen)
+
+
+def test_silent_thief_is_seen_after_the_speakers_first_chunk(system):
+    scene = Scene(system, "speaker")
+    stolen = scene.next_token("thief", scene.first_token)
+    owners = scene.next_token("new", scene.first_token)
+    system.chunk("new", sessionId=scene.session_id)
+    system.take()
+
+    assert scene.refresh("thief-2", stolen) == 401
+
+    assert system.clients.closed[-2:] == ["new", "thief-2"]
+    assert scene.refresh("newer", owners) == 401
+    scene.assert_reuse_is_seen("new", "thief-2")
+
+
+@pytest.mark.parametrize("who", ["owner", "thief"])
+def test_connection_that_was_heard_and_has_ended_counts_still(scene, who):
+    tokens = {"owner": scene.next_token("new", scene.first_token)}
+    tokens["thief"] = scene.next_token("thief", scene.first_token)
+    if who == "owner":  # the last one stays
+        tokens["owner"] = scene.next_token("new-2", scene.first_token)
+    heard = "new-2" if who == "owner" else "thief"
+    scene.speak_from(heard)
+    scene.system.disconnect(heard)
+    scene.system.take()
+
+    other = "thief" if who == "owner" else "owner"
+    assert scene.refresh("too-much", tokens[other]) == 401
+
+    assert [line["connectionId"] for line in scene.reuses()] == ["too-much"]
+    assert scene.refresh("newer", tokens[who]) == 401
+
+
+def send_late(scene, action: str) -> None:
+    """Send something that was under way when its connection was closed."""
+    if action == "audio":
+        assert scene.system.chunk("new", sessionId=scene.session_id) == 410
+    else:
+        assert scene.system.send("new", action) == 410
+    scene.system.take()
+
+
+@pytest.mark.parametrize(
+    ("owner", "action"), [("speaker", "heartbeat"), ("speaker", "audio"), ("ann", "heartbeat")]
+)
+def test_message_under_way_when_a_thief_takes_over_is_refused_and_counts(system, owner, action):
+    scene = Scene(system, owner)
+    owners = scene.next_token("new", scene.first_token)
+    stolen = scene.next_token("thief", scene.first_token)
+    send_late(scene, action)
+
+    assert scene.refresh("thief-2", stolen) == 401
+
+    scene.assert_shut_out("thief", "thief-2", owners, stolen)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_chunk_in_whose_midst_a_thief_takes_over_counts(system, before_call, number):
+    scene = Scene(system, "speaker")
+    owners = scene.next_token("new", scene.first_token)
+    before_call(number, lambda: scene.refresh("thief", scene.first_token))
+    status = system.chunk("new", sessionId=scene.session_id)
+    assert status == (200 if number == 2 else 410)
+    [stolen] = scene.take_tokens()
+
+    assert scene.refresh("thief-2", stolen) == 401
+
+    scene.assert_shut_out("thief", "thief-2", owners, stolen)
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_first_chunk_in_the_midst_of_a_thiefs_move_stops_it(system, before_call, number):
+    """It may come up to the move: the owner's connection was heard, so that the thief's token is spent."""
+    scene = Scene(system, "speaker")
+    stolen = scene.next_token("thief", scene.first_token)
+    owners = scene.next_token("new", scene.first_token)
+    before_call(number, lambda: system.chunk("new", sessionId=scene.session_id))
+
+    assert scene.refresh("thief-2", stolen) == 401
+
+    assert scene.is_on() is None
+    assert scene.refresh("newer", owners) == 401
+    scene.assert_reuse_is_seen("new", "thief-2")
+
+
+def test_two_who_were_both_heard_end_with_the_next_use_of_either(scene):
+    owners = scene.next_token("new", scene.first_token)
+    stolen = scene.next_token("thief", scene.first_token)
+    scene.speak_from("thief")
+    send_late(scene, "heartbeat")
+
+    assert scene.refresh("thief-2", stolen) == 401
+
+    scene.assert_shut_out("thief", "thief-2", owners, stolen)
+
+
+def test_token_that_is_pushed_out_by_many_uses_ends_both(scene):
+    """A thief asks again and again before the owner is heard."""
+    owners = scene.next_token("new", scene.first_token)
+    statuses = [scene.refresh(f"thief-{number}", scene.first_token) for number in range(8)]
+
+    assert statuses == [200] * 7 + [401]
+    assert scene.is_on() is None
+    assert len(scene.reuses()) == 1
+    assert scene.refresh("newer", owners) == 401
+
+
+def test_race_that_is_repeated_before_each_message_ends_both(scene):
+    """Neither is ever heard: each takes over before the other one has said anything."""
+    tokens, statuses = [scene.first_token] * 2, []
+    for number in range(9):
+        statuses.append(scene.refresh(f"new-{number}", tokens[number % 2]))
+        tokens[number % 2] = (scene.take_tokens() or [""])[0]
+
+    assert statuses == [200] * 8 + [401]
+    assert scene.is_on() is None
+    assert len(scene.reuses()) == 1
+
+
+def test_thief_who_goes_on_quickly_is_seen_by_the_first_use_of_an_older_token(scene):
+    token = scene.first_token
+    for number in range(12):
+        token = scene.next_token(f"thief-{number}", token)
+        scene.speak_from(f"thief-{number}")
+
+    assert scene.refresh("owner-again", scene.first_token) == 401
+
+    scene.assert_shut_out("thief-11", "owner-again", token, scene.first_token)
+
+
 def test_duplicated_tab_takes_over_and_both_end_when_the_first_one_comes_back(scene):
     """A browser copies what a tab has stored, the newest token too."""
     token = scene.next_token("tab-2", scene.first_token)
@@ -536,9 +718,7 @@ def test_two_tabs_at_once_leave_one_of_them_when_answers_of_the_store_are_lost(
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_token_that_grows_old_in_the_midst_of_its_use_takes_nothing_over(
-    scene, before_call, number
-):
+def test_token_that_grows_old_in_the_midst_of_its_use_ends_both(scene, before_call, number):
     """Meanwhile its owner has used it, and the next one as well."""
 
     def go_on():
@@ -549,11 +729,11 @@ def test_token_that_grows_old_in_the_midst_of_its_use_takes_nothing_over(
     before_call(number, go_on)
 
     assert scene.refresh("thief", scene.first_token) == 401
-    assert scene.is_on() == "newer"
-    assert "newer" not in scene.system.clients.closed
+    assert (scene.is_on(), scene.system.clients.closed[-2:]) == (None, ["newer", "thief"])
+    scene.assert_reuse_is_seen("newer", "thief")
 
 
-@pytest.mark.parametrize("token", ["older", "wrong", "another's", "nobody's"])
+@pytest.mark.parametrize("token", ["wrong", "another's", "nobody's"])
 def test_token_that_is_no_good_closes_nobody(scene, token):
     tokens = [scene.first_token]
     for name in ("new", "newer"):
@@ -561,7 +741,6 @@ def test_token_that_is_no_good_closes_nobody(scene, token):
         scene.speak_from(name)
     closed = [*scene.system.clients.closed]
     text = {
-        "older": tokens[0],
         "wrong": f"wsr_{scene.owner}.guess",
         "another's": scene.system.tokens["bob"].replace("bob", scene.owner),
         "nobody's": "wsr_nobody.guess",
@@ -599,6 +778,91 @@ def test_expired_token_is_not_counted_as_a_guess(system):
 
     assert [m["code"] for _, m in system.take()] == ["AUTH_TOKEN_EXPIRED"]
     assert not any("RefreshTokensRefused" in line for line in system.lines())
+
+
+class TwoHolders:
+    """A participant and a thief, who each have the first token; nobody knows who is who."""
+
+    numbers = itertools.count()
+
+    def __init__(self, system, role: str) -> None:
+        self.system, self.number = system, next(self.numbers)
+        system.clock.now += 60  # so many sessions a minute from one address
+        listener, speaker = f"listener-{self.number}", f"speaker-{self.number}"
+        self.session_id = system.open(listener, speaker=speaker)
+        owner = speaker if role == "speaker" else listener
+        self.tokens = {who: [system.tokens[owner]] for who in "AB"}
+        self.here, self.heard, self.unheard, self.is_over = owner, "", 0, False
+        system.lines().clear()
+
+    def speak(self, who: str) -> None:
+        """Send something, if the participant is on this one's connection."""
+        if self.here.startswith(who):
+            assert self.system.send(self.here, "heartbeat") == 200
+            self.heard, self.unheard = self.heard or who, 0
+            assert self.heard == who
+
+    def use(self, who: str, back: int) -> None:
+        """Use a token, of which so many others came later."""
+        tokens = self.tokens[who]
+        token, name = tokens[-1 - back % len(tokens)], f"{who}-{self.number}-{len(tokens)}"
+        fields = {"sessionId": self.session_id, "refreshToken": token}
+        status = self.system.send(name, "refreshConnection", **fields)
+        sent = [message for to, message in self.system.take() if to == name]
+        if status == 200:
+            assert self.heard in ("", who)
+            self.unheard += 1
+            assert self.unheard <= 8
+            self.here = name
+            tokens.append(sent[0]["refreshToken"])
+            self.system.tokens[name] = tokens[-1]
+        else:
+            assert (status, sent[0]["code"]) == (401, "AUTH_TOKEN_INVALID")
+            assert self.heard != who or token != tokens[-1] or self.unheard == 8
+            self.is_over = True
+            self.assert_both_are_out(name)
+
+    def assert_both_are_out(self, name: str) -> None:
+        assert {self.here, name} <= {*self.system.clients.closed}
+        lines = self.system.lines()
+        assert [one["Reason"] for one in lines if "RefreshTokensRefused" in one] == ["token_reused"]
+        for number, token in enumerate(itertools.chain(*self.tokens.values())):
+            fields = {"sessionId": self.session_id, "refreshToken": token}
+            late = f"late-{self.number}-{number}"
+            assert self.system.send(late, "refreshConnection", **fields) == 401
+
+
+@settings(
+    max_examples=settings.default.max_examples * 3 // 10,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    role=st.sampled_from(["speaker", "listener"]),
+    events=st.lists(
+        st.tuples(
+            st.sampled_from("AB"),
+            st.sampled_from(["use", "use", "use", "speak", "wait"]),
+            st.sampled_from([0, 0, 0, 1, 2, 9]),
+        ),
+        max_size=25,
+    ),
+)
+def test_of_two_holders_of_a_token_one_is_refused_or_both_are_told_in_any_order(
+    system, role, events
+):
+    """Each use is good, or ends both. Once one was heard, the other one's uses are never good."""
+    two = TwoHolders(system, role)
+    for who, what, number in events:
+        if two.is_over:
+            break
+        if what == "use":
+            two.use(who, number)
+        elif what == "speak":
+            two.speak(who)
+        else:
+            system.clock.now += 5 * number
+        system.take()
 
 
 # --- what follows of a theft

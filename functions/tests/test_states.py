@@ -34,7 +34,8 @@ LANGUAGES = ("fr", "de", "pt-BR")
 MAX_LISTENERS = 4
 MAX_SESSIONS = 2
 IDLE_SECONDS, GRACE_SECONDS, SESSION_SECONDS = 120, 60, 7200
-# For so long a token that was used stays good, if nothing comes from the new connection; so many are kept.
+# For so long a token that was used stays good, if nothing comes from the new connection; so many are
+# given without anything that comes.
 TOKEN_SECONDS, MAX_TOKENS = 30, 8
 # From then on housekeeping sends to connections, and so finds out who is gone.
 REFRESH_SECONDS = 100 * 60
@@ -55,12 +56,13 @@ class Cut(BaseException):
 class Client:
     """Somebody with tokens, on the connection `name`, or with none if that is in the system's `gone`.
 
-    `newest` are the tokens that were answered last, `before` those that brought them.
+    `newest` are the tokens that were answered last, with the connections they came on; `before` those
+    that brought them, `older` all that are no longer good; `unheard` is how many came since the last message.
     """
 
     session: Broadcast
     name: str
-    newest: list[str]
+    newest: dict[str, str]
     language: str = ""
     is_paused: bool = False
     before: list[str] = field(default_factory=list)
@@ -68,14 +70,22 @@ class Client:
     rotated_at: float = 0.0
     is_unused: bool = False
     is_revoked: bool = False
+    unheard: int = 0  # something has come before the first refresh
 
-    def take_tokens(self, used: str, answered: list[str]) -> None:
+    def take_tokens(self, used: str, answered: dict[str, str]) -> None:
         """Have these after the use of one."""
         if used in self.before:
-            self.newest += answered
+            self.newest |= answered
         else:
             self.older += self.before
-            self.before, self.newest, self.is_unused = self.newest, answered, True
+            self.before, self.newest, self.is_unused = [*self.newest], answered, True
+
+    def speak(self) -> None:
+        """Send something: what came on other connections is no longer good."""
+        spent = [token for token, name in self.newest.items() if name != self.name]
+        self.older += spent
+        self.newest = {token: self.name for token in self.newest if token not in spent}
+        self.is_unused, self.unheard = False, 0
 
 
 @dataclass(eq=False)
@@ -233,7 +243,7 @@ class Broadcasts(RuleBasedStateMachine):
         assert self.send(name, "createSession", sourceLanguage="en") == 200
         created = self.replied(name, "sessionCreated")
         session = Broadcast(created["sessionId"], self.now + SESSION_SECONDS)
-        session.speaker = Client(session, name, [created["refreshToken"]])
+        session.speaker = Client(session, name, {created["refreshToken"]: name})
         self.last_seen[name] = self.now
         self.sessions.append(session)
         return session.speaker
@@ -247,7 +257,7 @@ class Broadcasts(RuleBasedStateMachine):
         if not self.expect(other, self.send(name, "joinSession", **message)):
             return multiple()
         joined = self.replied(name, "sessionJoined")
-        client = Client(session, name, [joined["refreshToken"]], language)
+        client = Client(session, name, {joined["refreshToken"]: name}, language)
         session.listeners.append(client)
         self.last_seen[name] = self.now
         assert joined["listenerCount"] == len(session.listeners)
@@ -312,18 +322,22 @@ class Broadcasts(RuleBasedStateMachine):
     )
     def reattach(self, client, age, number):
         """Who has a good token is in again, on this connection and on no other."""
-        tokens = getattr(client, age)
-        if not tokens or not self.may_refresh(client):
+        tokens = [*getattr(client, age)]
+        if not tokens or not self.has_room(client):
             return multiple()
         token = tokens[number % len(tokens)]
         name, before = self.connect(), client.name
         status = self.refresh(name, client, token)
         if self.is_past(client.session):  # the token is forgotten some time after the session's end
             assert status in (401, 410)
-        elif client.is_revoked or age == "older":
+        elif client.is_revoked:
             assert status == 401
             assert name not in self.system.clients.closed
-        elif age == "before" and not self.is_in_grace(client):
+        elif (
+            age == "older"
+            or client.unheard >= MAX_TOKENS
+            or (age == "before" and not self.is_in_grace(client))
+        ):
             assert status == 401
             self.shut_out(client, name)
         else:
@@ -348,7 +362,7 @@ class Broadcasts(RuleBasedStateMachine):
         """In the midst of a request, after so many calls, comes another one, also of the same connection."""
         if not self.may_refresh(client):
             return multiple()
-        first, before, token, statuses = self.connect(), client.name, client.newest[0], []
+        first, before, token, statuses = self.connect(), client.name, next(iter(client.newest)), []
         second = first if is_one else self.connect()
         self.calls_left = calls
         self.interruption = lambda: statuses.append(self.refresh(second, client, token))
@@ -377,7 +391,7 @@ class Broadcasts(RuleBasedStateMachine):
         """An invocation that ends after so many calls is made good by the same request."""
         if not self.may_refresh(client):
             return multiple()
-        first, before, token = self.connect(), client.name, client.newest[0]
+        first, before, token = self.connect(), client.name, next(iter(client.newest))
         second = first if is_one else self.connect()
         self.calls_left, self.interruption = calls, self.cut
         message = {"sessionId": client.session.session_id, "refreshToken": token}
@@ -396,11 +410,14 @@ class Broadcasts(RuleBasedStateMachine):
     def cut(self):
         raise Cut
 
-    def may_refresh(self, client):
-        """Return whether there is room for a client, and for another one of its tokens."""
+    def has_room(self, client):
+        """Return whether there is room for a client."""
         self.system.take()
-        room = len(client.session.listeners) < MAX_LISTENERS or self.is_in(client)
-        return room and len(client.newest) < MAX_TOKENS
+        return len(client.session.listeners) < MAX_LISTENERS or self.is_in(client)
+
+    def may_refresh(self, client):
+        """Return whether there is room for a client, and for two more of its tokens."""
+        return self.has_room(client) and client.unheard <= MAX_TOKENS - 2
 
     def is_past(self, session):
         return session.is_ended or session.ends_at <= self.now
@@ -421,14 +438,18 @@ class Broadcasts(RuleBasedStateMachine):
         client.name = name
         self.last_seen[name] = self.system.store.participant(name).last_activity_at / 1000
         kind = "connectionRefreshComplete"
-        sent = [message for _, message in self.system.take() if message["type"] == kind]
-        client.take_tokens(token, [message["refreshToken"] for message in sent])
-        item = self.system.store.connections.get(participant_id_of(token))
-        client.rotated_at = family_of(item).rotated_at / 1000
+        answers = [(to, message) for to, message in self.system.take() if message["type"] == kind]
+        client.take_tokens(token, {message["refreshToken"]: to for to, message in answers})
+        family = family_of(self.system.store.connections.get(participant_id_of(token)))
+        client.rotated_at = family.rotated_at / 1000
+        # An invocation that was cut has given one to nobody.
+        assert client.unheard + len(answers) <= family.unheard <= MAX_TOKENS
+        assert family.unheard <= client.unheard + len(answers) + 1
+        client.unheard = family.unheard
 
     def note_message(self, client):
         self.last_seen[client.name] = self.now
-        client.is_unused = False
+        client.speak()
 
     @rule(client=clients, is_meant=st.sampled_from([True, False, False, False]))
     def end(self, client, is_meant):
@@ -462,6 +483,8 @@ class Broadcasts(RuleBasedStateMachine):
                 client.session.listeners.remove(client)
             elif are_active and self.now - self.last_seen[client.name] >= IDLE_SECONDS:
                 self.last_seen[client.name] = self.now
+                if not self.is_gone(client.name):  # the gateway has heard of it
+                    client.speak()
         for client in unsure:
             stored = self.system.store.session(client.session.session_id)
             is_out = client.name not in stored.audience
