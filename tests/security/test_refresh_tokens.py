@@ -1,6 +1,7 @@
 """A refresh token is for one use: what a thief, an unlucky client and two tabs get on real sockets."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
@@ -128,6 +129,75 @@ def test_thief_of_the_newest_token_is_put_out_when_its_owner_comes_back(live, ro
     person, stolen = live.play(scenario)
 
     assert_is_logged(live, person, [person.token, stolen])
+
+
+@pytest.mark.threat("stolen-refresh-token")
+def test_thief_who_was_silent_is_put_out_with_the_token_that_came_beside_the_owners(live, role):
+    async def scenario(stage):
+        person = await Person.begin(stage, role)
+        silent, stolen = await person.refresh_anew(person.token)
+        owner, token = await person.refresh_anew(person.token)  # as after a lost answer
+        await owner.request("heartbeat")
+        await asyncio.wait_for(silent.closed.wait(), SOON)
+        thief = await person.refused(stolen)
+        await person.assert_shut_out(owner, thief, [token, stolen, person.token])
+        return person, [token, stolen]
+
+    person, tokens = live.play(scenario)
+
+    assert_is_logged(live, person, [person.token, *tokens])
+
+
+@pytest.mark.threat("stolen-refresh-token")
+def test_owner_is_not_pushed_out_by_many_uses_of_the_token_before(live, role):
+    """Either the owner's heartbeat comes between, and the next one is a theft, or the ninth token is."""
+
+    async def scenario(stage):
+        person = await Person.begin(stage, role)
+        owner, token = await person.refresh_anew(person.token)
+        pool = [await stage.connect() for _ in range(10)]
+
+        async def be_heard():
+            with contextlib.suppress(SessionClientError):
+                await owner.request("heartbeat")
+
+        async def push():
+            for number, thief in enumerate(pool):
+                try:
+                    await person.refresh(thief, person.token)
+                except RequestRefusedError as refused:
+                    return number, refused.code
+            return len(pool), None
+
+        (number, code), _ = await asyncio.gather(push(), be_heard())
+        assert (number <= 7, code) == (True, "AUTH_TOKEN_INVALID")
+        for client in (owner, *pool[: number + 1]):
+            await asyncio.wait_for(client.closed.wait(), SOON)
+        late = await person.refused(token)
+        await late.request("heartbeat")  # nobody closes that one
+        return person, token
+
+    person, token = live.play(scenario)
+
+    assert_is_logged(live, person, [person.token, token])
+
+
+@pytest.mark.threat("stolen-refresh-token")
+def test_thief_who_goes_on_quickly_is_put_out_by_the_owners_older_token(live, role):
+    async def scenario(stage):
+        person = await Person.begin(stage, role)
+        tokens = [person.token]
+        for _ in range(3):
+            thief, token = await person.refresh_anew(tokens[-1])
+            await thief.request("heartbeat")
+            tokens.append(token)
+        owner = await person.refused(person.token)
+        await person.assert_shut_out(thief, owner, tokens)
+        return person, tokens
+
+    person, tokens = live.play(scenario)
+
+    assert_is_logged(live, person, tokens)
 
 
 def test_client_whose_answer_was_lost_comes_back_with_the_same_token(live, role):
