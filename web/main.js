@@ -88,7 +88,7 @@ function fillInAgain() {
 /** @param {Config} config @param {Answer | null} answer */
 function start(config, answer) {
   canWatch = config.operator !== undefined;
-  if (document.body.dataset["view"] === "watch") showView(location.hash);
+  if (!canWatch && document.body.dataset["view"] === "watch") showView(location.hash);
   if (config.issuer !== undefined) {
     if (answer === null) fillInAgain();
     addEventListener("pageshow", ({ persisted }) => persisted && fillInAgain());
