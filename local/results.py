@@ -22,7 +22,10 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0, "all of it was sent, or heard, and the session ended in order"
     FAILED = 1, "nothing was sent or heard, or what was heard could not be written"
-    USAGE = 2, "the command line is wrong, or names a file that does not exist"
+    USAGE = (
+        2,
+        "the command line is wrong, or names a file that does not exist, or a token that is none or has expired",
+    )
     REFUSED = 3, "some of the audio was refused, or did not come in time"
     DISCONNECTED = 4, "the connection ended before the session did"
     CUT_SHORT = 5, "the session ended before all of it was sent"

@@ -766,8 +766,9 @@ def issuer():
         pytest.param("file", {}, 0, "", id="file"),
         pytest.param("variable", {}, 0, "", id="variable"),
         pytest.param(
-            "file", {"exp": 1}, 1, "status 401: the access token was refused", id="expired"
+            "file", {"aud": "b"}, 1, "status 401: the access token was refused", id="for-another"
         ),
+        pytest.param("variable", {"exp": 1}, 2, "expired on 1970-01-01", id="expired"),
         pytest.param("nowhere", {}, 1, "status 401: the access token is missing", id="missing"),
     ],
 )

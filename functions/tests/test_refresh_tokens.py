@@ -833,7 +833,7 @@ class TwoHolders:
 
 
 @pytest.mark.parametrize("role", ["speaker", "listener"])
-def test_of_two_holders_of_a_token_one_is_refused_or_both_are_told_in_every_order_of_four(
+def test_of_two_holders_of_a_token_one_is_refused_or_both_learn_of_it_in_every_order_of_four(
     system, role
 ):
     """Each use is good, or ends both. Once one was heard, the other one's uses are never good."""
@@ -864,7 +864,7 @@ def test_of_two_holders_of_a_token_one_is_refused_or_both_are_told_in_every_orde
         max_size=25,
     ),
 )
-def test_of_two_holders_of_a_token_one_is_refused_or_both_are_told_in_any_order(
+def test_of_two_holders_of_a_token_one_is_refused_or_both_learn_of_it_in_any_order(
     system, role, events
 ):
     """In longer orders than every one that can be tried, with older tokens and time between."""
