@@ -186,7 +186,7 @@ def test_document_is_as_the_tests_have_it():
     assert threats.filled(text) == text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tests_with_the_mark_are_those_that_pytest_collects():
     """In a class, behind a module's skip or a name that is not collected, a mark would show nothing."""
     folders = [threats.ROOT / folder for folder in threats.FOLDERS]

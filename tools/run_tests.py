@@ -9,6 +9,7 @@ Ends with one closing line for all.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,8 @@ CHOICES = {
     "long": ("", "", ""),
 }
 # What stays together, conftest.py says; in the order of collection, which has the longest first.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder")
+# One worker more than there are cores: much of the time a test waits for another process.
+SIDE_BY_SIDE = ("-n", str(min((os.cpu_count() or 1) + 1, 4)), "--no-loadscope-reorder")
 
 
 class PytestRun(NamedTuple):
