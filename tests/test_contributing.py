@@ -136,7 +136,13 @@ def test_what_was_added_is_formatted(followed):
 
 # Of generated input nothing is to be learned here: it takes long, and knows no row by its name.
 SUITES = [
-    pytest.param("shared-layer", ["tests"], "not slow and not hypothesis", id="layer"),
+    pytest.param(
+        "shared-layer",
+        ["tests"],
+        "not slow and not hypothesis",
+        id="layer",
+        marks=pytest.mark.long,
+    ),
     pytest.param(
         ".",
         [

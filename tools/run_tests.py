@@ -9,7 +9,6 @@ Ends with one closing line for all.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -36,8 +35,7 @@ CHOICES = {
     "long": ("", "", ""),
 }
 # What stays together, conftest.py says; in the order of collection, which has the longest first.
-# One worker more than there are cores: much of the time a test waits for another process.
-SIDE_BY_SIDE = ("-n", str(min((os.cpu_count() or 1) + 1, 4)), "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder")
 
 
 class PytestRun(NamedTuple):

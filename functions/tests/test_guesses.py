@@ -385,7 +385,9 @@ def test_fifty_wrong_joins_at_once_are_ten_looks(crowded):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", [pytest.param(None, id="free"), pytest.param(KEY, id="key")])
+@pytest.mark.parametrize(
+    "key", [pytest.param(None, id="free", marks=pytest.mark.long), pytest.param(KEY, id="key")]
+)
 def test_crowd_of_one_address_gets_in(crowded, key):
     session_id = crowded.open(**({} if key is None else {"listenerKey": key}))
     statuses = []
