@@ -423,6 +423,7 @@ def seen():
         system.api.subscribe(lambda line: written.add("lines of functions", line.text))
         root.addHandler(written)
         root.setLevel(logging.DEBUG)
+        root.debug("All that is logged from here on is kept")  # where nothing else is, this is
         try:
 
             async def play():
