@@ -847,6 +847,7 @@ def test_of_two_holders_of_a_token_one_is_refused_or_both_learn_of_it_in_every_o
             system.take()
 
 
+@pytest.mark.long
 @settings(
     max_examples=settings.default.max_examples * 3 // 10,
     deadline=None,
