@@ -35,13 +35,16 @@ class Limit(NamedTuple):
 LIMITS = [
     Limit("maxFrameBytes", v.MAX_FRAME_BYTES, "bytes", "API Gateway closes with 1009; a browser sends one frame a message"),
     Limit("maxMessageBytes", v.MAX_MESSAGE_BYTES, "bytes", "API Gateway closes with 1009"),
-    Limit("maxControlMessageBytes", v.MAX_CONTROL_MESSAGE_BYTES, "bytes", "error VALIDATION_MESSAGE_TOO_LARGE; every action but sendAudio"),
+    Limit("maxControlMessageBytes", v.MAX_CONTROL_MESSAGE_BYTES, "bytes", "error VALIDATION_MESSAGE_TOO_LARGE; every action but sendAudio and sendCaption"),
+    Limit("maxCaptionMessageBytes", v.MAX_CAPTION_MESSAGE_BYTES, "bytes", "error VALIDATION_MESSAGE_TOO_LARGE; sendCaption"),
     Limit("maxAudioChunkBytes", v.MAX_AUDIO_CHUNK_BYTES, "bytes", "error AUDIO_CHUNK_TOO_LARGE; counted before base64"),
     Limit("minAudioChunkBytes", v.MIN_AUDIO_CHUNK_BYTES, "bytes", "error AUDIO_CHUNK_TOO_SMALL; counted before base64"),
     Limit("audioChunksPerSecond", 50, "chunks a second", "error RATE_LIMIT_AUDIO_CHUNKS; a deployment may choose another number"),
     Limit("controlMessagesPerSecond", 10, "messages a second", "error RATE_LIMIT_CONTROL_MESSAGES; a deployment may choose another number"),
+    Limit("captionsPerSecond", 20, "captions a second", "error RATE_LIMIT_EXCEEDED; a deployment may choose another number"),
     Limit("invalidMessagesPerMinute", 20, "messages a minute", "error RATE_LIMIT_EXCEEDED, after the next one the connection is closed; so after 5 in a row; a deployment may choose another number"),
     Limit("heartbeatSeconds", 30, "seconds", "send a heartbeat this often: an idle connection is ended after 120 seconds"),
+    Limit("interpreterHeartbeatSeconds", 3, "seconds", "an interpreter sends a heartbeat this often: after 10 seconds without a sign another may take its channel, which housekeeping ends within 70"),
     Limit("idleSeconds", 600, "seconds", "API Gateway closes a connection on which nothing was sent"),
     Limit("connectionSeconds", 7200, "seconds", "API Gateway closes every connection after two hours"),
 ]  # fmt: skip
@@ -71,7 +74,12 @@ Replies need not come in the order of the requests, and chunks of audio not in t
 
 **Sub-protocol.** Ask for `{SUBPROTOCOL}` in `Sec-WebSocket-Protocol`; the server answers with it.
 
-**Audio** is raw PCM in the format that the session was created with, base64 (standard alphabet, padded). 50 to 200 ms a chunk work best. The language a listener chooses does not change the audio yet.
+**Audio** is raw PCM in the format that the session was created with, base64 (standard alphabet, padded). 50 to 200 ms a chunk work best.
+
+**Languages.** A session has a floor, the speaker, and channels, one a language, each with one interpreter: a person or a program that sends `joinAsInterpreter` with the `interpreterKey` of `sessionCreated`, receives the floor's audio, and sends `sendAudio` for its channel.
+A listener hears the channel with exactly its `targetLanguage`, else the one of its language alone (`de-AT` hears `de`, not `de-CH`; `de` does not hear `de-AT`), else the floor; with `audio: original`, or the session's own language, always the floor. `hears` in `sessionJoined` and `channelChanged` says which: the tag of a channel, or `floor`.
+Audio of a channel carries its `language`, the floor's none, and each has its own `sequenceNumber`s. For up to two seconds after a change, chunks of the other may still come: play those that fit `hears` only.
+Who interprets the session's own language is the captioner of the floor, and sends captions only. `caption` goes to those who asked for `captions` and whose language the channel is for, whatever they hear; the floor's to those who have no channel. The latest caption of a `segmentId` replaces those before it until one is final.
 
 **Staying connected.** Send `heartbeat` every 30 seconds. Keep the `refreshToken`: after a broken connection, or when `connectionRefreshRequired` comes, open another and send `refreshConnection`. A speaker has 60 seconds for it before the session ends.
 Retry only what says `retryable: true`.

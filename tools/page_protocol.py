@@ -85,7 +85,7 @@ def _types(described: ApiDescription) -> str:
 
 
 _SCHEMA_TYPE = """export interface Schema {
-  type?: "object" | "string" | "integer" | "number" | "boolean";
+  type?: "object" | "array" | "string" | "integer" | "number" | "boolean";
   const?: string;
   enum?: readonly (string | number)[];
   minimum?: number;
@@ -98,6 +98,8 @@ _SCHEMA_TYPE = """export interface Schema {
   propertyNames?: Schema;
   additionalProperties?: Schema;
   anyOf?: readonly Schema[];
+  items?: Schema;
+  maxItems?: number;
 }
 """
 

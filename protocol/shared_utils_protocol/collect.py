@@ -233,12 +233,12 @@ def _client_message_of_module(cls: type[ClientMessage], selection: str) -> Messa
     named = {}
     for name in ("sender", "reply"):
         value = getattr(cls, name, None)
+        texts = value if type(value) is tuple else (value,)
         # A field may have the name, and a default in its place.
-        if type(value) is str and name not in message.schema["properties"]:
-            named[name] = value
-    role = named.get("sender")
-    replies = (named["reply"],) if "reply" in named else ()
-    return message._replace(role=None if role == "any" else role, replies=replies)
+        if all(type(text) is str for text in texts) and name not in message.schema["properties"]:
+            named[name] = texts
+    role = " or ".join(named.get("sender", ())) or None
+    return message._replace(role=None if role == "any" else role, replies=named.get("reply", ()))
 
 
 def _replies_of(function: Callable[..., Any]) -> list[type[ServerMessage]]:

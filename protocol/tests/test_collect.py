@@ -239,6 +239,15 @@ def test_sender_and_reply_of_a_class_are_its_role_and_answer():
     assert (message.role, message.replies) == ("pupil", ("raised",))
 
 
+def test_several_senders_of_a_class_are_its_roles():
+    class Raise(ClientMessage):
+        sender: ClassVar[tuple[str, str]] = ("pupil", "guest")
+
+    [message] = api_of(module_of(Raise=Raise)).client
+
+    assert (message.role, message.replies) == ("pupil or guest", ())
+
+
 def test_field_called_sender_is_no_role():
     api = api_of(messages)
 

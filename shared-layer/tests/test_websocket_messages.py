@@ -107,7 +107,9 @@ def test_client_message_is_parsed_from_text_bytes_dict_and_event(text, cls, fiel
 ACTIONS_OF_THE_CONTRACT = {
     "createSession": ("any", "sessionCreated"),
     "joinSession": ("any", "sessionJoined"),
-    "sendAudio": ("speaker", None),
+    "joinAsInterpreter": ("any", "interpreterReady"),
+    "sendAudio": (("speaker", "interpreter"), None),
+    "sendCaption": (("speaker", "interpreter"), None),
     "pauseBroadcast": ("speaker", "broadcastPaused"),
     "resumeBroadcast": ("speaker", "broadcastResumed"),
     "muteBroadcast": ("speaker", "broadcastMuted"),
@@ -116,6 +118,7 @@ ACTIONS_OF_THE_CONTRACT = {
     "getSessionStatus": ("speaker", "sessionStatus"),
     "setVolume": ("speaker", "volumeChanged"),
     "speakerStateChange": ("speaker", "speakerStateChanged"),
+    "removeInterpreter": ("speaker", "interpreterLeft"),
     "pausePlayback": ("listener", "playbackPaused"),
     "resumePlayback": ("listener", "playbackResumed"),
     "changeLanguage": ("listener", "languageChanged"),
@@ -684,6 +687,29 @@ SERVER = [
      '{"type":"sessionJoined","sessionId":"golden-eagle-427","sourceLanguage":"en","targetLanguage":"de",'
      '"audioFormat":{"encoding":"pcm_s16le","sampleRate":16000,"channels":1},"broadcastState":'
      '{"isPaused":true,"isMuted":false,"volume":0.5},"listenerCount":2,"refreshToken":"t"'),
+    (m.SessionJoinedMessage,
+     {"sessionId": ID, "sourceLanguage": "en", "targetLanguage": "DE", "audioFormat": m.AudioFormat(),
+      "broadcastState": STATE, "listenerCount": 2, "refreshToken": "t", "channels": ["DE", "fr"], "hears": "DE"},
+     '{"type":"sessionJoined","sessionId":"golden-eagle-427","sourceLanguage":"en","targetLanguage":"de",'
+     '"audioFormat":{"encoding":"pcm_s16le","sampleRate":16000,"channels":1},"broadcastState":'
+     '{"isPaused":true,"isMuted":false,"volume":0.5},"listenerCount":2,"refreshToken":"t",'
+     '"channels":["de","fr"],"hears":"de"'),
+    (m.InterpreterReadyMessage,
+     {"sessionId": ID, "language": "de", "sourceLanguage": "en", "audioFormat": m.AudioFormat(),
+      "broadcastState": STATE, "refreshToken": "t"},
+     '{"type":"interpreterReady","sessionId":"golden-eagle-427","language":"de","sourceLanguage":"en",'
+     '"audioFormat":{"encoding":"pcm_s16le","sampleRate":16000,"channels":1},"broadcastState":'
+     '{"isPaused":true,"isMuted":false,"volume":0.5},"refreshToken":"t"'),
+    (m.InterpreterJoinedMessage, {"sessionId": ID, "language": "de"},
+     '{"type":"interpreterJoined","sessionId":"golden-eagle-427","language":"de"'),
+    (m.InterpreterLeftMessage, {"sessionId": ID, "language": "de", "interpreterKey": "k" * 8},
+     '{"type":"interpreterLeft","sessionId":"golden-eagle-427","language":"de","interpreterKey":"kkkkkkkk"'),
+    (m.ChannelChangedMessage, {"sessionId": ID, "channels": [], "hears": "floor"},
+     '{"type":"channelChanged","sessionId":"golden-eagle-427","channels":[],"hears":"floor"'),
+    (m.CaptionMessage,
+     {"sessionId": ID, "language": "de", "segmentId": "1", "text": "é", "isFinal": False, "endMs": 5},
+     '{"type":"caption","sessionId":"golden-eagle-427","language":"de","segmentId":"1","text":"\\u00e9",'
+     '"isFinal":false,"endMs":5'),
     (m.ListenerJoinedMessage, {"sessionId": ID, "listenerCount": 0, "targetLanguage": "de"},
      '{"type":"listenerJoined","sessionId":"golden-eagle-427","listenerCount":0,"targetLanguage":"de"'),
     (m.ListenerLeftMessage, {"sessionId": ID, "listenerCount": 7, "targetLanguage": "de"},
@@ -692,6 +718,10 @@ SERVER = [
      {"sessionId": ID, "sequenceNumber": 7, "audioData": AUDIO_100, "speakerTimestamp": 5},
      '{"type":"audio","sessionId":"golden-eagle-427","sequenceNumber":7,"audioData":"' + AUDIO_100 +
      '","speakerTimestamp":5'),
+    (m.AudioMessage,
+     {"sessionId": ID, "sequenceNumber": 7, "audioData": AUDIO_100, "speakerTimestamp": 5, "language": "de-AT"},
+     '{"type":"audio","sessionId":"golden-eagle-427","sequenceNumber":7,"audioData":"' + AUDIO_100 +
+     '","speakerTimestamp":5,"language":"de-AT"'),
     (m.BroadcastPausedMessage, {"sessionId": ID}, '{"type":"broadcastPaused","sessionId":"golden-eagle-427"'),
     (m.BroadcastResumedMessage, {"sessionId": ID}, '{"type":"broadcastResumed","sessionId":"golden-eagle-427"'),
     (m.BroadcastMutedMessage, {"sessionId": ID}, '{"type":"broadcastMuted","sessionId":"golden-eagle-427"'),

@@ -3,7 +3,7 @@
  * heartbeats, reconnection. Sockets, clock, timers and chance are handed in.
  *
  * @import { ClientMessage, CreateSession, ErrorMessage, JoinSession } from "../protocol/declared.js"
- * @import { SendAudio, ServerMessage, ServerMessages } from "../protocol/declared.js"
+ * @import { SendAudio, SendCaption, ServerMessage, ServerMessages } from "../protocol/declared.js"
  *
  * @typedef {"new" | "connecting" | "open" | "waiting" | "ended"} State
  *
@@ -224,7 +224,7 @@ export class Client {
    * Send `message` and return its reply. What may be retried is, a few times, and not before the server says so; all
    * else is thrown, and what would keep a person waiting.
    *
-   * @template {Exclude<ClientMessage, SendAudio>} M
+   * @template {Exclude<ClientMessage, SendAudio | SendCaption>} M
    * @param {M} message
    * @returns {Promise<ServerMessages[typeof REPLIES[M["action"]]]>}
    */

@@ -12,6 +12,7 @@ export type ErrorCode =
   | "SESSION_ALREADY_EXISTS"
   | "SESSION_CREATION_FAILED"
   | "SESSION_MAX_LISTENERS_REACHED"
+  | "SESSION_LANGUAGE_TAKEN"
   | "SESSION_INVALID_ID_FORMAT"
   | "CONNECTION_NOT_FOUND"
   | "CONNECTION_TIMEOUT"
@@ -103,11 +104,28 @@ export interface JoinSession {
   readonly targetLanguage: string;
   /** Text of 8 to 64 characters. */
   readonly listenerKey?: string;
+  /** One of interpreted, original. */
+  readonly audio?: "interpreted" | "original";
+  /** True or false. */
+  readonly captions?: boolean;
   /** Text of up to 128 characters. */
   readonly requestId?: string;
 }
 
-/** Send one chunk of audio to the listeners; nothing comes back unless it is refused. */
+/** Become the interpreter of a language; of the session's own language, the captioner of the floor. */
+export interface JoinAsInterpreter {
+  readonly action: "joinAsInterpreter";
+  readonly sessionId: string;
+  readonly language: string;
+  /** Text of 8 to 64 characters. */
+  readonly interpreterKey: string;
+  /** True or false. */
+  readonly captions?: boolean;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** Send a chunk of audio, of the floor or of your channel; nothing comes back unless it is refused. */
 export interface SendAudio {
   readonly action: "sendAudio";
   readonly audioData: string;
@@ -116,6 +134,23 @@ export interface SendAudio {
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   readonly sessionId?: string;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** Send text of the floor or of your channel; the next one of a segment replaces it. Times are ms since the session began. */
+export interface SendCaption {
+  readonly action: "sendCaption";
+  /** Text of 1 to 64 characters. */
+  readonly segmentId: string;
+  /** Text of 1 to 500 characters. */
+  readonly text: string;
+  /** True or false. */
+  readonly isFinal: boolean;
+  /** A number from 0 to 9007199254740991. */
+  readonly startMs?: number;
+  /** A number from 0 to 9007199254740991. */
+  readonly endMs?: number;
   /** Text of up to 128 characters. */
   readonly requestId?: string;
 }
@@ -186,6 +221,14 @@ export interface SpeakerStateChange {
   readonly requestId?: string;
 }
 
+/** End the channel of an interpreter; from then on interpreters need another key, which comes back. */
+export interface RemoveInterpreter {
+  readonly action: "removeInterpreter";
+  readonly language: string;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
 /** Stop receiving audio for a while. */
 export interface PausePlayback {
   readonly action: "pausePlayback";
@@ -200,15 +243,19 @@ export interface ResumePlayback {
   readonly requestId?: string;
 }
 
-/** Listen in another language. */
+/** Listen in another language; `audio` and `captions` stay as they are if they are absent. */
 export interface ChangeLanguage {
   readonly action: "changeLanguage";
   readonly targetLanguage: string;
+  /** One of interpreted, original. */
+  readonly audio?: "interpreted" | "original";
+  /** True or false. */
+  readonly captions?: boolean;
   /** Text of up to 128 characters. */
   readonly requestId?: string;
 }
 
-/** Show that the connection is alive, every 30 seconds. */
+/** Show that the connection is alive, every 30 seconds; an interpreter's, every 3 seconds. */
 export interface Heartbeat {
   readonly action: "heartbeat";
   /** Milliseconds since the epoch. */
@@ -239,6 +286,8 @@ export interface SessionCreatedMessage {
   readonly expiresAt: number;
   /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
+  /** Text of 8 to 64 characters. */
+  readonly interpreterKey?: string;
   /** Text. */
   readonly warning?: string;
   /** Milliseconds since the epoch. */
@@ -247,7 +296,7 @@ export interface SessionCreatedMessage {
   readonly requestId?: string;
 }
 
-/** You are in the session. To the listener. */
+/** You are in the session; `hears` is the channel that you hear now. To the listener. */
 export interface SessionJoinedMessage {
   readonly type: "sessionJoined";
   readonly sessionId: string;
@@ -259,6 +308,83 @@ export interface SessionJoinedMessage {
   readonly listenerCount: number;
   /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
+  /** A list of up to 1000 items. */
+  readonly channels?: ReadonlyArray<string>;
+  readonly hears?: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** You are the interpreter of a language, and hear the floor. To the interpreter. */
+export interface InterpreterReadyMessage {
+  readonly type: "interpreterReady";
+  readonly sessionId: string;
+  readonly language: string;
+  readonly sourceLanguage: string;
+  readonly audioFormat: AudioFormat;
+  readonly broadcastState: BroadcastState;
+  /** A token: up to 2,048 characters from ! to ~. */
+  readonly refreshToken: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** An interpreter came. To the speaker. */
+export interface InterpreterJoinedMessage {
+  readonly type: "interpreterJoined";
+  readonly sessionId: string;
+  readonly language: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** An interpreter went; `interpreterKey` is the new one, if it was removed. To the speaker. */
+export interface InterpreterLeftMessage {
+  readonly type: "interpreterLeft";
+  readonly sessionId: string;
+  readonly language: string;
+  /** Text of 8 to 64 characters. */
+  readonly interpreterKey?: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** The channel of your language has begun or ended; `hears` is what you hear now. To the listener. */
+export interface ChannelChangedMessage {
+  readonly type: "channelChanged";
+  readonly sessionId: string;
+  /** A list of up to 1000 items. */
+  readonly channels: ReadonlyArray<string>;
+  readonly hears: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Text of up to 128 characters. */
+  readonly requestId?: string;
+}
+
+/** Text of the floor or of a channel. To those who asked for captions of it, and to the speaker. */
+export interface CaptionMessage {
+  readonly type: "caption";
+  readonly sessionId: string;
+  readonly language: string;
+  /** Text of 1 to 64 characters. */
+  readonly segmentId: string;
+  /** Text of 1 to 500 characters. */
+  readonly text: string;
+  /** True or false. */
+  readonly isFinal: boolean;
+  /** A number from 0 to 9007199254740991. */
+  readonly startMs?: number;
+  /** A number from 0 to 9007199254740991. */
+  readonly endMs?: number;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   /** Text of up to 128 characters. */
@@ -291,7 +417,7 @@ export interface ListenerLeftMessage {
   readonly requestId?: string;
 }
 
-/** One chunk of audio. To the listeners. */
+/** A chunk of audio, of a language's channel or else of the floor; each has its own numbers. To those who hear it, and the floor's to interpreters. */
 export interface AudioMessage {
   readonly type: "audio";
   readonly sessionId: string;
@@ -300,6 +426,7 @@ export interface AudioMessage {
   readonly audioData: string;
   /** Milliseconds since the epoch. */
   readonly speakerTimestamp: number;
+  readonly language?: string;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   /** Text of up to 128 characters. */
@@ -507,8 +634,8 @@ export interface ConnectionRefreshMessage {
 export interface ConnectionRefreshCompleteMessage {
   readonly type: "connectionRefreshComplete";
   readonly sessionId: string;
-  /** One of speaker, listener. */
-  readonly role: "speaker" | "listener";
+  /** One of speaker, interpreter, listener. */
+  readonly role: "speaker" | "interpreter" | "listener";
   /** A token: up to 2,048 characters from ! to ~. */
   readonly refreshToken: string;
   /** Milliseconds since the epoch. */
@@ -584,7 +711,9 @@ export interface GatewayMessage {
 export type ClientMessage =
   | CreateSession
   | JoinSession
+  | JoinAsInterpreter
   | SendAudio
+  | SendCaption
   | PauseBroadcast
   | ResumeBroadcast
   | MuteBroadcast
@@ -593,6 +722,7 @@ export type ClientMessage =
   | GetSessionStatus
   | SetVolume
   | SpeakerStateChange
+  | RemoveInterpreter
   | PausePlayback
   | ResumePlayback
   | ChangeLanguage
@@ -602,6 +732,11 @@ export type ClientMessage =
 export type ServerMessage =
   | SessionCreatedMessage
   | SessionJoinedMessage
+  | InterpreterReadyMessage
+  | InterpreterJoinedMessage
+  | InterpreterLeftMessage
+  | ChannelChangedMessage
+  | CaptionMessage
   | ListenerJoinedMessage
   | ListenerLeftMessage
   | AudioMessage
@@ -634,7 +769,9 @@ export type ReceivedMessage = ServerMessage | GatewayMessage;
 export interface ClientMessages {
   createSession: CreateSession;
   joinSession: JoinSession;
+  joinAsInterpreter: JoinAsInterpreter;
   sendAudio: SendAudio;
+  sendCaption: SendCaption;
   pauseBroadcast: PauseBroadcast;
   resumeBroadcast: ResumeBroadcast;
   muteBroadcast: MuteBroadcast;
@@ -643,6 +780,7 @@ export interface ClientMessages {
   getSessionStatus: GetSessionStatus;
   setVolume: SetVolume;
   speakerStateChange: SpeakerStateChange;
+  removeInterpreter: RemoveInterpreter;
   pausePlayback: PausePlayback;
   resumePlayback: ResumePlayback;
   changeLanguage: ChangeLanguage;
@@ -654,6 +792,11 @@ export interface ClientMessages {
 export interface ServerMessages {
   sessionCreated: SessionCreatedMessage;
   sessionJoined: SessionJoinedMessage;
+  interpreterReady: InterpreterReadyMessage;
+  interpreterJoined: InterpreterJoinedMessage;
+  interpreterLeft: InterpreterLeftMessage;
+  channelChanged: ChannelChangedMessage;
+  caption: CaptionMessage;
   listenerJoined: ListenerJoinedMessage;
   listenerLeft: ListenerLeftMessage;
   audio: AudioMessage;
@@ -682,7 +825,7 @@ export interface ServerMessages {
 
 /** What a JSON Schema of this protocol may hold. */
 export interface Schema {
-  type?: "object" | "string" | "integer" | "number" | "boolean";
+  type?: "object" | "array" | "string" | "integer" | "number" | "boolean";
   const?: string;
   enum?: readonly (string | number)[];
   minimum?: number;
@@ -695,6 +838,8 @@ export interface Schema {
   propertyNames?: Schema;
   additionalProperties?: Schema;
   anyOf?: readonly Schema[];
+  items?: Schema;
+  maxItems?: number;
 }
 
 export const SUBPROTOCOL: "websocket-audio.v1";
@@ -703,8 +848,10 @@ export const LIMITS: {
   maxFrameBytes: number;
   /** In bytes. Beyond it: API Gateway closes with 1009. */
   maxMessageBytes: number;
-  /** In bytes. Beyond it: error VALIDATION_MESSAGE_TOO_LARGE; every action but sendAudio. */
+  /** In bytes. Beyond it: error VALIDATION_MESSAGE_TOO_LARGE; every action but sendAudio and sendCaption. */
   maxControlMessageBytes: number;
+  /** In bytes. Beyond it: error VALIDATION_MESSAGE_TOO_LARGE; sendCaption. */
+  maxCaptionMessageBytes: number;
   /** In bytes. Beyond it: error AUDIO_CHUNK_TOO_LARGE; counted before base64. */
   maxAudioChunkBytes: number;
   /** In bytes. Beyond it: error AUDIO_CHUNK_TOO_SMALL; counted before base64. */
@@ -713,10 +860,14 @@ export const LIMITS: {
   audioChunksPerSecond: number;
   /** In messages a second. Beyond it: error RATE_LIMIT_CONTROL_MESSAGES; a deployment may choose another number. */
   controlMessagesPerSecond: number;
+  /** In captions a second. Beyond it: error RATE_LIMIT_EXCEEDED; a deployment may choose another number. */
+  captionsPerSecond: number;
   /** In messages a minute. Beyond it: error RATE_LIMIT_EXCEEDED, after the next one the connection is closed; so after 5 in a row; a deployment may choose another number. */
   invalidMessagesPerMinute: number;
   /** In seconds. Beyond it: send a heartbeat this often: an idle connection is ended after 120 seconds. */
   heartbeatSeconds: number;
+  /** In seconds. Beyond it: an interpreter sends a heartbeat this often: after 10 seconds without a sign another may take its channel, which housekeeping ends within 70. */
+  interpreterHeartbeatSeconds: number;
   /** In seconds. Beyond it: API Gateway closes a connection on which nothing was sent. */
   idleSeconds: number;
   /** In seconds. Beyond it: API Gateway closes every connection after two hours. */
@@ -726,7 +877,9 @@ export const ERRORS: Record<ErrorCode, { status: number; sentence: string; retry
 export const REPLIES: {
   createSession: "sessionCreated";
   joinSession: "sessionJoined";
+  joinAsInterpreter: "interpreterReady";
   sendAudio: null;
+  sendCaption: null;
   pauseBroadcast: "broadcastPaused";
   resumeBroadcast: "broadcastResumed";
   muteBroadcast: "broadcastMuted";
@@ -735,6 +888,7 @@ export const REPLIES: {
   getSessionStatus: "sessionStatus";
   setVolume: "volumeChanged";
   speakerStateChange: "speakerStateChanged";
+  removeInterpreter: "interpreterLeft";
   pausePlayback: "playbackPaused";
   resumePlayback: "playbackResumed";
   changeLanguage: "languageChanged";

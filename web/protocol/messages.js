@@ -15,6 +15,9 @@ import {
   SUBPROTOCOL,
 } from "./declared.js";
 
+/** How many bytes a message may hold, of those that are no control messages. @type {Record<string, number>} */
+const LARGE = { sendAudio: LIMITS.maxFrameBytes, sendCaption: LIMITS.maxCaptionMessageBytes };
+
 export { ERRORS, LIMITS, REPLIES, SUBPROTOCOL };
 
 /** Something that is not a message of this protocol; `message` says which field, and what was wanted. */
@@ -104,7 +107,7 @@ export function writeMessage(message) {
   const reason = whyNotClientMessage(message);
   if (reason !== null) throw new ProtocolError(reason);
   const text = JSON.stringify(message);
-  const most = message.action === "sendAudio" ? LIMITS.maxFrameBytes : LIMITS.maxControlMessageBytes;
+  const most = LARGE[message.action] ?? LIMITS.maxControlMessageBytes;
   // A character is at most three bytes of UTF-8, two of them four.
   if (text.length * 3 > most && new TextEncoder().encode(text).length > most) {
     throw new ProtocolError(`message must hold at most ${most} bytes`);
@@ -138,14 +141,38 @@ function whyNot(schema, value, path) {
   if (schema.enum !== undefined && !schema.enum.some((one) => one === value)) {
     return `${path} must be one of ${schema.enum.join(", ")}`;
   }
+  return whyNotInside(schema, value, path) ?? whyNotAny(schema, value, path);
+}
+
+/** @param {Schema} schema @param {unknown} value @param {string} path */
+function whyNotInside(schema, value, path) {
   if (typeof value === "number") return whyNotNumber(schema, value, path);
   if (typeof value === "string") return whyNotText(schema, value, path);
+  if (Array.isArray(value)) return whyNotItems(schema, value, path);
   return isObject(value) ? whyNotObject(schema, value, path) : null;
+}
+
+/** @param {Schema} schema @param {unknown} value @param {string} path */
+function whyNotAny({ anyOf }, value, path) {
+  if (!anyOf || anyOf.some((one) => whyNot(one, value, path) === null)) return null;
+  const names = anyOf.flatMap((one) => one.required ?? []);
+  return names.length > 0 ? `${path} must have ${names.join(" or ")}` : `${path} is not well-formed`;
+}
+
+/** @param {Schema} schema @param {unknown[]} value @param {string} path */
+function whyNotItems({ items, maxItems = Infinity }, value, path) {
+  if (value.length > maxItems) return `${path} must have at most ${maxItems} items`;
+  for (const [index, one] of value.entries()) {
+    const reason = items && whyNot(items, one, `${path}.${index}`);
+    if (reason) return reason;
+  }
+  return null;
 }
 
 /** @param {string} type @param {unknown} value */
 function hasType(type, value) {
   if (type === "object") return isObject(value);
+  if (type === "array") return Array.isArray(value);
   return type === "integer" ? Number.isInteger(value) : typeof value === type;
 }
 
@@ -185,10 +212,6 @@ function whyNotObject(schema, value, path) {
       (schema.propertyNames && whyNot(schema.propertyNames, name, inside(name))) ??
       (expected && whyNot(expected, one, inside(name)));
     if (reason) return reason;
-  }
-  if (schema.anyOf && !schema.anyOf.some((one) => whyNot(one, value, path) === null)) {
-    const names = schema.anyOf.flatMap((one) => one.required ?? []);
-    return `${path} must have ${names.join(" or ")}`;
   }
   return null;
 }

@@ -45,14 +45,14 @@ _NAMES = {
     """,
     "validators": """
         ACTIONS AUDIO_ENCODINGS CHANNELS KNOWN_LANGUAGES LANGUAGE_PATTERN
-        MAX_AUDIO_CHUNK_BYTES MAX_CONTROL_MESSAGE_BYTES MAX_FRAME_BYTES MAX_MESSAGE_BYTES
-        MAX_SAFE_INTEGER MIN_AUDIO_CHUNK_BYTES Pcm16Quality QUALITY_TIERS SAMPLE_RATES
-        SESSION_ID_PATTERN TOKEN_PATTERN assess_pcm16_quality audio_duration_ms
-        validate_action validate_audio_alignment validate_audio_chunk_size
-        validate_audio_format validate_base64_audio validate_control_message_size
-        validate_language_code validate_message_size validate_quality_tier
-        validate_refresh_token validate_sequence_number validate_session_id_format
-        validate_timestamp validate_volume
+        MAX_AUDIO_CHUNK_BYTES MAX_CAPTION_MESSAGE_BYTES MAX_CONTROL_MESSAGE_BYTES
+        MAX_FRAME_BYTES MAX_MESSAGE_BYTES MAX_SAFE_INTEGER MIN_AUDIO_CHUNK_BYTES
+        Pcm16Quality QUALITY_TIERS SAMPLE_RATES SESSION_ID_PATTERN TOKEN_PATTERN
+        assess_pcm16_quality audio_duration_ms validate_action validate_audio_alignment
+        validate_audio_chunk_size validate_audio_format validate_base64_audio
+        validate_control_message_size validate_language_code validate_message_size
+        validate_quality_tier validate_refresh_token validate_sequence_number
+        validate_session_id_format validate_timestamp validate_volume
     """,
     "websocket_handler": """
         Request Route Routes WebSocketHandler
@@ -60,14 +60,16 @@ _NAMES = {
     "websocket_messages": """
         ANY AudioFormat AudioMessage AudioQualityWarningMessage BroadcastControlMessage
         BroadcastMutedMessage BroadcastPausedMessage BroadcastResumedMessage BroadcastState
-        BroadcastUnmutedMessage CLIENT_MESSAGES ChangeLanguage
-        ConnectionRefreshCompleteMessage ConnectionRefreshMessage
+        BroadcastUnmutedMessage CLIENT_MESSAGES CaptionMessage ChangeLanguage
+        ChannelChangedMessage ConnectionRefreshCompleteMessage ConnectionRefreshMessage
         ConnectionRefreshRequiredMessage ConnectionTimeoutMessage ConnectionWarningMessage
-        CreateSession EndSession ErrorMessage GatewayMessage GetSessionStatus Heartbeat
-        HeartbeatAckMessage JoinSession LISTENER LanguageChangedMessage
-        ListenerJoinedMessage ListenerLeftMessage MuteBroadcast PauseBroadcast PausePlayback
-        PlaybackPausedMessage PlaybackResumedMessage RateLimitWarningMessage
-        RefreshConnection ResumeBroadcast ResumePlayback SERVER_MESSAGES SPEAKER SendAudio
+        CreateSession EndSession ErrorMessage FLOOR GatewayMessage GetSessionStatus
+        Heartbeat HeartbeatAckMessage INTERPRETER InterpreterJoinedMessage
+        InterpreterLeftMessage InterpreterReadyMessage JoinAsInterpreter JoinSession
+        LISTENER LanguageChangedMessage ListenerJoinedMessage ListenerLeftMessage
+        MuteBroadcast PauseBroadcast PausePlayback PlaybackPausedMessage
+        PlaybackResumedMessage RateLimitWarningMessage RefreshConnection RemoveInterpreter
+        ResumeBroadcast ResumePlayback SERVER_MESSAGES SPEAKER SendAudio SendCaption
         SessionCreatedMessage SessionEndedMessage SessionJoinedMessage SessionStatusMessage
         SetVolume SpeakerState SpeakerStateChange SpeakerStateChangedMessage UnmuteBroadcast
         VolumeChangedMessage parse_body parse_message parse_server_message validate_message

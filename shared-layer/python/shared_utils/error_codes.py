@@ -168,6 +168,7 @@ class ErrorCode(ErrorCodeBase):
     SESSION_ALREADY_EXISTS = "SESSION_ALREADY_EXISTS", 409, "The session already exists", False
     SESSION_CREATION_FAILED = "SESSION_CREATION_FAILED", 500, "The session could not be created", True
     SESSION_MAX_LISTENERS_REACHED = "SESSION_MAX_LISTENERS_REACHED", 429, "The session has no room for another listener", True
+    SESSION_LANGUAGE_TAKEN = "SESSION_LANGUAGE_TAKEN", 409, "The language has an interpreter already", True
     SESSION_INVALID_ID_FORMAT = "SESSION_INVALID_ID_FORMAT", 400, "The session id is not well-formed", False
 
     CONNECTION_NOT_FOUND = "CONNECTION_NOT_FOUND", 404, "Connection not found", False

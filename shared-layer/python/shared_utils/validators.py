@@ -40,6 +40,7 @@ __all__ = [
     "KNOWN_LANGUAGES",
     "LANGUAGE_PATTERN",
     "MAX_AUDIO_CHUNK_BYTES",
+    "MAX_CAPTION_MESSAGE_BYTES",
     "MAX_CONTROL_MESSAGE_BYTES",
     "MAX_FRAME_BYTES",
     "MAX_MESSAGE_BYTES",
@@ -73,6 +74,8 @@ __all__ = [
 MAX_FRAME_BYTES = 32 * 1024
 # 24,000 bytes are 32,000 base64 characters, which leaves 768 bytes of the frame for the envelope.
 MAX_AUDIO_CHUNK_BYTES = 24_000
+# 500 characters of a caption are up to 6,000 bytes of JSON, all of them escaped.
+MAX_CAPTION_MESSAGE_BYTES = 8 * 1024
 # 3 ms of PCM16 at 16 kHz mono: less is a client's mistake, not speech.
 MIN_AUDIO_CHUNK_BYTES = 100
 
@@ -84,7 +87,9 @@ QUALITY_TIERS = ("standard", "premium")
 ACTIONS = (
     "createSession",
     "joinSession",
+    "joinAsInterpreter",
     "sendAudio",
+    "sendCaption",
     "pauseBroadcast",
     "resumeBroadcast",
     "muteBroadcast",
@@ -93,6 +98,7 @@ ACTIONS = (
     "getSessionStatus",
     "setVolume",
     "speakerStateChange",
+    "removeInterpreter",
     "pausePlayback",
     "resumePlayback",
     "changeLanguage",

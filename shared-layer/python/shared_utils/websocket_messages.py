@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = [  # and, at the end of the file, every message
     "ANY",
     "CLIENT_MESSAGES",
+    "FLOOR",
+    "INTERPRETER",
     "LISTENER",
     "SERVER_MESSAGES",
     "SPEAKER",
@@ -49,7 +51,9 @@ __all__ = [  # and, at the end of the file, every message
     "validate_message",
 ]
 
-SPEAKER, LISTENER, ANY = "speaker", "listener", "any"
+SPEAKER, INTERPRETER, LISTENER, ANY = "speaker", "interpreter", "listener", "any"
+# What a listener hears who hears no channel: the speaker.
+FLOOR = "floor"
 
 
 # --- what fields hold
@@ -69,13 +73,19 @@ BufferTimeout = Annotated[
     float,
     Limits(minimum=2.0, maximum=10.0, description="a number from 2.0 to 10.0 seconds", example=5.0),
 ]
-Role = Annotated[str, one_of(SPEAKER, LISTENER)]
+Role = Annotated[str, one_of(SPEAKER, INTERPRETER, LISTENER)]
+AudioChoice = Annotated[str, one_of("interpreted", "original")]
 UpdateReason = Annotated[
     str, one_of("requested", "periodic", "listenerCountChange", "newLanguage", example="periodic")
 ]
 WarningType = Annotated[str, one_of("clipping", "echo", "silence", "low_snr")]
 Severity = Annotated[str, one_of("warning", "critical")]
 LimitReason = Annotated[str, one_of("wrongKeys")]
+SegmentId = Annotated[str, Limits(min_length=1, max_length=64, example="segment-1")]
+# Speech, as audio is.
+CaptionText = Annotated[
+    str, Limits(min_length=1, max_length=500, secret=True, example="Good morning.")
+]
 
 
 # These have checks and error codes of their own, which programs use without messages, too.
@@ -100,6 +110,15 @@ def _language_schema(_definitions: object) -> dict[str, Any]:
     known = "|".join(sorted(v.KNOWN_LANGUAGES)).translate(any_case)
     pattern = v.LANGUAGE_PATTERN.replace("[A-Za-z]{2,3}", known, 1)
     return {"type": "string", "pattern": f"^{pattern}$"}
+
+
+def _hears(value: Any, path: str) -> str:
+    is_floor = type(value) is str and value == FLOOR
+    return FLOOR if is_floor else v.validate_language_code(value, path)
+
+
+def _hears_schema(definitions: object) -> dict[str, Any]:
+    return {"type": "string", "anyOf": [{"enum": [FLOOR]}, _language_schema(definitions)]}
 
 
 def _encoding(value: Any, _path: str) -> str:
@@ -132,12 +151,11 @@ _TOKEN["description"] = "a token: up to 2,048 characters from ! to ~"
 RefreshToken = Annotated[
     str, Kind(v.validate_refresh_token, _TOKEN, "wsr_L0SM9cOFvHcCIhw=.c2VjcmV0", secret=True)
 ]
-# What a speaker asks listeners for; long enough that it cannot be tried out.
-ListenerKey = Annotated[
-    str, Limits(min_length=8, max_length=64, secret=True, example="k7Qm-wT3x-Rz9")
-]
+# What a speaker asks listeners for, or interpreters; long enough that it cannot be tried out.
+Key = Annotated[str, Limits(min_length=8, max_length=64, secret=True, example="k7Qm-wT3x-Rz9")]
 SessionId = Annotated[str, Kind(_session_id, _SESSION_ID, "golden-eagle-427")]
 Language = Annotated[str, Kind(v.validate_language_code, _language_schema, "en-US")]
+Hears = Annotated[str, Kind(_hears, _hears_schema, FLOOR)]
 QualityTier = Annotated[str, one_of(*v.QUALITY_TIERS, check=v.validate_quality_tier)]
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$"
 # 100 to 24,000 bytes; before the padding, the bits that are not used are zero.
@@ -217,10 +235,10 @@ StateNow = Annotated[
 
 
 class _Action(ClientMessage):
-    """`sender` says who may send it, `reply` the type of what its sender receives."""
+    """`sender` says who may send it, one role or several; `reply` the type of what its sender receives."""
 
     accepts_null = False
-    sender: ClassVar[str] = ANY
+    sender: ClassVar[str | tuple[str, ...]] = ANY
     reply: ClassVar[str | None] = None
 
 
@@ -234,7 +252,7 @@ class CreateSession(_Action):
 
     reply = "sessionCreated"
     sourceLanguage: Language
-    listenerKey: ListenerKey | None = None
+    listenerKey: Key | None = None
     qualityTier: QualityTier = "standard"
     audioFormat: AudioFormat = {}  # type: ignore[assignment] # made when it is first used
     partialResults: bool = True
@@ -248,14 +266,26 @@ class JoinSession(_Action):
     reply = "sessionJoined"
     sessionId: SessionId
     targetLanguage: Language
-    listenerKey: ListenerKey | None = None
+    listenerKey: Key | None = None
+    audio: AudioChoice = "interpreted"
+    captions: bool = False
+
+
+class JoinAsInterpreter(_Action):
+    """Become the interpreter of a language; of the session's own language, the captioner of the floor."""
+
+    reply = "interpreterReady"
+    sessionId: SessionId
+    language: Language
+    interpreterKey: Key
+    captions: bool = False
 
 
 class SendAudio(_Action):
-    """Send one chunk of audio to the listeners; nothing comes back unless it is refused."""
+    """Send a chunk of audio, of the floor or of your channel; nothing comes back unless it is refused."""
 
     __slots__ = ("_decoded",)  # beside what is on the wire
-    sender, max_bytes = SPEAKER, v.MAX_MESSAGE_BYTES
+    sender, max_bytes = (SPEAKER, INTERPRETER), v.MAX_MESSAGE_BYTES
     audioData: AudioData
     sequenceNumber: Count
     timestamp: Timestamp
@@ -282,6 +312,17 @@ class SendAudio(_Action):
     def num_audio_bytes(self) -> int:
         """How many bytes `audio` has, without decoding it."""
         return len(self.audioData) // 4 * 3 - self.audioData.count("=", -2)
+
+
+class SendCaption(_Action):
+    """Send text of the floor or of your channel; the next one of a segment replaces it. Times are ms since the session began."""
+
+    sender, max_bytes = (SPEAKER, INTERPRETER), v.MAX_CAPTION_MESSAGE_BYTES
+    segmentId: SegmentId
+    text: CaptionText
+    isFinal: bool
+    startMs: Count | None = None
+    endMs: Count | None = None
 
 
 class PauseBroadcast(_BySpeaker):
@@ -334,6 +375,13 @@ class SpeakerStateChange(_Action):
     state: State
 
 
+class RemoveInterpreter(_Action):
+    """End the channel of an interpreter; from then on interpreters need another key, which comes back."""
+
+    sender, reply = SPEAKER, "interpreterLeft"
+    language: Language
+
+
 class PausePlayback(_Action):
     """Stop receiving audio for a while."""
 
@@ -347,14 +395,16 @@ class ResumePlayback(_Action):
 
 
 class ChangeLanguage(_Action):
-    """Listen in another language."""
+    """Listen in another language; `audio` and `captions` stay as they are if they are absent."""
 
     sender, reply = LISTENER, "languageChanged"
     targetLanguage: Language
+    audio: AudioChoice | None = None
+    captions: bool | None = None
 
 
 class Heartbeat(_Action):
-    """Show that the connection is alive, every 30 seconds."""
+    """Show that the connection is alive, every 30 seconds; an interpreter's, every 3 seconds."""
 
     reply = "heartbeatAck"
     timestamp: Timestamp | None = None
@@ -394,11 +444,12 @@ class SessionCreatedMessage(_Notice):
     audioFormat: AudioFormat
     expiresAt: Timestamp
     refreshToken: RefreshToken
+    interpreterKey: Key | None = None
     warning: Text | None = None
 
 
 class SessionJoinedMessage(_Notice):
-    """You are in the session. To the listener."""
+    """You are in the session; `hears` is the channel that you hear now. To the listener."""
 
     sessionId: SessionId
     sourceLanguage: Language
@@ -407,6 +458,54 @@ class SessionJoinedMessage(_Notice):
     broadcastState: StateNow
     listenerCount: Count
     refreshToken: RefreshToken
+    channels: list[Language] | None = None
+    hears: Hears | None = None
+
+
+class InterpreterReadyMessage(_Notice):
+    """You are the interpreter of a language, and hear the floor. To the interpreter."""
+
+    sessionId: SessionId
+    language: Language
+    sourceLanguage: Language
+    audioFormat: AudioFormat
+    broadcastState: StateNow
+    refreshToken: RefreshToken
+
+
+class InterpreterJoinedMessage(_Notice):
+    """An interpreter came. To the speaker."""
+
+    sessionId: SessionId
+    language: Language
+
+
+class InterpreterLeftMessage(_Notice):
+    """An interpreter went; `interpreterKey` is the new one, if it was removed. To the speaker."""
+
+    sessionId: SessionId
+    language: Language
+    interpreterKey: Key | None = None
+
+
+class ChannelChangedMessage(_Notice):
+    """The channel of your language has begun or ended; `hears` is what you hear now. To the listener."""
+
+    sessionId: SessionId
+    channels: list[Language]
+    hears: Hears
+
+
+class CaptionMessage(_Notice):
+    """Text of the floor or of a channel. To those who asked for captions of it, and to the speaker."""
+
+    sessionId: SessionId
+    language: Language
+    segmentId: SegmentId
+    text: CaptionText
+    isFinal: bool
+    startMs: Count | None = None
+    endMs: Count | None = None
 
 
 class ListenerJoinedMessage(_AboutListener):
@@ -418,16 +517,17 @@ class ListenerLeftMessage(_AboutListener):
 
 
 class AudioMessage(_Notice):
-    """One chunk of audio. To the listeners."""
+    """A chunk of audio, of a language's channel or else of the floor; each has its own numbers. To those who hear it, and the floor's to interpreters."""
 
     sessionId: SessionId
     sequenceNumber: Count
     audioData: AudioData
     speakerTimestamp: Timestamp
+    language: Language | None = None
 
     @classmethod
-    def of(cls, chunk: SendAudio, sessionId: str) -> AudioMessage:  # noqa: N803
-        """Return the message that passes `chunk` on, whose fields need no second check."""
+    def of(cls, chunk: SendAudio, sessionId: str, language: str | None = None) -> AudioMessage:  # noqa: N803
+        """Return the message that passes `chunk` on, whose fields need no second check, nor a stored language."""
         message = object.__new__(cls)
         message.__dict__.update(
             sessionId=_session_id(sessionId, "sessionId"),
@@ -436,15 +536,18 @@ class AudioMessage(_Notice):
             speakerTimestamp=chunk.timestamp,
             timestamp=time.time_ns() // 1_000_000,
         )
+        if language is not None:
+            message.__dict__["language"] = language
         return message
 
     def to_json(self) -> str:
         """Return the message as compact ASCII JSON; of its own fields none needs an escape."""
         if self.requestId is not None:
             return super().to_json()
+        language = "" if self.language is None else f',"language":"{self.language}"'
         return (
             f'{{"type":"audio","sessionId":"{self.sessionId}","sequenceNumber":{self.sequenceNumber}'
-            f',"audioData":"{self.audioData}","speakerTimestamp":{self.speakerTimestamp}'
+            f',"audioData":"{self.audioData}","speakerTimestamp":{self.speakerTimestamp}{language}'
             f',"timestamp":{self.timestamp}}}'
         )
 
