@@ -174,8 +174,13 @@ def _removal(found: Interpreter | None) -> tuple[str, str, dict[str, Any]]:
         # A session that began before there were interpreters has no place for them.
         place = ", #interpreters = if_not_exists(#interpreters, :none)"
         return place, "attribute_not_exists(#interpreters.#entry)", {":none": {}}
-    is_there = "#interpreters.#entry.#participantId = :found"
-    return " REMOVE #interpreters.#entry", is_there, {":found": found.participant_id}
+    # Not one who has just moved on: the connection that is to be closed is known then.
+    is_there = (
+        "#interpreters.#entry.#participantId = :found"
+        " AND #interpreters.#entry.#connectionId = :connection"
+    )
+    values = {":found": found.participant_id, ":connection": found.connection_id}
+    return " REMOVE #interpreters.#entry", is_there, values
 
 
 def _revoke_tokens(store: Store, participant_id: str) -> None:

@@ -235,24 +235,31 @@ class BroadcastApp:
 
     # --- who is notified
 
-    def reply(self, request: Request[Any], message: ServerMessage) -> None:
-        """Reply now; remove a sender that is gone already, since its `$disconnect` may be over."""
-        if request.reply(message).kind == "gone":
+    def reply(self, request: Request[Any], message: ServerMessage) -> bool:
+        """Reply now; remove a sender that is gone already, since its `$disconnect` may be over.
+
+        Return False then: others are notified that it has left, and are not to be of its arrival after that.
+        """
+        is_there = request.reply(message).kind != "gone"
+        if not is_there:
             self.remove_participant(request, request.connection_id)
+        return is_there
 
     def notify_of_arrival(self, sender: Sender, session: Session, language: str) -> None:
         """Notify the speaker that a listener has joined."""
         messages = arrival_messages(session, language, self.store.now_ms)
         self.notify(sender, session.speaker_connection_id, messages)
 
-    def notify(self, sender: Sender, connection_id: str, messages: Iterable[ServerMessage]) -> None:
-        """Send to one participant, and remove a participant whose connection turns out to be gone."""
+    def notify(self, sender: Sender, connection_id: str, messages: Iterable[ServerMessage]) -> bool:
+        """Send to one participant; remove one whose connection turns out to be gone, and return False then."""
         for message in messages:
             outcome = send_to(sender, connection_id, message)
             if outcome.kind == "gone":
                 self.remove_participant(sender, connection_id)
-            if outcome.kind == "gone" or outcome.timed_out:
-                return
+                return False
+            if outcome.timed_out:
+                break
+        return True
 
     def notify_others(self, sender: Sender, session: Session, message: ServerMessage) -> None:
         """Send to all listeners and interpreters."""
@@ -313,8 +320,11 @@ class BroadcastApp:
         return True
 
     def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
-        """Close the connection of an interpreter who is no longer in the session, and say why."""
-        self.store.leave(connection_id)
+        """Close the connection of an interpreter who is no longer in the session, and say why.
+
+        One who has come back on it a moment ago is taken out, and the others are notified.
+        """
+        self.remove_participant(sender, connection_id)
         send_to(sender, connection_id, ErrorMessage(code=code))
         self.close(sender, connection_id)
 

@@ -87,9 +87,11 @@ def refresh(request: Request[RefreshConnection]) -> None:
     complete = su.ConnectionRefreshCompleteMessage(
         sessionId=session.session_id, role=moved.participant.role, refreshToken=moved.token
     )
-    app.reply(request, complete)
-    app.notify(request, request.connection_id, state_messages(moved.participant, session))
-    if moved.is_back:
+    state = state_messages(moved.participant, session)
+    is_there = app.reply(request, complete) and app.notify(request, request.connection_id, state)
+    if moved.replaced is not None:
+        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+    if moved.is_back and is_there:
         notify_of_return(request, moved)
 
 
@@ -104,8 +106,6 @@ def state_messages(participant: Participant, session: Session) -> list[su.Server
 def notify_of_return(request: Request[Any], moved: Reattached) -> None:
     """Notify others of somebody who had been removed and is there again."""
     session, language = moved.session, moved.participant.language or ""
-    if moved.replaced is not None:
-        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
     if moved.participant.role == su.INTERPRETER:
         app.notify_of_interpreter(request, session, language, joined=True)
     else:

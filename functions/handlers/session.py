@@ -107,8 +107,8 @@ def join_session(request: Request[JoinSession]) -> None:
         token = new_token(request.connection_id)
         listener = listener_of(request, token)
         session = app.store.join(listener, app.settings.max_listeners, seen.created_at)
-        app.reply(request, joined_message(session, listener.listener, token))
-        app.notify_of_arrival(request, session, language)
+        if app.reply(request, joined_message(session, listener.listener, token)):
+            app.notify_of_arrival(request, session, language)
 
 
 def listener_of(request: Request[JoinSession], token: str) -> Participant:
@@ -136,10 +136,11 @@ def join_as_interpreter_of(request: Request[JoinAsInterpreter]) -> None:
         token = new_token(request.connection_id)
         interpreter = interpreter_of(request, token)
         session, replaced = join_as_interpreter(app.store, interpreter, seen)
-        app.reply(request, ready_message(session, language, token))
+        is_there = app.reply(request, ready_message(session, language, token))
     if replaced is not None:
         app.dismiss(request, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
-    app.notify_of_interpreter(request, session, language, joined=True)
+    if is_there:
+        app.notify_of_interpreter(request, session, language, joined=True)
 
 
 def interpreter_of(request: Request[JoinAsInterpreter], token: str) -> Participant:

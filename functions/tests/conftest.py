@@ -420,3 +420,20 @@ def make_system(tables, monkeypatch, capsys):
 def system(make_system):
     """Return the whole system."""
     return make_system()
+
+
+@pytest.fixture
+def before_call(monkeypatch):
+    """Return a function that has something done before the store's call with this number, once."""
+
+    def before_call(number, task):
+        numbers, real = itertools.count(), Items.call
+
+        def call(self, operation, *arguments, **named):
+            if next(numbers) == number:
+                task()
+            return real(self, operation, *arguments, **named)
+
+        monkeypatch.setattr(Items, "call", call)
+
+    return before_call

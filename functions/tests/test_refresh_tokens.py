@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_states import LossyTable
 
-from broadcast.tables import Items
 from shared_utils import ApplicationError, ErrorCode
 
 OWNERS = ("speaker", "ann")
@@ -111,23 +110,6 @@ class Scene:
 def scene(system, request):
     """Return the scene with each kind of participant as the token's owner."""
     return Scene(system, request.param)
-
-
-@pytest.fixture
-def before_call(monkeypatch):
-    """Return a function that has something done before the store's call with this number, once."""
-
-    def before_call(number, task):
-        numbers, real = itertools.count(), Items.call
-
-        def call(self, operation, *arguments, **named):
-            if next(numbers) == number:
-                task()
-            return real(self, operation, *arguments, **named)
-
-        monkeypatch.setattr(Items, "call", call)
-
-    return before_call
 
 
 def cut():
