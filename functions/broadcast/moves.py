@@ -256,7 +256,7 @@ def _close(store: Store, connection_id: str | None) -> str | None:
     """Return a connection that is marked as closed now, None if it was before."""
     if connection_id is None:
         return None
-    change = store._close(connection_id)
+    change = store.close(connection_id)
     return connection_id if change.done or change.item is None else None
 
 

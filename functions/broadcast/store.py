@@ -238,7 +238,7 @@ class Store:
 
         A speaker has a while to come back. None if the connection has no session.
         """
-        participant = participant_of(self._close(connection_id).item)
+        participant = participant_of(self.close(connection_id).item)
         if participant is None:
             return None
         if participant.role == INTERPRETER:
@@ -287,21 +287,18 @@ class Store:
         """
         silent = "" if seen_at is None else " AND #interpreters.#entry.#seenAt = :seenAt"
 
-        def is_free(item: Item) -> bool:
-            there = item.get("interpreters", {}).get(language)
-            return there is None or there["connectionId"] != connection_id
-
         change = self._update_session(
             session_id,
             "REMOVE #interpreters.#entry",
             f"#interpreters.#entry.#connectionId = :connection{silent}",
             {":connection": connection_id} | ({":seenAt": seen_at} if silent else {}),
             entry=language,
-            is_ours=is_free,
+            # As for listeners. Where another one is by now, this one was replaced, or that one came after it.
+            is_ours=lambda item: language not in item.get("interpreters", {}),
         )
         return session_of(change.item) if change.done else None
 
-    def _close(self, connection_id: str) -> Change:
+    def close(self, connection_id: str) -> Change:
         """Mark a connection; without `targetLanguage` it is no longer in the index."""
         now_ms = self.now_ms
         return self.connections.update(

@@ -322,9 +322,9 @@ class BroadcastApp:
     def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
         """Close the connection of an interpreter who is no longer in the session, and say why.
 
-        One who has come back on it a moment ago is taken out, and the others are notified.
+        One who has come back on it a moment ago is taken out when it is closed.
         """
-        self.remove_participant(sender, connection_id)
+        self.store.close(connection_id)
         send_to(sender, connection_id, ErrorMessage(code=code))
         self.close(sender, connection_id)
 

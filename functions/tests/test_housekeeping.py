@@ -229,7 +229,7 @@ def test_session_is_ended_once(system):
 def test_listener_who_was_closed_but_not_counted_out_is_counted_out(system):
     """As when a function dies between its two updates."""
     session_id = system.open("ann", "bob")
-    system.store._close("ann")
+    system.store.close("ann")
 
     system.keep_house()
 
@@ -261,7 +261,7 @@ def test_listener_who_came_while_the_tables_were_read_stays(system, monkeypatch)
 
 def test_nobody_is_counted_out_after_a_scan_that_is_not_complete(system, monkeypatch):
     session_id = system.open("ann")
-    system.store._close("ann")
+    system.store.close("ann")
     store = system.app("housekeeping").store
     found, _ = store.open_participants(lambda: True)
     part = found, False

@@ -5,6 +5,7 @@ each order of two: before every call of the store that one makes, the other one 
 """
 
 import pytest
+from test_states import LossyTable
 
 from broadcast import channels
 
@@ -177,6 +178,22 @@ def test_interpreters_and_listeners_who_come_and_go_at_once_are_counted_apart(sy
         "interpreterJoined": 4,
         "interpreterLeft": 4,
     }
+
+
+def test_interpreter_who_was_replaced_goes_unnoticed_when_answers_are_lost(system, monkeypatch):
+    session_id = begin(system, "ann")
+    system.clock.now += channels.SILENT_MS / 1000
+    assert interpret(system, "new", session_id) == 200
+    system.take()
+    for attribute in ("sessions", "connections"):
+        items = getattr(system.app("connection").store, attribute)
+        lossy = LossyTable(items.table, lambda: None, "answer", 1)
+        monkeypatch.setattr(items, "table", lossy)
+
+    system.disconnect("ida")
+
+    assert types_of(system) == []
+    assert standing(system, session_id) == "new"
 
 
 # --- a sign and a replacement
@@ -438,6 +455,7 @@ def test_interpreter_who_comes_back_on_the_connection_that_is_being_closed_leave
     )  # two scans, and the update that frees
 
     system.keep_house()
+    system.disconnect("ida")
 
     sent = take_tokens(system)
     assert ("ida", "connectionRefreshComplete") in [(n, m["type"]) for n, m in sent]

@@ -3,63 +3,120 @@
 import pytest
 
 
+class Play:
+    """A session that is played step by step; `heard` is what was answered and sent."""
+
+    def __init__(self, system) -> None:
+        self.system = system
+        self.session_id = ""
+        self.heard: list = []
+
+    def do(self, steps) -> list:
+        """Do all steps, and return what came of each."""
+        for step in steps:
+            answer, sent = step(), self.system.take()
+            for name, message in sent:
+                self.session_id = self.session_id or message.get("sessionId", "")
+                if "refreshToken" in message:
+                    self.system.tokens[name] = message["refreshToken"]
+                if "interpreterKey" in message:
+                    keys = self.system.interpreter_keys
+                    keys[message["sessionId"]] = message["interpreterKey"]
+            self.heard.append((answer, sorted((name, *known(message)) for name, message in sent)))
+        return [*self.heard, sorted(self.system.clients.closed)]
+
+    def say(self, name, action, **fields):
+        return self.system.send(name, action, sessionId=self.session_id, **fields)
+
+    def create(self, name):
+        return self.system.send(name, "createSession", sourceLanguage="en")
+
+    def join(self, name, language, **fields):
+        return self.say(name, "joinSession", targetLanguage=language, **fields)
+
+    def interpret(self, name, language, **fields):
+        return self.system.interpret(name, self.session_id, language, **fields)
+
+    def remove(self, language):
+        return self.say("speaker", "removeInterpreter", language=language)
+
+    def refresh(self, name, new_name):
+        return self.say(new_name, "refreshConnection", refreshToken=self.system.tokens[name])
+
+    def grow_old(self, seconds, *names):
+        self.system.clock.now += seconds
+        return [self.system.store.touch_if_open(name) for name in names]
+
+
 def play(system) -> list:
     """Play a whole session, with every call of DynamoDB; return what was answered and sent."""
-    session_id = ""
-
-    def say(name, action, **fields):
-        return system.send(name, action, sessionId=session_id, **fields)
-
-    def create(name):
-        return system.send(name, "createSession", sourceLanguage="en")
-
-    def join(name, language):
-        return say(name, "joinSession", targetLanguage=language)
-
-    def refresh(name, new_name):
-        return say(new_name, "refreshConnection", refreshToken=system.tokens[name])
-
-    def grow_old(seconds, *names):
-        system.clock.now += seconds
-        return [system.store.touch_if_open(name) for name in names]
-
+    p = Play(system)
     steps = [
-        lambda: create("speaker"),
-        *(lambda: create("other"), lambda: create("other")),
-        *(lambda: join("ann", "fr"), lambda: join("bob", "de"), lambda: join("eve", "fr")),
-        lambda: join("ann", "fr"),
+        lambda: p.create("speaker"),
+        *(lambda: p.create("other"), lambda: p.create("other")),
+        *(lambda: p.join("ann", "fr"), lambda: p.join("bob", "de"), lambda: p.join("eve", "fr")),
+        lambda: p.join("ann", "fr"),
         lambda: system.send("ann", "heartbeat"),
-        *(lambda: say("ann", "pausePlayback"), lambda: say("ann", "resumePlayback")),
-        lambda: say("bob", "changeLanguage", targetLanguage="it"),
-        *(lambda: say("speaker", "pauseBroadcast"), lambda: say("speaker", "resumeBroadcast")),
-        lambda: say("speaker", "setVolume", volumeLevel=0.25),
-        lambda: say("speaker", "getSessionStatus"),
-        lambda: system.chunk("speaker", sessionId=session_id),
-        *(lambda: refresh("speaker", "speaker-2"), lambda: refresh("bob", "bob-2")),
+        *(lambda: p.say("ann", "pausePlayback"), lambda: p.say("ann", "resumePlayback")),
+        lambda: p.say("bob", "changeLanguage", targetLanguage="it"),
+        *(lambda: p.say("speaker", "pauseBroadcast"), lambda: p.say("speaker", "resumeBroadcast")),
+        lambda: p.say("speaker", "setVolume", volumeLevel=0.25),
+        lambda: p.say("speaker", "getSessionStatus"),
+        lambda: system.chunk("speaker", sessionId=p.session_id),
+        *(lambda: p.refresh("speaker", "speaker-2"), lambda: p.refresh("bob", "bob-2")),
         *(lambda: system.disconnect("eve"), lambda: system.disconnect("eve")),
-        *(lambda: system.disconnect("bob-2"), lambda: refresh("bob", "bob-3")),
-        *(lambda: system.disconnect("speaker-2"), lambda: refresh("speaker", "speaker-3")),
-        lambda: system.chunk("speaker-3", sessionId=session_id),
-        *(lambda: refresh("bob-3", "bob-4"), lambda: refresh("bob-3", "bob-4")),
-        *(lambda: join("joe", "fr"), lambda: refresh("joe", "joe-2")),
-        *(lambda: system.send("joe-2", "heartbeat"), lambda: refresh("joe", "thief")),
-        lambda: refresh("joe-2", "joe-3"),
-        lambda: grow_old(6600, "speaker-3", "ann", "bob-4"),
+        *(lambda: system.disconnect("bob-2"), lambda: p.refresh("bob", "bob-3")),
+        *(lambda: system.disconnect("speaker-2"), lambda: p.refresh("speaker", "speaker-3")),
+        lambda: system.chunk("speaker-3", sessionId=p.session_id),
+        *(lambda: p.refresh("bob-3", "bob-4"), lambda: p.refresh("bob-3", "bob-4")),
+        *(lambda: p.join("joe", "fr"), lambda: p.refresh("joe", "joe-2")),
+        *(lambda: system.send("joe-2", "heartbeat"), lambda: p.refresh("joe", "thief")),
+        lambda: p.refresh("joe-2", "joe-3"),
+        lambda: p.grow_old(6600, "speaker-3", "ann", "bob-4"),
         *(system.keep_house, system.keep_house),
-        *(lambda: say("speaker-3", "endSession"), lambda: say("speaker-3", "endSession")),
-        lambda: create("late"),
-        lambda: grow_old(7200, "late"),
+        *(lambda: p.say("speaker-3", "endSession"), lambda: p.say("speaker-3", "endSession")),
+        lambda: p.create("late"),
+        lambda: p.grow_old(7200, "late"),
         system.keep_house,
     ]
-    heard = []
-    for step in steps:
-        answer, sent = step(), system.take()
-        for name, message in sent:
-            session_id = session_id or message.get("sessionId", "")
-            if "refreshToken" in message:
-                system.tokens[name] = message["refreshToken"]
-        heard.append((answer, sorted((name, *known(message)) for name, message in sent)))
-    return [*heard, sorted(system.clients.closed)]
+    return p.do(steps)
+
+
+def play_interpreted(system) -> list:
+    """Play a session with interpreters, and all that is done to them; return what was answered and sent."""
+    p = Play(system)
+    steps = [
+        lambda: p.create("speaker"),
+        *(lambda: p.join("ann", "de-AT", captions=True), lambda: p.join("bob", "fr")),
+        *(lambda: p.interpret("ida", "de", captions=True), lambda: p.interpret("eve", "de")),
+        *(lambda: p.interpret("fay", "fr"), lambda: p.interpret("cap", "en")),
+        *(lambda: p.interpret("ida", "it"), lambda: p.join("fay", "de")),
+        *(lambda: system.chunk("speaker"), lambda: system.chunk("ida", 1)),
+        *(lambda: system.caption("cap"), lambda: system.caption("ida")),
+        lambda: p.say("bob", "changeLanguage", targetLanguage="de", captions=True),
+        lambda: p.say("bob", "changeLanguage", targetLanguage="fr", audio="original"),
+        lambda: p.grow_old(3, "ann"),
+        *(lambda: system.send("ida", "heartbeat"), lambda: system.send("cap", "heartbeat")),
+        lambda: p.grow_old(7, "ann"),
+        lambda: p.interpret("flo", "fr"),  # in the place of Fay, who is silent
+        *(lambda: system.send("fay", "heartbeat"), lambda: p.refresh("fay", "fay-2")),
+        *(lambda: p.refresh("ida", "ida-2"), lambda: system.disconnect("ida")),
+        lambda: p.grow_old(7, "ann"),
+        lambda: system.chunk("ida-2", 2),  # which is her sign
+        lambda: system.send("flo", "heartbeat"),
+        *(lambda: system.disconnect("ida-2"), lambda: p.refresh("ida-2", "ida-3")),
+        *(lambda: p.remove("de"), lambda: p.refresh("ida-3", "ida-4"), lambda: p.remove("it")),
+        *(lambda: p.interpret("ivo", "de"), lambda: system.caption("ivo")),
+        lambda: p.grow_old(9, "ann", "bob"),
+        lambda: system.send("ivo", "heartbeat"),
+        system.keep_house,
+        lambda: p.grow_old(31, "ann", "bob"),
+        *(lambda: system.chunk("speaker", 9), lambda: system.disconnect("flo")),
+        system.keep_house,  # Ivo is silent
+        *(lambda: p.interpret("ina", "de"), lambda: p.say("speaker", "endSession")),
+        *(lambda: p.refresh("ina", "ina-2"), lambda: p.interpret("tom", "it")),
+    ]
+    return p.do(steps)
 
 
 def known(fields: dict) -> list[str]:
@@ -95,8 +152,13 @@ def stored(dynamodb, tables) -> list:
 
 @pytest.mark.parametrize("what", ["answer", "request"])
 @pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("play", "deletes"),
+    [(play, set()), (play_interpreted, {"DeleteItem"})],
+    ids=["", "interpreted"],
+)
 def test_session_in_which_every_write_is_lost_is_as_one_in_which_none_is(
-    proxy, dynamodb, tables, unhurried, make_system, what, times
+    proxy, dynamodb, tables, unhurried, make_system, what, times, play, deletes
 ):
     heard = play(make_system())
     before = stored(dynamodb, tables)
@@ -108,6 +170,7 @@ def test_session_in_which_every_write_is_lost_is_as_one_in_which_none_is(
     assert stored(dynamodb, tables) == before
     assert set(proxy.lost) == {
         *("GetItem", "PutItem", "UpdateItem", "TransactWriteItems", "Scan"),
+        *deletes,
     }
 
 

@@ -237,7 +237,7 @@ def test_listener_on_another_connection_is_not_removed(store, session):
 def test_who_was_closed_but_not_counted_out_still_can_be(store, session):
     """As when a function dies between the two updates."""
     store.join(participant("ann"), 500)
-    store._close("ann")
+    store.close("ann")
 
     assert store.leave("ann").session.listener_count == 0
 
