@@ -89,10 +89,8 @@ def refresh(request: Request[RefreshConnection]) -> None:
     )
     state = state_messages(moved.participant, session)
     is_there = app.reply(request, complete) and app.notify(request, request.connection_id, state)
-    if moved.replaced is not None:
-        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
-    if moved.is_back and is_there:
-        notify_of_return(request, moved)
+    if moved.is_back:
+        notify_of_return(request, moved, is_there)
 
 
 def state_messages(participant: Participant, session: Session) -> list[su.ServerMessage]:
@@ -103,9 +101,13 @@ def state_messages(participant: Participant, session: Session) -> list[su.Server
     return messages
 
 
-def notify_of_return(request: Request[Any], moved: Reattached) -> None:
-    """Notify others of somebody who had been removed and is there again."""
+def notify_of_return(request: Request[Any], moved: Reattached, is_there: bool) -> None:
+    """Notify others of somebody who had been removed and is there again, unless it has just gone."""
     session, language = moved.session, moved.participant.language or ""
+    if moved.replaced is not None:
+        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+    if not is_there:
+        return
     if moved.participant.role == su.INTERPRETER:
         app.notify_of_interpreter(request, session, language, joined=True)
     else:
