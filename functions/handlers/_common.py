@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import Any
 
+    from broadcast.channels import Interpreter
     from broadcast.sessions import Reattached, Session
     from shared_utils import (
         BroadcastResult,
@@ -318,6 +319,11 @@ class BroadcastApp:
                 raise
             return False
         return True
+
+    def dismiss_replaced(self, sender: Sender, replaced: Interpreter | None) -> None:
+        """Close the connection of an interpreter in whose place another one is now, if there was one."""
+        if replaced is not None:
+            self.dismiss(sender, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
 
     def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
         """Close the connection of an interpreter who is no longer in the session, and say why.

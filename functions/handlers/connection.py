@@ -81,13 +81,12 @@ def refresh(request: Request[RefreshConnection]) -> None:
     """Move a participant onto this connection, off the old one, and send the next token and the state."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
     moved = use_token(request)
-    session = moved.session
     if moved.left_connection_id is not None:
         app.close(request, moved.left_connection_id)
     complete = su.ConnectionRefreshCompleteMessage(
-        sessionId=session.session_id, role=moved.participant.role, refreshToken=moved.token
+        sessionId=moved.session.session_id, role=moved.participant.role, refreshToken=moved.token
     )
-    state = state_messages(moved.participant, session)
+    state = state_messages(moved.participant, moved.session)
     is_there = app.reply(request, complete) and app.notify(request, request.connection_id, state)
     if moved.is_back:
         notify_of_return(request, moved, is_there)
@@ -104,8 +103,7 @@ def state_messages(participant: Participant, session: Session) -> list[su.Server
 def notify_of_return(request: Request[Any], moved: Reattached, is_there: bool) -> None:
     """Notify others of somebody who had been removed and is there again, unless it has just gone."""
     session, language = moved.session, moved.participant.language or ""
-    if moved.replaced is not None:
-        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+    app.dismiss_replaced(request, moved.replaced)
     if not is_there:
         return
     if moved.participant.role == su.INTERPRETER:

@@ -137,8 +137,7 @@ def join_as_interpreter_of(request: Request[JoinAsInterpreter]) -> None:
         interpreter = interpreter_of(request, token)
         session, replaced = join_as_interpreter(app.store, interpreter, seen)
         is_there = app.reply(request, ready_message(session, language, token))
-    if replaced is not None:
-        app.dismiss(request, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+    app.dismiss_replaced(request, replaced)
     if is_there:
         app.notify_of_interpreter(request, session, language, joined=True)
 
