@@ -481,10 +481,9 @@ class Broadcasts(RuleBasedStateMachine):
         for client in clients:
             if client in silent and client in client.session.listeners:
                 client.session.listeners.remove(client)
-            elif are_active and self.now - self.last_seen[client.name] >= IDLE_SECONDS:
-                self.last_seen[client.name] = self.now
-                if not self.is_gone(client.name):  # the gateway has heard of it
-                    client.speak()
+            elif client not in silent and self.now - self.last_seen[client.name] >= IDLE_SECONDS:
+                self.last_seen[client.name] = self.now  # the gateway has heard of it
+                client.speak()
         for client in unsure:
             stored = self.system.store.session(client.session.session_id)
             is_out = client.name not in stored.audience
