@@ -254,9 +254,10 @@ class Channels(RuleBasedStateMachine):
             if self.now - interpreter.seen_at >= SIGN_DUE_SECONDS:
                 interpreter.seen_at = self.now
 
-    @rule(language=st.sampled_from(INTERPRETED))
-    def remove(self, language):
+    @rule(interpreter=interpreters)
+    def remove(self, interpreter):
         """From then on interpreters need another key, and the one who was there does not come back."""
+        language = interpreter.language
         assert self.send(self.speaker, "removeInterpreter", language=language) == 200
         if removed := self.at.pop(language, None):
             assert self.is_gone(removed)

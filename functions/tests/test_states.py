@@ -368,8 +368,8 @@ class Broadcasts(RuleBasedStateMachine):
         self.interruption = lambda: statuses.append(self.refresh(second, client, token))
         statuses.append(self.refresh(first, client, token))
         if self.interruption is not None:  # it made no more calls
+            self.interruption = None
             statuses.append(self.refresh(second, client, token))
-        self.interruption = None
         if 200 not in statuses:
             assert set(statuses) <= {401, 410}
             assert client.is_revoked or self.is_past(client.session)
