@@ -482,6 +482,51 @@ def test_interpreter_who_is_gone_before_the_reply_leaves_nobody_deaf(system, is_
     assert [m["type"] for n, m in sent if n == "speaker"][-1:] in ([], ["interpreterLeft"])
 
 
+# --- listeners
+
+
+def test_listeners_who_change_while_channels_come_and_go_hear_what_the_rules_say(system):
+    session_id = system.open("ann", "bob", "carl", "dora")
+    for name, language in (("out", "it"), ("back", "pt")):
+        assert interpret(system, name, session_id, language) == 200
+    system.take()
+
+    def change(name, *wanted):
+        for language, audio in wanted:
+            fields = {"targetLanguage": language, "audio": audio}
+            assert system.send(name, "changeLanguage", **fields) == 200
+
+    def come_and_go(name, language):
+        assert interpret(system, name, session_id, language) == 200
+        system.disconnect(name)
+        assert interpret(system, f"{name}-2", session_id, language) == 200
+
+    system.at_once(
+        lambda: change("ann", ("de-AT", "original"), ("it", "original"), ("de-AT", "interpreted")),
+        lambda: change("bob", ("it", "interpreted"), ("fr", "original"), ("it", "interpreted")),
+        lambda: change("carl", ("fr", "original"), ("de", "interpreted"), ("pt-BR", "interpreted")),
+        lambda: change("dora", ("it", "interpreted"), ("fr", "interpreted"), ("fr", "original")),
+        lambda: come_and_go("ida", "de"),
+        lambda: come_and_go("fay", "fr"),
+        lambda: system.disconnect("out"),
+    )
+
+    system.take()
+    reached = {}
+    for sender in ("speaker", "ida-2", "fay-2", "back"):
+        system.chunk(sender)
+        reached[sender] = sorted(name for name, kind in system.types() if kind == "audio")
+    assert reached == {
+        "speaker": ["back", "bob", "dora", "fay-2", "ida-2"],
+        "ida-2": ["ann"],
+        "fay-2": [],
+        "back": ["carl"],
+    }
+    session = system.store.session(session_id)
+    assert session.languages == {"de-AT": 1, "it": 1, "pt-BR": 1, "fr": 1}
+    assert (session.listener_count, session.channels) == (4, ["de", "fr", "pt"])
+
+
 # --- the end
 
 

@@ -206,6 +206,42 @@ def test_session_of_before_takes_interpreters_once_its_speaker_has_a_key(system,
     assert system.store.session(session_id).channels == ["fr"]
 
 
+@pytest.mark.parametrize("place", ["none", "there"])
+def test_session_of_before_answers_everything_that_may_be_asked_of_it(
+    system, dynamodb, tables, place
+):
+    """No message fails, whether or not the session has a place for interpreters by now."""
+    session_id = system.open("ann", "bob")
+    dynamodb.update_item(
+        TableName=tables["sessions"],
+        Key={"sessionId": {"S": session_id}},
+        UpdateExpression="REMOVE interpreters, interpreterKeyHash",
+    )
+    if place == "there":
+        system.send("speaker", "removeInterpreter", language="it")
+
+    statuses = [
+        system.send("carl", "joinSession", sessionId=session_id, targetLanguage="de"),
+        system.send("ann", "changeLanguage", targetLanguage="de", audio="original", captions=True),
+        system.send("ann", "heartbeat"),
+        system.chunk("speaker"),
+        system.caption("speaker"),
+        system.send("speaker", "pauseBroadcast"),
+        system.send("speaker", "getSessionStatus"),
+        refresh(system, "ann", "ann-2", session_id)[0],
+        refresh(system, "speaker", "speaker-2", session_id)[0],
+        system.disconnect("bob")["statusCode"],
+        system.interpret("eve", session_id, "de"),
+    ]
+    system.clock.now += 11
+    system.keep_house()
+    statuses.append(system.send("speaker-2", "removeInterpreter", language="de"))
+    statuses.append(system.send("speaker-2", "endSession"))
+
+    assert statuses == [200] * 10 + [404, 200, 200]
+    assert system.store.session(session_id).listener_count == 2
+
+
 # --- audio
 
 
