@@ -15,6 +15,7 @@ from .items import interpreter_item, session_of
 from .sessions import check_is_open
 from .store import _OPEN
 from .tables import TRIES
+from .tokens import invalid_token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,11 +59,14 @@ def take_channel(
 ) -> tuple[Session, Interpreter | None]:
     """Let a stored participant interpret, in the place of one who is silent; return who that was.
 
-    With `seen`, only in the session that began then, and whose key is still the one of then.
+    With `seen`, only in the session that began then, and whose key is still the one of then. Without
+    it, the participant has joined before: AUTH_TOKEN_INVALID if its channel was ended by the speaker since.
     """
     language = participant.language or ""
-    same, values = "", {}
-    if seen is not None:
+    if seen is None:
+        same = " AND (attribute_not_exists(#removals.#entry) OR #removals.#entry < :joinedAt)"
+        values: dict[str, Any] = {":joinedAt": participant.joined_at}
+    else:
         same = " AND #createdAt = :createdAt AND #interpreterKeyHash = :hash"
         values = {":createdAt": seen.created_at, ":hash": seen.interpreter_key_hash}
     found: Interpreter | None = None
@@ -89,6 +93,8 @@ def take_channel(
             if here.connection_id != participant.connection_id:
                 raise ApplicationError(ErrorCode.CONNECTION_CLOSED)  # it has moved on
             return session, found  # also if it was done before, and the answer was lost
+        if seen is None and session.has_removed(participant):
+            raise invalid_token()
         if seen is not None and not _is_same(session, seen):
             raise ApplicationError(ErrorCode.SESSION_NOT_FOUND)
         if here is None and len(session.interpreters) >= MAX_INTERPRETERS:
@@ -143,37 +149,40 @@ def remove_interpreter(
 ) -> tuple[Session, Interpreter | None]:
     """End the channel of a language as the speaker, who gives interpreters another key.
 
-    Return the session after it, and who was removed: no refresh token brings that interpreter back.
+    Return the session after it, and who was removed. No refresh token brings that interpreter back, or
+    one of the language who has left before: when a channel was ended stands in the session's item.
     """
-    found = store.known_session(speaker.session_id).interpreters.get(language)
+    change = store._update_session(  # one that began before there were interpreters has no place for them
+        speaker.session_id,
+        "SET #interpreters = if_not_exists(#interpreters, :none),"
+        " #removals = if_not_exists(#removals, :never)",
+        _OPEN,
+        {":none": {}, ":never": {}},
+    )
+    session = check_is_open(session_of(change.item), store.now_ms)
     for _ in range(TRIES):
-        if found is not None:
-            _revoke_tokens(store, found.participant_id)
+        found = session.interpreters.get(language)
         action, is_there, values = _removal(found)
         change = store._update_session(
             speaker.session_id,
-            f"SET #interpreterKeyHash = :hash{action}",
+            f"SET #interpreterKeyHash = :hash, #removals.#entry = :now{action}",
             f"{_OPEN} AND #speakerConnectionId = :speaker AND {is_there}",
             {":hash": key_hash, ":speaker": speaker.connection_id, **values},
             entry=language,
             is_ours=lambda item: item.get("interpreterKeyHash") == key_hash,
         )
-        session = session_of(change.item)
-        if change.done and session is not None:
+        session = check_is_open(session_of(change.item), store.now_ms)
+        if change.done:
             return session, found
-        session = check_is_open(session, store.now_ms)
         if session.speaker_connection_id != speaker.connection_id:
             break
-        found = session.interpreters.get(language)
     raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
 
 
 def _removal(found: Interpreter | None) -> tuple[str, str, dict[str, Any]]:
     """Return what removes this interpreter, whose condition, and the values of both."""
     if found is None:
-        # A session that began before there were interpreters has no place for them.
-        place = ", #interpreters = if_not_exists(#interpreters, :none)"
-        return place, "attribute_not_exists(#interpreters.#entry)", {":none": {}}
+        return "", "attribute_not_exists(#interpreters.#entry)", {}
     # Not one who has just moved on: the connection that is to be closed is known then.
     is_there = (
         "#interpreters.#entry.#participantId = :found"
@@ -181,13 +190,3 @@ def _removal(found: Interpreter | None) -> tuple[str, str, dict[str, Any]]:
     )
     values = {":found": found.participant_id, ":connection": found.connection_id}
     return " REMOVE #interpreters.#entry", is_there, values
-
-
-def _revoke_tokens(store: Store, participant_id: str) -> None:
-    """Let no refresh token of a participant be good from now on."""
-    store.connections.update(
-        participant_id,
-        "SET #tokensRevokedAt = :now",
-        "attribute_exists(#connectionId)",
-        {":now": store.now_ms},
-    )

@@ -58,6 +58,7 @@ def participant_item(participant: Participant) -> Item:
         "connectedAt": participant.connected_at,
         "lastActivityAt": participant.last_activity_at,
         "isUnused": participant.is_unused or None,
+        "joinedAt": participant.joined_at,
         "wantsOriginal": participant.wants_original or None,
         "wantsCaptions": participant.wants_captions or None,
         "ttl": participant.last_activity_at // 1000 + KEEP_CONNECTION_SECONDS,
@@ -82,6 +83,7 @@ def participant_of(item: Item | None) -> Participant | None:
         warned_at=_time(item, "warnedAt"),
         refresh_asked_at=_time(item, "refreshAskedAt"),
         is_unused=item.get("isUnused", False),
+        joined_at=_time(item, "joinedAt"),
         wants_original=item.get("wantsOriginal", False),
         wants_captions=item.get("wantsCaptions", False),
     )
@@ -169,6 +171,7 @@ def session_of(item: Item | None) -> Session | None:
         interpreters=_interpreters(item),
         interpreter_key_hash=item.get("interpreterKeyHash"),
         has_had_channels=item.get("hasHadChannels", False),
+        removals={name: int(at) for name, at in item.get("removals", {}).items()},
     )
 
 

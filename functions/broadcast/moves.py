@@ -101,6 +101,7 @@ def reattach(
                 last_activity_at=store.now_ms,
                 language=listener.language if owner.language else None,
                 is_unused=True,
+                joined_at=owner.joined_at,
                 wants_original=listener.wants_original,
                 wants_captions=listener.wants_captions,
             )
@@ -147,7 +148,12 @@ def _owner_of(store: Store, token: str, session_id: str) -> tuple[Participant, F
 
 
 def _is_of(session: Session, owner: Participant, token: str) -> bool:
-    """Return whether a participant is one of this session, and not of an earlier one that had the same id."""
+    """Return whether a participant is one of this session, and not of an earlier one that had the same id.
+
+    Nor an interpreter whom the speaker has removed.
+    """
+    if session.has_removed(owner):
+        return False
     if owner.role != SPEAKER:  # whoever has joined was active after the session began
         return owner.last_activity_at + _CLOCKS_APART_MS >= session.created_at
     if session.speaker_id is None:

@@ -80,6 +80,7 @@ class Session(Value):
     `speaker_gone_at` is there while the speaker has no connection; `speaker_moved_to` is the speaker's
     connection from a refresh to the first chunk on it; `speaker_id` is there from the first refresh on.
     The interpreter of the session's own language is the captioner of the floor, and has no channel.
+    `removals` has when the speaker ended the channel of a language last.
     """
 
     session_id: str
@@ -104,6 +105,7 @@ class Session(Value):
     interpreters: Mapping[str, Interpreter] = {}
     interpreter_key_hash: str | None = None
     has_had_channels: bool = False
+    removals: Mapping[str, int] = {}
 
     @cached_property
     def audience(self) -> list[str]:
@@ -168,6 +170,11 @@ class Session(Value):
             counts[listener.language] = counts.get(listener.language, 0) + 1
         return counts
 
+    def has_removed(self, interpreter: Participant) -> bool:
+        """Return whether the speaker has ended an interpreter's channel since the interpreter joined."""
+        removed_at = self.removals.get(interpreter.entry)
+        return removed_at is not None and (interpreter.joined_at or 0) <= removed_at
+
     def drop_reason(self, channel: str) -> str | None:
         """Return why no audio of a channel is passed on, None if it is; volume is for the listeners to apply.
 
@@ -192,7 +199,7 @@ class SessionSummary(Value):
 class Participant(Value):
     """A connection that has a session; times in milliseconds. `language` is a listener's or an interpreter's.
 
-    `is_unused`: nothing has come from it since a refresh, except audio.
+    `is_unused`: nothing has come from it since a refresh, except audio. `joined_at` is an interpreter's.
     """
 
     connection_id: str
@@ -207,6 +214,7 @@ class Participant(Value):
     warned_at: int | None = None
     refresh_asked_at: int | None = None
     is_unused: bool = False
+    joined_at: int | None = None
     wants_original: bool = False
     wants_captions: bool = False
 

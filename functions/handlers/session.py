@@ -150,6 +150,7 @@ def interpreter_of(request: Request[JoinAsInterpreter], token: str) -> Participa
         message.sessionId,
         su.INTERPRETER,
         token,
+        joined_at=app.store.now_ms,
         language=message.language,
         wants_captions=message.captions,
     )

@@ -20,7 +20,7 @@ HANDLER_NAMES = sorted(path.stem for path in FUNCTIONS.glob("handlers/[!_]*.py")
 ARROWS = {
     "channels": {"values"},
     "counters": {"pace", "tables", "values"},
-    "interpreters": {"channels", "items", "sessions", "store", "tables"},
+    "interpreters": {"channels", "items", "sessions", "store", "tables", "tokens"},
     "invalid": {"pace"},
     "items": {"channels", "sessions", "tokens"},
     "moves": {"interpreters", "items", "sessions", "store", "tables", "tokens"},

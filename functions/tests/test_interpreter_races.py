@@ -344,6 +344,20 @@ def test_interpreter_who_refreshes_in_the_midst_of_a_removal_is_not_back_in_the_
     assert "ida-2" not in open_interpreters(system)
 
 
+@pytest.mark.threat("interpreter-removed")
+@pytest.mark.parametrize("number", CALLS)
+def test_interpreter_who_was_away_and_is_removed_in_the_midst_of_a_return_is_not_back_in_the_end(
+    system, play, number
+):
+    """The speaker had not yet heard that she has left."""
+    session_id = begin(system, "ann")
+    system.disconnect("ida")
+
+    play(number, lambda: refresh(system, session_id, "ida-2"), lambda: remove(system))
+
+    assert_is_out(system, session_id)
+
+
 def test_removals_at_once_leave_the_key_of_one_of_them(system):
     session_id = begin(system, "ann")
 

@@ -77,6 +77,7 @@ class Channels(RuleBasedStateMachine):
         self.dynamodb = dynamodb
         self.here: list[Someone] = []  # listeners
         self.at: dict[str, Someone] = {}  # interpreters, by language
+        self.joined: list[Someone] = []  # all who ever were interpreters
         self.known: set[str] = set()  # languages that have an interpreter, as the speaker knows
         self.is_paused = self.is_muted = False
         stores = [system.app(name).store for name in FUNCTIONS]
@@ -227,6 +228,7 @@ class Channels(RuleBasedStateMachine):
         if not may_take:
             return multiple()
         self.sit(interpreter)
+        self.joined.append(interpreter)
         return interpreter
 
     @rule(interpreter=interpreters)
@@ -261,7 +263,8 @@ class Channels(RuleBasedStateMachine):
         assert self.send(self.speaker, "removeInterpreter", language=language) == 200
         if removed := self.at.pop(language, None):
             assert self.is_gone(removed)
-            removed.is_revoked = True
+        for one in self.joined:
+            one.is_revoked |= one.language == language
 
     # --- both
 
