@@ -319,7 +319,6 @@ def test_interpreter_who_is_removed_in_the_moment_of_a_refresh_is_not_back_in_th
     assert_is_out(system, session_id)
 
 
-@pytest.mark.threat("interpreter-removed")
 @pytest.mark.parametrize("number", CALLS)
 def test_interpreter_who_is_removed_in_the_midst_of_a_refresh_is_not_back_in_the_end(
     system, play, number
@@ -331,7 +330,6 @@ def test_interpreter_who_is_removed_in_the_midst_of_a_refresh_is_not_back_in_the
     assert_is_out(system, session_id)
 
 
-@pytest.mark.threat("interpreter-removed")
 @pytest.mark.parametrize("number", range(8))
 def test_interpreter_who_refreshes_in_the_midst_of_a_removal_is_not_back_in_the_end(
     system, play, number
