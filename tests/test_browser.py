@@ -21,6 +21,7 @@ from tests.issuer import Answer, Issuer
 # A cold function takes its time when the machine is busy; nothing waits that need not.
 PATIENCE_MS = 20_000
 AXE = "node_modules/axe-core/axe.min.js"
+VIEWS = ("speak", "listen", "interpret", "watch")
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +243,6 @@ def test_audience_is_counted_by_language(conversation, tab):
     assert speaker.text("#speak-count") == "1"
     first.page.select_option("#listen-change", "de")
     speaker.sees("#speak-audience", re.compile(r"German\s*1"))
-    assert "does not change the sound yet" in speaker.text("#speak-live")
 
 
 def test_end_ends_it_for_everyone(tab):
@@ -671,7 +671,7 @@ def test_no_fragment_breaks_the_page(running, tab):
     shown = {}
     for fragment in FRAGMENTS:
         opens(page, fragment)
-        visible = [one for one in ("speak", "listen", "watch") if page.is_visible(f"#{one}-title")]
+        visible = [one for one in VIEWS if page.is_visible(f"#{one}-title")]
         shown[fragment[:40]] = visible[0]
 
     listening = {fragment[:40]: "listen" for fragment in FRAGMENTS if fragment.startswith("listen")}
@@ -835,11 +835,9 @@ def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit
     assert found == [[]] * 6
 
 
-@pytest.mark.parametrize("view", ["speak", "listen", "watch"])
+@pytest.mark.parametrize("view", VIEWS)
 def test_page_fits_a_phone(tab, view):
-    phone = tab(view, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    phone = tab(view, viewport={"width": 320, "height": 740}, has_touch=True, is_mobile=True)
 
-    assert [one for one in ("speak", "listen", "watch") if phone.page.is_visible(f"#{one}")] == [
-        view
-    ]
-    assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert [one for one in VIEWS if phone.page.is_visible(f"#{one}")] == [view]
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 320
