@@ -27,9 +27,11 @@ export class CaptionList {
 
   /** @param {Caption} caption */
   take(caption) {
+    const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
     this.#captions.take(caption);
     if (caption.isFinal) this.#finals.append(this.#itemOf(caption));
     this.#show();
+    if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight; // who reads an older one stays there
   }
 
   /** @param {string} language whose interpreter has gone */
@@ -45,11 +47,9 @@ export class CaptionList {
 
   #show() {
     const { finals, partials } = this.#captions;
-    const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
     // Those that stay are not touched: they would be read again.
     while (this.#finals.children.length > finals.length) this.#finals.firstElementChild?.remove();
     this.#partials.replaceChildren(...partials.map((one) => this.#itemOf(one)));
-    if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight;
   }
 
   /** @param {Caption} caption */
