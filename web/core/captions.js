@@ -25,20 +25,27 @@ export class Captions {
     return [...this.#partials.values()];
   }
 
-  /** @param {Caption} caption */
+  /** Return whether there is a final caption more. @param {Caption} caption */
   take({ language, segmentId, text, isFinal }) {
     const caption = { language, segmentId, text, isFinal };
     const segment = segmentOf(caption);
-    if (isFinal) {
-      this.#partials.delete(segment);
-      this.#finals.push(caption);
-      if (this.#finals.length > MAX_FINALS) this.#finals.shift();
-    } else if (!this.#finals.some((one) => segmentOf(one) === segment)) {
-      // One that comes after its final one was overtaken.
-      this.#partials.set(segment, caption);
-      const [oldest = segment] = this.#partials.keys();
-      if (this.#partials.size > MAX_PARTIALS) this.#partials.delete(oldest);
-    }
+    const done = this.#finals.filter((one) => segmentOf(one) === segment);
+    // What is final comes twice to the captioner who wrote it.
+    if (isFinal) return !done.some((one) => one.text === text) && this.#add(segment, caption);
+    // A partial one that comes after its final one was overtaken.
+    if (done.length > 0) return false;
+    this.#partials.set(segment, caption);
+    const [oldest = segment] = this.#partials.keys();
+    if (this.#partials.size > MAX_PARTIALS) this.#partials.delete(oldest);
+    return false;
+  }
+
+  /** @param {string} segment @param {Caption} caption */
+  #add(segment, caption) {
+    this.#partials.delete(segment);
+    this.#finals.push(caption);
+    if (this.#finals.length > MAX_FINALS) this.#finals.shift();
+    return true;
   }
 
   /** Whoever wrote in a language has gone: nothing ends what was begun. @param {string} language */

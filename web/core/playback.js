@@ -65,9 +65,9 @@ export class Playback {
     };
   }
 
-  /** Hear another channel from now on: its chunks have numbers of their own. @param {string} channel */
+  /** Hear this channel from now on: another one has other numbers, and so has another interpreter. @param {string} channel */
   tuneTo(channel) {
-    if (channel === this.#hears) return;
+    if (channel === this.#hears) return this.#buffer.expectRestart();
     this.#hears = channel;
     this.#countsBefore = this.numbers;
     this.#buffer = new JitterBuffer(DELAY_MS);

@@ -17,6 +17,15 @@ test("a partial caption is replaced by the next of its segment, and by its final
   assert.deepEqual([texts(captions.finals), texts(captions.partials)], [["Guten Tag."], []]);
 });
 
+test("a final caption that comes twice is one, and another text of its segment is another one", () => {
+  const captions = new Captions();
+
+  const isNew = ["Guten Tag.", "Guten Tag.", "Guten Abend."].map((text) => captions.take(caption("1", text, true)));
+
+  assert.deepEqual(isNew, [true, false, true]);
+  assert.deepEqual(texts(captions.finals), ["Guten Tag.", "Guten Abend."]);
+});
+
 test("segments of two languages may have the same name", () => {
   const captions = new Captions();
 

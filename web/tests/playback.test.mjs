@@ -94,12 +94,26 @@ test("back on the floor, its numbers go on where they are by then", () => {
   assert.deepEqual(heard, [5, 40]);
 });
 
-test("hearing the same channel again changes nothing", () => {
-  arrive(0, 10);
-  playback.tuneTo("floor");
+test("hearing the same channel again changes nothing, for the same interpreter", () => {
+  for (const number of [20, 21]) arrive(number, number);
   pass(200);
+  playback.tuneTo("floor");
+  arrive(20, 99); // comes twice
+  arrive(22, 22);
+  pass(300);
 
-  assert.deepEqual(heard, [10]);
+  assert.deepEqual(heard, [20, 21, 22]);
+});
+
+test("an interpreter who takes another one's place is heard at once, from its own number on", () => {
+  playback.tuneTo("de");
+  for (const number of [20, 21]) arrive(number, number, "de");
+  pass(400);
+  playback.tuneTo("de");
+  for (const number of [0, 1]) arrive(number, number + 1, "de");
+  pass(400);
+
+  assert.deepEqual(heard, [20, 21, 1, 2]);
 });
 
 test("the delay is measured from voice to ear, anew for each channel", () => {

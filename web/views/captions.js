@@ -28,8 +28,7 @@ export class CaptionList {
   /** @param {Caption} caption */
   take(caption) {
     const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
-    this.#captions.take(caption);
-    if (caption.isFinal) this.#finals.append(this.#itemOf(caption));
+    if (this.#captions.take(caption)) this.#finals.append(this.#itemOf(caption));
     this.#show();
     if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight; // who reads an older one stays there
   }

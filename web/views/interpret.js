@@ -8,7 +8,7 @@
  */
 
 import { CaptionWriter } from "../core/caption-writer.js";
-import { isSame, languageName } from "../core/channels.js";
+import { languageName } from "../core/channels.js";
 import { asSent, whyNotKey } from "../core/invitation.js";
 import { endingOf, whyNotInterpreter } from "../core/sentences.js";
 import { CaptionList } from "./captions.js";
@@ -53,7 +53,7 @@ export function interpretView(config, world) {
 /** @param {Client} client @param {InterpreterReadyMessage} ready @param {Voice | null} voice */
 function runSession(client, ready, voice) {
   const { sampleRate = FORMAT.sampleRate, ...format } = { ...FORMAT, ...ready.audioFormat };
-  const isCaptioner = isSame(ready.language, ready.sourceLanguage);
+  const isCaptioner = ready.language === ready.sourceLanguage;
   const language = languageName(ready.language);
   if (!isCaptioner && voice === null) throw new Error(`Who asked for ${language} would hear nothing: choose the microphone.`);
   if (!isCaptioner && (format.encoding !== FORMAT.encoding || format.channels !== FORMAT.channels)) {

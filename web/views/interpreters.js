@@ -7,7 +7,7 @@
  * @import { Controls } from "./session.js"
  */
 
-import { isSame, languageName } from "../core/channels.js";
+import { languageName } from "../core/channels.js";
 import { fragmentOf } from "../core/invitation.js";
 import { element, make } from "./dom.js";
 import { showText } from "./session.js";
@@ -61,7 +61,7 @@ export class Interpreters {
 
   /** @param {string} code @param {string} name */
   #itemOf(code, name) {
-    const isCaptioner = isSame(code, this.#session.sourceLanguage);
+    const isCaptioner = code === this.#session.sourceLanguage;
     const remove = make("button", { type: "button", "aria-label": `Remove the interpreter: ${name}` }, "Remove");
     this.#controls.ask(remove, "click", async () => {
       await this.#client.request({ action: "removeInterpreter", language: code });

@@ -89,9 +89,10 @@ function runSession(client, joined, wish) {
     const next = wishIn(fields);
     try {
       await client.request({ action: "changeLanguage", ...next });
-      if (next.targetLanguage !== wanted.targetLanguage || !next.captions) captions.clear();
+      const isOther = next.targetLanguage !== wanted.targetLanguage;
+      if (isOther || !next.captions) captions.clear();
       wanted = next;
-      listening = { ...listening, language: next.targetLanguage, audio: next.audio };
+      listening = { ...listening, language: next.targetLanguage, audio: next.audio, ...(isOther && { channels: null }) };
     } finally {
       showWish(); // what is refused stays as it was
     }
