@@ -314,7 +314,7 @@ class BroadcastApp:
 
     def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
         """Close the connection of an interpreter who is no longer in the session, and say why."""
-        self.store.leave(connection_id)
+        self.remove_gone(sender, [connection_id])
         send_to(sender, connection_id, ErrorMessage(code=code))
         self.close(sender, connection_id)
 

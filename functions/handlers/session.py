@@ -132,6 +132,7 @@ def join_as_interpreter_of(request: Request[JoinAsInterpreter]) -> None:
     app.settings.check_may_listen(claimed(request, "subject"))
     language = request.message.language
     su.bind_context(sessionId=request.message.sessionId)
+    app.settings.check_language(language, "language")
     with app.guesses.session_of(request) as seen:
         token = new_token(request.connection_id)
         interpreter = interpreter_of(request, token)
