@@ -117,13 +117,6 @@ def test_listeners_hear_their_interpreter_while_there_is_one_and_else_the_speake
     interpreter.reaches("#interpret-played", 5)
     assert voices(late, tmp_path, interpreter=interpreter.sent.values()) == ["interpreter"]
 
-    interpreter.page.click("#interpret-mute")
-    sent = len(interpreter.sent)
-    speaker.page.click("#speak-mute")
-    interpreter.sees("#interpret-broadcast", "The speaker is muted.")
-    speaker.page.click("#speak-mute")
-    interpreter.sees("#interpret-broadcast", "Live.")
-    assert len(interpreter.sent) == sent
     interpreter.page.click("#interpret-leave")
     interpreter.sees("#interpret-status", "You left.")
     early.sees("#listen-hears", SPEAKER_ONLY)
@@ -132,6 +125,36 @@ def test_listeners_hear_their_interpreter_while_there_is_one_and_else_the_speake
 
     sent = {"speaker": speaker.sent.values(), "interpreter": interpreter.sent.values()}
     assert voices(early, tmp_path, **sent) == ["speaker", "interpreter", "speaker"]
+
+
+def test_interpreter_is_silent_while_muted_or_the_speaker_paused_and_comes_back_after_a_break(
+    running, tab
+):
+    speaker = tab("speak")
+    session_id = speaker.speaks("recording")
+    interpreter = is_interpreting(interprets(tab(link_for_interpreters(speaker))))
+    speaker.page.click("#speak-pause")
+    interpreter.sees("#interpret-broadcast", "The speaker paused.")
+    sent = len(interpreter.sent)
+    interpreter.page.click("#interpret-mute")
+    speaker.page.click("#speak-pause")
+    interpreter.sees("#interpret-broadcast", "Live.")
+    interpreter.reaches("#interpret-played", interpreter.number("#interpret-played") + 3)
+    assert len(interpreter.sent) == sent
+    interpreter.page.click("#interpret-mute")
+    listener = tab("listen").listens(session_id)
+    listener.reaches("#listen-played", 1)
+
+    running.kill_gateway()
+    try:
+        for one, view in ((interpreter, "interpret"), (listener, "listen"), (speaker, "speak")):
+            one.sees(f"#{view}-status", "The connection broke.")
+    finally:
+        running.start_gateway()
+    for one, view in ((interpreter, "interpret"), (listener, "listen"), (speaker, "speak")):
+        one.sees(f"#{view}-status", "Connected.")
+    listener.reaches("#listen-played", listener.number("#listen-played") + 5)
+    listener.sees("#listen-hears", "You hear the German interpreter.")
 
 
 def test_listener_changes_language_and_voice_while_interpreters_speak(tab, program, tmp_path):
