@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
-import node
 from local.page import Page
 from local.system import System
 from local.up import sign_in_of
@@ -257,6 +256,8 @@ def opens(page, fragment):
 def violations(page, place="html", *rules):
     """Return what axe finds in a part of the page, by all of its rules or by some."""
     if not page.evaluate("'axe' in window"):
+        import node  # in the tests' path only, and this file is used outside of them, too
+
         node.ensure()
         page.evaluate((node.WEB / AXE).read_text())
     tags = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
