@@ -33,7 +33,7 @@ export function isCaptionFor(captions, { language, sourceLanguage, channels }) {
   if (language === sourceLanguage) return captions === sourceLanguage;
   const tags = [language, language.split("-")[0] ?? ""];
   if (channels === null) return [...tags, sourceLanguage].includes(captions);
-  return captions === (tags.find((tag) => channels.includes(tag) && tag !== sourceLanguage) ?? sourceLanguage);
+  return captions === (tags.find((tag) => channels.includes(tag)) ?? sourceLanguage);
 }
 
 /**

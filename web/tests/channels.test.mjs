@@ -39,6 +39,13 @@ for (const [what, listening, sentence] of [
   });
 }
 
+test("the session's own language has the captions of the floor, whatever channels there are", () => {
+  const listening = { ...LISTENING, language: "en-GB", sourceLanguage: "en-GB", channels: ["en"] };
+
+  assert.deepEqual(["en", "en-GB"].filter((one) => isCaptionFor(one, listening)), ["en-GB"]);
+  assert.equal(isCaptionFor("en", { ...listening, channels: null }), false);
+});
+
 test("the channels are named in the order of their names", () => {
   assert.equal(channelsText(["de", "fr", "de-AT"], name), "Interpreters, as last known: Austrian German, French, German.");
   assert.equal(channelsText([], name), "");
