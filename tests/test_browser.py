@@ -386,22 +386,23 @@ def test_listener_signs_in_where_the_page_says_so_and_keeps_the_invitation(guard
     assert listener.protocols[0].startswith("websocket-audio.v1, bearer.e")
 
 
+@pytest.mark.parametrize("view", ["listen", "interpret"])
 def test_key_comes_back_to_who_gives_up_signing_in_and_is_kept_nowhere(
-    guarded, members, visit, monkeypatch
+    guarded, members, visit, monkeypatch, view
 ):
     form = Answer(200, {"Content-Type": "text/html"}, b"<!doctype html><p>Who are you?</p>")
     monkeypatch.setitem(guarded.issuer.answers, "/authorize", form)
-    listener = visit(members, "listen/golden-eagle-427/abcdefgh2345")
-    listener.page.click("#listen-sign-in")
-    listener.page.get_by_text("Who are you?").wait_for()
-    listener.page.go_back()
-    listener.page.wait_for_selector("body[data-ready]")
+    person = visit(members, f"{view}/golden-eagle-427/abcdefgh2345")
+    person.page.click(f"#{view}-sign-in")
+    person.page.get_by_text("Who are you?").wait_for()
+    person.page.go_back()
+    person.page.wait_for_selector("body[data-ready]")
 
-    assert listener.page.input_value("#listen-key") == "abcdefgh2345"
-    assert "abcdefgh2345" not in str(stored(listener))
-    b.opens(listener.page, "watch")
-    listener.sees("#notice", "There is nothing to watch here")
-    assert listener.page.is_visible("#listen")
+    assert person.page.input_value(f"#{view}-key") == "abcdefgh2345"
+    assert "abcdefgh2345" not in str(stored(person))
+    b.opens(person.page, "watch")
+    person.sees("#notice", "There is nothing to watch here")
+    assert person.page.is_visible(f"#{view}")
 
 
 def test_speaker_is_heard_through_the_whole_system_and_outlives_the_sign_in(

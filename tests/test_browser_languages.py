@@ -233,6 +233,8 @@ def test_interpreter_who_is_removed_needs_the_new_link(running, tab):
     assert [key for key in keys if key in shown + interpreter.page.url] == []
     speaker.page.click("#speak-end")
     interpreter.sees("#interpret-status", "The speaker ended the session.")
+    speaker.sees("#speak-status", "You ended the session.")
+    assert link_for_interpreters(speaker) == "interpret"
 
 
 def test_language_that_is_taken_is_said_and_the_speaker_s_own_is_for_captions(tab, program):

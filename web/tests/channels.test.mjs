@@ -39,6 +39,10 @@ for (const [what, listening, sentence] of [
   });
 }
 
+test("the captions of the floor are in the speaker's language", () => {
+  assert.ok(isCaptionFor("fr", { ...LISTENING, sourceLanguage: "fr" }));
+});
+
 test("the session's own language has the captions of the floor, whatever channels there are", () => {
   const listening = { ...LISTENING, language: "en-GB", sourceLanguage: "en-GB", channels: ["en"] };
 
