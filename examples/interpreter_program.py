@@ -20,7 +20,7 @@ def interpret(floor: Iterator[bytes], second: int) -> Iterator[tuple[str, str, b
     # PCM16 comes, `second` bytes a second; captions go, each with PCM16 to be said, or with none.
     segment, length, quiet = "", 0, 0  # bytes of the segment, and of the silence at its end
     for pcm in floor:
-        is_speech = sum(map(abs, memoryview(pcm).cast("h"))) > 100 * len(pcm)
+        is_speech = sum(map(abs, memoryview(pcm).cast("h"))) > 100 * len(pcm)  # 200 on average
         if is_speech and not segment:
             segment, length = f"segment-{time.time_ns()}", 0
         length, quiet = length + len(pcm), 0 if is_speech else quiet + len(pcm)
@@ -38,7 +38,7 @@ def hear(socket: ClientConnection) -> Iterator[bytes]:
     for message in map(json.loads, socket):
         if message.get("type") == "sessionEnded" or message.get("retryable") is False:
             socket.close()
-            sys.exit(message.get("message"))  # only errors have one
+            sys.exit(message.get("message"))  # an error's; the end has none
         if message.get("type") == "audio":
             held[message["sequenceNumber"]] = base64.b64decode(message["audioData"])
         while held and (min(held) <= following or len(held) > 3):
