@@ -16,14 +16,15 @@ def spend_a_minute(system, *, interpreter=None, has_captions=False):
     """Have the speaker and an interpreter speak all the time; count what comes, goes and is called."""
     names = [name for name in ("speaker", interpreter) if name]
     # What is remembered of the session is no longer fresh when the minute begins.
-    since, counts = int(system.clock.now) + 3, Counter()
+    since, counts = int(system.clock.now) + 4, Counter()
     system.take()
     system.calls.made.clear()
     for number in range(600):
         system.clock.now = since + number / 10
-        statuses = [system.chunk(name, number, audioData=AUDIO) for name in names]
+        statuses = []
         if interpreter and number % 30 == 0:
             statuses.append(system.send(interpreter, "heartbeat"))
+        statuses += [system.chunk(name, number, audioData=AUDIO) for name in names]
         if has_captions and number % 5 == 0:
             statuses.append(system.caption(interpreter))
         assert {*statuses} == {200}
