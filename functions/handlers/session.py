@@ -138,9 +138,7 @@ def join_as_interpreter_of(request: Request[JoinAsInterpreter]) -> None:
         interpreter = interpreter_of(request, token)
         session, replaced = join_as_interpreter(app.store, interpreter, seen)
         app.reply(request, ready_message(session, language, token))
-    if replaced is not None:
-        app.dismiss(request, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
-    app.notify_of_interpreter(request, session, language, joined=True)
+    app.notify_of_new_interpreter(request, session, language, replaced)
 
 
 def interpreter_of(request: Request[JoinAsInterpreter], token: str) -> Participant:
