@@ -206,6 +206,11 @@ def test_captions_are_text_in_the_listener_s_language_and_the_last_word_stays(ta
     interpreter.writes("3", "Wieder da.")
     listener.sees("#listen-finals", "Wieder da.")
     assert "Nur auf Deutsch." not in listener.text("#listen-finals")
+    interpreter.writes("4", "Und wie", is_final=False)
+    listener.sees("#listen-partials", "Und wie")
+    interpreter.leave()
+    listener.sees("#listen-hears", SPEAKER_ONLY)
+    assert listener.page.locator("#listen-partials li").count() == 0
     listener.page.uncheck("#listen-change-captions")
     listener.page.wait_for_selector("#listen-captions-part", state="hidden")
 

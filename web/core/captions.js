@@ -48,9 +48,9 @@ export class Captions {
     return true;
   }
 
-  /** Whoever wrote in a language has gone: nothing ends what was begun. @param {string} language */
-  dropPartials(language) {
-    for (const [segment, one] of this.#partials) if (one.language === language) this.#partials.delete(segment);
+  /** Whoever wrote in some languages has gone: nothing ends what was begun. @param {(language: string) => boolean} isGone */
+  dropPartials(isGone) {
+    for (const [segment, one] of this.#partials) if (isGone(one.language)) this.#partials.delete(segment);
   }
 
   clear() {

@@ -53,7 +53,7 @@ test("what an interpreter who has gone began is dropped, and nothing else", () =
   captions.take(caption("2", "Heute", false));
   captions.take(caption("1", "Bonjour", false, "fr"));
 
-  captions.dropPartials("de");
+  captions.dropPartials((language) => language === "de");
 
   assert.deepEqual([texts(captions.finals), texts(captions.partials)], [["Guten Tag."], ["Bonjour"]]);
 });

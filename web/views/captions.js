@@ -33,9 +33,9 @@ export class CaptionList {
     if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight; // who reads an older one stays there
   }
 
-  /** @param {string} language whose interpreter has gone */
-  dropPartials(language) {
-    this.#captions.dropPartials(language);
+  /** @param {(language: string) => boolean} isGone whether the interpreter of a language is */
+  dropPartials(isGone) {
+    this.#captions.dropPartials(isGone);
     this.#show();
   }
 

@@ -109,6 +109,7 @@ function runSession(client, joined, wish) {
     if (message.type === "channelChanged") {
       listening = { ...listening, hears: message.hears, channels: message.channels };
       hearing.playback.tuneTo(message.hears);
+      captions.dropPartials((language) => !isCaptionFor(language, listening));
     }
     if (message.type === "caption" && wanted.captions && isCaptionFor(message.language, listening)) captions.take(message);
     if (message.type === "sessionEnded") ending = endingOf("listen", message.reason);

@@ -125,7 +125,7 @@ function runSession(client, created, listenerKey, voice) {
       captions.take(message);
       element("speak-captions-part", HTMLDivElement).hidden = false;
     }
-    if (message.type === "interpreterLeft") captions.dropPartials(message.language);
+    if (message.type === "interpreterLeft") captions.dropPartials((language) => language === message.language);
     if (message.type === "sessionStatus") audience = new Map(Object.entries(message.languageDistribution));
     if (message.type === "listenerJoined" || message.type === "listenerLeft") {
       const change = message.type === "listenerJoined" ? 1 : -1;
