@@ -103,12 +103,10 @@ def state_messages(participant: Participant, session: Session) -> list[su.Server
 def notify_of_return(request: Request[Any], moved: Reattached, is_there: bool) -> None:
     """Notify others of somebody who had been removed and is there again, unless it has just gone."""
     session, language = moved.session, moved.participant.language or ""
-    app.dismiss_replaced(request, moved.replaced)
-    if not is_there:
-        return
     if moved.participant.role == su.INTERPRETER:
-        app.notify_of_interpreter(request, session, language, joined=True)
-    else:
+        replaced = moved.replaced
+        app.notify_of_new_interpreter(request, session, language, replaced, is_there=is_there)
+    elif is_there:
         app.notify_of_arrival(request, session, language)
 
 

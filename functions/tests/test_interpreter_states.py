@@ -30,7 +30,7 @@ MAX_LISTENERS = 5
 # An interpreter who gave no sign for so long may be replaced; a sign is noted so often.
 SILENT_SECONDS, SIGN_SECONDS = 10, 3
 # How old the last sign is when audio and captions are noted as one.
-SIGN_DUE_SECONDS = 6
+SIGN_DUE_SECONDS = 8
 
 numbers = itertools.count()
 
