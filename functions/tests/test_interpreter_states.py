@@ -417,7 +417,7 @@ def test_in_any_order_of_events_everyone_hears_what_the_rules_say(make_system, t
     run_state_machine_as_test(
         lambda: Channels(system, tables, dynamodb),
         settings=settings(
-            max_examples=settings.default.max_examples // 10,
+            max_examples=settings.default.max_examples * 3 // 20,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
