@@ -307,6 +307,14 @@ class Channels(RuleBasedStateMachine):
             self.read()
             assert self.send(name, "heartbeat") == 200  # the answer has arrived
 
+    @rule(listener=listeners, interpreter=interpreters)
+    def miss_a_change(self, listener, interpreter):
+        """Whoever was away while an interpreter left hears of it by the refresh."""
+        if listener in self.here and self.is_in(interpreter):
+            self.leave(listener, is_listed=False)
+            self.leave(interpreter, is_listed=True)
+            self.refresh(listener)
+
     def sit_again(self, interpreter: Someone) -> None:
         if self.is_in(interpreter):
             interpreter.seen_at = self.now
@@ -417,7 +425,7 @@ def test_in_any_order_of_events_everyone_hears_what_the_rules_say(make_system, t
     run_state_machine_as_test(
         lambda: Channels(system, tables, dynamodb),
         settings=settings(
-            max_examples=settings.default.max_examples * 3 // 20,
+            max_examples=settings.default.max_examples // 8,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
