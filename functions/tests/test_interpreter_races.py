@@ -9,6 +9,9 @@ from test_states import LossyTable
 
 from broadcast import channels
 
+# Twenty threads at once take a busy machine longer than a message has.
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 # Before each call of the store that a refresh makes, or another message, and after the last one.
 CALLS = range(9)
 

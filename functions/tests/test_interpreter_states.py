@@ -418,7 +418,9 @@ class Channels(RuleBasedStateMachine):
         return names
 
 
-def test_in_any_order_of_events_everyone_hears_what_the_rules_say(make_system, tables, dynamodb):
+def test_in_any_order_of_events_everyone_hears_what_the_rules_say(
+    unhurried, make_system, tables, dynamodb
+):
     """`make long` tries more of them."""
     system = make_system()
 
