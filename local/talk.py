@@ -141,9 +141,7 @@ async def listen(
     except OSError as error:
         sentence = f"{output} cannot be written, what was heard is lost: {error.strerror}"
         raise TalkError(ExitCode.FAILED, sentence) from error
-    dropped = (
-        f", {client.dropped} dropped of what was no longer to be heard" if client.dropped else ""
-    )
+    dropped = f", {client.dropped} of another channel dropped" if client.dropped else ""
     console.print(
         f"wrote {output}: {heard.recording.seconds:.1f} s, {len(heard.chunks)} chunks, "
         f"{heard.num_missing} missing{dropped}"
@@ -208,7 +206,7 @@ async def _send(
 ) -> None:
     joined, notices = 0, Notices(console)
     while joined < listeners and not client.ended.is_set():
-        console.print(f"waiting for listener {joined + 1} of {listeners}")
+        notices.say(f"waiting for listener {joined + 1} of {listeners}")
         while not client.ended.is_set():
             message = await client.next_message()
             if message.get("type") == "listenerJoined":

@@ -290,7 +290,7 @@ def test_speaker_and_interpreter_are_heard_in_turn_and_each_without_gaps(tmp_pat
     assert read_recording(output).pcm == CHUNK * 2 + OTHER * 3 + CHUNK
     assert "you hear the interpreter for de now\nyou hear the speaker now\n" in printed
     assert (
-        f"wrote {output}: 0.6 s, 6 chunks, 0 missing, 2 dropped of what was no longer to be heard\n"
+        f"wrote {output}: 0.6 s, 6 chunks, 0 missing, 2 of another channel dropped\n"
         "in it: 0.3 s of the speaker, 0.3 s of the interpreter for de\n"
     ) in printed
 
