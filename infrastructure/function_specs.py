@@ -58,7 +58,10 @@ FUNCTION_SPECS = (
     ),
     FunctionSpec(
         "session",
-        ("createSession", "joinSession", "endSession", "getSessionStatus"),
+        (
+            *("createSession", "joinSession", "endSession", "getSessionStatus"),
+            *("joinAsInterpreter", "removeInterpreter"),
+        ),
         {
             CONNECTIONS_TABLE_NAME: (_PUT, _UPDATE, _DELETE),
             SESSIONS_TABLE_NAME: (_GET, _PUT, _UPDATE),
@@ -71,6 +74,11 @@ FUNCTION_SPECS = (
         {CONNECTIONS_TABLE_NAME: (_GET, _UPDATE), SESSIONS_TABLE_NAME: (_GET, _UPDATE)},
         # A chunk goes out to hundreds of sockets: that is CPU, and one vCPU is all a Python uses.
         memory_mb=1769,
+    ),
+    FunctionSpec(
+        "captions",
+        ("sendCaption",),
+        {CONNECTIONS_TABLE_NAME: (_GET, _UPDATE), SESSIONS_TABLE_NAME: (_GET, _UPDATE)},
     ),
     FunctionSpec(
         "control",
@@ -98,6 +106,7 @@ FUNCTION_SPECS = (
 # What the functions count: the layer's metrics, and some of their own in its form.
 COUNTED = METRICS | {
     "WrongListenerKeys": ("Count",),  # functions/handlers/_guesses.py
+    "WrongInterpreterKeys": ("Count",),  # there, too
     "RefreshTokensRefused": ("Count", ("Reason",)),  # functions/handlers/connection.py
     "TokensRefused": ("Count", ("Reason",)),  # authorizer/token_authorizer.py
 }

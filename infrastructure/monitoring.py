@@ -327,7 +327,7 @@ class Monitoring(Construct):
                 self._throttles(),
             ],
             "DynamoDB errors by code": [self._split("DynamoDBErrors", "ErrorCode")],
-            "Wrong listener keys": [self._ours("WrongListenerKeys")],
+            "Wrong keys": [self._ours("WrongListenerKeys"), self._ours("WrongInterpreterKeys")],
             "Refresh tokens refused, by why": [self._split("RefreshTokensRefused", "Reason")],
             **(
                 {"Access tokens refused, by why": [self._split("TokensRefused", "Reason")]}

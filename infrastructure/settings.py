@@ -31,6 +31,7 @@ LIMITS = {
     "CONNECTION_WARNING_MINUTES": "110",
     "RATE_LIMIT_AUDIO_CHUNKS": "50",  # a second, per connection
     "RATE_LIMIT_CONTROL_MESSAGES": "10",  # a second, per connection
+    "RATE_LIMIT_CAPTIONS": "20",  # a second, per connection
     "RATE_LIMIT_SESSION_CREATION": "5",  # a minute, per address
     "RATE_LIMIT_INVALID_MESSAGES": "20",  # a minute, per connection
     "RATE_LIMIT_CONNECTIONS": "600",  # new ones a minute, per address

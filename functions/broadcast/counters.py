@@ -147,9 +147,9 @@ class Counters:
 
         If DynamoDB fails, the join stays counted, and its client is not made to suffer from it.
         """
-        action, values = "REMOVE #attempts.#participant", {}
+        action, values = "REMOVE #attempts.#entry", {}
         if failed:
-            action, values = "SET #attempts.#participant = :failed", {":failed": 0}
+            action, values = "SET #attempts.#entry = :failed", {":failed": 0}
             seconds = max(seconds, min(_FAILURE_SECONDS, seconds_left()))
         with calls_within(seconds):
             try:
@@ -158,7 +158,7 @@ class Counters:
                     action,
                     "#windowStart = :seen",  # else that window is over, and the attempt forgotten
                     {":seen": attempt.window_start, **values},
-                    participant_id=attempt.name,
+                    entry=attempt.name,
                 )
             except ApplicationError:  # counted where all failures of DynamoDB are
                 return False
@@ -184,10 +184,10 @@ class Counters:
         for _ in range(TRIES):  # more only when another one opens a window at this very moment
             added = self._items.update(
                 attempt.key,
-                "SET #attempts.#participant = :began",
+                "SET #attempts.#entry = :began",
                 "#windowStart > :before AND size(#attempts) < :limit",
                 {":began": began, ":before": now - WINDOW_MS, ":limit": limit},
-                participant_id=name,
+                entry=name,
                 is_ours=lambda item: name in item["attempts"],
             )
             item = added.item or {}

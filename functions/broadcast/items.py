@@ -5,9 +5,10 @@ Numbers come back from DynamoDB as `Decimal`; what has no value is absent from a
 
 from __future__ import annotations
 
-from shared_utils.websocket_messages import AudioFormat, BroadcastState
+from shared_utils.websocket_messages import LISTENER, AudioFormat, BroadcastState
 
-from .sessions import Listener, Participant, Session, SessionSummary
+from .channels import Interpreter, Listener
+from .sessions import Participant, Session, SessionSummary
 from .tokens import Family
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ __all__ = [
     "KEEP_SESSION_SECONDS",
     "SUMMARY_NAMES",
     "family_of",
+    "interpreter_item",
+    "listener_item",
     "participant_item",
     "participant_of",
     "rotation_item",
@@ -35,7 +38,10 @@ KEEP_CONNECTION_SECONDS = 3 * 3600
 KEEP_SESSION_SECONDS = 3600
 
 # What a summary is read from.
-SUMMARY_NAMES = ("status", "endsAt", "createdAt", "speakerConnectionId", "listenerKeyHash")
+SUMMARY_NAMES = (
+    *("status", "endsAt", "createdAt", "speakerConnectionId"),
+    *("listenerKeyHash", "interpreterKeyHash"),
+)
 
 
 def participant_item(participant: Participant) -> Item:
@@ -47,11 +53,13 @@ def participant_item(participant: Participant) -> Item:
         "sessionId": participant.session_id,
         "role": participant.role,
         "language": participant.language,
-        "targetLanguage": participant.language,
+        "targetLanguage": participant.language if participant.role == LISTENER else None,
         "refreshTokenHash": participant.token_hash,
         "connectedAt": participant.connected_at,
         "lastActivityAt": participant.last_activity_at,
         "isUnused": participant.is_unused or None,
+        "wantsOriginal": participant.wants_original or None,
+        "wantsCaptions": participant.wants_captions or None,
         "ttl": participant.last_activity_at // 1000 + KEEP_CONNECTION_SECONDS,
     }
     return {name: value for name, value in item.items() if value is not None}
@@ -74,6 +82,8 @@ def participant_of(item: Item | None) -> Participant | None:
         warned_at=_time(item, "warnedAt"),
         refresh_asked_at=_time(item, "refreshAskedAt"),
         is_unused=item.get("isUnused", False),
+        wants_original=item.get("wantsOriginal", False),
+        wants_captions=item.get("wantsCaptions", False),
     )
 
 
@@ -106,9 +116,12 @@ def family_of(item: Item) -> Family:
 
 def session_item(session: Session) -> Item:
     """Return the item of a new session, which has no listeners."""
-    key_hash = session.listener_key_hash
+    hashes = {
+        "listenerKeyHash": session.listener_key_hash,
+        "interpreterKeyHash": session.interpreter_key_hash,
+    }
     return {
-        **({"listenerKeyHash": key_hash} if key_hash is not None else {}),
+        **{name: value for name, value in hashes.items() if value is not None},
         "sessionId": session.session_id,
         "status": session.status,
         "sourceLanguage": session.source_language,
@@ -124,6 +137,7 @@ def session_item(session: Session) -> Item:
         "expiresAt": session.ends_at // 1000 + KEEP_SESSION_SECONDS,
         "listenerCount": 0,
         "listeners": {},
+        "interpreters": {},
         "broadcastState": session.state.to_dict(),
     }
 
@@ -152,6 +166,9 @@ def session_of(item: Item | None) -> Session | None:
         listener_key_hash=item.get("listenerKeyHash"),
         speaker_id=item.get("speakerId"),
         speaker_moved_to=item.get("speakerMovedTo"),
+        interpreters=_interpreters(item),
+        interpreter_key_hash=item.get("interpreterKeyHash"),
+        has_had_channels=item.get("hasHadChannels", False),
     )
 
 
@@ -165,12 +182,53 @@ def summary_of(item: Item | None) -> SessionSummary | None:
         created_at=int(item["createdAt"]),
         speaker_connection_id=item["speakerConnectionId"],
         listener_key_hash=item.get("listenerKeyHash"),
+        interpreter_key_hash=item.get("interpreterKeyHash"),
     )
 
 
+def listener_item(participant: Participant) -> Item:
+    """Return what stands in the session's item of a listener; the first connection is the entry's key."""
+    is_first = participant.connection_id == participant.participant_id
+    item = {
+        "language": participant.language,
+        "connectionId": None if is_first else participant.connection_id,
+        "wantsOriginal": participant.wants_original or None,
+        "wantsCaptions": participant.wants_captions or None,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
 def _listener(participant_id: str, entry: Item) -> Listener:
-    connection_id = entry.get("connectionId", participant_id)
-    return Listener(connection_id, entry["language"], entry.get("isPaused", False))
+    return Listener(
+        entry.get("connectionId", participant_id),
+        entry["language"],
+        entry.get("isPaused", False),
+        entry.get("wantsOriginal", False),
+        entry.get("wantsCaptions", False),
+    )
+
+
+def interpreter_item(participant: Participant, now_ms: int) -> Item:
+    """Return what stands in the session's item of an interpreter, whose language is the entry's key."""
+    return {
+        "participantId": participant.participant_id,
+        "connectionId": participant.connection_id,
+        "seenAt": now_ms,
+        "wantsCaptions": participant.wants_captions,
+    }
+
+
+def _interpreters(item: Item) -> dict[str, Interpreter]:
+    """Return a session's interpreters; one that began before there were any has no place for them."""
+    return {
+        language: Interpreter(
+            entry["participantId"],
+            entry["connectionId"],
+            int(entry["seenAt"]),
+            entry["wantsCaptions"],
+        )
+        for language, entry in item.get("interpreters", {}).items()
+    }
 
 
 def _time(item: Item, name: str) -> int | None:

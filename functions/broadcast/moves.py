@@ -20,8 +20,9 @@ This is a part of the repository, in a file of its own, and uses what `store.py`
 from __future__ import annotations
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
-from shared_utils.websocket_messages import SPEAKER
+from shared_utils.websocket_messages import INTERPRETER, SPEAKER
 
+from .interpreters import take_channel
 from .items import (
     KEEP_CONNECTION_SECONDS,
     family_of,
@@ -89,6 +90,7 @@ def reattach(
         heard = _heard(store, session, owner, family)
         is_good = family.is_good(token, connection_id, is_here, heard, store.now_ms)
         if is_good and not family.is_revoked:
+            listener = session.listeners.get(owner.participant_id, owner.listener)
             participant = Participant(
                 connection_id=connection_id,
                 participant_id=owner.participant_id,
@@ -97,8 +99,10 @@ def reattach(
                 token_hash="",
                 connected_at=connected_at,
                 last_activity_at=store.now_ms,
-                language=_language_of(session, owner),
+                language=listener.language if owner.language else None,
                 is_unused=True,
+                wants_original=listener.wants_original,
+                wants_captions=listener.wants_captions,
             )
             moved = _use(store, participant, session, family, token, heard, max_listeners)
             if moved is not None:
@@ -301,17 +305,27 @@ def _move(
         else:
             condition += "#speakerMovedTo = :movedTo"
             more[":movedTo"] = seen.speaker_moved_to
+    elif participant.role == INTERPRETER:
+        action = (
+            "SET #interpreters.#entry.#connectionId = :new, #interpreters.#entry.#seenAt = :now"
+        )
+        values = {":new": new}
+        condition = (
+            "#interpreters.#entry.#connectionId = :connection"
+            " AND #interpreters.#entry.#participantId = :participant"
+        )
+        more = {":connection": here, ":participant": participant_id}
     else:
-        action, values = "SET #listeners.#participant.#connectionId = :new", {":new": new}
+        action, values = "SET #listeners.#entry.#connectionId = :new", {":new": new}
         if new == participant_id:  # it is on its first connection, which stands there as its id
-            action, values = "REMOVE #listeners.#participant.#connectionId", {}
+            action, values = "REMOVE #listeners.#entry.#connectionId", {}
         condition, more = _is_on_connection(here, participant_id)
     change = store._update_session(
         participant.session_id,
         action,
         f"{_OPEN} AND {condition}",
         values | more,
-        participant_id=participant_id,
+        entry=participant.entry,
     )
     session = check_is_open(session_of(change.item), store.now_ms)
     now_here = _connection_of(session, participant)
@@ -327,10 +341,13 @@ def _move(
 def _bring_back(
     store: Store, participant: Participant, token: str, max_listeners: int
 ) -> Reattached:
-    session = store._add_listener(participant, max_listeners)
-    if session is None:
+    if participant.role == INTERPRETER:
+        session, replaced = take_channel(store, participant)
+        return Reattached(participant, session, token, is_back=True, replaced=replaced)
+    joined = store._add_listener(participant, max_listeners)
+    if joined is None:
         raise MovedOnError
-    return Reattached(participant, session, token, is_back=True)
+    return Reattached(participant, joined, token, is_back=True)
 
 
 def _replace_token(
@@ -370,10 +387,9 @@ def _replace_token(
 def _connection_of(session: Session, owner: Participant) -> str | None:
     if owner.role == SPEAKER:
         return session.speaker_connection_id
+    if owner.role == INTERPRETER:
+        interpreter = session.interpreters.get(owner.entry)
+        is_theirs = interpreter is not None and interpreter.participant_id == owner.participant_id
+        return interpreter.connection_id if interpreter is not None and is_theirs else None
     listener = session.listeners.get(owner.participant_id)
     return None if listener is None else listener.connection_id
-
-
-def _language_of(session: Session, owner: Participant) -> str | None:
-    listener = session.listeners.get(owner.participant_id)
-    return listener.language if listener else owner.language

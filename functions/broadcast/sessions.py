@@ -10,9 +10,13 @@ from functools import cached_property
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.websocket_messages import (
+    FLOOR,
+    INTERPRETER,
     AudioFormat,
     BroadcastControlMessage,
     BroadcastState,
+    ChannelChangedMessage,
+    InterpreterReadyMessage,
     ListenerJoinedMessage,
     ListenerLeftMessage,
     SessionCreatedMessage,
@@ -20,7 +24,9 @@ from shared_utils.websocket_messages import (
     SessionStatusMessage,
 )
 
+from .channels import Interpreter, Listener, channel_of, heard_by
 from .keys import SHORT_KEY, is_key_of, is_short
+from .tokens import is_token_of
 from .values import Value
 
 TYPE_CHECKING = False
@@ -34,13 +40,14 @@ __all__ = [
     "ACTIVE",
     "ENDED",
     "Departure",
-    "Listener",
     "Participant",
     "Reattached",
     "Session",
     "SessionSummary",
     "arrival_messages",
+    "channel_message",
     "check_is_open",
+    "check_may_interpret",
     "check_may_join",
     "check_same_session",
     "control_message",
@@ -48,7 +55,9 @@ __all__ = [
     "departure_messages",
     "joined_message",
     "language_messages",
+    "moved_listeners",
     "new_session",
+    "ready_message",
     "status_message",
     "why_closed",
     "without",
@@ -65,19 +74,12 @@ _SHORT_KEY_WARNING = (
 _NOTABLE_STEP = 10
 
 
-class Listener(Value):
-    """A listener and the connection; no audio is sent to a listener who has paused playback."""
-
-    connection_id: str
-    language: str
-    is_paused: bool = False
-
-
 class Session(Value):
-    """A session; `listeners` by participant id, times in milliseconds since the epoch.
+    """A session; `listeners` by participant id, `interpreters` by language, times in ms since the epoch.
 
     `speaker_gone_at` is there while the speaker has no connection; `speaker_moved_to` is the speaker's
     connection from a refresh to the first chunk on it; `speaker_id` is there from the first refresh on.
+    The interpreter of the session's own language is the captioner of the floor, and has no channel.
     """
 
     session_id: str
@@ -99,18 +101,64 @@ class Session(Value):
     listener_key_hash: str | None = None
     speaker_id: str | None = None
     speaker_moved_to: str | None = None
+    interpreters: Mapping[str, Interpreter] = {}
+    interpreter_key_hash: str | None = None
+    has_had_channels: bool = False
 
     @cached_property
     def audience(self) -> list[str]:
         """The connections of all listeners."""
         return [listener.connection_id for listener in self.listeners.values()]
 
+    @property
+    def interpreter_connections(self) -> list[str]:
+        """The connections of all interpreters."""
+        return [interpreter.connection_id for interpreter in self.interpreters.values()]
+
     @cached_property
-    def audio_recipients(self) -> list[str]:
-        """The connections of the listeners who want audio now."""
-        return [
-            listener.connection_id for listener in self.listeners.values() if not listener.is_paused
-        ]
+    def channels(self) -> list[str]:
+        """The languages that are interpreted now."""
+        return sorted(self.interpreters.keys() - {self.source_language})
+
+    def recipients(self, channel: str) -> list[str]:
+        """Return the connections that get the audio of a channel now, or that of the floor."""
+        return self._recipients.get(channel, [])
+
+    @cached_property
+    def _recipients(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {FLOOR: self.interpreter_connections}
+        for listener in self.listeners.values():
+            if not listener.is_paused:
+                channel = heard_by(listener, self.interpreters, self.source_language)
+                found.setdefault(channel, []).append(listener.connection_id)
+        return found
+
+    def caption_recipients(self, channel: str) -> list[str]:
+        """Return the connections that get the captions of a channel, or those of the floor."""
+        return self._caption_recipients.get(channel, [])
+
+    @cached_property
+    def _caption_recipients(self) -> dict[str, list[str]]:
+        wanted = [one.connection_id for one in self.interpreters.values() if one.wants_captions]
+        found: dict[str, list[str]] = {FLOOR: wanted}
+        for listener in self.listeners.values():
+            if listener.wants_captions:
+                channel = channel_of(listener.language, self.interpreters, self.source_language)
+                found.setdefault(channel, []).append(listener.connection_id)
+        return found
+
+    def language_on(self, connection_id: str) -> str | None:
+        """Return the language in which this connection may be heard or read, None for nobody's."""
+        if connection_id == self.speaker_connection_id:
+            return self.source_language
+        for language, interpreter in self.interpreters.items():
+            if interpreter.connection_id == connection_id:
+                return language
+        return None
+
+    def hears(self, listener: Listener) -> str:
+        """Return the channel that a listener hears now, or the floor."""
+        return heard_by(listener, self.interpreters, self.source_language)
 
     @cached_property
     def languages(self) -> dict[str, int]:
@@ -120,10 +168,14 @@ class Session(Value):
             counts[listener.language] = counts.get(listener.language, 0) + 1
         return counts
 
-    @property
-    def drop_reason(self) -> str | None:
-        """Why no audio is passed on, None if it is; volume is for the listeners to apply."""
-        return "paused" if self.state.isPaused else "muted" if self.state.isMuted else None
+    def drop_reason(self, channel: str) -> str | None:
+        """Return why no audio of a channel is passed on, None if it is; volume is for the listeners to apply.
+
+        A pause is everybody's. A mute is the speaker's: an interpreter says the sentence to its end.
+        """
+        if self.state.isPaused:
+            return "paused"
+        return "muted" if self.state.isMuted and channel == FLOOR else None
 
 
 class SessionSummary(Value):
@@ -134,10 +186,11 @@ class SessionSummary(Value):
     created_at: int
     speaker_connection_id: str
     listener_key_hash: str | None
+    interpreter_key_hash: str | None
 
 
 class Participant(Value):
-    """A connection that has a session; times in milliseconds. `language` is a listener's.
+    """A connection that has a session; times in milliseconds. `language` is a listener's or an interpreter's.
 
     `is_unused`: nothing has come from it since a refresh, except audio.
     """
@@ -154,10 +207,27 @@ class Participant(Value):
     warned_at: int | None = None
     refresh_asked_at: int | None = None
     is_unused: bool = False
+    wants_original: bool = False
+    wants_captions: bool = False
+
+    @property
+    def entry(self) -> str:
+        """The key of what the session's item has of it: an interpreter's language, else its own id."""
+        return (self.language or "") if self.role == INTERPRETER else self.participant_id
+
+    @property
+    def listener(self) -> Listener:
+        """What is stored of it as a listener."""
+        return Listener(
+            self.connection_id,
+            self.language or "",
+            wants_original=self.wants_original,
+            wants_captions=self.wants_captions,
+        )
 
 
 class Departure(Value):
-    """A participant whose connection is gone; `session` is there if it has one listener less now."""
+    """A participant whose connection is gone; `session` is there if it has one listener or interpreter less now."""
 
     participant: Participant
     session: Session | None = None
@@ -166,7 +236,8 @@ class Departure(Value):
 class Reattached(Value):
     """A participant on a new connection: the session after it, the next token, and the connection that was left.
 
-    `is_back`: the listener had been removed and is counted again.
+    `is_back`: the listener or interpreter had been removed and is there again, in the place of the
+    interpreter `replaced`, if any.
     """
 
     participant: Participant
@@ -174,6 +245,7 @@ class Reattached(Value):
     token: str
     left_connection_id: str | None = None
     is_back: bool = False
+    replaced: Interpreter | None = None
 
 
 def new_session(
@@ -182,6 +254,7 @@ def new_session(
     now_ms: int,
     hours: float,
     listener_key_hash: str | None = None,
+    interpreter_key_hash: str | None = None,
 ) -> Session:
     """Return the session that a speaker asked for, which lasts for so many hours."""
     return Session(
@@ -198,17 +271,17 @@ def new_session(
         min_stability=wanted.minStability,
         max_buffer_timeout=wanted.maxBufferTimeout,
         listener_key_hash=listener_key_hash,
+        interpreter_key_hash=interpreter_key_hash,
     )
 
 
 def without(session: Session, connection_ids: Collection[str]) -> Session:
-    """Return a session without the listeners on these connections, as it will be soon."""
-    listeners = {
-        participant_id: listener
-        for participant_id, listener in session.listeners.items()
-        if listener.connection_id not in connection_ids
-    }
-    return session.replace(listeners=listeners)
+    """Return a session without the listeners and interpreters on these connections, as it will be soon."""
+    listeners, interpreters = (
+        {name: one for name, one in every.items() if one.connection_id not in connection_ids}
+        for every in (session.listeners, session.interpreters)
+    )
+    return session.replace(listeners=listeners, interpreters=interpreters)
 
 
 # --- what is refused
@@ -247,6 +320,21 @@ def check_may_join(seen: SessionSummary | None, key: str | None, now_ms: int) ->
     return seen
 
 
+def check_may_interpret(
+    seen: SessionSummary | None, key: str | None, now_ms: int
+) -> SessionSummary:
+    """Return an open session whose interpreter key this is.
+
+    The key is random, so that a fast hash is enough; else as `check_may_join`.
+    """
+    key_hash = None if seen is None else seen.interpreter_key_hash
+    is_right = is_token_of(key or "", key_hash or "")
+    code = why_closed(seen, now_ms) if is_right else ErrorCode.SESSION_NOT_FOUND
+    if seen is None or code is not None:
+        raise ApplicationError(code or ErrorCode.SESSION_NOT_FOUND)
+    return seen
+
+
 def check_same_session(named: str | None, own: str) -> None:
     """Refuse a message that names another session than its sender's."""
     if named not in (None, own):
@@ -257,8 +345,10 @@ def check_same_session(named: str | None, own: str) -> None:
 # --- what is sent
 
 
-def created_message(session: Session, token: str, key: str | None = None) -> SessionCreatedMessage:
-    """Return what the speaker of a new session gets, with a warning if its key can be guessed."""
+def created_message(
+    session: Session, token: str, interpreter_key: str, key: str | None = None
+) -> SessionCreatedMessage:
+    """Return what the speaker of a new session gets, with a warning if its listener key can be guessed."""
     is_weak = key is not None and is_short(key)
     return SessionCreatedMessage(
         sessionId=session.session_id,
@@ -267,21 +357,57 @@ def created_message(session: Session, token: str, key: str | None = None) -> Ses
         audioFormat=session.audio_format,
         expiresAt=session.ends_at,
         refreshToken=token,
+        interpreterKey=interpreter_key,
         warning=_SHORT_KEY_WARNING if is_weak else None,
     )
 
 
-def joined_message(session: Session, language: str, token: str) -> SessionJoinedMessage:
+def joined_message(session: Session, listener: Listener, token: str) -> SessionJoinedMessage:
     """Return what a new listener gets."""
     return SessionJoinedMessage(
         sessionId=session.session_id,
         sourceLanguage=session.source_language,
-        targetLanguage=language,
+        targetLanguage=listener.language,
         audioFormat=session.audio_format,
         broadcastState=session.state,
         listenerCount=session.listener_count,
         refreshToken=token,
+        channels=session.channels,
+        hears=session.hears(listener),
     )
+
+
+def ready_message(session: Session, language: str, token: str) -> InterpreterReadyMessage:
+    """Return what a new interpreter gets."""
+    return InterpreterReadyMessage(
+        sessionId=session.session_id,
+        language=language,
+        sourceLanguage=session.source_language,
+        audioFormat=session.audio_format,
+        broadcastState=session.state,
+        refreshToken=token,
+    )
+
+
+def channel_message(session: Session, listener: Listener) -> ChannelChangedMessage:
+    """Return which channels there are, and which one a listener hears."""
+    return ChannelChangedMessage(
+        sessionId=session.session_id, channels=session.channels, hears=session.hears(listener)
+    )
+
+
+def moved_listeners(session: Session, language: str) -> list[tuple[list[str], Listener]]:
+    """Return whom the channel of a language is for that has begun or ended, whether or not they hear it.
+
+    In groups who hear the same, by their connections, each with one of its listeners.
+    """
+    there = session.interpreters.keys() | {language}
+    groups: dict[str, tuple[list[str], Listener]] = {}
+    for listener in session.listeners.values():
+        if channel_of(listener.language, there, session.source_language) == language:
+            names, _ = groups.setdefault(session.hears(listener), ([], listener))
+            names.append(listener.connection_id)
+    return [*groups.values()]
 
 
 def control_message(session: Session) -> BroadcastControlMessage:

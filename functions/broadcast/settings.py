@@ -55,6 +55,7 @@ class BroadcastSettings(Value):
     warning_minutes: float = 110
     audio_chunks_per_second: int = 50
     control_messages_per_second: int = 10
+    captions_per_second: int = 20
     sessions_per_minute: int = 5
     invalid_messages_per_minute: int = 20
     connections_per_minute: int = 600
@@ -79,6 +80,7 @@ class BroadcastSettings(Value):
             warning_minutes=_number(environ, "CONNECTION_WARNING_MINUTES", 110, 0, 119),
             audio_chunks_per_second=_whole(environ, "RATE_LIMIT_AUDIO_CHUNKS", 50, 10_000),
             control_messages_per_second=_whole(environ, "RATE_LIMIT_CONTROL_MESSAGES", 10, 10_000),
+            captions_per_second=_whole(environ, "RATE_LIMIT_CAPTIONS", 20, 10_000),
             sessions_per_minute=_whole(environ, "RATE_LIMIT_SESSION_CREATION", 5, 10_000),
             invalid_messages_per_minute=_whole(environ, "RATE_LIMIT_INVALID_MESSAGES", 20, 10_000),
             connections_per_minute=_whole(environ, "RATE_LIMIT_CONNECTIONS", 600, 1_000_000),

@@ -5,7 +5,7 @@ conditional update of that one item, so that they happen one after the other, ea
 it is sent twice: nothing is read to be written back. A change of a participant takes two items. The
 participant's own item comes first: if a call is interrupted between the two, the next 410,
 `$disconnect` or housekeeping finds the participant and finishes the change. How a participant moves
-to another connection is in `moves.py`.
+to another connection is in `moves.py`, and what is done to interpreters in `interpreters.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import time
 
 from shared_utils.error_codes import ApplicationError, ErrorCode
 from shared_utils.table_names import get_table_name
-from shared_utils.websocket_messages import SPEAKER
+from shared_utils.websocket_messages import INTERPRETER, LISTENER, SPEAKER
 
 from .items import (
     KEEP_SESSION_SECONDS,
     SUMMARY_NAMES,
+    listener_item,
     participant_item,
     participant_of,
     session_item,
@@ -121,18 +122,14 @@ class Store:
         self, participant: Participant, max_listeners: int, created_at: int | None = None
     ) -> Session | None:
         """Return the session with this listener added, None if the listener is there by now."""
-        listener = {"language": participant.language}
-        if participant.connection_id != participant.participant_id:
-            listener["connectionId"] = participant.connection_id
         same = "" if created_at is None else " AND #createdAt = :createdAt"
         change = self._update_session(
             participant.session_id,
-            "SET #listeners.#participant = :listener, #listenerCount = #listenerCount + :one",
-            f"{_OPEN} AND attribute_not_exists(#listeners.#participant)"
-            f" AND #listenerCount < :max{same}",
-            {":listener": listener, ":one": 1, ":max": max_listeners}
+            "SET #listeners.#entry = :listener, #listenerCount = #listenerCount + :one",
+            f"{_OPEN} AND attribute_not_exists(#listeners.#entry) AND #listenerCount < :max{same}",
+            {":listener": listener_item(participant), ":one": 1, ":max": max_listeners}
             | ({":createdAt": created_at} if same else {}),
-            participant_id=participant.participant_id,
+            entry=participant.participant_id,
         )
         session = session_of(change.item)
         if session is None or not change.done:
@@ -193,21 +190,30 @@ class Store:
 
     def set_playback(self, participant: Participant, paused: bool) -> None:
         """Send a listener no audio for now, or again."""
-        action = "SET #listeners.#participant.#isPaused = :paused"
+        action = "SET #listeners.#entry.#isPaused = :paused"
         self._change_listener(participant, action, {":paused": paused})
 
-    def set_language(self, participant: Participant, language: str) -> Session:
-        """Let a listener listen in another language, and return the session after it."""
-        action = "SET #listeners.#participant.#language = :language"
-        session = self._change_listener(participant, action, {":language": language})
+    def set_language(self, participant: Participant) -> Session:
+        """Let a listener listen in the language, and as else wanted, that it has here; return the session after it."""
+        values = {
+            ":language": participant.language,
+            ":original": participant.wants_original,
+            ":captions": participant.wants_captions,
+        }
+        names = {"language": "language", "wantsOriginal": "original", "wantsCaptions": "captions"}
+        in_session, own = (
+            ", ".join(f"{place}#{name} = :{value}" for name, value in names.items())
+            for place in ("#listeners.#entry.", "")
+        )
+        session = self._change_listener(participant, f"SET {in_session}", values)
         for name in dict.fromkeys((participant.connection_id, participant.participant_id)):
             also = ", #targetLanguage = :language" if name == participant.connection_id else ""
             self.connections.update(
                 name,
-                f"SET #language = :language{also}",
+                f"SET {own}{also}",
                 "attribute_exists(#connectionId)"
                 + (" AND attribute_not_exists(#disconnectedAt)" if also else ""),
-                {":language": language},
+                values,
             )
         return session
 
@@ -218,7 +224,7 @@ class Store:
             action,
             f"{_OPEN} AND {condition}",
             values | more,
-            participant_id=participant.participant_id,
+            entry=participant.participant_id,
         )
         session = check_is_open(session_of(change.item), self.now_ms)
         if not change.done:
@@ -235,7 +241,12 @@ class Store:
         participant = participant_of(self._close(connection_id).item)
         if participant is None:
             return None
-        if participant.role != SPEAKER:
+        if participant.role == INTERPRETER:
+            language = participant.language or ""
+            return Departure(
+                participant, self.free_channel(participant.session_id, language, connection_id)
+            )
+        if participant.role == LISTENER:
             return Departure(
                 participant,
                 self.remove_listener(
@@ -258,12 +269,35 @@ class Store:
         condition, values = _is_on_connection(connection_id, participant_id)
         change = self._update_session(
             session_id,
-            "SET #listenerCount = #listenerCount - :one REMOVE #listeners.#participant",
+            "SET #listenerCount = #listenerCount - :one REMOVE #listeners.#entry",
             condition,
             {":one": 1, **values},
-            participant_id=participant_id,
+            entry=participant_id,
             # If someone else took the listener out at this moment, the speaker is notified twice.
             is_ours=lambda item: participant_id not in item["listeners"],
+        )
+        return session_of(change.item) if change.done else None
+
+    def free_channel(
+        self, session_id: str, language: str, connection_id: str, seen_at: int | None = None
+    ) -> Session | None:
+        """Take the interpreter on this connection out, and return the session after it.
+
+        With `seen_at`, only if the last sign that was noted is of that time.
+        """
+        silent = "" if seen_at is None else " AND #interpreters.#entry.#seenAt = :seenAt"
+
+        def is_free(item: Item) -> bool:
+            there = item.get("interpreters", {}).get(language)
+            return there is None or there["connectionId"] != connection_id
+
+        change = self._update_session(
+            session_id,
+            "REMOVE #interpreters.#entry",
+            f"#interpreters.#entry.#connectionId = :connection{silent}",
+            {":connection": connection_id} | ({":seenAt": seen_at} if silent else {}),
+            entry=language,
+            is_ours=is_free,
         )
         return session_of(change.item) if change.done else None
 
@@ -295,8 +329,8 @@ class Store:
             raise ApplicationError(ErrorCode.SESSION_NOT_FOUND)
         return session
 
-    def session_of_speaker(self, connection_id: str, session_id: str | None = None) -> Session:
-        """Return the session whose speaker is on this connection.
+    def session_of_sender(self, connection_id: str, session_id: str | None = None) -> Session:
+        """Return the session whose speaker, or one of whose interpreters, is on this connection.
 
         Two reads: of who is on the connection, then of that participant's session. One if `session_id`
         is what was found there before. Never what a client names: whoever has no session would learn
@@ -304,20 +338,20 @@ class Store:
         """
         is_unused = False
         if session_id is None:
-            speaker = self._speaker(connection_id)
-            session_id, is_unused = speaker.session_id, speaker.is_unused
+            sender = self._sender(connection_id)
+            session_id, is_unused = sender.session_id, sender.is_unused
         session = self.known_session(session_id)
-        if session.speaker_connection_id != connection_id:
+        if session.language_on(connection_id) is None:
             if is_unused:
                 self.note_heard(connection_id)
             raise ApplicationError(ErrorCode.CONNECTION_CLOSED)
         return session
 
-    def _speaker(self, connection_id: str) -> Participant:
+    def _sender(self, connection_id: str) -> Participant:
         participant = self.participant(connection_id)
         if participant is None:
             raise no_session()
-        if participant.role != SPEAKER:
+        if participant.role not in (SPEAKER, INTERPRETER):
             raise ApplicationError(ErrorCode.AUTH_INVALID_ROLE)
         return participant
 
@@ -412,6 +446,6 @@ def _has_session() -> ApplicationError:
 def _is_on_connection(connection_id: str, participant_id: str) -> tuple[str, Item]:
     """Return the condition that a listener is on this connection; its first one is its own id."""
     if connection_id == participant_id:
-        exists = "attribute_exists(#listeners.#participant)"
-        return f"{exists} AND attribute_not_exists(#listeners.#participant.#connectionId)", {}
-    return "#listeners.#participant.#connectionId = :connection", {":connection": connection_id}
+        exists = "attribute_exists(#listeners.#entry)"
+        return f"{exists} AND attribute_not_exists(#listeners.#entry.#connectionId)", {}
+    return "#listeners.#entry.#connectionId = :connection", {":connection": connection_id}

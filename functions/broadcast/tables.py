@@ -113,14 +113,14 @@ class Items:
         condition: str,
         values: Item,
         *,
-        participant_id: str = "",
+        entry: str = "",
         returns: str = "ALL_NEW",
         is_ours: Callable[[Item], bool] = lambda item: False,
         only_once: bool = False,
     ) -> Change:
         """Do an update if a condition holds.
 
-        Expressions name attributes as `#name`, and `participant_id` as `#participant`. `is_ours` is
+        Expressions name attributes as `#name`, and the key `entry` of a map as `#entry`. `is_ours` is
         needed by an update that makes its own condition false, `only_once` by one that would do more
         the second time: if its answer is lost, it counts as done.
         """
@@ -132,7 +132,7 @@ class Items:
             ReturnValues=returns,
             UpdateExpression=action,
             ConditionExpression=condition,
-            **_placeholders(f"{action} {condition}", values, participant_id),
+            **_placeholders(f"{action} {condition}", values, entry),
         )
 
     def scan(
@@ -223,9 +223,9 @@ def put_both(first: tuple[Items, Item], second: tuple[Items, Item]) -> list[str]
     return reasons
 
 
-def _placeholders(expressions: str, values: Item, participant_id: str = "") -> Item:
+def _placeholders(expressions: str, values: Item, entry: str = "") -> Item:
     """Return the names and values in expressions: many words are reserved, so all are aliased."""
     names = set(re.findall(r"#(\w+)", expressions))
-    aliases = {f"#{name}": participant_id if name == "participant" else name for name in names}
+    aliases = {f"#{name}": entry if name == "entry" else name for name in names}
     given = {"ExpressionAttributeValues": values} if values else {}
     return {"ExpressionAttributeNames": aliases, **given}

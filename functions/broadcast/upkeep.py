@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from shared_utils.records import ServerMessage
 
-    from .sessions import Listener, Participant, Session
+    from .channels import Interpreter, Listener
+    from .sessions import Participant, Session
     from .settings import BroadcastSettings
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "lost_listeners",
     "refresh_messages",
     "seconds_since",
+    "silent_interpreters",
     "timeout_message",
     "warning_message",
     "why_over",
@@ -86,6 +88,15 @@ def lost_listeners(session: Session, open_ids: Collection[str]) -> list[tuple[st
         (participant_id, listener)
         for participant_id, listener in session.listeners.items()
         if listener.connection_id not in open_ids
+    ]
+
+
+def silent_interpreters(session: Session, now_ms: int) -> list[tuple[str, Interpreter]]:
+    """Return the interpreters, by language, who have given no sign for too long."""
+    return [
+        (language, interpreter)
+        for language, interpreter in session.interpreters.items()
+        if interpreter.is_silent(now_ms)
     ]
 
 

@@ -9,14 +9,26 @@ from contextlib import contextmanager
 from broadcast.counters import Counters
 from broadcast.moves import reattach
 from broadcast.pace import Pace
-from broadcast.sessions import Participant, arrival_messages, check_same_session, departure_messages
+from broadcast.sessions import (
+    Participant,
+    arrival_messages,
+    channel_message,
+    check_same_session,
+    departure_messages,
+    moved_listeners,
+    why_closed,
+)
 from broadcast.settings import BroadcastSettings, check_tables
 from broadcast.store import Store, no_session
 from broadcast.tables import limit_calls, seconds_left
 from broadcast.tokens import digest_of
 from shared_utils import (
+    INTERPRETER,
     ApplicationError,
     ErrorCode,
+    ErrorMessage,
+    InterpreterJoinedMessage,
+    InterpreterLeftMessage,
     RateLimitWarningMessage,
     WebSocketHandler,
     bind_context,
@@ -69,6 +81,13 @@ STORE_SECONDS, _MORE_SECONDS = 1.8, 0.2
 ANSWER_SECONDS = 0.6
 # What is sent to others: one call, what is added for each connection of it, and one post.
 _SEND_SECONDS, _SECONDS_A_CONNECTION, _POST_SECONDS = 1.0, 0.001, 0.5
+
+# What is counted by pace, by the code that refuses it.
+_PACED = {
+    ErrorCode.RATE_LIMIT_AUDIO_CHUNKS: "audio chunks",
+    ErrorCode.RATE_LIMIT_CONTROL_MESSAGES: "control messages",
+    ErrorCode.RATE_LIMIT_EXCEEDED: "captions",
+}
 
 
 @contextmanager
@@ -172,8 +191,7 @@ class BroadcastApp:
         if verdict.allowed:
             return
         request.metrics.emit_rate_limit_violation("", request.connection_id, request.action)
-        what = "audio chunks" if code is ErrorCode.RATE_LIMIT_AUDIO_CHUNKS else "control messages"
-        message = f"At most {self.pace.limit} {what} a second"
+        message = f"At most {self.pace.limit} {_PACED[code]} a second"
         if verdict.close:
             self.floods.cut_off(request, code, message)
         raise ApplicationError(code, message)
@@ -184,9 +202,9 @@ class BroadcastApp:
         session_id: str,
         role: str,
         token: str,
-        language: str | None = None,
+        **wanted: Any,
     ) -> Participant:
-        """Return the sender as a new participant of a session, with the hash of its token."""
+        """Return the sender as a new participant of a session, with the hash of its token and what it wants."""
         name = request.connection_id
         return Participant(
             connection_id=name,
@@ -196,7 +214,7 @@ class BroadcastApp:
             token_hash=digest_of(token),
             connected_at=self._connected_at(request),
             last_activity_at=self.store.now_ms,
-            language=language,
+            **wanted,
         )
 
     def reattach(self, request: Request[Any], session_id: str, token: str) -> Reattached:
@@ -236,15 +254,36 @@ class BroadcastApp:
             if outcome.kind == "gone" or outcome.timed_out:
                 return
 
-    def notify_listeners(
-        self, request: Request[Any], session: Session, message: ServerMessage
+    def notify_others(self, sender: Sender, session: Session, message: ServerMessage) -> None:
+        """Send to all listeners and interpreters."""
+        self._broadcast(
+            sender, session, session.audience + session.interpreter_connections, message
+        )
+
+    def notify_of_interpreter(
+        self, sender: Sender, session: Session, language: str, *, joined: bool
     ) -> None:
-        """Send to all listeners, and wait for none longer than for half a second."""
+        """Notify those whom a channel is for that it has begun or ended, and the speaker."""
+        if why_closed(session, self.store.now_ms):
+            return
+        self.notify_of_channel(sender, session, language)
+        kind = InterpreterJoinedMessage if joined else InterpreterLeftMessage
+        message = kind(sessionId=session.session_id, language=language)
+        self.notify(sender, session.speaker_connection_id, [message])
+
+    def notify_of_channel(self, sender: Sender, session: Session, language: str) -> None:
+        """Notify those whom a channel is for that it has begun or ended."""
+        for names, listener in moved_listeners(session, language):
+            self._broadcast(sender, session, names, channel_message(session, listener))
+
+    def _broadcast(
+        self, sender: Sender, session: Session, names: list[str], message: ServerMessage
+    ) -> None:
+        """Send to several, and wait for none longer than for half a second."""
         started = time.perf_counter_ns()
-        audience = session.audience
-        seconds = _SEND_SECONDS + len(audience) * _SECONDS_A_CONNECTION
-        result = request.connections.broadcast(
-            audience,
+        seconds = _SEND_SECONDS + len(names) * _SECONDS_A_CONNECTION
+        result = connections_of(sender).broadcast(
+            names,
             message,
             timeout_seconds=_at_most(seconds),
             answer_seconds=_POST_SECONDS,
@@ -253,7 +292,7 @@ class BroadcastApp:
         session_id = session.session_id
         self.metrics.emit_listener_notification_latency(session_id, len(result.sent), elapsed_ms)
         count_failures(self.metrics, session_id, kinds_of(result).values())
-        self.remove_gone(request, result.gone)
+        self.remove_gone(sender, result.gone)
 
     def close(self, sender: Sender, connection_id: str) -> None:
         """Close a connection, if the gateway does that soon."""
@@ -273,12 +312,22 @@ class BroadcastApp:
             return False
         return True
 
+    def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
+        """Close the connection of an interpreter who is no longer in the session, and say why."""
+        self.store.leave(connection_id)
+        send_to(sender, connection_id, ErrorMessage(code=code))
+        self.close(sender, connection_id)
+
     def remove_participant(self, sender: Sender, connection_id: str) -> None:
-        """Remove the participant of a closed connection; notify the speaker if the audience is smaller now."""
+        """Remove the participant of a closed connection, and notify others if the session has one less now."""
         departure = self.store.leave(connection_id)
         if departure is None or departure.session is None:
             return
-        self.notify_of_departure(sender, departure.session, departure.participant.language or "")
+        session, participant = departure.session, departure.participant
+        if participant.role == INTERPRETER:
+            self.notify_of_interpreter(sender, session, participant.language or "", joined=False)
+        else:
+            self.notify_of_departure(sender, session, participant.language or "")
 
     def notify_of_departure(self, sender: Sender, session: Session, language: str) -> None:
         """Notify the speaker that a listener has left."""

@@ -1,4 +1,4 @@
-"""What a function does about clients that guess: session ids, listener keys, refresh tokens.
+"""What a function does about clients that guess: session ids, keys of listeners and interpreters, refresh tokens.
 
 A guess is a join that finds no session, or says no key of it, or a refresh that fails. Who comes too late
 for a session, and would have been let in, has guessed nothing. How many there may be from one address is counted in the
@@ -12,10 +12,11 @@ from contextlib import contextmanager
 
 from broadcast.addresses import network_of
 from broadcast.pace import PerMinute, TokenBuckets
-from broadcast.sessions import check_may_join, why_closed
+from broadcast.sessions import check_may_interpret, check_may_join, why_closed
 from shared_utils import (
     ApplicationError,
     ErrorCode,
+    JoinSession,
     RateLimitWarningMessage,
     SilentRefusal,
     bind_context,
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from broadcast.counters import JoinAttempt
     from broadcast.sessions import SessionSummary
-    from shared_utils import JoinSession, Request
+    from shared_utils import JoinAsInterpreter, Request
+
+    Join = JoinSession | JoinAsInterpreter
 
     from ._common import BroadcastApp
 
@@ -48,7 +51,7 @@ class GuessGuard:
         self.lines = TokenBuckets(1 / 60, 1)  # by address
 
     @contextmanager
-    def session_of(self, request: Request[JoinSession]) -> Iterator[SessionSummary]:
+    def session_of(self, request: Request[Join]) -> Iterator[SessionSummary]:
         """Yield the session that a join names, if it is open and the join says its key."""
         counters = self._app.counters
         network, limit = network_of(request.source_ip), self._app.settings.failed_joins_per_minute
@@ -63,11 +66,12 @@ class GuessGuard:
             if not has_ended:  # it would be in the way of its neighbours for a minute
                 counters.end_join(attempt, failed=False, seconds=_LAST_SECONDS)
 
-    def _look(self, request: Request[JoinSession], attempt: JoinAttempt) -> SessionSummary:
+    def _look(self, request: Request[Join], attempt: JoinAttempt) -> SessionSummary:
         app, message, seen = self._app, request.message, None
         try:
             seen = app.store.summary(message.sessionId)
-            return check_may_join(seen, message.listenerKey, app.store.now_ms)
+            check = check_may_join if isinstance(message, JoinSession) else check_may_interpret
+            return check(seen, _key_of(message), app.store.now_ms)
         except ApplicationError as error:
             has_failed = error.code is ErrorCode.SESSION_NOT_FOUND
             app.counters.end_join(attempt, failed=has_failed)
@@ -98,7 +102,7 @@ class GuessGuard:
         raise SilentRefusal(code, message, logged=self.lines.take(network))
 
     def _count_failure(
-        self, request: Request[JoinSession], seen: SessionSummary | None, error: ApplicationError
+        self, request: Request[Join], seen: SessionSummary | None, error: ApplicationError
     ) -> None:
         """Count a guess; return if its error is all that is to be sent.
 
@@ -107,11 +111,12 @@ class GuessGuard:
         """
         app, message = self._app, request.message
         is_beyond = False
-        if message.listenerKey is not None and error.code is ErrorCode.SESSION_NOT_FOUND:
+        if _key_of(message) is not None and error.code is ErrorCode.SESSION_NOT_FOUND:
             limit = app.settings.wrong_keys_per_minute
             is_beyond = app.counters.count_wrong_key(message.sessionId, limit)
             if seen is not None:
-                metric = "WrongListenerKeys"
+                is_listener = isinstance(message, JoinSession)
+                metric = "WrongListenerKeys" if is_listener else "WrongInterpreterKeys"
                 request.metrics.emit_metric(metric, 1, "Count", sessionId=message.sessionId)
         if not is_beyond or seen is None:
             self._count_for_connection(request)
@@ -121,12 +126,12 @@ class GuessGuard:
             self._count_for_connection(request)
             raise SilentRefusal(error.code, error.message, logged=True)
 
-    def _warn_of_wrong_keys(self, request: Request[JoinSession], seen: SessionSummary) -> None:
+    def _warn_of_wrong_keys(self, request: Request[Join], seen: SessionSummary) -> None:
         """Warn operators and the speaker, once a minute, that somebody tries keys of a session."""
         app, session_id = self._app, request.message.sessionId
         limit = app.settings.wrong_keys_per_minute
         app.handler.logger.warning(
-            "Somebody tries listener keys", sessionId=session_id, limit=limit
+            "Somebody tries keys of a session", sessionId=session_id, limit=limit
         )
         if why_closed(seen, app.store.now_ms) is None:
             warning = RateLimitWarningMessage(
@@ -142,3 +147,8 @@ class GuessGuard:
         if not self.of_connections.judge(request.connection_id).allowed:
             code = ErrorCode.RATE_LIMIT_EXCEEDED
             self._app.floods.cut_off(request, code, "Too many failed joins and refreshes")
+
+
+def _key_of(message: Join) -> str | None:
+    """Return the key that a join says, None if it says none."""
+    return message.listenerKey if isinstance(message, JoinSession) else message.interpreterKey

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shared_utils as su
 from broadcast.addresses import network_of
+from broadcast.interpreters import note_sign
 from broadcast.moves import MovedOnError
 from broadcast.pace import PerMinute
-from broadcast.sessions import control_message
+from broadcast.sessions import channel_message, control_message
 from broadcast.tokens import TokenReusedError
 from shared_utils import ApplicationError, ErrorCode, Heartbeat, RefreshConnection
 
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from broadcast.sessions import Reattached
+    from broadcast.sessions import Participant, Reattached, Session
     from shared_utils import Request
 
 # The first event of an environment is mostly a `$connect`, which needs no store.
@@ -66,9 +67,12 @@ def disconnect(request: Request[Any]) -> None:
 
 @handler.route(Heartbeat)
 def heartbeat(request: Request[Heartbeat]) -> su.HeartbeatAckMessage:
-    """Note that the connection is alive."""
+    """Note that the connection is alive, and that an interpreter is there."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
-    app.store.touch(request.connection_id)
+    name = request.connection_id
+    participant = app.store.touch(name)
+    if participant is not None and participant.role == su.INTERPRETER:
+        note_sign(app.store, participant.session_id, participant.language or "", name)
     return su.HeartbeatAckMessage()
 
 
@@ -84,9 +88,28 @@ def refresh(request: Request[RefreshConnection]) -> None:
         sessionId=session.session_id, role=moved.participant.role, refreshToken=moved.token
     )
     app.reply(request, complete)
-    app.notify(request, request.connection_id, [control_message(session)])
+    app.notify(request, request.connection_id, state_messages(moved.participant, session))
     if moved.is_back:
-        app.notify_of_arrival(request, session, moved.participant.language or "")
+        notify_of_return(request, moved)
+
+
+def state_messages(participant: Participant, session: Session) -> list[su.ServerMessage]:
+    """Return how the broadcast is, and what a listener hears: a change may have been sent to the old connection."""
+    messages: list[su.ServerMessage] = [control_message(session)]
+    if participant.role == su.LISTENER and session.has_had_channels:
+        messages.append(channel_message(session, participant.listener))
+    return messages
+
+
+def notify_of_return(request: Request[Any], moved: Reattached) -> None:
+    """Notify others of somebody who had been removed and is there again."""
+    session, language = moved.session, moved.participant.language or ""
+    if moved.replaced is not None:
+        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+    if moved.participant.role == su.INTERPRETER:
+        app.notify_of_interpreter(request, session, language, joined=True)
+    else:
+        app.notify_of_arrival(request, session, language)
 
 
 def use_token(request: Request[RefreshConnection]) -> Reattached:

@@ -50,7 +50,7 @@ def set_volume(request: Request[su.SetVolume]) -> su.VolumeChangedMessage:
     level = request.message.volumeLevel
     session = app.store.change_broadcast(request.caller, {"volume": level})
     message = su.VolumeChangedMessage(sessionId=session.session_id, volumeLevel=level)
-    app.notify_listeners(request, session, message)
+    app.notify_others(request, session, message)
     return message
 
 
@@ -61,13 +61,13 @@ def change_state(request: Request[su.SpeakerStateChange]) -> su.SpeakerStateChan
     message = su.SpeakerStateChangedMessage(
         sessionId=session.session_id, broadcastState=session.state
     )
-    app.notify_listeners(request, session, message)
+    app.notify_others(request, session, message)
     return message
 
 
 def apply_and_notify(request: Request[Any], message_of: Callable[..., M], **state: bool) -> M:
-    """Change the broadcast's state, tell the listeners, and return the speaker's reply."""
+    """Change the broadcast's state, notify all others, and return the speaker's reply."""
     session = app.store.change_broadcast(request.caller, state)
     message = message_of(sessionId=session.session_id)
-    app.notify_listeners(request, session, message)
+    app.notify_others(request, session, message)
     return message

@@ -24,6 +24,7 @@ from broadcast.upkeep import (
     lost_listeners,
     refresh_messages,
     seconds_since,
+    silent_interpreters,
     timeout_message,
     warning_message,
     why_over,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from broadcast.sessions import Listener, Participant, Session
+    from broadcast.channels import Interpreter, Listener
+    from broadcast.sessions import Participant, Session
     from broadcast.upkeep import DueTasks
 
     Task = Callable[[], object]
@@ -97,6 +99,11 @@ def list_tasks(ends: float) -> list[Task]:
             for s in going_on
             for participant_id, listener in lost_listeners(s, open_ids)
         ]
+    tasks += [
+        partial(remove_silent_interpreter, s, language, interpreter)
+        for s in going_on
+        for language, interpreter in silent_interpreters(s, now_ms)
+    ]
     return tasks + [partial(report, s) for s in going_on if s.speaker_gone_at is None]
 
 
@@ -147,7 +154,8 @@ def end(session: Session, reason: str) -> None:
     if ended is None:
         return
     message = su.SessionEndedMessage(sessionId=ended.session_id, reason=reason)
-    names = ended.audience + ([] if ended.speaker_gone_at else [ended.speaker_connection_id])
+    names = ended.audience + ended.interpreter_connections
+    names += [] if ended.speaker_gone_at else [ended.speaker_connection_id]
     result = connections.broadcast(names, message)
     count_failures(metrics, ended.session_id, kinds_of(result).values())
 
@@ -185,6 +193,15 @@ def remove_lost_listener(session: Session, participant_id: str, listener: Listen
         after = store.remove_listener(session.session_id, participant_id, listener.connection_id)
         if after is not None:
             app.notify_of_departure(connections, after, listener.language)
+
+
+def remove_silent_interpreter(session: Session, language: str, interpreter: Interpreter) -> None:
+    """Let the listeners of an interpreter who gives no sign hear the floor, if that is still so."""
+    name, seen_at = interpreter.connection_id, interpreter.seen_at
+    after = store.free_channel(session.session_id, language, name, seen_at)
+    if after is not None:
+        app.notify_of_interpreter(connections, after, language, joined=False)
+        app.dismiss(connections, name, su.ErrorCode.CONNECTION_TIMEOUT)
 
 
 def report(session: Session) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shared_utils as su
-from broadcast.sessions import language_messages
+from broadcast.sessions import channel_message, language_messages
 
 from ._common import BroadcastApp, starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from broadcast.sessions import Participant
     from shared_utils import Request
 
 with starting("ListenerHandler"):
@@ -32,10 +33,24 @@ def resume_playback(request: Request[su.ResumePlayback]) -> su.PlaybackResumedMe
 
 @app.control(su.ChangeLanguage)
 def change_language(request: Request[su.ChangeLanguage]) -> None:
-    """Let the listener listen in another language; the speaker hears of one that is new."""
+    """Let the listener listen in another language, or as else wanted; the speaker hears of one that is new."""
     listener, language = request.caller, request.message.targetLanguage
     app.settings.check_language(language, "targetLanguage")
-    session = app.store.set_language(listener, language)
+    wanted = changed(listener, request.message)
+    session = app.store.set_language(wanted)
     app.reply(request, su.LanguageChangedMessage(targetLanguage=language))
+    message = channel_message(session, wanted.listener)
+    if message.hears != session.hears(listener.listener):
+        app.notify(request, request.connection_id, [message])
     messages = language_messages(session, listener.language, language, app.store.now_ms)
     app.notify(request, session.speaker_connection_id, messages)
+
+
+def changed(listener: Participant, message: su.ChangeLanguage) -> Participant:
+    """Return the listener as wanted from now on: what a message does not say stays."""
+    original, captions = message.audio, message.captions
+    return listener.replace(
+        language=message.targetLanguage,
+        wants_original=listener.wants_original if original is None else original == "original",
+        wants_captions=listener.wants_captions if captions is None else captions,
+    )

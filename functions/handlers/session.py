@@ -1,4 +1,4 @@
-"""The function for sessions: a speaker opens, queries and ends one, listeners join it."""
+"""The function for sessions: a speaker opens, queries and ends one, listeners and interpreters join it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import time
 
 import shared_utils as su
 from broadcast.addresses import network_of
-from broadcast.keys import hash_of_key
+from broadcast.interpreters import join_as_interpreter, remove_interpreter
+from broadcast.keys import hash_of_key, new_key
 from broadcast.names import new_session_id
-from broadcast.sessions import created_message, joined_message, new_session, status_message
-from broadcast.tokens import new_token
+from broadcast.sessions import (
+    created_message,
+    joined_message,
+    new_session,
+    ready_message,
+    status_message,
+)
+from broadcast.tokens import digest_of, new_token
 from shared_utils import (
     ApplicationError,
     CreateSession,
     EndSession,
     ErrorCode,
     GetSessionStatus,
+    JoinAsInterpreter,
     JoinSession,
+    RemoveInterpreter,
 )
 
 from ._common import BroadcastApp, starting
@@ -25,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from broadcast.sessions import Session
+    from broadcast.sessions import Participant, Session
     from shared_utils import Request
 
 # Ours: with a thousand sessions open, so many in a row are taken once in 10^22 times.
@@ -47,9 +56,10 @@ def create_session(request: Request[CreateSession]) -> None:
     app.settings.check_may_speak(subject, claimed(request, "scopes"))
     app.settings.check_language(request.message.sourceLanguage, "sourceLanguage")
     check_creation(request)
-    token = new_token(request.connection_id)
-    session = open_session(request, token)
-    app.reply(request, created_message(session, token, request.message.listenerKey))
+    token, interpreter_key = new_token(request.connection_id), new_key()
+    session = open_session(request, token, interpreter_key)
+    message = created_message(session, token, interpreter_key, request.message.listenerKey)
+    app.reply(request, message)
 
 
 def claimed(request: Request[Any], name: str) -> str:
@@ -69,14 +79,16 @@ def check_creation(request: Request[CreateSession]) -> None:
         raise ApplicationError(code, message, {"retryAfterMs": wait_ms})
 
 
-def open_session(request: Request[CreateSession], token: str) -> Session:
+def open_session(request: Request[CreateSession], token: str, interpreter_key: str) -> Session:
     """Store a session under an id that nobody has."""
     key = request.message.listenerKey
     key_hash = None if key is None else hash_of_key(key)
+    interpreter_hash = digest_of(interpreter_key)
     for _ in range(_DRAWS):
         speaker = app.participant(request, new_session_id(), su.SPEAKER, token)
         now_ms, hours = app.store.now_ms, app.settings.session_hours
-        session = new_session(request.message, speaker, now_ms, hours, key_hash)
+        wanted = request.message
+        session = new_session(wanted, speaker, now_ms, hours, key_hash, interpreter_hash)
         if app.store.create(speaker, session):
             su.bind_context(sessionId=session.session_id)
             return session
@@ -88,15 +100,73 @@ def join_session(request: Request[JoinSession]) -> None:
     """Make the sender a listener, and tell the speaker."""
     app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
     app.settings.check_may_listen(claimed(request, "subject"))
-    session_id, language = request.message.sessionId, request.message.targetLanguage
-    su.bind_context(sessionId=session_id)
+    language = request.message.targetLanguage
+    su.bind_context(sessionId=request.message.sessionId)
     app.settings.check_language(language, "targetLanguage")
     with app.guesses.session_of(request) as seen:
         token = new_token(request.connection_id)
-        listener = app.participant(request, session_id, su.LISTENER, token, language)
+        listener = listener_of(request, token)
         session = app.store.join(listener, app.settings.max_listeners, seen.created_at)
-        app.reply(request, joined_message(session, language, token))
+        app.reply(request, joined_message(session, listener.listener, token))
         app.notify_of_arrival(request, session, language)
+
+
+def listener_of(request: Request[JoinSession], token: str) -> Participant:
+    """Return the sender as a listener who wants what the message says."""
+    message = request.message
+    return app.participant(
+        request,
+        message.sessionId,
+        su.LISTENER,
+        token,
+        language=message.targetLanguage,
+        wants_original=message.audio == "original",
+        wants_captions=message.captions,
+    )
+
+
+@handler.route(JoinAsInterpreter)
+def join_as_interpreter_of(request: Request[JoinAsInterpreter]) -> None:
+    """Make the sender the interpreter of a language, in the place of one who gives no sign, if any."""
+    app.check_pace(request, ErrorCode.RATE_LIMIT_CONTROL_MESSAGES)
+    app.settings.check_may_listen(claimed(request, "subject"))
+    language = request.message.language
+    su.bind_context(sessionId=request.message.sessionId)
+    with app.guesses.session_of(request) as seen:
+        token = new_token(request.connection_id)
+        interpreter = interpreter_of(request, token)
+        session, replaced = join_as_interpreter(app.store, interpreter, seen)
+        app.reply(request, ready_message(session, language, token))
+    if replaced is not None:
+        app.dismiss(request, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+    app.notify_of_interpreter(request, session, language, joined=True)
+
+
+def interpreter_of(request: Request[JoinAsInterpreter], token: str) -> Participant:
+    """Return the sender as an interpreter who wants what the message says."""
+    message = request.message
+    return app.participant(
+        request,
+        message.sessionId,
+        su.INTERPRETER,
+        token,
+        language=message.language,
+        wants_captions=message.captions,
+    )
+
+
+@app.control(RemoveInterpreter)
+def remove_interpreter_of(request: Request[RemoveInterpreter]) -> None:
+    """End a channel, and give the speaker another key for interpreters; those who are there stay."""
+    language, key = request.message.language, new_key()
+    session, removed = remove_interpreter(app.store, request.caller, language, digest_of(key))
+    left = su.InterpreterLeftMessage(
+        sessionId=session.session_id, language=language, interpreterKey=key
+    )
+    app.reply(request, left)
+    if removed is not None:
+        app.notify_of_channel(request, session, language)
+        app.dismiss(request, removed.connection_id, ErrorCode.CONNECTION_CLOSED)
 
 
 @app.control(GetSessionStatus)
@@ -115,5 +185,5 @@ def end_session(request: Request[EndSession]) -> su.SessionEndedMessage:
     """End the session for everyone."""
     session = app.store.end_as_speaker(request.caller, "speakerEnded")
     message = su.SessionEndedMessage(sessionId=session.session_id, reason="speakerEnded")
-    app.notify_listeners(request, session, message)
+    app.notify_others(request, session, message)
     return message

@@ -24,7 +24,7 @@ from broadcast.quality import QualityWatch
 from broadcast.recent import RecentSessions
 from broadcast.settings import BroadcastSettings
 from broadcast.tables import Items
-from handlers import _common, _guesses
+from handlers import _common, _guesses, _live
 from handlers._common import ANSWER_SECONDS
 from shared_utils import Outcome
 from shared_utils.connections import payload_of
@@ -159,6 +159,7 @@ class System:
 
     def __init__(self, tables, monkeypatch, capsys) -> None:
         self.tokens: dict[str, str] = {}
+        self.interpreter_keys: dict[str, str] = {}
         self._lines = CapturedLines()
         self._capsys = capsys
         self.clock = Clock()
@@ -183,11 +184,13 @@ class System:
             monkeypatch.setattr(module.app.counters, "_full", {})
         self.store = MODULES["session"].app.store
         monkeypatch.setattr(MODULES["housekeeping"], "connections", self.clients)
-        monkeypatch.setattr(MODULES["audio"], "sessions", RecentSessions(2.0, self.clock))
         monkeypatch.setattr(MODULES["audio"], "watch", QualityWatch(self.clock))
         new_connections = PerMinute(600, self.clock)
         monkeypatch.setattr(MODULES["connection"], "new_connections", new_connections)
-        monkeypatch.setattr(MODULES["audio"], "deliveries", Deliveries(self.clock))
+        for name in ("audio", "captions"):
+            live = MODULES[name].live
+            monkeypatch.setattr(live, "sessions", RecentSessions(2.0, self.clock))
+            monkeypatch.setattr(live, "deliveries", Deliveries(self.clock))
 
     def lines(self) -> CapturedLines:
         """Return all lines that were written, those of metrics that waited too."""
@@ -257,9 +260,20 @@ class System:
         fields = {"audioData": CHUNK, "timestamp": 1_767_225_600_000, **fields}
         return self.send(connection_id, "sendAudio", sequenceNumber=number, **fields)
 
+    def caption(self, connection_id: str, text: str = "Good morning.", **fields) -> int:
+        fields = {"segmentId": "1", "isFinal": True, **fields}
+        return self.send(connection_id, "sendCaption", text=text, **fields)
+
+    def interpret(self, connection_id: str, session_id: str, language: str, **fields) -> int:
+        """Join as an interpreter, with the session's key."""
+        fields = {"interpreterKey": self.interpreter_keys[session_id], **fields}
+        return self.send(
+            connection_id, "joinAsInterpreter", sessionId=session_id, language=language, **fields
+        )
+
     def answered(self) -> None:
         """Wait until the store has answered what is asked beside the chunks, or does not in time."""
-        for question in list(MODULES["audio"].sessions._questions.values()):
+        for question in list(MODULES["audio"].live.sessions._questions.values()):
             question.join()
 
     def keep_house(self, remaining_ms: int = 50_000):
@@ -281,6 +295,7 @@ class System:
         for name in listeners:
             self.send(name, "joinSession", sessionId=created["sessionId"], targetLanguage="fr")
         self.tokens[speaker] = created["refreshToken"]
+        self.interpreter_keys[created["sessionId"]] = created["interpreterKey"]
         self.tokens |= {n: m["refreshToken"] for n, m in self.take() if "refreshToken" in m}
         self.calls.made.clear()
         return created["sessionId"]
@@ -379,7 +394,7 @@ def unhurried(monkeypatch):
     monkeypatch.setitem(Counters.end_join.__kwdefaults__, "seconds", seconds)
     monkeypatch.setattr("broadcast.counters._END_SECONDS", seconds)
     for name in ("READ_SECONDS", "FIRST_READ_SECONDS"):
-        monkeypatch.setattr(MODULES["audio"], name, seconds)
+        monkeypatch.setattr(_live, name, seconds)
 
 
 @pytest.fixture
@@ -397,6 +412,8 @@ def make_system(tables, monkeypatch, capsys):
         assert CHUNK not in written
         for token in system.tokens.values():
             assert token.rpartition(".")[2] not in written
+        for key in system.interpreter_keys.values():
+            assert key not in written
 
 
 @pytest.fixture

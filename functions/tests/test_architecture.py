@@ -18,19 +18,21 @@ MODULES = sorted([*FUNCTIONS.glob("broadcast/*.py"), *FUNCTIONS.glob("handlers/*
 HANDLER_NAMES = sorted(path.stem for path in FUNCTIONS.glob("handlers/[!_]*.py"))
 # Which of their siblings the rules may import; those that are not here import none.
 ARROWS = {
+    "channels": {"values"},
     "counters": {"pace", "tables", "values"},
+    "interpreters": {"channels", "items", "sessions", "store", "tables"},
     "invalid": {"pace"},
-    "items": {"sessions", "tokens"},
-    "moves": {"items", "sessions", "store", "tables", "tokens"},
+    "items": {"channels", "sessions", "tokens"},
+    "moves": {"interpreters", "items", "sessions", "store", "tables", "tokens"},
     "pace": {"values"},
     "quality": {"values"},
     "recent": {"sessions"},
-    "sessions": {"keys", "values"},
+    "sessions": {"channels", "keys", "tokens", "values"},
     "settings": {"values"},
     "store": {"items", "sessions", "tables"},
     "tables": {"values"},
     "tokens": {"values"},
-    "upkeep": {"sessions", "settings", "values"},
+    "upkeep": {"channels", "sessions", "settings", "values"},
 }
 # What the rules may know of the layer: no event, no request, no socket, no log.
 RULES_MAY_USE = {"error_codes", "records", "table_names", "validators", "websocket_messages"}

@@ -184,7 +184,8 @@ def test_look_brings_no_audience(system, monkeypatch):
     join(system, "ann", session_id)
     system.take()
 
-    assert seen[0].keys() == {"status", "endsAt", "createdAt", "speakerConnectionId"}
+    names = {"status", "endsAt", "createdAt", "speakerConnectionId", "interpreterKeyHash"}
+    assert seen[0].keys() == names
 
 
 def test_refresh_needs_no_key(system):
@@ -294,8 +295,11 @@ NAMING = {
     "setVolume": {"volumeLevel": 0.5},
     "speakerStateChange": {"state": {"volume": 0.5}},
     "changeLanguage": {"targetLanguage": "de"},
+    "removeInterpreter": {"language": "de"},
+    "sendCaption": {"segmentId": "1", "text": "Good morning.", "isFinal": True},
 }
-OTHERS = sorted(CLIENT_MESSAGES.keys() - {"joinSession", "createSession", "heartbeat"})
+JOINS = {"joinSession", "joinAsInterpreter"}
+OTHERS = sorted(CLIENT_MESSAGES.keys() - JOINS - {"createSession", "heartbeat"})
 
 
 @pytest.mark.parametrize("action", OTHERS)
@@ -581,7 +585,7 @@ def watched(system, monkeypatch):
 
 def warnings(system):
     return [
-        line for line in system.lines() if line.get("message") == "Somebody tries listener keys"
+        line for line in system.lines() if line.get("message") == "Somebody tries keys of a session"
     ]
 
 

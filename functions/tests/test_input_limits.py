@@ -154,14 +154,19 @@ class Senders:
             self._renew()
         self._left -= 1
         wire = records.example(cls).to_dict()
-        real = {"sessionId": self.session_id, "refreshToken": self.system.tokens[self.listener]}
+        real = {
+            "sessionId": self.session_id,
+            "refreshToken": self.system.tokens[self.listener],
+            "interpreterKey": self.system.interpreter_keys[self.session_id],
+        }
         return {**wire, **{name: real[name] for name in wire.keys() & real}}
 
     def sender(self, cls) -> str:
         """Return who sends a message: its role, or a connection without a session."""
+        role = cls.sender[0] if isinstance(cls.sender, tuple) else cls.sender
         return {
             SPEAKER: self.speaker, LISTENER: self.listener, ANY: f"new-{next(self._numbers)}"
-        }[cls.sender]  # fmt: skip
+        }[role]  # fmt: skip
 
     def send(self, action: str, text: str, sender: str) -> list[dict]:
         """Send a text as the gateway does; return what the sender got, the status first."""
@@ -198,6 +203,8 @@ CODES = {
     "refreshToken": {"AUTH_TOKEN_INVALID", WRONG},
     "sourceLanguage": {"VALIDATION_INVALID_LANGUAGE"},
     "targetLanguage": {"VALIDATION_INVALID_LANGUAGE"},
+    "language": {"VALIDATION_INVALID_LANGUAGE"},
+    "interpreterKey": {WRONG, "SESSION_NOT_FOUND"},
     "qualityTier": {"VALIDATION_INVALID_QUALITY_TIER"},
     "audioFormat": {WRONG},
     "audioFormat.encoding": {"AUDIO_INVALID_ENCODING"},
@@ -219,7 +226,11 @@ def complaint(cls, path: tuple, answers: list[dict]) -> str | None:
         return f"status {status}"
     if status != 200:
         return None if code in expected else f"refused with {code}"
-    types = {reply["type"] for reply in replies} - {"broadcastControl", "audioQualityWarning"}
+    types = {reply["type"] for reply in replies} - {
+        "broadcastControl",
+        "audioQualityWarning",
+        "caption",
+    }
     wanted = {cls.reply} if cls.reply else set()
     return None if types in (wanted, wanted | {"sessionStatus"}) else f"answered with {types}"
 

@@ -27,7 +27,7 @@ def test_pausing_twice_is_as_good_as_once(system):
     session_id = system.open("ann")
 
     assert [system.send("ann", "pausePlayback") for _ in range(2)] == [200, 200]
-    assert system.store.session(session_id).audio_recipients == []
+    assert system.store.session(session_id).recipients("floor") == []
 
 
 def test_language_changes_and_the_speaker_hears_of_a_new_one(system):

@@ -65,7 +65,7 @@ def play(system) -> list:
 def known(fields: dict) -> list[str]:
     """Return what is the same in every run."""
     random = {"sessionId", "refreshToken", "refreshTokenHash", "speakerTokenHash", "timestamp"}
-    random |= {"correlationId", "tokenHash"}
+    random |= {"correlationId", "tokenHash", "interpreterKey", "interpreterKeyHash"}
     found = [
         f"{name}: {value}"
         for name, value in fields.items()

@@ -39,6 +39,7 @@ def test_speaker_gets_the_session_and_a_token_that_is_stored_as_a_hash(system):
         "audioFormat": AUDIO_FORMAT,
         "expiresAt": int(system.clock.now * 1000) + 7_200_000,
         "refreshToken": created["refreshToken"],
+        "interpreterKey": created["interpreterKey"],
         "requestId": "mine",
         "timestamp": created["timestamp"],
     }
@@ -222,6 +223,8 @@ def test_listener_gets_the_session_and_the_speaker_is_notified(system):
         "broadcastState": {"isPaused": False, "isMuted": False, "volume": 1},
         "listenerCount": 1,
         "refreshToken": joined["refreshToken"],
+        "channels": [],
+        "hears": "floor",
         "requestId": "mine",
         "timestamp": joined["timestamp"],
     }

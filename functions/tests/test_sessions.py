@@ -84,7 +84,7 @@ def test_who_paused_playback_is_in_the_audience_but_hears_nothing():
     found = session().replace(listeners=listeners)
 
     assert found.audience == ["ann-2", "bob"]
-    assert found.audio_recipients == ["ann-2"]
+    assert found.recipients("floor") == ["ann-2"]
     assert found.languages == {"fr": 1, "de": 1}
 
 
@@ -95,7 +95,7 @@ def test_who_paused_playback_is_in_the_audience_but_hears_nothing():
 def test_paused_and_muted_hold_audio_back(paused, muted, why):
     state = BroadcastState(isPaused=paused, isMuted=muted, volume=0)
 
-    assert session(state=state).drop_reason == why
+    assert session(state=state).drop_reason("floor") == why
 
 
 def test_without_those_who_are_gone():
@@ -146,6 +146,7 @@ def summary(**fields) -> SessionSummary:
         "created_at": NOW - 90_500,
         "speaker_connection_id": "speaker",
         "listener_key_hash": None,
+        "interpreter_key_hash": None,
     }
     return SessionSummary(**{**defaults, **fields})
 
@@ -200,8 +201,8 @@ def test_messages_about_a_session():
     audio_format = {"encoding": "pcm_s16le", "sampleRate": 16000, "channels": 1}
 
     messages = [
-        created_message(found, "token"),
-        joined_message(found, "fr", "token"),
+        created_message(found, "token", "k" * 22),
+        joined_message(found, Listener("ann", "fr"), "token"),
         control_message(found),
         status_message(found, "requested", NOW),
     ]
@@ -216,6 +217,7 @@ def test_messages_about_a_session():
             "audioFormat": audio_format,
             "expiresAt": NOW + HOUR,
             "refreshToken": "token",
+            "interpreterKey": "k" * 22,
         },
         {
             "type": "sessionJoined",
@@ -226,6 +228,8 @@ def test_messages_about_a_session():
             "broadcastState": state,
             "listenerCount": 3,
             "refreshToken": "token",
+            "channels": [],
+            "hears": "floor",
         },
         {"type": "broadcastControl", **common, **state},
         {

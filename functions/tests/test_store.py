@@ -112,6 +112,7 @@ def test_session_item_has_the_shape_that_others_know(store, session):
         "expiresAt": {"N": str(NOW + 7200 + 3600)},
         "listenerCount": {"N": "0"},
         "listeners": {"M": {}},
+        "interpreters": {"M": {}},
         "broadcastState": {
             "M": {"isPaused": {"BOOL": False}, "isMuted": {"BOOL": False}, "volume": {"N": "0.8"}}
         },
@@ -153,7 +154,7 @@ def test_index_has_the_open_listeners_only(store, session):
     store.join(participant("ann"), 500)
     store.join(participant("bob", language="de"), 500)
     store.join(participant("eve"), 500)
-    store.set_language(store.participant("ann"), "it")
+    store.set_language(store.participant("ann").replace(language="it"))
     store.leave("eve")
 
     assert sorted(indexed(store)) == [("ann", "it"), ("bob", "de")]
@@ -280,17 +281,17 @@ def test_speaker_who_leaves_is_missed_once(store, session):
 def test_session_of_a_speaker_is_found_by_the_connection_or_by_what_was_found_before(
     store, session
 ):
-    assert store.session_of_speaker("speaker") == session
-    assert store.session_of_speaker("speaker", SESSION_ID) == session
+    assert store.session_of_sender("speaker") == session
+    assert store.session_of_sender("speaker", SESSION_ID) == session
 
 
 def test_session_of_a_speaker_that_is_no_longer_there_is_not_found(store, session):
     store.sessions.delete(SESSION_ID)
 
     with refused(ErrorCode.SESSION_NOT_FOUND):
-        store.session_of_speaker("speaker")
+        store.session_of_sender("speaker")
     with refused(ErrorCode.SESSION_NOT_FOUND):
-        store.session_of_speaker("speaker", SESSION_ID)
+        store.session_of_sender("speaker", SESSION_ID)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ def test_who_is_no_speaker_is_refused_before_a_session_is_read(store, session, n
     del store.sessions  # nothing is left that could read one
 
     with refused(code):
-        store.session_of_speaker(name)
+        store.session_of_sender(name)
 
 
 def test_session_that_is_going_on_is_not_ended_as_over(store, session):
@@ -339,7 +340,7 @@ def test_listener_moves_to_another_connection_without_being_counted_twice(store,
     moved = reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
 
     found = store.session(SESSION_ID)
-    assert (found.listener_count, found.audience, found.audio_recipients) == (1, ["ann-2"], [])
+    assert (found.listener_count, found.audience, found.recipients("floor")) == (1, ["ann-2"], [])
     assert (moved.left_connection_id, moved.is_back) == ("ann", False)
     assert store.participant("ann").disconnected_at == NOW_MS
     assert indexed(store) == [("ann-2", "fr")]
@@ -375,7 +376,7 @@ def test_closing_the_old_connection_late_takes_nobody_out(store, session):
 def test_listener_who_was_counted_out_is_counted_again_with_the_last_language(store, session):
     store.join(participant("ann"), 500)
     reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
-    store.set_language(store.participant("ann-2"), "it")
+    store.set_language(store.participant("ann-2").replace(language="it"))
     store.leave("ann-2")
 
     moved = reattach(store, "ann-3", SESSION_ID, "ann.secret", NOW_MS, 500)
@@ -415,9 +416,9 @@ def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, 
     with refused(ErrorCode.CONNECTION_CLOSED):
         store.end_as_speaker(SPEAKER, "speakerEnded")
     with refused(ErrorCode.CONNECTION_CLOSED):
-        store.session_of_speaker("speaker")
+        store.session_of_sender("speaker")
     with refused(ErrorCode.CONNECTION_CLOSED):
-        store.session_of_speaker("speaker", SESSION_ID)
+        store.session_of_sender("speaker", SESSION_ID)
     store.leave("speaker")
     assert store.session(SESSION_ID).speaker_gone_at is None
 

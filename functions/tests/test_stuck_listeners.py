@@ -54,9 +54,9 @@ def test_listener_who_takes_nothing_is_closed_and_taken_out_at_the_tenth_post(sy
     ]
     assert system.store.session(session_id).audience == ["bob"]
     assert failures(system) == {kind: 10}
-    [line] = [line for line in system.lines() if "takes no audio" in line.get("message", "")]
+    [line] = [line for line in system.lines() if "takes nothing" in line.get("message", "")]
     assert (line["level"], line["sessionId"]) == ("WARN", session_id)
-    assert line["context"] == {"listenerId": "ann"}
+    assert line["context"] == {"closedConnectionId": "ann"}
 
 
 def test_who_is_closed_learns_why_if_that_is_taken(system, monkeypatch):
@@ -172,7 +172,7 @@ def test_suspect_is_posted_to_after_the_others_and_for_a_shorter_time(system):
 
 def test_suspect_for_whom_there_is_no_time_is_skipped_and_counted(system):
     deliveries = Deliveries(system.clock)
-    system.replace("audio", "deliveries", deliveries)
+    system.module("audio").live.deliveries = deliveries
     system.open("ann", "bob")
     deliveries.count({"ann": "timeout"}, 1.0)
 
@@ -262,7 +262,7 @@ def test_sent_is_delivered_and_counted_whatever_happens(system):
     """Of every chunk and every listener, over two sessions."""
     system.open("ann", "bob", "eve")
     system.open("dan", "fay", speaker="other")
-    sessions = system.module("audio").sessions
+    sessions = system.module("audio").live.sessions
     kinds = ["sent", "timeout", "throttled", "failed", "sent", "timeout", "gone"]
     recipients = 5
     [
@@ -274,7 +274,7 @@ def test_sent_is_delivered_and_counted_whatever_happens(system):
         system.clients.failing["dan"] = "timeout"
         system.clients.failing["bob"] = kinds[number // 7 % 3]
         for speaker in ("speaker", "other"):
-            recipients += len(sessions.last(speaker).audio_recipients)
+            recipients += len(sessions.last(speaker).recipients("floor"))
             assert system.chunk(speaker, number) == 200
         system.clock.now += 0.02  # as fast as a speaker may
 
@@ -329,13 +329,13 @@ def test_late_audio_asks_nobody_and_takes_nothing_of_the_pace(system):
 def test_audio_that_became_late_while_the_store_was_asked_is_dropped(system, monkeypatch):
     system.open("ann")
     store = system.app("audio").store
-    read = store.session_of_speaker
+    read = store.session_of_sender
 
     def slow(*arguments):
         system.clock.now += 0.2
         return read(*arguments)
 
-    monkeypatch.setattr(store, "session_of_speaker", slow)
+    monkeypatch.setattr(store, "session_of_sender", slow)
     came = {"requestTimeEpoch": NOW_MS - 1900}
 
     assert system.chunk("speaker", request_context=came) == 200
@@ -355,7 +355,7 @@ def post_through(system):
     def post(server):
         made.append(Connections(server.endpoint, environ=ENVIRON))
         system.post_through(made[-1])
-        system.replace("audio", "deliveries", Deliveries(system.clock))
+        system.module("audio").live.deliveries = Deliveries(system.clock)
 
     yield post
     [connections.close_sockets() for connections in made]

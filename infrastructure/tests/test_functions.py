@@ -30,6 +30,7 @@ DYNAMODB = {
         "RateLimits": {"UpdateItem"},
     },
     "audio": {"Connections": {"GetItem", "UpdateItem"}, "Sessions": {"GetItem", "UpdateItem"}},
+    "captions": {"Connections": {"GetItem", "UpdateItem"}, "Sessions": {"GetItem", "UpdateItem"}},
     "control": {"Connections": {"UpdateItem"}, "Sessions": {"UpdateItem"}},
     "listener": {"Connections": {"UpdateItem"}, "Sessions": {"UpdateItem"}},
     "housekeeping": {
@@ -241,6 +242,7 @@ def test_sizes_fit_their_callers(dev):
     assert sizes == {
         **dict.fromkeys(DYNAMODB, (29, 512)),
         "audio": (29, 1769),
+        "captions": (29, 512),
         "housekeeping": (50, 512),
     }
 

@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import ipaddress
 import json
+import re
 import subprocess
 import sys
 import time
@@ -617,3 +618,11 @@ def test_table_names_every_place_once():
 def test_texts_and_fields_are_hidden_behind_the_same_word():
     """The two leaves know nothing of each other."""
     assert _secret_texts.CENSORED == _redaction.CENSORED
+
+
+def test_no_group_is_repeated_possessively():
+    """Python up to 3.11.4 keeps what a last attempt that failed had passed."""
+    source = (Path(_secret_texts.__file__)).read_text()
+    code = source.partition('"""\n\n')[2]
+
+    assert re.findall(r"[^\\]\)(?:[*+?]|\{[0-9,]+\})\+", code) == []

@@ -72,7 +72,7 @@ async def report_on(traffic, phases, first_not_taken):
         - account.missing,  # by those who read
         least=sum(len(session.sent_in(phase)) for session, phase in surely),
         most=sum(len(session.sent_in(phase)) for session, phase in maybe),
-        warnings=traffic.lines.problems["A listener who takes no audio was closed"],
+        warnings=traffic.lines.problems["A participant who takes nothing was closed"],
     )
 
 

@@ -2,7 +2,8 @@
 
 Each search is linear in the text's length: no pattern begins anew within what another attempt of it
 has passed, repeats are bounded or possessive, and what has been looked through for a value's end is
-hidden with it. Prefixes of tokens are those of gitleaks' public rules:
+hidden with it. A group is repeated within `(?>...)`, never by `*+`: Python up to 3.11.4 keeps what a last
+attempt that failed had passed (https://github.com/python/cpython/issues/106052). Prefixes of tokens are those of gitleaks' public rules:
 https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml
 """
 
@@ -44,13 +45,13 @@ def scrub(text: str, names: Names) -> str:
 # A text may have been cut before the end of the key.
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----)"
-    r"(?:[^-]++|-(?!----END))*+(-----END [A-Z0-9 ]{0,40}-----)?"
+    r"(?>(?:[^-]++|-(?!----END))*)(-----END [A-Z0-9 ]{0,40}-----)?"
 )
 
 # Prefixes that `_redaction.suspect` looks for, too: with a `_` and 16 letters or digits behind it, or
 # one by one.
 _TOKEN = re.compile(
-    r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}+(?:\.[\w-]*+)*+"  # JWT and JWE, and base64 of JSON
+    r"(?<!\\u[0-9a-f]{3})eyJ[\w-]{6,}+(?>(?:\.[\w-]*+)*)"  # JWT and JWE, and base64 of JSON
     r"|(?<![A-Za-z0-9])(?:"
     r"A[KS]IA[A-Z0-9]{16}"  # AWS
     r"|(?:gh[pousr]|github_pat|npm|hf|pnu|pul|lin_api|rubygems|rdme|sgp|tfp|sntry[su]|dckr_pat|figd"
@@ -76,7 +77,7 @@ def _without_token(found: re.Match[str]) -> str:
 # `Bearer x` and `Basic x` without the header's name; `bearer.x` as a sub-protocol carries it.
 _SCHEME = re.compile(
     r"(?<![A-Za-z])(?:([Bb]earer|BEARER)|Basic|BASIC)"
-    r"((?:\s|\\[tnr]|%20|\+)++|(?<=bearer)\.(?=[\w.~+/=-]{0,99}[0-9])(?=[\w.~+/=-]{20}))([\w.~+/=-]++)",
+    r"((?>(?:\s|\\[tnr]|%20|\+)+)|(?<=bearer)\.(?=[\w.~+/=-]{0,99}[0-9])(?=[\w.~+/=-]{20}))([\w.~+/=-]++)",
     re.ASCII,
 )
 # What stands after "bearer" in a sentence.
@@ -91,7 +92,7 @@ _PROSE = frozenset(
 
 
 # `token_type=Bearer expires_in=3600`: only padding stands behind a `=` in credentials.
-_OTHER_PAIR = re.compile(r"[a-z]{2,}+(?:_[a-z]+)*+=[^=]")
+_OTHER_PAIR = re.compile(r"[a-z]{2,}+(?>(?:_[a-z]+)*)=[^=]")
 
 
 def _without_credentials(found: re.Match[str]) -> str:
@@ -127,7 +128,7 @@ _NETLOC = re.compile(
     r"[^\s\"'\\]{0,256}@"
 )
 _ENCODED_USER_INFO = re.compile(
-    r"(%3A%2F%2F[\w.~+-]{0,128}+%3A)(?:(?!%40|%2F)[\w.~+%!$*-])*+%40", re.ASCII | re.IGNORECASE
+    r"(%3A%2F%2F[\w.~+-]{0,128}+%3A)(?>(?:[\w.~+!$*-]++|%(?!40|2F))*)%40", re.ASCII | re.IGNORECASE
 )
 # What stands for a value in a template: `{password}`, `${PASSWORD}`, `%s`.
 _PLACEHOLDER = re.compile(r"\$?\{[\w.]*\}|\$\{\w+\}|%s|%\(\w+\)s")
@@ -150,7 +151,7 @@ _NAME_AND_SEPARATOR = re.compile(
     (?P<option> -- )?
     (?P<open> (?<!=) < )?
     (?: (?P<quote> \\{0,7}+["'] | %2[27] ) (?P<dashes> -- (?=\w) )? | (?<!\w) )
-    (?P<name> \w[\w.\-\[\]]{0,127}+ ) (?: %5[Bb] \w{0,32}+ %5[Dd] ){0,4}+
+    (?P<name> \w[\w.\-\[\]]{0,127}+ ) (?> (?: %5[Bb] \w{0,32}+ %5[Dd] ){0,4} )
     (?(quote) (?P=quote) \]? )
     (?:
         (?(open) (?P<element> (?= (?: \s \w [\w:.\-]{0,63}+ = [^<>]{0,64}+ )? > ) ) | (?!) )
@@ -181,9 +182,9 @@ _IN_SENTENCES = frozenset(
 _WEAK_ENDINGS = tuple("auth pin pass bearer signature credentials sig mfa otp".split())
 # A quote ends it if it may end what stands around: no letter or digit follows.
 _UNQUOTED = re.compile(
-    r"(?:[^\s,;&\"'<>\\]|\\(?![nrtu\"'\\])|[\"'](?!\Z|[\s,;:&<>\"'\\]|[)\]}.!?]{1,8}+(?!\w)))*+"
+    r"(?>(?:[^\s,;&\"'<>\\]++|\\(?![nrtu\"'\\])|[\"'](?!\Z|[\s,;:&<>\"'\\]|[)\]}.!?]{1,8}+(?!\w)))*)"
 )
-_REST_OF_LINE = re.compile(r"(?:[^\r\n\\]++|\\(?![rn]))*+")
+_REST_OF_LINE = re.compile(r"(?>(?:[^\r\n\\]++|\\(?![rn]))*)")
 _QUOTE_BEFORE = re.compile(r"(\\*+)([\"'])\Z")
 _OPENING_QUOTE = re.compile(r"[bBuUrR]{0,2}(\\*+)(\"{3}|'{3}|[\"'])")
 _AFTER_A_TEXT = re.compile(r"\s*+(?:[,}\])]|\Z)")
@@ -251,7 +252,7 @@ _ARN = re.compile(
     r"arn:[a-z-]{1,16}:secretsmanager:[a-z0-9-]{0,32}:[0-9*]{0,16}:secret:[\w/+.:@*-]*+", re.ASCII
 )
 _LITERAL = re.compile(
-    r"[bBuUrRfF]{0,2}(?P<quote>\"{3}|'{3}|[\"'])(?P<content>(?:\\.|(?!(?P=quote))[^\n\\])*+)"
+    r"[bBuUrRfF]{0,2}(?P<quote>\"{3}|'{3}|[\"'])(?P<content>(?>(?:[^\n\\\"']++|\\.|(?!(?P=quote))[\"'])*))"
     r"(?:(?P=quote))?"
 )
 # What a literal consists of that values are put into, or that is put before one.
