@@ -119,6 +119,15 @@ def test_what_is_as_it_should_be_is_no_problem():
             "ListenersNotified adds up to 2, due was 1",
             id="counted-twice",
         ),
+        pytest.param(
+            {
+                "voices": [CHANNEL],
+                "listeners": [listener(0, voice=CHANNEL, pcm=bytes(200))],
+                "num_interpreters": 2,
+            },
+            "ListenersNotified adds up to 1, due was 4",
+            id="channel-not-counted",
+        ),
     ],
 )
 def test_what_is_not_as_it_should_be_is_named(changes, problem):

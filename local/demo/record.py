@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from local.client import FLOOR
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -54,6 +56,7 @@ class DemoResult:
     session: str = ""
     voices: list[Voice] = field(default_factory=list)
     listeners: list[ListenerResult] = field(default_factory=list)
+    num_interpreters: int = 0
     refusals: list[tuple[Broken, str, str]] = field(default_factory=list)  # code and sentence
     flood_sent: int = 0
     flood_refused: int = 0
@@ -86,8 +89,11 @@ class DemoResult:
                 self.problems.append(f"{function['name']}: {bad}")
         if not self.lines:
             self.problems.append("CloudWatch Logs have no line with the session's id")
-        # Not a count of chunks: environments keep those for ten seconds, or a hundred of them.
-        counted, due = self.metrics.get("ListenersNotified", 0), len(self.listeners)
+        # Not a count of chunks: environments keep those for ten seconds, or a hundred of them. What is counted
+        # is that a channel began, for who hears it, and the session's end, for everyone but the speaker.
+        num_channel = sum(listener.voice.channel != FLOOR for listener in self.listeners)
+        due = num_channel + len(self.listeners) + self.num_interpreters
+        counted = self.metrics.get("ListenersNotified", 0)
         if counted != due:
             self.problems.append(f"ListenersNotified adds up to {counted:g}, due was {due}")
 

@@ -177,6 +177,7 @@ async def talk(
             f"{len(listeners)} listeners, one with an interpreter; speaking for {sound.seconds:.1f} s"
         )
         captioner, interpreter = interpreters
+        record.num_interpreters = len(interpreters)
         await asyncio.gather(
             stream(speaker, floor.chunks, CHUNK_MS / 1000),
             stream_captions(captioner, floor.cues),

@@ -15,8 +15,8 @@ from local.interpret import caption, interpret
 from local.results import ExitCode, TalkError
 
 SIZE = 3200  # bytes of a chunk
-FLOOR = [bytes([number]) * SIZE for number in range(120)]
-CHANNEL = [bytes([number]) * SIZE for number in range(200, 240)]
+FLOOR = [bytes([number]) * SIZE for number in range(90)]
+CHANNEL = [bytes([number]) * SIZE for number in range(200, 230)]
 SOON = 20.0
 
 
@@ -25,7 +25,7 @@ class Command:
 
     def __init__(self, work, *arguments, **options):
         self._output = io.StringIO()
-        console = Console(file=self._output, width=200, markup=False, highlight=False)
+        console = Console(file=self._output, soft_wrap=True, markup=False, highlight=False)
         self.task = asyncio.create_task(work(*arguments, console, **options))
 
     async def ended(self):
@@ -80,7 +80,7 @@ def test_interpreter_who_comes_and_goes_is_heard_in_between(live, interpretation
     codes, interpreted, heard = live.play(scenario)
 
     assert codes == [0, 0], heard
-    assert interpreted[-1] == "sent 40 chunks, 4.0 s"
+    assert interpreted[-1] == "sent 30 chunks, 3.0 s"
     assert [line for line in heard if "hear " in line] == [
         "you hear the interpreter for de now",
         "you hear the speaker now",
@@ -88,9 +88,9 @@ def test_interpreter_who_comes_and_goes_is_heard_in_between(live, interpretation
     before, channel, after = runs_of(output)
     assert before[0] == 0
     assert channel[0] >= 200
-    assert channel[-1] == 239
+    assert channel[-1] == 229
     assert before[-1] < after[0]
-    assert after[-1] == 119
+    assert after[-1] == 89
 
 
 def test_captions_are_read_in_their_order_by_those_who_asked_and_the_speaker(live, tmp_path):
