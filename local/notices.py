@@ -111,7 +111,8 @@ def line_of(message: Message) -> str:
     elif kind == "interpreterLeft":
         line = f"the interpreter for {language} has left"
     elif kind == "channelChanged":
-        line = f"you hear {voice_of(str(message.get('hears', FLOOR)))} now"
+        channels = ", ".join(map(str, message.get("channels") or ["none"]))
+        line = f"channels: {channels}; you hear {voice_of(str(message.get('hears', FLOOR)))}"
     elif kind == "caption":
         line = f"[{language}] {' '.join(str(message.get('text')).split())}"
     else:

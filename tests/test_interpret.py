@@ -288,7 +288,10 @@ def test_speaker_and_interpreter_are_heard_in_turn_and_each_without_gaps(tmp_pat
 
     assert (code, said) == (0, "")
     assert read_recording(output).pcm == CHUNK * 2 + OTHER * 3 + CHUNK
-    assert "you hear the interpreter for de now\nyou hear the speaker now\n" in printed
+    assert (
+        "channels: de; you hear the interpreter for de\nchannels: none; you hear the speaker\n"
+        in printed
+    )
     assert (
         f"wrote {output}: 0.6 s, 6 chunks, 0 missing, 2 of another channel dropped\n"
         "in it: 0.3 s of the speaker, 0.3 s of the interpreter for de\n"

@@ -43,12 +43,12 @@ def shown(*messages, is_terminal=False, width=40):
         ),
         ({"type": "interpreterLeft", "language": "de"}, "the interpreter for de has left"),
         (
-            {"type": "channelChanged", "channels": ["de"], "hears": "de"},
-            "you hear the interpreter for de now",
+            {"type": "channelChanged", "channels": ["de", "fr"], "hears": "de"},
+            "channels: de, fr; you hear the interpreter for de",
         ),
         (
             {"type": "channelChanged", "channels": [], "hears": "floor"},
-            "you hear the speaker now",
+            "channels: none; you hear the speaker",
         ),
         (caption("Guten\n  Tag", is_final=True), "[de] Guten Tag"),
         (
