@@ -77,10 +77,18 @@ def test_long_text_is_split_at_words(file):
     assert other == Cue("2", "Fine.", 1000, 2000, 1.1)
 
 
-def test_word_that_is_too_long_is_cut(file):
-    path = file(f"{HEAD}00:01.000 --> 00:02.000\n{'x' * 1001}\n")
+@pytest.mark.parametrize(
+    ("text", "lengths"),
+    [
+        pytest.param("x" * 1001, [500, 500, 1], id="no-words"),
+        pytest.param("x" * 494 + " well-known", [494, 10], id="hyphen"),
+        pytest.param("x" * 489 + " well-known", [500], id="just-fits"),
+    ],
+)
+def test_word_is_cut_only_if_it_is_too_long(file, text, lengths):
+    path = file(f"{HEAD}00:01.000 --> 00:02.000\n{text}\n")
 
-    assert [len(cue.text) for cue in read_cues(path)] == [500, 500, 1]
+    assert [len(cue.text) for cue in read_cues(path)] == lengths
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def run(answer, use):
     """Run `use(client)` against a server that answers so, and return what it returns."""
 
     async def main():
-        async with server(answer) as url, connect(url) as client:
+        async with asyncio.timeout(20), server(answer) as url, connect(url) as client:
             return await use(client)
 
     return asyncio.run(main())

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from local import interpret, talk
 from local.__main__ import main
-from local.audio import Recording, read_recording, write_recording
+from local.audio import JitterBuffer, Recording, read_recording, write_recording
+from local.client import connect
 from local.results import ExitCode
 from tests.talk_server import (
     CHUNK,
@@ -296,6 +297,21 @@ def test_speaker_and_interpreter_are_heard_in_turn_and_each_without_gaps(tmp_pat
         f"wrote {output}: 0.6 s, 6 chunks, 0 missing, 2 of another channel dropped\n"
         "in it: 0.3 s of the speaker, 0.3 s of the interpreter for de\n"
     ) in printed
+
+
+def test_what_was_not_in_order_yet_is_taken_part_by_part():
+    """As after Ctrl-C."""
+    heard = talk.Heard(JOINED["audioFormat"], JitterBuffer(60))
+
+    async def work(url):
+        async with connect(url) as client:
+            await client.request("joinSession")
+            await client.ended.wait()
+            heard.take_rest(client)
+
+    play(Server(joinSession=floor_channel_floor), work)
+
+    assert [chunk.number for chunk in heard.chunks] == [30, 31, 0, 1, 2, 60]
 
 
 def test_gap_in_a_channel_is_silence_in_its_place(tmp_path):
