@@ -7,7 +7,6 @@ compared at the end: see `participants.py`.
 import asyncio
 import contextlib
 
-
 from tests.reliability.clients import chunk_event
 from tests.reliability.traffic import MAX_ENVIRONMENTS, Traffic
 
