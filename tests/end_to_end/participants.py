@@ -147,7 +147,7 @@ class Participant:
         return self.periods[-1]
 
     @property
-    def heard(self) -> list[str]:
+    def heard_channels(self) -> list[str]:
         """What was to be heard, one after the other."""
         return [period.hears for period in self.periods[1:]]
 
@@ -344,11 +344,12 @@ class Scene:
         """Check that nobody has got what is another's, twice, or when its time was over."""
         for one in self.participants:
             assert one.unfit == [], one.name
-            assert one.periods[0].others == [] or one.heard, one.name
+            assert one.periods[0].others == [] or one.heard_channels, one.name
             for period in one.periods[1:]:
-                came = [(period.hears, chunk) for chunk in period.played] + period.others
+                came = [*((period.hears, chunk) for chunk in period.played), *period.others]
                 assert all(self.channels[chunk.sender] == name for name, chunk in came)
                 assert len(set(came)) == len(came), one.name
+                assert one.name not in self.channels or {name for name, _ in came} <= {FLOOR}
                 assert self.late(period) == [], (one.name, period.hears)
 
     def all_lost(self) -> set[Chunk]:

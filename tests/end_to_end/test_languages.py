@@ -31,9 +31,9 @@ async def somebody_joins_before_and_after_the_interpreter(scene, _):
     await scene.heard_on(ann, dora, ida)
 
     assert (changed["channels"], notice["language"]) == (["de"], "de")
-    assert ann.heard == [FLOOR, "de"]
-    assert dora.heard == ["de"]
-    assert bob.heard == [FLOOR]
+    assert ann.heard_channels == [FLOOR, "de"]
+    assert dora.heard_channels == ["de"]
+    assert bob.heard_channels == [FLOOR]
 
 
 async def listener_changes_language_while_the_interpreter_speaks(scene, _):
@@ -50,7 +50,7 @@ async def listener_changes_language_while_the_interpreter_speaks(scene, _):
     await ann.expect("channelChanged", 2)
     await scene.heard_on(ann)
 
-    assert ann.heard == [FLOOR, "de", FLOOR]
+    assert ann.heard_channels == [FLOOR, "de", FLOOR]
 
 
 async def interpreter_vanishes(scene, _):
@@ -68,8 +68,8 @@ async def interpreter_vanishes(scene, _):
     await scene.heard_on(ann)
 
     assert (left["language"], changed["channels"]) == ("de", [])
-    assert ann.heard == [FLOOR, "de", FLOOR]
-    assert bob.heard == [FLOOR]
+    assert ann.heard_channels == [FLOOR, "de", FLOOR]
+    assert bob.heard_channels == [FLOOR]
 
 
 async def heard_to_the_end(sender, listener):
@@ -105,7 +105,7 @@ async def interpreter_who_gives_no_sign_is_replaced(scene, live):
     assert [answer["code"] for answer in taken] == ["SESSION_LANGUAGE_TAKEN"] * 2
     assert (ready["type"], reason["code"]) == ("interpreterReady", "CONNECTION_CLOSED")
     assert refused["code"] == "SESSION_LANGUAGE_TAKEN"
-    assert ann.heard == [FLOOR, "de", "de"]
+    assert ann.heard_channels == [FLOOR, "de", "de"]
     assert {chunk.sender for chunk in ann.now.played} == {"ivo"}
 
 
@@ -135,9 +135,9 @@ async def two_interpreters_speak_at_once(scene, _):
     await ann.expect("channelChanged", 2)
     await scene.heard_on(ann)
 
-    assert ann.heard == [FLOOR, "de", "es-MX"]
-    assert sue.heard == [FLOOR, "es"]
-    assert bob.heard == [FLOOR]
+    assert ann.heard_channels == [FLOOR, "de", "es-MX"]
+    assert sue.heard_channels == [FLOOR, "es"]
+    assert bob.heard_channels == [FLOOR]
 
 
 async def no_channel_begins_with_a_wrong_key_or_in_the_sessions_own_language(scene, _):
@@ -158,7 +158,7 @@ async def no_channel_begins_with_a_wrong_key_or_in_the_sessions_own_language(sce
     assert set(cap.refused.values()) == {"AUTH_INVALID_ROLE"}
     assert [message["language"] for message in captions] == ["en", "en"]
     assert bob.of_type("caption") == []
-    assert ann.heard + bob.heard == [FLOOR, FLOOR]
+    assert ann.heard_channels + bob.heard_channels == [FLOOR, FLOOR]
 
 
 async def speaker_pauses(scene, _):
@@ -170,9 +170,9 @@ async def speaker_pauses(scene, _):
     await ann.expect("broadcastResumed")
     await scene.heard_on(ann, bob, ida)
 
-    assert ann.heard == [FLOOR, "de", NOTHING, "de"]
-    assert bob.heard == [FLOOR, NOTHING, FLOOR]
-    assert ida.heard == [FLOOR, NOTHING, FLOOR]
+    assert ann.heard_channels == [FLOOR, "de", NOTHING, "de"]
+    assert bob.heard_channels == [FLOOR, NOTHING, FLOOR]
+    assert ida.heard_channels == [FLOOR, NOTHING, FLOOR]
 
 
 async def speaker_is_muted_and_the_interpreter_is_not(scene, _):
@@ -184,9 +184,9 @@ async def speaker_is_muted_and_the_interpreter_is_not(scene, _):
     await bob.expect("broadcastUnmuted")
     await scene.heard_on(bob, ida)
 
-    assert ann.heard == [FLOOR, "de"]
-    assert bob.heard == [FLOOR, NOTHING, FLOOR]
-    assert ida.heard == [FLOOR, NOTHING, FLOOR]
+    assert ann.heard_channels == [FLOOR, "de"]
+    assert bob.heard_channels == [FLOOR, NOTHING, FLOOR]
+    assert ida.heard_channels == [FLOOR, NOTHING, FLOOR]
 
 
 async def two_ears(scene):
@@ -215,8 +215,8 @@ async def interpreter_and_listener_move_to_other_connections(scene, _):
     sent = {chunk for _, chunk in scene.sent("de")}
     heard = {chunk for one in (ann, moved) for period in one.periods for chunk in period.played}
     assert ann.is_closed
-    assert ann.heard == [FLOOR, "de"]
-    assert set(moved.heard) == {"de"}
+    assert ann.heard_channels == [FLOOR, "de"]
+    assert set(moved.heard_channels) == {"de"}
     assert len(sent - heard) <= GAP + ON_THE_WAY
 
 
