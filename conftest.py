@@ -22,8 +22,10 @@ settings.register_profile(
     "long", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
+# The first synthesis of a process takes ten seconds, and each further one half a second.
+TEMPLATES = "infrastructure/tests"
 # Each of their tests stands on a synthesis or an emulator of its own.
-SLOW_FOLDERS = ("infrastructure/tests", "layerctl/tests")
+SLOW_FOLDERS = (TEMPLATES, "layerctl/tests")
 
 # Marks of tests that a document names.
 PROMISES = {"fault": "docs/reliability.md", "threat": "docs/security.md"}
@@ -64,12 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Keep a file's tests in one process, and all tests of the running system in one."""
+    """Keep a file's tests in one process, all tests of the running system in one, and all of the templates."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
+            if file.startswith(TEMPLATES):
+                return TEMPLATES
             return "the running system" if is_of_the_system(file) else file
 
     return ByFile(config, log)

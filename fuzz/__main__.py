@@ -1,4 +1,4 @@
-"""Runs the harnesses, one after the other: `python -m fuzz [--seconds 60] [NAME ...]`.
+"""Runs the harnesses, one on each core: `python -m fuzz [--seconds 60] [NAME ...]`.
 
 New inputs go to `.cache/fuzz`, and are where the next run begins. Ends with 1 if something was
 found, with the path of the input that shows it; `--input FILE NAME` tries one again.
@@ -7,11 +7,13 @@ found, with the path of the input that shows it; `--input FILE NAME` tries one a
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +46,12 @@ def main() -> int:
     if options.input:
         return _try_again(options.input, options.names)
     names = options.names or list(HARNESSES)
-    reports = [fuzz(name, options.seconds, options.keep) for name in names]
+
+    def run_one(name: str) -> Report:
+        return fuzz(name, options.seconds, options.keep)
+
+    with ThreadPoolExecutor(os.cpu_count()) as processes:
+        reports = list(processes.map(run_one, names))
     for report in reports:
         print(line_of(report))
     return 1 if any(report.exit_code for report in reports) else 0

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import audio_protocol
 import guessing
 import reliability
 import threats
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from infrastructure.function_specs import FunctionSpec
 
-__all__ = ["arrows", "costs", "documents", "duration", "functions", "picture", "ratios"]
+__all__ = ["arrows", "channels", "costs", "documents", "duration", "functions", "picture", "ratios"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,6 +97,14 @@ REQUESTS_A_SECOND = 10_000  # an account's, in one region, over all its APIs
 AUDIENCES = (1, 10, 50, 100, 500, 999)
 A_GB_SECOND = 0.00001667
 SLOW_MS = 50
+# Sessions with so many channels, whose interpreters speak all the time, as the speaker does.
+NUMBERS_OF_CHANNELS = (0, 1, 3, 10)
+CHANNEL_AUDIENCE = 100
+CAPTIONS_A_SECOND = 2  # of each sender, as examples/interpreter_program.py sends them
+# What the session's item has of a listener and of an interpreter, in KB, and how many KB a second
+# DynamoDB lets be written of one item: functions/README.md and functions/broadcast/channels.py.
+LISTENER_KB, INTERPRETER_KB = 17 / 500, 0.2
+WRITTEN_KB_A_SECOND = 1_000
 
 
 def documents() -> dict[Path, str]:
@@ -103,6 +112,7 @@ def documents() -> dict[Path, str]:
     parts = {
         "picture": picture,
         "arrows": arrows,
+        "channels": channels,
         "costs": costs,
         "duration": duration,
         "functions": functions,
@@ -130,7 +140,7 @@ def picture() -> str:
     lines = [
         "```mermaid",
         "flowchart LR",
-        '    clients(["speaker and listeners"]) -- "WebSocket" --> gateway["API Gateway"]',
+        '    clients(["speaker, interpreters, listeners"]) -- "WebSocket" --> gateway["API Gateway"]',
         '    schedule(["every minute"])',
         '    subgraph functions ["Lambda functions, each with shared_utils"]',
     ]
@@ -146,7 +156,7 @@ def picture() -> str:
             lines.append(f'    {spec.module} -- "{done}" --> {table}[("{table}")]')
     back = sorted({verb for spec in function_specs for verb in spec.connections})
     lines.append(f'    functions -. "{", ".join(back)}" .-> posts["@connections API"]')
-    lines.append('    posts -.-> heard(["speaker and listeners"])')
+    lines.append('    posts -.-> heard(["speaker, interpreters, listeners"])')
     return "\n".join([*lines, "```"])
 
 
@@ -220,15 +230,79 @@ def costs() -> str:
     ]
     for audience in AUDIENCES:
         rate = CHUNKS_A_SECOND * (1 + audience)
-        connected = (1 + audience) * 60 * A_CONNECTION_MINUTE
-        messages = rate * 3600 * A_GATEWAY_MESSAGE
-        invoked = CHUNKS_A_SECOND * 3600 * AN_INVOCATION
-        together = connected + messages + invoked
-        rows.append(
-            f"| {audience:,} | {rate:,} | {rate / REQUESTS_A_SECOND:.1%} | {connected:.4f} "
-            f"| {messages:.2f} | {invoked:.4f} | {together:.2f} | {together / audience:.3f} |"
-        )
+        cells, together = _hour(1 + audience, rate, CHUNKS_A_SECOND)
+        rows.append(f"| {audience:,} | {cells} | {together / audience:.3f} |")
     return "\n".join(rows)
+
+
+def _hour(connections: int, rate: float, invocation_rate: float) -> tuple[str, float]:
+    """Return the cells of what an hour costs, and its price; rates are a second's."""
+    connected = connections * 60 * A_CONNECTION_MINUTE
+    messages = rate * 3600 * A_GATEWAY_MESSAGE
+    invoked = invocation_rate * 3600 * AN_INVOCATION
+    together = connected + messages + invoked
+    cells = (
+        f"{rate:,.0f} | {rate / REQUESTS_A_SECOND:.1%} | {connected:.4f} "
+        f"| {messages:.2f} | {invoked:.4f} | {together:.2f}"
+    )
+    return cells, together
+
+
+def channels() -> str:
+    """Return what an hour of one session costs by its channels, and what each channel adds."""
+    rows = [
+        "| channels | messages a second | of the account's requests | connections, $/h | messages, $/h "
+        "| invocations, $/h | together, $/h | more than with none |",
+        "| ---: " * 8 + "|",
+    ]
+    none = 0.0
+    for has_captions in (False, True):
+        for number in NUMBERS_OF_CHANNELS:
+            rate, invoked = _rates(number, has_captions=has_captions)
+            cells, together = _hour(1 + CHANNEL_AUDIENCE + number, rate, invoked)
+            none = none or together
+            label = f"{number}, with captions" if has_captions else str(number)
+            rows.append(f"| {label} | {cells} | {together / none - 1:.1%} |")
+    return "\n".join([*rows, "", _added()])
+
+
+def _rates(num_channels: int, *, has_captions: bool) -> tuple[float, float]:
+    """Return the messages and the invocations of a second.
+
+    Each listener hears one language and reads one; the speaker reads all, interpreters hear the floor.
+    """
+    beats = num_channels / _limit("interpreterHeartbeatSeconds")
+    captions = CAPTIONS_A_SECOND * has_captions
+    invoked = (CHUNKS_A_SECOND + captions) * (1 + num_channels) + beats
+    posts = CHUNKS_A_SECOND * (CHANNEL_AUDIENCE + num_channels) + beats
+    posts += captions * (CHANNEL_AUDIENCE + 1 + num_channels)
+    return invoked + posts, invoked
+
+
+def _added() -> str:
+    """Return what one channel adds, and what is written if there are as many as there may be."""
+    from infrastructure.settings import LIMITS
+
+    (rate, invoked), (rate_without, invoked_without) = (
+        _rates(number, has_captions=False) for number in (1, 0)
+    )
+    source = (ROOT / "functions/broadcast/channels.py").read_text()
+    most = int(re.findall(r"^MAX_INTERPRETERS = ([0-9]+)$", source, re.MULTILINE)[0])
+    beats = 1 / _limit("interpreterHeartbeatSeconds")
+    audience = int(LIMITS["MAX_LISTENERS_PER_SESSION"])
+    size = audience * LISTENER_KB + most * INTERPRETER_KB
+    return (
+        f"Whatever the audience, a channel adds {rate - rate_without:.1f} messages and "
+        f"{invoked - invoked_without:.1f} invocations a second. A session may have {most} interpreters:\n"
+        f"their heartbeats write its item {most * beats:.0f} times a second. With {audience} listeners it has "
+        f"{size:.0f} KB, which is {most * beats * size:.0f} of the {WRITTEN_KB_A_SECOND:,} KB a second\n"
+        "that DynamoDB takes for one item."
+    )
+
+
+def _limit(name: str) -> int:
+    """Return a number of the protocol."""
+    return next(limit.value for limit in audio_protocol.LIMITS if limit.name == name)
 
 
 def duration() -> str:

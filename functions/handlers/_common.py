@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import Any
 
+    from broadcast.channels import Interpreter
     from broadcast.sessions import Reattached, Session
     from shared_utils import (
         BroadcastResult,
@@ -260,16 +261,30 @@ class BroadcastApp:
             sender, session, session.audience + session.interpreter_connections, message
         )
 
-    def notify_of_interpreter(
-        self, sender: Sender, session: Session, language: str, *, joined: bool
+    def notify_of_new_interpreter(
+        self, sender: Sender, session: Session, language: str, replaced: Interpreter | None
     ) -> None:
-        """Notify those whom a channel is for that it has begun or ended, and the speaker."""
-        if why_closed(session, self.store.now_ms):
-            return
-        self.notify_of_channel(sender, session, language)
-        kind = InterpreterJoinedMessage if joined else InterpreterLeftMessage
-        message = kind(sessionId=session.session_id, language=language)
-        self.notify(sender, session.speaker_connection_id, [message])
+        """Close the connection of whom a new interpreter has replaced, and notify the others."""
+        if replaced is not None:
+            self.dismiss(sender, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+        joined = InterpreterJoinedMessage(sessionId=session.session_id, language=language)
+        self._notify_of_interpreter(sender, session, joined)
+
+    def notify_of_interpreter_gone(self, sender: Sender, session: Session, language: str) -> None:
+        """Notify the others that an interpreter has left."""
+        left = InterpreterLeftMessage(sessionId=session.session_id, language=language)
+        self._notify_of_interpreter(sender, session, left)
+
+    def _notify_of_interpreter(
+        self,
+        sender: Sender,
+        session: Session,
+        message: InterpreterJoinedMessage | InterpreterLeftMessage,
+    ) -> None:
+        """Notify those whom the channel is for, and the speaker; nobody once the session is over."""
+        if why_closed(session, self.store.now_ms) is None:
+            self.notify_of_channel(sender, session, message.language)
+            self.notify(sender, session.speaker_connection_id, [message])
 
     def notify_of_channel(self, sender: Sender, session: Session, language: str) -> None:
         """Notify those whom a channel is for that it has begun or ended."""
@@ -314,7 +329,7 @@ class BroadcastApp:
 
     def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
         """Close the connection of an interpreter who is no longer in the session, and say why."""
-        self.store.leave(connection_id)
+        self.remove_gone(sender, [connection_id])
         send_to(sender, connection_id, ErrorMessage(code=code))
         self.close(sender, connection_id)
 
@@ -325,7 +340,7 @@ class BroadcastApp:
             return
         session, participant = departure.session, departure.participant
         if participant.role == INTERPRETER:
-            self.notify_of_interpreter(sender, session, participant.language or "", joined=False)
+            self.notify_of_interpreter_gone(sender, session, participant.language or "")
         else:
             self.notify_of_departure(sender, session, participant.language or "")
 

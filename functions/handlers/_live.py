@@ -38,8 +38,9 @@ READ_SECONDS, FIRST_READ_SECONDS = 0.2, 0.4
 # What a fan-out may take beside its slowest post: the work for each.
 SECONDS_A_RECIPIENT = 0.002
 # What an interpreter sends is a sign of it, too. Its heartbeats are noted every three seconds by another
-# function; when none was for so long, this one notes the sign, in time before the channel may be taken.
-SIGN_DUE_MS = 6_000
+# function. When, as far as is remembered, none was for so long, this one notes the sign: in time, since
+# the channel may be taken after ten.
+SIGN_DUE_MS = 8_000
 
 
 class LiveSenders:

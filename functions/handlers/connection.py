@@ -104,10 +104,8 @@ def state_messages(participant: Participant, session: Session) -> list[su.Server
 def notify_of_return(request: Request[Any], moved: Reattached) -> None:
     """Notify others of somebody who had been removed and is there again."""
     session, language = moved.session, moved.participant.language or ""
-    if moved.replaced is not None:
-        app.dismiss(request, moved.replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
     if moved.participant.role == su.INTERPRETER:
-        app.notify_of_interpreter(request, session, language, joined=True)
+        app.notify_of_new_interpreter(request, session, language, moved.replaced)
     else:
         app.notify_of_arrival(request, session, language)
 

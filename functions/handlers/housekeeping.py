@@ -200,7 +200,7 @@ def remove_silent_interpreter(session: Session, language: str, interpreter: Inte
     name, seen_at = interpreter.connection_id, interpreter.seen_at
     after = store.free_channel(session.session_id, language, name, seen_at)
     if after is not None:
-        app.notify_of_interpreter(connections, after, language, joined=False)
+        app.notify_of_interpreter_gone(connections, after, language)
         app.dismiss(connections, name, su.ErrorCode.CONNECTION_TIMEOUT)
 
 

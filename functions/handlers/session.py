@@ -132,14 +132,13 @@ def join_as_interpreter_of(request: Request[JoinAsInterpreter]) -> None:
     app.settings.check_may_listen(claimed(request, "subject"))
     language = request.message.language
     su.bind_context(sessionId=request.message.sessionId)
+    app.settings.check_language(language, "language")
     with app.guesses.session_of(request) as seen:
         token = new_token(request.connection_id)
         interpreter = interpreter_of(request, token)
         session, replaced = join_as_interpreter(app.store, interpreter, seen)
         app.reply(request, ready_message(session, language, token))
-    if replaced is not None:
-        app.dismiss(request, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
-    app.notify_of_interpreter(request, session, language, joined=True)
+    app.notify_of_new_interpreter(request, session, language, replaced)
 
 
 def interpreter_of(request: Request[JoinAsInterpreter], token: str) -> Participant:

@@ -152,6 +152,17 @@ def test_second_interpreter_of_a_language_is_refused_and_may_retry(system):
     assert system.store.participant("ivo") is None
 
 
+def test_language_that_is_not_offered_has_no_interpreter(system):
+    session_id = system.open()
+    system.set("session", supported_languages=frozenset({"de", "en"}))
+
+    status = system.interpret("ida", session_id, "fr")
+
+    [(_, message)] = system.take()
+    assert (status, message["code"]) == (400, "VALIDATION_INVALID_LANGUAGE")
+    assert message["details"] == {"field": "language"}
+
+
 def test_interpreters_are_no_listeners(system):
     session_id = system.open("ann", "bob")
     interpret(system, "ida", session_id)

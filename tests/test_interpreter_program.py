@@ -1,0 +1,118 @@
+"""The example of a program that interprets: what it hears, and what its stand-in for an engine makes of that.
+
+What it does in a running session: `end_to_end/test_interpreter_program.py`.
+"""
+
+import base64
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from local.__main__ import SPEECH
+from local.audio import read_recording
+from local.talk import CHUNK_MS
+
+PROGRAM = Path(__file__).parent.parent / "examples/interpreter_program.py"
+MAX_LINES = 80
+ENDED = {"type": "sessionEnded", "sessionId": "golden-eagle-427", "reason": "speakerEnded"}
+REFUSED = {"type": "error", "code": "AUTH_INVALID_ROLE", "message": "Not you", "retryable": False}
+THROTTLED = {"type": "error", "code": "RATE_LIMIT_EXCEEDED", "message": "!", "retryable": True}
+
+
+@pytest.fixture(scope="module")
+def program():
+    spec = importlib.util.spec_from_file_location("interpreter_program", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_program_is_short_and_in_the_readme():
+    link = "[interpreter_program.py](interpreter_program.py)"
+
+    assert len(PROGRAM.read_text().splitlines()) <= MAX_LINES
+    assert link in (PROGRAM.parent / "README.md").read_text()
+
+
+class Socket(list):
+    """Gives messages, and then no more."""
+
+    def __iter__(self):
+        return map(json.dumps, super().__iter__())
+
+    def close(self):
+        pass
+
+
+def chunk(number):
+    """Return a message with a chunk that holds its number."""
+    audio = base64.b64encode(bytes([number, 0])).decode()
+    return {"type": "audio", "sequenceNumber": number, "audioData": audio}
+
+
+def hear(program, *messages):
+    """Return the numbers of the chunks that are heard of these messages, and what the program ends with."""
+    numbers = []
+    with pytest.raises(SystemExit) as ended:
+        numbers.extend(pcm[0] for pcm in program.hear(Socket(messages)))
+    return numbers, ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("came", "heard"),
+    [
+        pytest.param([0, 1, 2], [0, 1, 2], id="in-order"),
+        pytest.param([0, 2, 3, 1, 4], [0, 1, 2, 3, 4], id="overtaken"),
+        pytest.param([0, 2, 3, 4], [0], id="a-gap-that-may-be-filled"),
+        pytest.param([0, 2, 3, 4, 5], [0, 2, 3, 4, 5], id="a-gap"),
+        pytest.param([70, 72, 71, 73], [70, 71, 72, 73], id="joined-late"),
+        pytest.param(
+            [70, 71, 72, 73, 0, 1], [70, 71, 72, 73, 0, 1], id="a-speaker-who-begins-anew"
+        ),
+    ],
+)
+def test_floor_is_heard_in_order(program, came, heard):
+    assert hear(program, *map(chunk, came), ENDED) == (heard, None)
+
+
+@pytest.mark.parametrize(
+    ("message", "ends_with"),
+    [
+        pytest.param(ENDED, None, id="the-session"),
+        pytest.param(REFUSED, "Not you", id="a-refusal"),
+        pytest.param({"type": "heartbeatAck"}, "The connection was closed.", id="nothing"),
+        pytest.param(THROTTLED, "The connection was closed.", id="what-may-be-sent-again"),
+    ],
+)
+def test_program_ends_with(program, message, ends_with):
+    assert hear(program, chunk(0), message) == ([0], ends_with)
+
+
+def test_stand_in_says_how_long_each_segment_is(program):
+    speech = read_recording(SPEECH)
+    second = speech.sample_rate * speech.channels * 2
+
+    results = [*program.interpret(iter(speech.chunks(CHUNK_MS)), second)]
+
+    assert [(text, is_final) for _, text, is_final, _ in results] == [
+        ("0.5 s", False),
+        ("1.0 s", False),
+        ("1.5 s", False),
+        ("1.7 s", True),
+        ("0.5 s", False),
+        ("1.0 s", False),
+        ("1.5 s", False),
+        ("2.0 s", False),
+        ("2.5 s", False),
+        ("2.9 s", False),
+        ("2.9 s", True),
+    ]
+    assert [results[0][0], results[4][0]] == [*dict.fromkeys(segment for segment, *_ in results)]
+    assert [len(tone) / second for *_, is_final, tone in results if is_final] == [1.7, 2.9]
+    assert not any(tone for *_, is_final, tone in results if not is_final)
+
+
+def test_stand_in_says_nothing_of_silence(program):
+    assert [*program.interpret(iter([bytes(3200)] * 50), 32_000)] == []
