@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import itertools
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -73,19 +73,22 @@ async def session(
                 for number, client in enumerate(hearers)
             )
         )
-        got = []
-        for client in itertools.chain.from_iterable(hearers.values()):
-            numbers = set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(20):
-                    while len(numbers) < count:
-                        received = await client.audio.get()
-                        if received.number not in numbers:
-                            numbers.add(received.number)
-                            got.append((received.spoken_at, received.heard_at - received.spoken_at))
+        everyone = [client for heard in hearers.values() for client in heard]
+        got = await asyncio.gather(*(collect(client, count) for client in everyone))
         for task in beating:
             task.cancel()
-        return count * sum(map(len, hearers.values())), got
+        return count * len(everyone), [row for rows in got for row in rows]
+
+
+async def collect(client: SessionClient, count: int) -> list[tuple[float, float]]:
+    """Return so many chunks that a client has got, or those that have come in 20 s."""
+    rows: dict[int, tuple[float, float]] = {}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            while len(rows) < count:
+                chunk = await client.audio.get()
+                rows[chunk.number] = (chunk.spoken_at, chunk.heard_at - chunk.spoken_at)
+    return [*rows.values()]
 
 
 async def participants(
@@ -121,7 +124,8 @@ async def speak(
 
 
 async def beat(interpreter: SessionClient) -> None:
-    """Show that an interpreter is there, as its client has to."""
+    """Show that an interpreter is there, as its client has to; not all in the same moment."""
+    await asyncio.sleep(random.uniform(0, HEARTBEAT_SECONDS))  # noqa: S311 - no secret
     while True:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         await interpreter.request("heartbeat")
