@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 # What uses the fixture `running`.
 SYSTEM_FILES = (
     *("tests/end_to_end/", "tests/reliability/", "tests/security/"),
-    "tests/test_browser.py",
+    "tests/test_browser",
 )
 
 # `make long` asks for it: three times what a test usually tries.

@@ -9,9 +9,11 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import wave
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
@@ -23,15 +25,22 @@ from wslocal import LocalApi, LoopThread
 __all__ = [
     "RECORDING",
     "Running",
+    "Tab",
+    "Tabs",
     "chromium",
     "launched",
     "longest_run",
     "offered_protocols",
+    "opens",
     "sent_audio",
+    "violations",
     "write_wav",
 ]
 
 ROOT = Path(__file__).parent.parent
+# A cold function takes its time when the machine is busy; nothing waits that need not.
+PATIENCE_MS = 20_000
+AXE = "node_modules/axe-core/axe.min.js"
 RECORDING = ROOT / "local" / "recordings" / "speech.wav"
 # Five sessions a minute are plenty for a person; here every test is one, from the same address.
 SETTINGS = {
@@ -159,3 +168,100 @@ def sent_audio(page):
 
     page.on("websocket", lambda socket: socket.on("framesent", take))
     return sent
+
+
+class Tab:
+    """One person's page. It has to stay without errors, and to ask nobody else for anything."""
+
+    def __init__(self, context, address):
+        self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.errors = []
+        self.hosts = set()
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.sent = sent_audio(self.page)
+        self.protocols = offered_protocols(self.page)
+        self.page.goto(address)
+        self.page.wait_for_selector("body[data-ready]")
+
+    def text(self, selector):
+        return self.page.inner_text(selector)
+
+    def sees(self, selector, text):
+        """Wait until an element shows `text`."""
+        self.page.locator(selector).filter(has_text=text).first.wait_for()
+
+    def number(self, selector):
+        return int(re.sub(r"\D", "", self.text(selector)))
+
+    def reaches(self, selector, number):
+        """Wait until an element shows so much, or more."""
+        self.page.wait_for_function(
+            "([selector, number]) => parseInt(document.querySelector(selector).textContent) >= number",
+            arg=[selector, number],
+        )
+
+    def speaks(self, source="microphone"):
+        """Begin a session, and return its id."""
+        self.page.check(f"#source-{source}")
+        self.page.uncheck("#speak-clean")
+        self.page.click("#speak-start")
+        self.page.wait_for_selector("#speak-live")
+        return self.text("#speak-session")
+
+    def listens(self, session_id, language="de"):
+        self.page.fill("#listen-session", session_id)
+        self.page.select_option("#listen-language", language)
+        self.page.click("#listen-start")
+        self.page.wait_for_selector("#listen-live")
+        return self
+
+
+class Tabs:
+    """Opens tabs, each a person of its own; at the end none may have failed."""
+
+    def __init__(self, chromium, address, others=()):
+        self._chromium = chromium
+        self._address = address
+        self._hosts = {urlsplit(address).netloc, *others}
+        self._tabs = []
+
+    def __call__(self, view="speak", **options):
+        context = self._chromium.new_context(permissions=["microphone"], **options)
+        self._tabs.append(Tab(context, f"{self._address}#{view}"))
+        return self._tabs[-1]
+
+    def close(self):
+        for tab in self._tabs:
+            tab.page.context.close()
+        assert [error for tab in self._tabs for error in tab.errors] == []
+        hosts = {host for tab in self._tabs for host in tab.hosts}
+        assert hosts <= self._hosts
+
+
+def opens(page, fragment):
+    """Go to a fragment, as who follows a link in an open page does."""
+    page.evaluate(
+        """async (fragment) => {
+          history.replaceState(null, "", location.pathname);
+          const changed = new Promise((go) => addEventListener("hashchange", go, { once: true }));
+          location.hash = fragment;
+          await changed;
+        }""",
+        fragment,
+    )
+
+
+def violations(page, place="html", *rules):
+    """Return what axe finds in a part of the page, by all of its rules or by some."""
+    if not page.evaluate("'axe' in window"):
+        import node  # in the tests' path only, and this file is used outside of them, too
+
+        node.ensure()
+        page.evaluate((node.WEB / AXE).read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+    run = "([place, only]) => axe.run(place, { runOnly: only, resultTypes: ['violations', 'passes'] })"
+    found = page.evaluate(run, [place, [*rules] or tags])
+    assert found["passes"]
+    return [(one["id"], [item["target"] for item in one["nodes"]]) for one in found["violations"]]

@@ -40,3 +40,27 @@ def running():
     """Return the one system of a test run, with its page, for end-to-end and browser tests."""
     with browser.Running() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def installed():
+    """Return a Chromium's path; without one these tests are not run, but for CI, where they fail."""
+    path = browser.chromium()
+    if path is None:
+        pytest.skip("not run, for want of a Chromium")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(installed):
+    """Return a running browser."""
+    with browser.launched(installed) as started:
+        yield started
+
+
+@pytest.fixture
+def tab(chromium, running):
+    """Return what opens a tab for one test."""
+    tabs = browser.Tabs(chromium, running.page.url)
+    yield tabs
+    tabs.close()

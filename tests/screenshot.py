@@ -1,6 +1,6 @@
 """Makes the picture in the README: `python -m tests.screenshot`, in `.venv/dev`.
 
-The page as it runs on the local system: one tab speaks the recording, another one listens.
+The page as it runs on the local system: one tab speaks the recording, one interprets, a third one listens.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 PICTURE = browser.ROOT / "docs" / "pictures" / "page.png"
 WARM, CHUNKS = 50, 150
+CAPTION, NEXT = "Guten Morgen, und willkommen zu unserer Sitzung.", "Heute sprechen wir über"
 
 
 def main() -> None:
-    """Let one tab speak and another listen, and keep what the listener's shows."""
+    """Let one tab speak, one interpret and one listen, and keep what the listener's shows."""
     path = browser.chromium()
     if path is None:
         sys.exit("there is no Chromium; CHROMIUM=path names one")
     with browser.launched(path) as chromium, browser.Running() as running:
-        size = {"width": 1280, "height": 960}
-        speaker, listener = (chromium.new_page(viewport=size) for _ in range(2))
+        size = {"width": 1280, "height": 1180}
+        speaker, interpreter, listener = (chromium.new_page(viewport=size) for _ in range(3))
         speaker.goto(f"{running.page.url}#speak")
         speaker.check("#source-recording")
         speaker.click("#speak-start")
@@ -32,7 +33,17 @@ def main() -> None:
         reach(speaker, "#speak-sent", WARM)  # a function that starts lets the first chunks wait
         listener.goto(f"{running.page.url}#listen")
         listener.fill("#listen-session", speaker.inner_text("#speak-session"))
+        listener.check("#listen-captions")
         listener.click("#listen-start")
+        reach(listener, "#listen-played", WARM)
+        link = speaker.get_attribute("#speak-interpreters-invite", "href")
+        interpreter.goto(f"{running.page.url}{link}")
+        interpreter.check("#interpret-recording")
+        interpreter.click("#interpret-start")
+        reach(listener, "#listen-played", CHUNKS - WARM)
+        for key, line in (("Enter", CAPTION), ("End", NEXT)):
+            interpreter.fill("#interpret-line", line)
+            interpreter.press("#interpret-line", key)
         reach(listener, "#listen-played", CHUNKS)
         listener.screenshot(path=PICTURE)
 

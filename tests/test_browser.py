@@ -18,109 +18,13 @@ from local.page import Page, sign_in_config
 from tests import browser as b
 from tests.issuer import Answer, Issuer
 
-# A cold function takes its time when the machine is busy; nothing waits that need not.
-PATIENCE_MS = 20_000
-AXE = "node_modules/axe-core/axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def installed():
-    """Return a Chromium's path; without one these tests are not run, but for CI, where they fail."""
-    path = b.chromium()
-    if path is None:
-        pytest.skip("not run, for want of a Chromium")
-    return path
-
-
-@pytest.fixture(scope="module")
-def chromium(installed):
-    """Return a running browser."""
-    with b.launched(installed) as browser:
-        yield browser
-
-
-class Tab:
-    """One person's page. It has to stay without errors, and to ask nobody else for anything."""
-
-    def __init__(self, context, address):
-        self.page = context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.errors = []
-        self.hosts = set()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        self.sent = b.sent_audio(self.page)
-        self.protocols = b.offered_protocols(self.page)
-        self.page.goto(address)
-        self.page.wait_for_selector("body[data-ready]")
-
-    def text(self, selector):
-        return self.page.inner_text(selector)
-
-    def sees(self, selector, text):
-        """Wait until an element shows `text`."""
-        self.page.locator(selector).filter(has_text=text).first.wait_for()
-
-    def number(self, selector):
-        return int(re.sub(r"\D", "", self.text(selector)))
-
-    def reaches(self, selector, number):
-        """Wait until an element shows so much, or more."""
-        self.page.wait_for_function(
-            "([selector, number]) => parseInt(document.querySelector(selector).textContent) >= number",
-            arg=[selector, number],
-        )
-
-    def speaks(self, source="microphone"):
-        """Begin a session, and return its id."""
-        self.page.check(f"#source-{source}")
-        self.page.uncheck("#speak-clean")
-        self.page.click("#speak-start")
-        self.page.wait_for_selector("#speak-live")
-        return self.text("#speak-session")
-
-    def listens(self, session_id, language="de"):
-        self.page.fill("#listen-session", session_id)
-        self.page.select_option("#listen-language", language)
-        self.page.click("#listen-start")
-        self.page.wait_for_selector("#listen-live")
-        return self
-
-
-class Tabs:
-    """Opens tabs, each a person of its own; at the end none may have failed."""
-
-    def __init__(self, chromium, address, others=()):
-        self._chromium = chromium
-        self._address = address
-        self._hosts = {urlsplit(address).netloc, *others}
-        self._tabs = []
-
-    def __call__(self, view="speak", **options):
-        context = self._chromium.new_context(permissions=["microphone"], **options)
-        self._tabs.append(Tab(context, f"{self._address}#{view}"))
-        return self._tabs[-1]
-
-    def close(self):
-        for tab in self._tabs:
-            tab.page.context.close()
-        assert [error for tab in self._tabs for error in tab.errors] == []
-        hosts = {host for tab in self._tabs for host in tab.hosts}
-        assert hosts <= self._hosts
-
-
-@pytest.fixture
-def tab(chromium, running):
-    """Return what opens a tab for one test."""
-    tabs = Tabs(chromium, running.page.url)
-    yield tabs
-    tabs.close()
+VIEWS = ("speak", "listen", "interpret", "watch")
 
 
 @pytest.fixture(scope="module")
 def conversation(chromium, running):
     """Return a speaker's tab, a listener's, and the session's id. Each test leaves them as they were."""
-    tabs = Tabs(chromium, running.page.url)
+    tabs = b.Tabs(chromium, running.page.url)
     speaker = tabs("speak")
     session_id = speaker.speaks()
     listener = tabs("listen").listens(session_id)
@@ -242,7 +146,6 @@ def test_audience_is_counted_by_language(conversation, tab):
     assert speaker.text("#speak-count") == "1"
     first.page.select_option("#listen-change", "de")
     speaker.sees("#speak-audience", re.compile(r"German\s*1"))
-    assert "does not change the sound yet" in speaker.text("#speak-live")
 
 
 def test_end_ends_it_for_everyone(tab):
@@ -307,7 +210,7 @@ def test_session_id_of_another_form_is_not_sent(tab):
 
 def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
     context = chromium.new_context()
-    person = Tab(context, running.page.url)
+    person = b.Tab(context, running.page.url)
     person.page.evaluate(
         """() => {
           const refused = new DOMException("", "NotFoundError");
@@ -354,7 +257,7 @@ def visit(chromium):
     opened = []
 
     def visit(system, fragment="", **options):
-        tabs = Tabs(chromium, system.page.url, {urlsplit(system.issuer.url).netloc})
+        tabs = b.Tabs(chromium, system.page.url, {urlsplit(system.issuer.url).netloc})
         opened.append(tabs)
         return tabs(fragment or "speak", **options)
 
@@ -483,22 +386,23 @@ def test_listener_signs_in_where_the_page_says_so_and_keeps_the_invitation(guard
     assert listener.protocols[0].startswith("websocket-audio.v1, bearer.e")
 
 
+@pytest.mark.parametrize("view", ["listen", "interpret"])
 def test_key_comes_back_to_who_gives_up_signing_in_and_is_kept_nowhere(
-    guarded, members, visit, monkeypatch
+    guarded, members, visit, monkeypatch, view
 ):
     form = Answer(200, {"Content-Type": "text/html"}, b"<!doctype html><p>Who are you?</p>")
     monkeypatch.setitem(guarded.issuer.answers, "/authorize", form)
-    listener = visit(members, "listen/golden-eagle-427/abcdefgh2345")
-    listener.page.click("#listen-sign-in")
-    listener.page.get_by_text("Who are you?").wait_for()
-    listener.page.go_back()
-    listener.page.wait_for_selector("body[data-ready]")
+    person = visit(members, f"{view}/golden-eagle-427/abcdefgh2345")
+    person.page.click(f"#{view}-sign-in")
+    person.page.get_by_text("Who are you?").wait_for()
+    person.page.go_back()
+    person.page.wait_for_selector("body[data-ready]")
 
-    assert listener.page.input_value("#listen-key") == "abcdefgh2345"
-    assert "abcdefgh2345" not in str(stored(listener))
-    opens(listener.page, "watch")
-    listener.sees("#notice", "There is nothing to watch here")
-    assert listener.page.is_visible("#listen")
+    assert person.page.input_value(f"#{view}-key") == "abcdefgh2345"
+    assert "abcdefgh2345" not in str(stored(person))
+    b.opens(person.page, "watch")
+    person.sees("#notice", "There is nothing to watch here")
+    assert person.page.is_visible(f"#{view}")
 
 
 def test_speaker_is_heard_through_the_whole_system_and_outlives_the_sign_in(
@@ -532,7 +436,7 @@ def test_speaker_is_heard_through_the_whole_system_and_outlives_the_sign_in(
     assert set(listener.protocols) == {"websocket-audio.v1"}
 
     session_id = listener.text("#listen-name")
-    opens(listener.page, "listen/calm-otter-118/another-key")
+    b.opens(listener.page, "listen/calm-otter-118/another-key")
     listener.sees("#notice", f"You still listen to {session_id}. To go to calm-otter-118, leave")
     assert listener.page.url == f"{guarded.page.url}#listen/{session_id}"
     speaker.page.click("#speak-end")
@@ -652,26 +556,13 @@ FRAGMENTS = [
 ]
 
 
-def opens(page, fragment):
-    """Go to a fragment, as who follows a link in an open page does."""
-    page.evaluate(
-        """async (fragment) => {
-          history.replaceState(null, "", location.pathname);
-          const changed = new Promise((go) => addEventListener("hashchange", go, { once: true }));
-          location.hash = fragment;
-          await changed;
-        }""",
-        fragment,
-    )
-
-
 @pytest.mark.threat("crafted-link")
 def test_no_fragment_breaks_the_page(running, tab):
     page = tab("speak").page
     shown = {}
     for fragment in FRAGMENTS:
-        opens(page, fragment)
-        visible = [one for one in ("speak", "listen", "watch") if page.is_visible(f"#{one}-title")]
+        b.opens(page, fragment)
+        visible = [one for one in VIEWS if page.is_visible(f"#{one}-title")]
         shown[fragment[:40]] = visible[0]
 
     listening = {fragment[:40]: "listen" for fragment in FRAGMENTS if fragment.startswith("listen")}
@@ -684,7 +575,7 @@ def test_key_of_a_damaged_link_leaves_the_address_too(running, tab):
     listener.sees("#notice", "This link is damaged")
     assert listener.page.url == f"{running.page.url}#listen/golden-eagle-427"
 
-    opens(listener.page, "speak/golden-eagle-427/abcdefgh2345")
+    b.opens(listener.page, "speak/golden-eagle-427/abcdefgh2345")
     assert listener.page.url == f"{running.page.url}#speak"
     listener.page.click('nav a[href="#listen"]')
     listener.page.wait_for_selector("#notice", state="hidden")
@@ -781,22 +672,10 @@ def test_keyboard_is_enough(tab):
     assert speaker.page.evaluate(focused) == "speak-start"
 
 
-def violations(page, place="html", *rules):
-    """Return what axe finds in a part of the page, by all of its rules or by some."""
-    if not page.evaluate("'axe' in window"):
-        node.ensure()
-        page.evaluate((node.WEB / AXE).read_text())
-    tags = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
-    run = "([place, only]) => axe.run(place, { runOnly: only, resultTypes: ['violations', 'passes'] })"
-    found = page.evaluate(run, [place, [*rules] or tags])
-    assert found["passes"]
-    return [(one["id"], [item["target"] for item in one["nodes"]]) for one in found["violations"]]
-
-
 def test_nothing_keeps_anyone_out(running, tab):
     """Every view, before and during a session; the colours, which alone depend on it, in both schemes."""
     speaker, listener = tab("speak", color_scheme="light"), tab("listen", color_scheme="light")
-    found = [violations(speaker.page), violations(listener.page, "#listen")]
+    found = [b.violations(speaker.page), b.violations(listener.page, "#listen")]
     listener.listens(speaker.speaks("recording"))
     speaker.page.click("#speak-pause")
     listener.sees("#listen-broadcast", "The speaker paused.")
@@ -807,12 +686,12 @@ def test_nothing_keeps_anyone_out(running, tab):
     speaker.sees("#log", "Out of order")
     speaker.page.locator("#log summary", has_text="Out of order").first.click()
     places = [(speaker.page, "#speak"), (speaker.page, "#watch"), (listener.page, "#listen")]
-    found += [violations(page, place) for page, place in places]
+    found += [b.violations(page, place) for page, place in places]
     for page in (speaker.page, listener.page):
         page.emulate_media(color_scheme="dark")
     background = "getComputedStyle(document.body.parentElement).backgroundColor"
     assert speaker.page.evaluate(background) == "rgb(20, 23, 26)"
-    found += [violations(page, place, "color-contrast") for page, place in places]
+    found += [b.violations(page, place, "color-contrast") for page, place in places]
 
     assert found == [[]] * 8
 
@@ -820,26 +699,24 @@ def test_nothing_keeps_anyone_out(running, tab):
 def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit):
     speaker, listener = visit(guarded), visit(members, "listen")
     speaker.page.route_web_socket(re.compile("^ws:"), warns)
-    found = [violations(speaker.page), violations(listener.page)]
+    found = [b.violations(speaker.page), b.violations(listener.page)]
     sign_in(speaker)
     speaker.page.check("#speak-private")
-    found += [violations(speaker.page)]
+    found += [b.violations(speaker.page)]
     speaker.speaks("recording")
     speaker.page.click("#speak-secret summary")
     speaker.sees("#speak-warning", "A short key can be guessed.")
-    found += [violations(speaker.page)]
+    found += [b.violations(speaker.page)]
     for page in (speaker.page, listener.page):
         page.emulate_media(color_scheme="dark")
-        found += [violations(page, "html", "color-contrast")]
+        found += [b.violations(page, "html", "color-contrast")]
 
     assert found == [[]] * 6
 
 
-@pytest.mark.parametrize("view", ["speak", "listen", "watch"])
+@pytest.mark.parametrize("view", VIEWS)
 def test_page_fits_a_phone(tab, view):
-    phone = tab(view, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    phone = tab(view, viewport={"width": 320, "height": 740}, has_touch=True, is_mobile=True)
 
-    assert [one for one in ("speak", "listen", "watch") if phone.page.is_visible(f"#{one}")] == [
-        view
-    ]
-    assert phone.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert [one for one in VIEWS if phone.page.is_visible(f"#{one}")] == [view]
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 320

@@ -1,17 +1,19 @@
 /**
- * Reads the settings, and shows one view of speak, listen and watch; the address says which.
+ * Reads the settings, and shows one view of speak, listen, interpret and watch; the address says which.
  *
+ * @import { Invited } from "./core/invitation.js"
  * @import { Answer } from "./core/sign-in.js"
  */
 
 import { ConfigError, readConfig } from "./core/config.js";
-import { readFragment, whatToShow } from "./core/invitation.js";
+import { isInvited, readFragment, whatToShow } from "./core/invitation.js";
 import { takeAbandoned, takeAnswer } from "./core/sign-in.js";
 import { accountView } from "./views/account.js";
+import { interpretView } from "./views/interpret.js";
 import { listenView } from "./views/listen.js";
 import { speakView } from "./views/speak.js";
 import { watchView } from "./views/watch.js";
-import { element } from "./views/dom.js";
+import { element, personOf } from "./views/dom.js";
 
 /**
  * What `config.json` holds. `issuer`, `clientId` and `scope` come together, or none does.
@@ -45,12 +47,17 @@ function showNotice(sentence) {
   place.textContent = sentence;
 }
 
-/** @param {string} sessionId @param {string} key */
-function fillIn(sessionId, key) {
-  element("listen-session", HTMLInputElement).value = sessionId;
-  const field = element("listen-key", HTMLInputElement);
+/** @param {Invited} view @param {string} sessionId @param {string} key */
+function fillIn(view, sessionId, key) {
+  element(`${view}-session`, HTMLInputElement).value = sessionId;
+  const field = element(`${view}-key`, HTMLInputElement);
   field.value = key;
   field.dispatchEvent(new Event("input"));
+}
+
+/** Return the session in which somebody listens or interprets; empty if there is none. @param {Invited} view */
+function sessionIn(view) {
+  return element(`${view}-live`, HTMLDivElement).hidden ? "" : element(`${view}-name`, HTMLOutputElement).value;
 }
 
 /** Nobody knows before the settings are read. */
@@ -60,19 +67,15 @@ let whyNotSetUp = "";
 /** @param {string} fragment @param {boolean} isOwn made of what the person typed: no link is damaged */
 function showView(fragment, isOwn = false) {
   const asked = readFragment(fragment);
-  const isListening = !element("listen-live", HTMLDivElement).hidden;
-  const { view, address, notice } = whatToShow(asked, {
-    canWatch,
-    listeningTo: isListening ? element("listen-name", HTMLOutputElement).value : "",
-    person: document.body.dataset["person"] === "listen" ? "listen" : "speak",
-  });
+  const here = { canWatch, listen: sessionIn("listen"), interpret: sessionIn("interpret"), person: personOf(document.body) };
+  const { view, address, notice } = whatToShow(asked, here);
   document.body.dataset["view"] = view;
   if (view !== "watch") document.body.dataset["person"] = view;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (asked.sessionId || asked.key) fillIn(asked.sessionId, asked.key);
+  if (isInvited(asked.view) && (asked.sessionId || asked.key)) fillIn(asked.view, asked.sessionId, asked.key);
   // What may be a key, out of the address, so that it is in no bookmark and no picture of the window.
   if (address !== location.hash) history.replaceState(null, "", address);
   showNotice(whyNotSetUp || (isOwn ? "" : notice));
@@ -80,9 +83,10 @@ function showView(fragment, isOwn = false) {
 
 /** Who left to sign in, and came back without, finds the key where it was. */
 function fillInAgain() {
-  const { sessionId, key } = readFragment(takeAbandoned(sessionStorage));
-  const [name, typed] = ["listen-session", "listen-key"].map((id) => element(id, HTMLInputElement).value);
-  if (sessionId && typed === "" && (name === "" || name === sessionId)) fillIn(sessionId, key);
+  const { view, sessionId, key } = readFragment(takeAbandoned(sessionStorage));
+  if (!isInvited(view)) return;
+  const [name, typed] = ["session", "key"].map((field) => element(`${view}-${field}`, HTMLInputElement).value);
+  if (sessionId && typed === "" && (name === "" || name === sessionId)) fillIn(view, sessionId, key);
 }
 
 /** @param {Config} config @param {Answer | null} answer */
@@ -96,6 +100,7 @@ function start(config, answer) {
   const { speaker, listener } = accountView(config, answer);
   speakView(config, speaker);
   listenView(config, listener);
+  interpretView(config, listener);
   element("watch-link", HTMLAnchorElement).hidden = !canWatch;
   if (config.operator !== undefined) {
     document.body.dataset["operator"] = "";

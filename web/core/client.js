@@ -2,7 +2,7 @@
  * One person's connection to the system, through breaks and refreshes: requests and their replies,
  * heartbeats, reconnection. Sockets, clock, timers and chance are handed in.
  *
- * @import { ClientMessage, CreateSession, ErrorMessage, JoinSession } from "../protocol/declared.js"
+ * @import { ClientMessage, CreateSession, ErrorMessage, JoinAsInterpreter, JoinSession } from "../protocol/declared.js"
  * @import { SendAudio, SendCaption, ServerMessage, ServerMessages } from "../protocol/declared.js"
  *
  * @typedef {"new" | "connecting" | "open" | "waiting" | "ended"} State
@@ -51,6 +51,11 @@ const NO_ANSWER =
 /** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
 const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
 const TAKEN_OVER = "This session was taken over elsewhere: its token was used there";
+/** Of an interpreter who is in the session no longer; where it comes back, if it may. */
+const CLOSED = "CONNECTION_CLOSED";
+const LANGUAGE_TAKEN = "SESSION_LANGUAGE_TAKEN";
+const INTERPRETED_BY_ANOTHER = "Your connection was silent for too long, and another interpreter has your language now";
+const PERHAPS_REMOVED = "The speaker ended your channel, or the break was too long. Ask the speaker for a new link";
 /** Of an access token, which only some systems want for that. */
 const SIGN_IN_CODES = new Set(["AUTH_TOKEN_EXPIRED", "AUTH_MISSING_TOKEN"]);
 const LOST_WITH_SIGN_IN =
@@ -95,6 +100,7 @@ export class Client {
   #stopWaiting = null;
   /** @type {any} */
   #heartbeatTimer = null;
+  #isInterpreter = false;
 
   /**
    * @param {string} url
@@ -114,7 +120,7 @@ export class Client {
   /**
    * Connect, and open or join a session; from then on the session is kept through every break.
    *
-   * @template {CreateSession | JoinSession} M
+   * @template {CreateSession | JoinSession | JoinAsInterpreter} M
    * @param {M} message
    * @returns {Promise<ServerMessages[typeof REPLIES[M["action"]]]>}
    */
@@ -122,6 +128,8 @@ export class Client {
     await this.#connect();
     const reply = await this.request(message);
     this.#ticket = { sessionId: reply.sessionId, refreshToken: reply.refreshToken };
+    this.#isInterpreter = message.action === "joinAsInterpreter";
+    if (this.#isInterpreter) this.#beat(); // sooner than it would
     return reply;
   }
 
@@ -260,11 +268,11 @@ export class Client {
   }
 
   /**
-   * Send a chunk of audio, to which nothing is answered; false if it had to be left out.
+   * Send a chunk of audio or a caption, to which nothing is answered; false if it had to be left out.
    *
-   * @param {SendAudio} message
+   * @param {SendAudio | SendCaption} message
    */
-  sendAudio(message) {
+  send(message) {
     if (this.#socket === null || this.#state !== "open" || this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) return false;
     this.#socket.send(writeMessage(message));
     return true;
@@ -325,17 +333,19 @@ export class Client {
 
   #beat() {
     this.#world.clearTimer(this.#heartbeatTimer);
-    this.#heartbeatTimer = this.#world.setTimer(() => void this.#showLife(), LIMITS.heartbeatSeconds * 1000);
+    const seconds = this.#isInterpreter ? LIMITS.interpreterHeartbeatSeconds : LIMITS.heartbeatSeconds;
+    this.#heartbeatTimer = this.#world.setTimer(() => void this.#showLife(), seconds * 1000);
   }
 
-  /** A connection that does not answer is broken, even if nobody noticed. */
+  /** A connection that does not answer is broken, even if nobody noticed; so is one that is in no session any more. */
   async #showLife() {
     const socket = this.#socket;
     if (socket === null) return;
     try {
       await this.#ask({ action: "heartbeat" }, socket);
     } catch (problem) {
-      if (problem instanceof Problem && problem.code === "TIMEOUT" && socket === this.#socket) {
+      const isBroken = problem instanceof Problem && (problem.code === "TIMEOUT" || problem.code === CLOSED);
+      if (isBroken && socket === this.#socket) {
         socket.onclose = null;
         socket.close();
         this.#lost(socket);
@@ -404,7 +414,7 @@ export class Client {
       if (!isFinal(problem)) return;
       // The connection of before is good for some minutes more.
       if (this.#socket !== null && SIGN_IN_CODES.has(problem.code)) this.#listeners.problem(new Problem(problem.code, ENDS_WITH_SIGN_IN, false));
-      else this.#fail(whatIsLost(problem));
+      else this.#fail(whatIsLost(problem, this.#isInterpreter));
     } finally {
       this.#isTakingOver = false;
     }
@@ -436,16 +446,18 @@ export class Client {
   }
 }
 
-/** Say what a problem means for somebody who was in a session. @param {Problem} problem */
-function whatIsLost(problem) {
-  if (problem.code === TOKEN_INVALID) return new Problem(TOKEN_INVALID, PERHAPS_TAKEN_OVER, false);
+/** Say what a problem means for somebody who was in a session. @param {Problem} problem @param {boolean} isInterpreter */
+function whatIsLost(problem, isInterpreter) {
+  if (problem.code === TOKEN_INVALID) return new Problem(TOKEN_INVALID, isInterpreter ? PERHAPS_REMOVED : PERHAPS_TAKEN_OVER, false);
+  if (problem.code === LANGUAGE_TAKEN) return new Problem(LANGUAGE_TAKEN, INTERPRETED_BY_ANOTHER, false);
   return SIGN_IN_CODES.has(problem.code) ? new Problem(problem.code, LOST_WITH_SIGN_IN, false) : problem;
 }
 
 /** What another attempt may well cure, although no server said so. */
 const PASSING = new Set(["CONNECTION_LOST", "TIMEOUT", "GATEWAY"]);
 
-/** @param {unknown} problem @returns {problem is Problem} */
+/** Whoever has lost a language waits for it no longer. @param {unknown} problem @returns {problem is Problem} */
 function isFinal(problem) {
-  return problem instanceof Problem && !problem.retryable && !PASSING.has(problem.code);
+  if (!(problem instanceof Problem) || PASSING.has(problem.code)) return false;
+  return !problem.retryable || problem.code === LANGUAGE_TAKEN;
 }

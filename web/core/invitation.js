@@ -1,8 +1,10 @@
 /**
- * What a listener is given: a session's name and, if it is private, its key; and the address that holds both, behind
- * the `#`, which a browser sends to no server.
+ * What a listener is given: a session's name and, if it is private, its key; what an interpreter is given: the name and a
+ * key for interpreters; and the address that holds both, behind the `#`, which a browser sends to no server.
  *
- * @typedef {"speak" | "listen" | "watch"} View
+ * @typedef {"listen" | "interpret"} Invited a view to which an invitation leads
+ * @typedef {"speak" | Invited} Person a view in which somebody takes part
+ * @typedef {Person | "watch"} View
  * @typedef {{ view: View, sessionId: string, key: string, address: string, isDamaged: boolean }} Asked by a fragment
  */
 
@@ -68,9 +70,14 @@ export function keyOfNew(isPrivate, typed) {
   return key;
 }
 
-/** @param {string} sessionId @param {string} key empty if there is none */
-export function fragmentOf(sessionId, key = "") {
-  return ["#listen", ...[sessionId, sessionId && key].filter(Boolean).map(encodeURIComponent)].join("/");
+/** Say whether an invitation leads to a view. @param {string} view @returns {view is Invited} */
+export function isInvited(view) {
+  return view === "listen" || view === "interpret";
+}
+
+/** @param {string} sessionId @param {string} key empty if there is none @param {Invited} view */
+export function fragmentOf(sessionId, key = "", view = "listen") {
+  return [`#${view}`, ...[sessionId, sessionId && key].filter(Boolean).map(encodeURIComponent)].join("/");
 }
 
 /**
@@ -83,18 +90,17 @@ export function fragmentOf(sessionId, key = "") {
  */
 export function readFragment(fragment) {
   const [name = "", ...rest] = fragment.slice(1).replace(/\/+$/, "").split("/");
-  const isListen = name === "listen";
-  const [sessionId = "", key = ""] = isListen ? rest.map(decoded) : [];
+  const [sessionId = "", key = ""] = isInvited(name) ? rest.map(decoded) : [];
   const isSession = SESSION_ID.test(sessionId);
   const isKey = key !== "" && whyNotKey(key) === "";
-  const isInvitation = isListen && isSession && (rest.length === 1 || (rest.length === 2 && isKey));
-  const view = isListen || name === "watch" ? name : "speak";
+  const isInvitation = isInvited(name) && isSession && (rest.length === 1 || (rest.length === 2 && isKey));
+  const view = isInvited(name) || name === "watch" ? name : "speak";
   return {
     view,
     sessionId,
     key: isKey ? key : "",
-    address: isListen ? fragmentOf(isSession ? sessionId : "") : fragment && `#${view}`,
-    isDamaged: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "watch"].includes(name),
+    address: isInvited(name) ? fragmentOf(isSession ? sessionId : "", "", name) : fragment && `#${view}`,
+    isDamaged: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "interpret", "watch"].includes(name),
   };
 }
 
@@ -112,17 +118,20 @@ function decoded(text) {
  * Return what is shown of what a fragment asks for, and what stays in the address; `notice` says why it is not all.
  *
  * @param {Asked} asked
- * @param {{ canWatch: boolean, listeningTo: string, person: "speak" | "listen" }} here `listeningTo`: a session, or empty
+ * @param {{ canWatch: boolean, listen: string, interpret: string, person: Person }} here `listen` and `interpret`: the
+ * session in which somebody does that, or empty
  * @returns {{ view: View, address: string, notice: string }}
  */
-export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, listeningTo, person }) {
+export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, person, ...inSession }) {
   if (view === "watch" && !canWatch) {
-    const stays = person === "listen" ? fragmentOf(listeningTo) : "#speak";
+    const stays = person === "speak" ? "#speak" : fragmentOf(inSession[person], "", person);
     return { view: person, address: stays, notice: "There is nothing to watch here: only the local system shows its log lines." };
   }
-  if (sessionId && listeningTo && sessionId !== listeningTo) {
-    const notice = `You still listen to ${listeningTo}. To go to ${sessionId}, leave, and then press Listen.`;
-    return { view, address: fragmentOf(listeningTo), notice };
+  const current = isInvited(view) ? inSession[view] : "";
+  if (isInvited(view) && sessionId && current && sessionId !== current) {
+    const [doing, button] = view === "listen" ? ["listen to", "Listen"] : ["interpret", "Interpret"];
+    const notice = `You still ${doing} ${current}. To go to ${sessionId}, leave, and then press ${button}.`;
+    return { view, address: fragmentOf(current, "", view), notice };
   }
   const notice = "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
   return { view, address, notice: isDamaged ? notice : "" };

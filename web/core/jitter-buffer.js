@@ -35,6 +35,7 @@ export class JitterBuffer {
   #durationMs = 0;
   #started = false;
   #oldInARow = 0;
+  #mayRestart = false;
   #counts = { played: 0, gaps: 0, late: 0, repeated: 0, reordered: 0, skipped: 0 };
 
   /** @param {number} delayMs how long the first chunk waits for those that it overtook */
@@ -80,12 +81,20 @@ export class JitterBuffer {
   /** @param {number} number */
   #isOld(number) {
     if (this.#next === null || number >= this.#next) return false;
-    if (this.#missed.delete(number)) this.#counts.late++;
-    else this.#counts.repeated++;
-    this.#oldInARow++;
-    if (this.#oldInARow < RESTART_AFTER) return true;
+    const isAnew = this.#mayRestart && this.#next - number > MAX_GAP_CHUNKS;
+    if (!isAnew) {
+      if (this.#missed.delete(number)) this.#counts.late++;
+      else this.#counts.repeated++;
+      this.#oldInARow++;
+      if (this.#oldInARow < RESTART_AFTER) return true;
+    }
     this.reset();
     return false;
+  }
+
+  /** Somebody else may be speaking: take the first chunk that is far back as the first of all. */
+  expectRestart() {
+    this.#mayRestart = true;
   }
 
   /**
@@ -150,5 +159,6 @@ export class JitterBuffer {
     this.#highest = -1;
     this.#started = false;
     this.#oldInARow = 0;
+    this.#mayRestart = false;
   }
 }

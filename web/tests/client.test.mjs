@@ -289,7 +289,7 @@ test("a refresh opens the next connection before it closes the old one", async (
   await settle();
   const next = world.sockets[1];
   await opens(next);
-  assert.ok(client.sendAudio({ action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 }));
+  assert.ok(client.send({ action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 }));
   assert.equal(socket.sent.at(-1).action, "sendAudio");
   assert.equal(socket.closed, false);
 
@@ -337,6 +337,64 @@ test("a heartbeat goes out every thirty seconds, and no answer is a broken conne
   assert.equal(states.at(-1), "waiting 500");
 });
 
+async function interpreting() {
+  const promise = client.begin({ action: "joinAsInterpreter", sessionId: "golden-eagle-427", language: "de", interpreterKey: "abcdefgh2345" });
+  await settle();
+  await opens(world.sockets[0]);
+  const state = { isPaused: false, isMuted: false, volume: 1 };
+  world.sockets[0].answer({ ...CREATED, type: "interpreterReady", language: "de", broadcastState: state });
+  await promise;
+  return world.sockets[0];
+}
+
+test("an interpreter's heartbeat goes out every three seconds, from the start", async () => {
+  const socket = await interpreting();
+  await elapse(3_000);
+  socket.answer({ type: "heartbeatAck", timestamp: 1 });
+  await settle();
+  await elapse(3_000);
+
+  assert.deepEqual(socket.sent.map((one) => one.action), ["joinAsInterpreter", "heartbeat", "heartbeat"]);
+});
+
+test("an interpreter whose heartbeat finds no session any more comes back by another connection", async () => {
+  const socket = await interpreting();
+  await elapse(3_000);
+  socket.answer(error("CONNECTION_CLOSED", false));
+  await settle();
+  await elapse(500);
+  await opens(world.sockets[1]);
+  world.sockets[1].answer({ ...COMPLETE, role: "interpreter" });
+  await settle();
+
+  assert.ok(socket.closed);
+  assert.equal(states.at(-1), "open");
+  assert.deepEqual(problems, []);
+});
+
+for (const [code, isRetryable, sentence] of [
+  ["AUTH_TOKEN_INVALID", false, /^AUTH_TOKEN_INVALID: The speaker ended your channel/],
+  ["SESSION_LANGUAGE_TAKEN", true, /^SESSION_LANGUAGE_TAKEN: .*another interpreter has your language now$/],
+]) {
+  test(`an interpreter whose return is refused with ${code} does not try again`, async () => {
+    const next = await reconnected(await interpreting());
+    next.answer(error(code, isRetryable));
+    await settle();
+
+    assert.match(problems.join(), sentence);
+    assert.equal(states.at(-1), "ended");
+    assert.ok(next.closed);
+  });
+}
+
+test("a caption goes out, and nothing is waited for", async () => {
+  const socket = await interpreting();
+
+  assert.ok(client.send({ action: "sendCaption", segmentId: "1", text: "Guten Tag", isFinal: true }));
+  assert.equal(socket.sent.at(-1).text, "Guten Tag");
+  assert.equal(world.timers.size, 1);
+});
+
 test("a message of the gateway's own fails the one request that waits", async () => {
   const socket = await begun();
   const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "GATEWAY", message: /Internal server error/ });
@@ -374,11 +432,11 @@ test("audio is left out while there is no connection, or too much waits", async 
   const chunk = { action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 };
   const socket = await begun();
   socket.bufferedAmount = 1_000_001;
-  assert.equal(client.sendAudio(chunk), false);
+  assert.equal(client.send(chunk), false);
   socket.bufferedAmount = 0;
-  assert.equal(client.sendAudio(chunk), true);
+  assert.equal(client.send(chunk), true);
   socket.breaks();
-  assert.equal(client.sendAudio(chunk), false);
+  assert.equal(client.send(chunk), false);
 });
 
 test("a session that ends closes the connection for good", async () => {
@@ -529,7 +587,7 @@ test("no two connections use one token at the same time", async () => {
 test("a heartbeat is the first message of a connection that has taken over", async () => {
   const chunk = { action: "sendAudio", audioData: "A".repeat(136), sequenceNumber: 0, timestamp: 1 };
   const socket = await begun();
-  states.push = () => client.sendAudio(chunk); // as soon as it hears of the change
+  states.push = () => client.send(chunk); // as soon as it hears of the change
   socket.receive(REFRESH);
   await settle();
   const [, next] = world.sockets;

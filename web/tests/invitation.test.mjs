@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PROPOSED_KEY_LENGTH, fragmentOf, keyFrom, keyOfNew, readFragment, weaknessOf, whatToShow, whyNotKey } from "../core/invitation.js";
 
-const VIEWS = ["speak", "listen", "watch"];
+const VIEWS = ["speak", "listen", "interpret", "watch"];
 const PIECES = [
-  "#", "/", "%", "%ff", "%00", "%2F", "%E0%A4%A", "listen", "speak", "watch", "__proto__", "constructor", "golden-eagle-427",
+  "#", "/", "%", "%ff", "%00", "%2F", "%E0%A4%A", "listen", "interpret", "speak", "watch", "__proto__", "constructor", "golden-eagle-427",
   "<img src=x onerror=alert(1)>", "🦅", "\ud800", "\0", " ", "..", "a".repeat(70), "?code=1&state=2",
 ];
 
@@ -18,6 +18,8 @@ for (const [fragment, view, sessionId, key, address = fragment] of [
   ["#listen/golden-eagle-427", "listen", NAME, ""],
   ["#listen/golden-eagle-427/", "listen", NAME, "", `#listen/${NAME}`],
   ["#listen/golden-eagle-427/k%2Fe%25y%20123", "listen", NAME, "k/e%y 123", `#listen/${NAME}`],
+  ["#interpret", "interpret", "", ""],
+  ["#interpret/golden-eagle-427/k%2Fe%25y%20123", "interpret", NAME, "k/e%y 123", `#interpret/${NAME}`],
   ["#watch", "watch", "", ""],
 ]) {
   test(`${fragment || "an empty fragment"} is ${view}, and leaves ${address || "nothing"} in the address`, () => {
@@ -35,6 +37,7 @@ for (const [fragment, view, sessionId, address] of [
   ["#listen/golden-eagle-427/abcdefg", "listen", NAME, `#listen/${NAME}`],
   ["#listen/golden-eagle-427/abcd%00efgh", "listen", NAME, `#listen/${NAME}`],
   [`#listen/golden-eagle-427/${"a".repeat(65)}`, "listen", NAME, `#listen/${NAME}`],
+  ["#interpret/golden-eagle-427/abcdefg", "interpret", NAME, `#interpret/${NAME}`],
   ["#speak/golden-eagle-427/abcdefgh2345", "speak", "", "#speak"],
   ["#watch/golden-eagle-427/abcdefgh2345", "watch", "", "#watch"],
   ["#Listen/golden-eagle-427/abcdefgh2345", "speak", "", "#speak"],
@@ -56,16 +59,19 @@ for (const [fragment, sessionId, address] of [
   });
 }
 
-const HERE = { canWatch: true, listeningTo: "", person: /** @type {const} */ ("listen") };
+const HERE = { canWatch: true, listen: "", interpret: "", person: /** @type {const} */ ("listen") };
 
 for (const [name, fragment, here, shown] of [
   ["an invitation is shown", "#listen/golden-eagle-427/abcdefgh2345", {}, { view: "listen", address: "#listen/golden-eagle-427", notice: /^$/ }],
   ["a damaged link is said to be", "#listen/golden-eagle-427/%", {}, { view: "listen", address: "#listen/golden-eagle-427", notice: /^This link is damaged.*Ask for it again/ }],
   ["there is nothing to watch without an operator", "#watch", { canWatch: false }, { view: "listen", address: "#listen", notice: /nothing to watch/ }],
-  ["who listens stays, and is told", "#listen/calm-otter-118", { listeningTo: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /still listen to golden-eagle-427.*calm-otter-118/ }],
-  ["who listens may open the same link again", "#listen/golden-eagle-427", { listeningTo: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /^$/ }],
-  ["who listens may look elsewhere", "#watch", { listeningTo: NAME }, { view: "watch", address: "#watch", notice: /^$/ }],
-  ["who listens where there is nothing to watch stays", "#watch", { canWatch: false, listeningTo: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /nothing to watch/ }],
+  ["who listens stays, and is told", "#listen/calm-otter-118", { listen: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /still listen to golden-eagle-427.*calm-otter-118/ }],
+  ["who listens may open the same link again", "#listen/golden-eagle-427", { listen: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /^$/ }],
+  ["who interprets stays, and is told", "#interpret/calm-otter-118", { interpret: NAME }, { view: "interpret", address: "#interpret/golden-eagle-427", notice: /still interpret golden-eagle-427.*calm-otter-118/ }],
+  ["who interprets may be invited to listen", "#listen/calm-otter-118", { interpret: NAME }, { view: "listen", address: "#listen/calm-otter-118", notice: /^$/ }],
+  ["who interprets where there is nothing to watch stays", "#watch", { canWatch: false, person: "interpret", interpret: NAME }, { view: "interpret", address: "#interpret/golden-eagle-427", notice: /nothing to watch/ }],
+  ["who listens may look elsewhere", "#watch", { listen: NAME }, { view: "watch", address: "#watch", notice: /^$/ }],
+  ["who listens where there is nothing to watch stays", "#watch", { canWatch: false, listen: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /nothing to watch/ }],
 ]) {
   test(name, () => {
     const { notice, ...rest } = whatToShow(readFragment(fragment), { ...HERE, ...here });
@@ -84,7 +90,7 @@ test("whatever a fragment is made of, there is a view", () => {
     const { view, sessionId, key, address } = readFragment(fragment);
     assert.ok(VIEWS.includes(view), fragment);
     assert.ok([...sessionId].length <= 64 && [...key].length <= 64, fragment);
-    assert.match(address, /^(|#speak|#watch|#listen(\/golden-eagle-427)?)$/, fragment);
+    assert.match(address, /^(|#speak|#watch|#(listen|interpret)(\/golden-eagle-427)?)$/, fragment);
   }
 });
 
@@ -96,6 +102,13 @@ for (const key of ["abcdefgh", "a/b#c?d%e&f g", "schlüssel-🦅-🦅", "%2F%2F%
     assert.deepEqual(readFragment(hash), { view: "listen", sessionId: NAME, key, address: `#listen/${NAME}`, isDamaged: false });
   });
 }
+
+test("a link for interpreters holds its key behind the #, and the page takes it out of the address", () => {
+  const { hash, search } = new URL(fragmentOf(NAME, "abcdefgh2345", "interpret"), "https://page.example/");
+
+  assert.deepEqual([hash, search], [`#interpret/${NAME}/abcdefgh2345`, ""]);
+  assert.equal(readFragment(hash).address, `#interpret/${NAME}`);
+});
 
 test("a key is the same however its letters are written", () => {
   const { key } = readFragment(`#listen/${NAME}/${"e%CC%81".repeat(40)}`);

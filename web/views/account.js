@@ -3,19 +3,20 @@
  *
  * @import { Config } from "../main.js"
  * @import { World } from "../core/client.js"
+ * @import { Invited, Person } from "../core/invitation.js"
  * @import { Answer } from "../core/sign-in.js"
  */
 
 import { ENDS_WITH_SIGN_IN } from "../core/client.js";
-import { fragmentOf } from "../core/invitation.js";
+import { fragmentOf, isInvited } from "../core/invitation.js";
 import { SIGN_IN_AGAIN, SignIn } from "../core/sign-in.js";
-import { browser, element, focusNext, isFocusLost, showProblem } from "./dom.js";
+import { browser, element, focusNext, isFocusLost, personOf, showProblem } from "./dom.js";
 
 /** How long the page may show somebody as signed in who is not any more. */
 const CHECK_MS = 1_000;
 
 /**
- * Return what a speaker's and a listener's client have of the browser.
+ * Return what the clients of a speaker and of a listener have of the browser; an interpreter's is as a listener's.
  *
  * @param {Config} config @param {Answer | null} answer what the issuer said in the address
  * @returns {{ speaker: World, listener: World }}
@@ -37,7 +38,7 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
     if (listenersNeedToken) document.body.dataset["listener"] = signIn.isSignedIn ? "in" : "out";
   }
 
-  /** @param {"speak" | "listen"} view @param {() => Promise<void>} act */
+  /** @param {Person} view @param {() => Promise<void>} act */
   async function attempt(view, act) {
     const place = element(`${view}-problem`, HTMLParagraphElement);
     const status = element(`${view}-status`, HTMLParagraphElement);
@@ -57,14 +58,19 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
     }
   }
 
-  function invitation() {
-    const [sessionId, key] = ["listen-session", "listen-key"].map((id) => element(id, HTMLInputElement).value.trim());
-    return fragmentOf(sessionId ?? "", key);
+  /** @param {Invited} view */
+  function invitation(view) {
+    const [sessionId, key] = ["session", "key"].map((field) => element(`${view}-${field}`, HTMLInputElement).value.trim());
+    return fragmentOf(sessionId ?? "", key, view);
   }
 
-  element("speak-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("speak", () => signIn.begin("#speak")));
-  element("listen-sign-in", HTMLButtonElement).addEventListener("click", () => void attempt("listen", () => signIn.begin(invitation())));
-  const person = () => (document.body.dataset["person"] === "listen" ? "listen" : "speak");
+  /** @type {Person[]} */
+  const views = listenersNeedToken ? ["speak", "listen", "interpret"] : ["speak"];
+  for (const view of views) {
+    const begin = () => signIn.begin(isInvited(view) ? invitation(view) : "#speak");
+    element(`${view}-sign-in`, HTMLButtonElement).addEventListener("click", () => void attempt(view, begin));
+  }
+  const person = () => personOf(document.body);
   element("sign-out", HTMLButtonElement).addEventListener("click", () => {
     signIn.signOut();
     if (isFocusLost()) focusNext(person());
@@ -73,7 +79,7 @@ export function accountView({ issuer, clientId, scope, listenersNeedToken = fals
   setInterval(() => {
     if (signIn.isSignedIn || document.body.dataset["speaker"] === "out") return;
     show();
-    for (const view of /** @type {("speak" | "listen")[]} */ (listenersNeedToken ? ["speak", "listen"] : ["speak"])) {
+    for (const view of views) {
       const isLive = !element(`${view}-live`, HTMLDivElement).hidden;
       const message = isLive ? ENDS_WITH_SIGN_IN : SIGN_IN_AGAIN;
       if (!isLive || listenersNeedToken) showProblem(element(`${view}-problem`, HTMLParagraphElement), { message });

@@ -1,6 +1,6 @@
 /** The few things that every view does with the page. */
 
-import { Problem } from "../core/client.js";
+import { languageName } from "../core/channels.js";
 import { ERRORS } from "../protocol/messages.js";
 
 /**
@@ -35,15 +35,6 @@ export function make(name, attributes = {}, ...children) {
 
 const LANGUAGES = ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "uk", "tr", "ar", "hi", "zh-Hans", "ja", "ko"];
 
-/** A language's name, in the person's own language. @param {string} code */
-export function languageName(code) {
-  try {
-    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
-  } catch {
-    return code;
-  }
-}
-
 /** @param {HTMLSelectElement} select @param {string} chosen */
 export function offerLanguages(select, chosen) {
   const options = LANGUAGES.map((code) => new Option(languageName(code), code, false, code === chosen));
@@ -65,10 +56,15 @@ export function showProblem(place, problem) {
   if (problem.code && Object.hasOwn(ERRORS, problem.code)) place.append(" ", make("code", {}, problem.code));
 }
 
+/** Return the view of those in which somebody takes part that was shown last. @param {HTMLElement} body @returns {import("../core/invitation.js").Person} */
+export function personOf({ dataset: { person } }) {
+  return person === "listen" || person === "interpret" ? person : "speak";
+}
+
 /**
  * Put the focus on what a person of a view does next: its start button or, if that is not there, signing in.
  *
- * @param {"speak" | "listen"} view
+ * @param {import("../core/invitation.js").Person} view
  */
 export function focusNext(view) {
   for (const id of [`${view}-start`, `${view}-sign-in`]) {
@@ -101,37 +97,19 @@ export function watchKey(field, hint, judge) {
   return show;
 }
 
-/**
- * Say when the time to wait is over.
- *
- * @param {HTMLElement} status @param {unknown} problem
- */
-export async function waitAsLongAs(status, problem) {
-  const ms = problem instanceof Problem ? problem.retryAfterMs : 0;
-  if (ms === 0) return;
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  status.textContent = "You can try again now.";
-}
-
 /** @param {number} ms */
 export function duration(ms) {
   const seconds = Math.floor(ms / 1000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/**
- * Say how the connection is.
- *
- * @param {import("../core/client.js").State} state @param {number} waitMs
- */
-export function connectionText(state, waitMs) {
-  return {
-    new: "",
-    connecting: "Connecting…",
-    open: "Connected.",
-    waiting: `The connection broke. Trying again in ${Math.max(1, Math.round(waitMs / 1000))} s…`,
-    ended: "Not connected.",
-  }[state];
+/** @param {string} name @param {Blob} file */
+export function saveFile(name, file) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /** What a browser has for `core/client.js`. @type {import("../core/client.js").World} */

@@ -2,251 +2,142 @@
  * The listener's view.
  *
  * @import { Config } from "../main.js"
- * @import { World } from "../core/client.js"
- * @import { AudioMessage, ServerMessage, SessionJoinedMessage } from "../protocol/declared.js"
+ * @import { Client, World } from "../core/client.js"
+ * @import { Listening } from "../core/channels.js"
+ * @import { ServerMessage, SessionJoinedMessage } from "../protocol/declared.js"
  */
 
-import { Player } from "../audio/player.js";
-import { Client, Problem } from "../core/client.js";
+import { FLOOR, channelsText, hearingText, isCaptionFor } from "../core/channels.js";
 import { asSent, whyNotKey } from "../core/invitation.js";
 import { endingOf, whyNotJoined } from "../core/sentences.js";
-import { JitterBuffer } from "../core/jitter-buffer.js";
-import { durationMs, fromBase64, toWav } from "../core/pcm.js";
-import { announceProblem, connectionText, element } from "./dom.js";
-import { focusNext, isFocusLost, offerLanguages, showProblem, waitAsLongAs, watchKey } from "./dom.js";
+import { CaptionList } from "./captions.js";
+import { element, focusNext, offerLanguages, saveFile, watchKey } from "./dom.js";
+import { Hearing } from "./hearing.js";
+import { Controls, beginOnSubmit, connect, showLive, showPressed, showText, showWarning, statusOf } from "./session.js";
 
-/** How long a chunk may be overtaken by. */
-const DELAY_MS = 200;
-/** What can be saved: the last ten minutes. */
-const SAVED_MS = 10 * 60 * 1000;
-const DEFAULT_FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 };
+/** @typedef {{ targetLanguage: string, audio: "interpreted" | "original", captions: boolean }} Wish of a listener */
+
+/** @param {string} language @param {string} audio @param {string} captions ids */
+function wishFields(language, audio, captions) {
+  return {
+    language: element(language, HTMLSelectElement),
+    audio: element(audio, HTMLSelectElement),
+    captions: element(captions, HTMLInputElement),
+  };
+}
+const fieldsBefore = () => wishFields("listen-language", "listen-audio", "listen-captions");
+const fieldsDuring = () => wishFields("listen-change", "listen-change-audio", "listen-change-captions");
+
+/** @param {ReturnType<typeof wishFields>} fields @returns {Wish} */
+function wishIn({ language, audio, captions }) {
+  return { targetLanguage: language.value, audio: audio.value === "original" ? "original" : "interpreted", captions: captions.checked };
+}
 
 /** @param {Config} config @param {World} world */
 export function listenView(config, world) {
-  const form = element("listen-form", HTMLFormElement);
-  const start = element("listen-start", HTMLButtonElement);
-  const problemPlace = element("listen-problem", HTMLParagraphElement);
-  const language = element("listen-language", HTMLSelectElement);
-  offerLanguages(language, "de");
-  offerLanguages(element("listen-change", HTMLSelectElement), "de");
+  const fields = fieldsBefore();
+  for (const { language } of [fields, fieldsDuring()]) offerLanguages(language, "de");
   const key = element("listen-key", HTMLInputElement);
   watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [asSent(key.value) && whyNotKey(asSent(key.value)), ""]);
 
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    start.disabled = true;
-    showProblem(problemPlace, null);
-    try {
-      const sessionId = element("listen-session", HTMLInputElement).value.trim();
-      await listen(config, world, sessionId, language.value);
-    } catch (problem) {
-      const status = element("listen-status", HTMLParagraphElement);
-      status.textContent = "";
-      showProblem(problemPlace, problem instanceof Problem ? whyNotJoined(problem) : /** @type {Error} */ (problem));
-      await waitAsLongAs(status, problem);
-    } finally {
-      const isLost = isFocusLost();
-      start.disabled = false;
-      if (isLost) focusNext("listen");
-    }
-  });
-}
-
-/** @param {Config} config @param {World} world @param {string} sessionId @param {string} targetLanguage */
-async function listen(config, world, sessionId, targetLanguage) {
-  const problemPlace = element("listen-problem", HTMLParagraphElement);
-  const status = element("listen-status", HTMLParagraphElement);
-  /** What came before the session was set up. @type {ServerMessage[]} */
-  const early = [];
-  /** @type {ReturnType<typeof runSession> | null} */
-  let session = null;
-  const client = new Client(config.url, world, {
-    state: (state, waitMs) => {
-      status.textContent = connectionText(state, waitMs);
-      if (state === "ended") session?.close();
-    },
-    message: (message) => (session ? session.hear(message) : early.push(message)),
-    problem: (problem) => {
-      showProblem(problemPlace, problem);
-      announceProblem(problem);
-    },
-  });
-  const hurry = () => client.hurry();
-  try {
-    const listenerKey = asSent(element("listen-key", HTMLInputElement).value);
-    const joined = await client.begin({ action: "joinSession", sessionId, targetLanguage, ...(listenerKey && { listenerKey }) });
-    session = runSession(client, joined, () => removeEventListener("online", hurry));
-    early.forEach(session.hear);
-    addEventListener("online", hurry);
-  } catch (problem) {
-    client.end();
-    throw problem;
+  async function begin() {
+    const sessionId = element("listen-session", HTMLInputElement).value.trim();
+    const listenerKey = asSent(key.value);
+    const wish = wishIn(fields);
+    const message = { action: /** @type {const} */ ("joinSession"), sessionId, ...wish, ...(listenerKey && { listenerKey }) };
+    await connect("listen", config, world, message, (client, joined) => runSession(client, joined, wish));
   }
+  beginOnSubmit("listen", begin, whyNotJoined);
 }
 
-/**
- * @param {Client} client @param {SessionJoinedMessage} joined
- * @param {() => void} release
- */
-function runSession(client, joined, release) {
-  const form = element("listen-form", HTMLFormElement);
-  const live = element("listen-live", HTMLDivElement);
-  const problemPlace = element("listen-problem", HTMLParagraphElement);
-  const status = element("listen-status", HTMLParagraphElement);
+/** @param {Client} client @param {SessionJoinedMessage} joined @param {Wish} wish */
+function runSession(client, joined, wish) {
   const pause = element("listen-pause", HTMLButtonElement);
-  const volume = element("listen-volume", HTMLInputElement);
-  const change = element("listen-change", HTMLSelectElement);
   const name = element("listen-name", HTMLOutputElement);
-  const format = { ...DEFAULT_FORMAT, ...joined.audioFormat };
-  const player = new Player(format);
-  const buffer = new JitterBuffer(DELAY_MS);
-  const controls = new AbortController();
-  const broadcast = { ...joined.broadcastState };
-  /** @type {{ bytes: Uint8Array, durationMs: number }[]} */
-  const saved = [];
-  let savedMs = 0;
-  let isPaused = false;
-  let language = joined.targetLanguage;
-  let latencyMs = NaN;
-  /** When a chunk was spoken. @type {Map<number, number>} */
-  const spoken = new Map();
-  /** @type {any} */
-  let timer = null;
+  const fields = fieldsDuring();
+  const controls = new Controls("listen");
+  const hearing = new Hearing("listen", joined, controls);
+  const captions = new CaptionList("listen", false);
+  let wanted = wish;
+  let ending = "";
+  /** @type {Listening} */
+  let listening = {
+    language: joined.targetLanguage,
+    sourceLanguage: joined.sourceLanguage,
+    audio: wish.audio,
+    hears: joined.hears ?? FLOOR,
+    channels: joined.channels ?? [],
+  };
+  hearing.playback.tuneTo(listening.hears);
 
-  /** @param {AudioMessage} message */
-  function take(message) {
-    if (isPaused) return;
-    const bytes = fromBase64(message.audioData);
-    buffer.push({ sequenceNumber: message.sequenceNumber, durationMs: durationMs(bytes.length, format), bytes }, performance.now());
-    spoken.set(message.sequenceNumber, message.speakerTimestamp);
-    playDue();
+  function show() {
+    hearing.show();
+    showPressed(pause, hearing.isPaused);
+    showText("listen-hears", hearingText(listening));
+    showText("listen-channels", channelsText(listening.channels));
   }
 
-  function playDue() {
-    clearTimeout(timer);
-    for (const chunk of buffer.take(performance.now())) {
-      const seconds = player.play(chunk);
-      measure(chunk.sequenceNumber, seconds);
-      keep(chunk.bytes ?? silence(chunk.durationMs), chunk.durationMs);
-    }
-    if (buffer.due !== null) timer = setTimeout(playDue, Math.max(0, buffer.due - performance.now()));
+  function showWish() {
+    fields.language.value = wanted.targetLanguage;
+    fields.audio.value = wanted.audio;
+    fields.captions.checked = wanted.captions;
+    element("listen-captions-part", HTMLDivElement).hidden = !wanted.captions;
+    show();
   }
 
-  /** @param {number} ms */
-  function silence(ms) {
-    const frameBytes = 1000 / (durationMs(1, format) * format.sampleRate);
-    const bytes = new Uint8Array(Math.round((ms * format.sampleRate) / 1000) * frameBytes);
-    return format.encoding === "pcm_mulaw" ? bytes.fill(0xff) : bytes;
-  }
-
-  /** @param {number} number @param {number} seconds until it is heard */
-  function measure(number, seconds) {
-    const when = spoken.get(number);
-    spoken.delete(number);
-    if (spoken.size > 1000) spoken.clear();
-    if (when === undefined) return;
-    const now = Date.now() + seconds * 1000 - when;
-    latencyMs = Number.isNaN(latencyMs) ? now : latencyMs + (now - latencyMs) / 10;
-  }
-
-  /** @param {Uint8Array} bytes @param {number} ms */
-  function keep(bytes, ms) {
-    saved.push({ bytes, durationMs: ms });
-    savedMs += ms;
-    while (savedMs > SAVED_MS) savedMs -= saved.shift()?.durationMs ?? savedMs;
-  }
-
-  function save() {
-    const file = new Blob([toWav(saved.map(({ bytes }) => bytes), format)], { type: "audio/wav" });
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(file);
-    link.download = `${joined.sessionId}.wav`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  }
-
-  /** Do what a button asks for; what is refused is shown. @param {() => Promise<unknown>} act */
-  async function attempt(act) {
+  async function change() {
+    const next = wishIn(fields);
     try {
-      await act();
-      showProblem(problemPlace, null);
-    } catch (problem) {
-      showProblem(problemPlace, /** @type {Error} */ (problem));
+      await client.request({ action: "changeLanguage", ...next });
+      const isOther = next.targetLanguage !== wanted.targetLanguage;
+      if (isOther || !next.captions) captions.clear();
+      wanted = next;
+      listening = { ...listening, language: next.targetLanguage, audio: next.audio, ...(isOther && { channels: null }) };
+    } finally {
+      showWish(); // what is refused stays as it was
     }
-  }
-
-  function showBroadcast() {
-    player.setVolume(broadcast.isMuted ? 0 : broadcast.volume * Number(volume.value));
-    pause.setAttribute("aria-pressed", String(isPaused));
-    change.value = language;
-    const speaker = broadcast.isPaused ? "The speaker paused." : broadcast.isMuted ? "The speaker is muted." : "Live.";
-    element("listen-broadcast", HTMLParagraphElement).textContent = isPaused ? "You paused." : speaker;
-  }
-
-  function showNumbers() {
-    const { played, reordered, gaps, late } = buffer.counts;
-    const numbers = { played, reordered, gaps, late };
-    for (const [key, value] of Object.entries(numbers)) element(`listen-${key}`, HTMLElement).textContent = String(value);
-    element("listen-waiting", HTMLElement).textContent = `${Math.round(buffer.waitingMs)} ms`;
-    element("listen-latency", HTMLElement).textContent = Number.isNaN(latencyMs) ? "–" : `${Math.round(latencyMs)} ms`;
   }
 
   /** @param {ServerMessage} message */
   function hear(message) {
-    if (message.type === "audio") return take(message);
-    if (message.type === "broadcastPaused") broadcast.isPaused = true;
-    if (message.type === "broadcastResumed") broadcast.isPaused = false;
-    if (message.type === "broadcastMuted") broadcast.isMuted = true;
-    if (message.type === "broadcastUnmuted") broadcast.isMuted = false;
-    if (message.type === "volumeChanged") broadcast.volume = message.volumeLevel;
-    if (message.type === "broadcastControl") {
-      Object.assign(broadcast, { isPaused: message.isPaused, isMuted: message.isMuted, volume: message.volume });
-    }
-    if (message.type === "speakerStateChanged") Object.assign(broadcast, message.broadcastState);
+    hearing.take(message);
+    if (message.type === "audio") return;
     if (message.type === "playbackPaused" || message.type === "playbackResumed") {
-      isPaused = message.type === "playbackPaused";
-      buffer.reset();
+      hearing.isPaused = message.type === "playbackPaused";
+      hearing.playback.reset();
     }
-    if (message.type === "languageChanged") language = message.targetLanguage;
-    if (message.type === "connectionWarning") {
-      status.textContent = `This connection ends in ${message.remainingMinutes} minutes; the page opens another.`;
+    if (message.type === "channelChanged") {
+      listening = { ...listening, hears: message.hears, channels: message.channels };
+      hearing.playback.tuneTo(message.hears);
+      captions.dropPartials((language) => !isCaptionFor(language, listening));
     }
+    if (message.type === "caption" && wanted.captions && isCaptionFor(message.language, listening)) captions.take(message);
     if (message.type === "sessionEnded") ending = endingOf("listen", message.reason);
-    showBroadcast();
+    showWarning("listen", message);
+    show();
   }
 
-  let ending = "";
   function close() {
-    clearTimeout(timer);
-    clearInterval(numbers);
-    controls.abort();
-    release();
-    player.close();
-    live.hidden = true;
-    form.hidden = false;
-    status.textContent = ending;
+    controls.release();
+    hearing.close();
+    showLive("listen", false);
+    statusOf("listen").textContent = ending;
     focusNext("listen");
   }
 
-  /** @param {HTMLElement} target @param {string} type @param {() => void} run */
-  const on = (target, type, run) => target.addEventListener(type, run, { signal: controls.signal });
-  on(pause, "click", () => void attempt(() => client.request({ action: isPaused ? "resumePlayback" : "pausePlayback" })));
-  on(volume, "input", showBroadcast);
-  on(change, "change", () => {
-    void attempt(() => client.request({ action: "changeLanguage", targetLanguage: change.value })).finally(showBroadcast);
+  controls.ask(pause, "click", () => client.request({ action: hearing.isPaused ? "resumePlayback" : "pausePlayback" }));
+  for (const field of Object.values(fields)) controls.ask(field, "change", change);
+  controls.on(element("listen-save", HTMLButtonElement), "click", () => {
+    saveFile(`${joined.sessionId}.wav`, new Blob([hearing.playback.recording()], { type: "audio/wav" }));
   });
-  on(element("listen-save", HTMLButtonElement), "click", save);
-  on(element("listen-leave", HTMLButtonElement), "click", () => {
+  controls.on(element("listen-leave", HTMLButtonElement), "click", () => {
     ending = "You left.";
     client.end();
   });
 
-  const numbers = setInterval(showNumbers, 250);
   name.value = joined.sessionId;
-  form.hidden = true;
-  live.hidden = false;
-  showBroadcast();
-  showNumbers();
+  showLive("listen", true);
+  showWish();
   name.focus();
   return { hear, close };
 }

@@ -2,31 +2,27 @@
  * The speaker's view.
  *
  * @import { Config } from "../main.js"
- * @import { World } from "../core/client.js"
+ * @import { Broadcast } from "../core/broadcast.js"
+ * @import { Client, World } from "../core/client.js"
  * @import { ServerMessage, SessionCreatedMessage } from "../protocol/declared.js"
- * @import { Captured } from "../audio/capture.js"
  */
 
-import { Capture } from "../audio/capture.js";
-import { Client, Problem } from "../core/client.js";
+import { afterMessage } from "../core/broadcast.js";
+import { languageName } from "../core/channels.js";
 import { endingOf, whyNotBegun } from "../core/sentences.js";
-import { toBase64 } from "../core/pcm.js";
 import { PROPOSED_KEY_LENGTH, asSent, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
-import { announceProblem, connectionText, duration, element, languageName } from "./dom.js";
-import { focusNext, isFocusLost, make, offerLanguages, showProblem, waitAsLongAs, watchKey } from "./dom.js";
+import { CaptionList } from "./captions.js";
+import { duration, element, focusNext, make, offerLanguages, watchKey } from "./dom.js";
+import { Interpreters } from "./interpreters.js";
+import { Controls, beginOnSubmit, connect, showLive, showNumbers, showPressed, showText, showWarning, statusOf } from "./session.js";
+import { FORMAT, Voice } from "./voice.js";
 
-const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
-const CHUNK_MS = 100;
 const STATUS_MS = 5_000;
 /** A dragged slider says much; a control message may be sent ten times a second. */
 const VOLUME_MS = 250;
 
 /** @param {Config} config @param {World} world */
 export function speakView(config, world) {
-  const form = element("speak-form", HTMLFormElement);
-  const start = element("speak-start", HTMLButtonElement);
-  const problemPlace = element("speak-problem", HTMLParagraphElement);
-  const status = element("speak-status", HTMLParagraphElement);
   offerLanguages(element("speak-language", HTMLSelectElement), "en");
   if (config.sample === undefined) element("source-recording", HTMLInputElement).disabled = true;
   const isPrivate = element("speak-private", HTMLInputElement);
@@ -43,133 +39,62 @@ export function speakView(config, world) {
   isPrivate.addEventListener("change", showKey);
   showKey();
 
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    start.disabled = true;
-    showProblem(problemPlace, null);
+  async function begin() {
+    const listenerKey = keyOfNew(isPrivate.checked, key.value);
+    await world.token(); // before the person is asked for the microphone
+    const voice = await Voice.open("speak", config);
     try {
-      const listenerKey = keyOfNew(isPrivate.checked, key.value);
-      await world.token(); // before the person is asked for the microphone
-      await speak(config, world, await openSource(config), listenerKey);
-      showKey(); // the next session has another
+      await speak(config, world, /** @type {Voice} */ (voice), listenerKey);
     } catch (problem) {
-      status.textContent = "";
-      showProblem(problemPlace, problem instanceof Problem ? whyNotBegun(problem) : /** @type {Error} */ (problem));
-      await waitAsLongAs(status, problem);
-    } finally {
-      const isLost = isFocusLost();
-      start.disabled = false;
-      if (isLost) focusNext("speak");
+      voice?.stop();
+      throw problem;
     }
-  });
-}
-
-/** @param {Config} config */
-async function openSource(config) {
-  const status = element("speak-status", HTMLParagraphElement);
-  if (element("source-recording", HTMLInputElement).checked) return Capture.recording(config.sample ?? "");
-  status.textContent = "Asking for the microphone…";
-  try {
-    return await Capture.microphone(element("speak-clean", HTMLInputElement).checked);
-  } catch {
-    throw new Error("There is no microphone, or this page may not use it. Choose the recording, or allow the microphone.");
+    showKey(); // the next session has another
   }
+  beginOnSubmit("speak", begin, whyNotBegun);
 }
 
-/** @param {Config} config @param {World} world @param {Capture} capture @param {string | null} listenerKey null: none */
-async function speak(config, world, capture, listenerKey) {
-  const problemPlace = element("speak-problem", HTMLParagraphElement);
-  const status = element("speak-status", HTMLParagraphElement);
-  const client = new Client(config.url, world, {
-    state: (state, waitMs) => {
-      status.textContent = connectionText(state, waitMs);
-      if (state === "ended") session?.close();
-    },
-    message: (message) => session?.hear(message),
-    problem: (problem) => {
-      showProblem(problemPlace, problem);
-      announceProblem(problem);
-    },
-  });
-  /** @type {ReturnType<typeof runSession> | null} */
-  let session = null;
-  const hurry = () => client.hurry();
-  try {
-    const sourceLanguage = element("speak-language", HTMLSelectElement).value;
-    const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey !== null && { listenerKey }) };
-    const created = await client.begin({ action: "createSession", ...wanted });
-    session = runSession(client, created, listenerKey ?? "", () => {
-      capture.stop();
-      removeEventListener("online", hurry);
-    });
-    addEventListener("online", hurry);
-    await capture.start({ sampleRate: FORMAT.sampleRate, chunkMs: CHUNK_MS, onChunk: session.send });
-  } catch (problem) {
-    capture.stop();
-    if (session !== null && client.state === "ended") return; // before the sound began, and that was shown
-    client.end();
-    throw problem;
-  }
+/** @param {Config} config @param {World} world @param {Voice} voice @param {string | null} listenerKey null: none */
+async function speak(config, world, voice, listenerKey) {
+  const sourceLanguage = element("speak-language", HTMLSelectElement).value;
+  const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey !== null && { listenerKey }) };
+  const message = { action: /** @type {const} */ ("createSession"), ...wanted };
+  const run = (/** @type {Client} */ client, /** @type {SessionCreatedMessage} */ created) =>
+    runSession(client, created, listenerKey ?? "", voice);
+  const { client, session } = await connect("speak", config, world, message, run);
+  await voice.start(client, FORMAT.sampleRate, session.isSilent);
 }
 
-/**
- * @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey empty: none
- * @param {() => void} release
- */
-function runSession(client, { sessionId, warning }, listenerKey, release) {
-  const form = element("speak-form", HTMLFormElement);
-  const live = element("speak-live", HTMLDivElement);
-  const problemPlace = element("speak-problem", HTMLParagraphElement);
-  const status = element("speak-status", HTMLParagraphElement);
+/** @param {Client} client @param {SessionCreatedMessage} created @param {string} listenerKey empty: none @param {Voice} voice */
+function runSession(client, created, listenerKey, voice) {
+  const { sessionId, warning } = created;
   const pause = element("speak-pause", HTMLButtonElement);
   const mute = element("speak-mute", HTMLButtonElement);
   const volume = element("speak-volume", HTMLInputElement);
   const copy = element("speak-copy", HTMLButtonElement);
   const invite = element("speak-invite", HTMLAnchorElement);
-  const meter = element("speak-meter", HTMLDivElement);
   const name = element("speak-session", HTMLOutputElement);
   const began = Date.now();
-  const controls = new AbortController();
-  const broadcast = { isPaused: false, isMuted: false, volume: 1 };
+  const controls = new Controls("speak");
+  const interpreters = new Interpreters(client, created, controls);
+  const captions = new CaptionList("speak", true);
+  /** @type {Broadcast} */
+  let broadcast = { isPaused: false, isMuted: false, volume: 1 };
   /** @type {Map<string, number>} */
   let audience = new Map();
-  let nextNumber = 0;
-  let sent = 0;
-  let dropped = 0;
   /** @type {any} */
   let volumeTimer = null;
   let asking = false;
-
-  /** @param {Captured} captured */
-  function send({ bytes, level }) {
-    meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
-    /** @type {HTMLElement} */ (meter.firstElementChild).style.transform = `scaleX(${level})`;
-    if (broadcast.isPaused || broadcast.isMuted) return;
-    const chunk = { audioData: toBase64(bytes), sequenceNumber: nextNumber++, timestamp: Date.now() - CHUNK_MS };
-    if (client.sendAudio({ action: "sendAudio", ...chunk })) sent++;
-    else dropped++;
-  }
-
-  /** Do what a button asks for; what is refused is shown. @param {() => Promise<unknown>} act */
-  async function attempt(act) {
-    try {
-      await act();
-      showProblem(problemPlace, null);
-    } catch (problem) {
-      showProblem(problemPlace, /** @type {Error} */ (problem));
-    }
-  }
+  let ending = "";
 
   function showBroadcast() {
-    pause.setAttribute("aria-pressed", String(broadcast.isPaused));
-    mute.setAttribute("aria-pressed", String(broadcast.isMuted));
+    showPressed(pause, broadcast.isPaused);
+    showPressed(mute, broadcast.isMuted);
     if (volumeTimer === null) volume.value = String(broadcast.volume);
   }
 
-  function showNumbers() {
-    element("speak-time", HTMLElement).textContent = duration(Date.now() - began);
-    element("speak-sent", HTMLElement).textContent = String(sent);
-    element("speak-dropped", HTMLElement).textContent = String(dropped);
+  function showSent() {
+    showNumbers("speak", { time: duration(Date.now() - began), sent: voice.sent, dropped: voice.dropped });
   }
 
   function showAudience() {
@@ -194,25 +119,19 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
 
   /** @param {ServerMessage} message */
   function hear(message) {
-    if (message.type === "broadcastPaused") broadcast.isPaused = true;
-    if (message.type === "broadcastResumed") broadcast.isPaused = false;
-    if (message.type === "broadcastMuted") broadcast.isMuted = true;
-    if (message.type === "broadcastUnmuted") broadcast.isMuted = false;
-    if (message.type === "volumeChanged") broadcast.volume = message.volumeLevel;
-    if (message.type === "broadcastControl") {
-      Object.assign(broadcast, { isPaused: message.isPaused, isMuted: message.isMuted, volume: message.volume });
+    broadcast = afterMessage(broadcast, message);
+    interpreters.take(message);
+    if (message.type === "caption") {
+      captions.take(message);
+      element("speak-captions-part", HTMLDivElement).hidden = false;
     }
-    if (message.type === "speakerStateChanged" || message.type === "sessionStatus") {
-      Object.assign(broadcast, message.broadcastState);
-    }
+    if (message.type === "interpreterLeft") captions.dropPartials((language) => language === message.language);
     if (message.type === "sessionStatus") audience = new Map(Object.entries(message.languageDistribution));
     if (message.type === "listenerJoined" || message.type === "listenerLeft") {
       const change = message.type === "listenerJoined" ? 1 : -1;
       audience.set(message.targetLanguage, (audience.get(message.targetLanguage) ?? 0) + change);
     }
-    if (message.type === "connectionWarning") {
-      status.textContent = `This connection ends in ${message.remainingMinutes} minutes; the page opens another.`;
-    }
+    showWarning("speak", message);
     if (message.type === "rateLimitWarning" && message.reason === "wrongKeys") {
       warn("Somebody tries keys of this session, many and wrong ones. Whoever has the right one can listen all the same.");
     }
@@ -228,55 +147,46 @@ function runSession(client, { sessionId, warning }, listenerKey, release) {
     place.hidden = sentence === "";
   }
 
-  let ending = "";
   function close() {
     clearInterval(numbers);
     clearInterval(polling);
     clearTimeout(volumeTimer);
-    controls.abort();
-    release();
-    live.hidden = true;
-    form.hidden = false;
-    element("speak-live-key", HTMLElement).textContent = "";
+    controls.release();
+    voice.stop();
+    interpreters.close();
+    showLive("speak", false);
+    showText("speak-live-key", "");
     invite.href = fragmentOf("");
-    status.textContent = `${ending} You spoke for ${duration(Date.now() - began)}.`.trim();
+    statusOf("speak").textContent = `${ending} You spoke for ${duration(Date.now() - began)}.`.trim();
     focusNext("speak");
   }
 
-  /** @param {HTMLElement} target @param {string} type @param {() => void} run */
-  const on = (target, type, run) => target.addEventListener(type, run, { signal: controls.signal });
-  on(pause, "click", () => {
-    const action = broadcast.isPaused ? "resumeBroadcast" : "pauseBroadcast";
-    void attempt(() => client.request({ action }));
-  });
-  on(mute, "click", () => {
-    const action = broadcast.isMuted ? "unmuteBroadcast" : "muteBroadcast";
-    void attempt(() => client.request({ action }));
-  });
-  on(volume, "input", () => {
+  controls.ask(pause, "click", () => client.request({ action: broadcast.isPaused ? "resumeBroadcast" : "pauseBroadcast" }));
+  controls.ask(mute, "click", () => client.request({ action: broadcast.isMuted ? "unmuteBroadcast" : "muteBroadcast" }));
+  controls.on(volume, "input", () => {
     volumeTimer ??= setTimeout(async () => {
-      await attempt(() => client.request({ action: "setVolume", volumeLevel: Number(volume.value) }));
+      await controls.attempt(() => client.request({ action: "setVolume", volumeLevel: Number(volume.value) }));
       volumeTimer = null;
     }, VOLUME_MS);
   });
-  on(element("speak-end", HTMLButtonElement), "click", () => void attempt(() => client.request({ action: "endSession" })));
-  on(copy, "click", () => void attempt(() => navigator.clipboard.writeText(sessionId)));
-  on(element("speak-copy-link", HTMLButtonElement), "click", () => void attempt(() => navigator.clipboard.writeText(invite.href)));
+  controls.ask(element("speak-end", HTMLButtonElement), "click", () => client.request({ action: "endSession" }));
+  controls.ask(copy, "click", () => navigator.clipboard.writeText(sessionId));
+  controls.ask(element("speak-copy-link", HTMLButtonElement), "click", () => navigator.clipboard.writeText(invite.href));
 
-  const numbers = setInterval(showNumbers, 250);
+  const numbers = setInterval(showSent, 250);
   const polling = setInterval(askWhoListens, STATUS_MS);
   name.value = sessionId;
   invite.href = fragmentOf(sessionId, listenerKey);
   copy.textContent = listenerKey === "" ? "Copy the name" : "Copy the name, without the key";
   element("speak-secret", HTMLDetailsElement).hidden = listenerKey === "";
-  element("speak-live-key", HTMLElement).textContent = listenerKey;
+  showText("speak-live-key", listenerKey);
+  element("speak-captions-part", HTMLDivElement).hidden = true;
   warn(warning ?? "");
-  form.hidden = true;
-  live.hidden = false;
+  showLive("speak", true);
   volume.value = "1";
   showBroadcast();
   showAudience();
-  showNumbers();
+  showSent();
   name.focus();
-  return { send, hear, close };
+  return { hear, close, isSilent: () => broadcast.isPaused || broadcast.isMuted };
 }

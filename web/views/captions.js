@@ -1,0 +1,59 @@
+/**
+ * Shows captions: final ones as a list that a screen reader reads as it grows, below them, lighter, the partial ones,
+ * which it does not.
+ *
+ * @import { Caption } from "../core/captions.js"
+ */
+
+import { Captions } from "../core/captions.js";
+import { languageName } from "../core/channels.js";
+import { element, make } from "./dom.js";
+
+export class CaptionList {
+  #captions = new Captions();
+  #box;
+  #finals;
+  #partials;
+  #namesLanguages;
+
+  /** @param {"speak" | "listen" | "interpret"} view @param {boolean} namesLanguages captions of several languages come */
+  constructor(view, namesLanguages) {
+    this.#box = element(`${view}-captions-box`, HTMLDivElement);
+    this.#finals = element(`${view}-finals`, HTMLUListElement);
+    this.#partials = element(`${view}-partials`, HTMLUListElement);
+    this.#namesLanguages = namesLanguages;
+    this.clear();
+  }
+
+  /** @param {Caption} caption */
+  take(caption) {
+    const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
+    if (this.#captions.take(caption)) this.#finals.append(this.#itemOf(caption));
+    this.#show();
+    if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight; // who reads an older one stays there
+  }
+
+  /** @param {(language: string) => boolean} isGone whether the interpreter of a language is */
+  dropPartials(isGone) {
+    this.#captions.dropPartials(isGone);
+    this.#show();
+  }
+
+  clear() {
+    this.#captions.clear();
+    this.#show();
+  }
+
+  #show() {
+    const { finals, partials } = this.#captions;
+    // Those that stay are not touched: they would be read again.
+    while (this.#finals.children.length > finals.length) this.#finals.firstElementChild?.remove();
+    this.#partials.replaceChildren(...partials.map((one) => this.#itemOf(one)));
+  }
+
+  /** @param {Caption} caption */
+  #itemOf({ language, text }) {
+    const name = this.#namesLanguages ? [make("span", { class: "label" }, languageName(language)), " "] : [];
+    return make("li", {}, ...name, make("span", { lang: language, dir: "auto" }, text));
+  }
+}
