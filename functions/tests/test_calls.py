@@ -121,3 +121,37 @@ def test_a_minute_of_audio_makes_what_the_architecture_says(unhurried, system):
     assert {name: int(number) for name, number in documented.items()} == made
     # Durations are numbers of one to six digits.
     assert num_bytes / invocations == pytest.approx(documented_bytes, rel=0.2)
+
+
+def test_a_minute_with_channels_reads_as_much_for_each_sender_and_writes_heartbeats_only(
+    unhurried, system
+):
+    languages = {"ida": "de", "ivo": "fr", "eva": "es"}
+    without = system.open("ann", "bob")
+    session_id = system.open("carl", "dora", speaker="sue")
+    for name, language in languages.items():
+        system.interpret(name, session_id, language)
+
+    alone = calls_of_a_minute(system, without, ["speaker"], [])
+    beats = calls_of_a_minute(system, session_id, [], languages)
+    every = calls_of_a_minute(system, session_id, ["sue", *languages], languages)
+
+    audio = every - beats
+    assert {operation for operation, _ in alone} == {"get_item"}
+    assert audio == {call: count * (1 + len(languages)) for call, count in alone.items()}
+    assert every.total() == audio.total() + beats.total()
+
+
+def calls_of_a_minute(system, session_id, senders, interpreters):
+    """Return how often each call was made while some sent audio, and interpreters heartbeats."""
+    system.calls.made.clear()
+    begun = system.clock.now
+    for number in range(600):
+        system.clock.now = begun + number / 10
+        for name in senders:
+            assert system.chunk(name, number, sessionId=session_id) == 200
+            system.answered()  # what is asked beside the chunks: no time goes by before it is known
+        for name in interpreters if number % 30 == 0 else ():
+            assert system.send(name, "heartbeat") == 200
+    system.clock.now = begun + 60
+    return Counter(system.calls.made)

@@ -61,7 +61,8 @@ class Speaker:
         self.at_gateway = AtGateway(connection)
         self.session_id: str = created["sessionId"]
         self.token: str = created["refreshToken"]
-        self.expires_at: float = created["expiresAt"] / 1000  # epoch seconds
+        self.interpreter_key: str = created.get("interpreterKey", "")
+        self.expires_at: float = created.get("expiresAt", 0) / 1000  # epoch seconds
         self.sent: dict[int, float] = {}  # when, by number
         self.refused: dict[int, dict] = {}  # the error message, by number
         self.refused_after: dict[int, float] = {}  # seconds, by number
@@ -149,7 +150,7 @@ def chunk_event(number: int, connection_id: str) -> dict:
 
 
 class Listener:
-    """Reads whatever comes, and notes how long each chunk took."""
+    """Reads whatever comes, and notes how long each chunk took; `heard` is of the channel that is heard."""
 
     def __init__(self, client: SessionClient, token: str, connection: Connection) -> None:
         self.client = client

@@ -165,6 +165,70 @@ def test_posts_that_are_never_answered_delay_nobody(play, measured, plan):
     check(report, measured)
 
 
+class InterpreterReport(NamedTuple):
+    """What the others have heard before, while and after an interpreter is stuck, and its own listener since."""
+
+    p95_ms: tuple[float, float, float]
+    refused: int
+    unheard: int  # by the others
+    due: int
+    out_after_s: float
+    floor_unheard: int
+    notices: list[str]
+    counted: dict[str, float]
+
+
+async def interpreter_is_never_answered(traffic):
+    """Have the floor and a channel speak while another channel's interpreter takes nothing, and says nothing."""
+    floor = await traffic.session(2)
+    await traffic.channel(floor, "es", 2)
+    stuck = await traffic.channel(floor, "de", 0)
+    stuck.speaks = False
+    listener = await traffic.listener(floor, "de")
+    await traffic.warm_up()
+    before = await traffic.speak(2.0)
+    begun, gateway = traffic.now, stuck.speaker.at_gateway
+    with traffic.faults.posts(None, to=[gateway.id]):
+        during = await traffic.speak(AT_MOST_SECONDS, lambda: gateway.is_out)
+    await floor.speaker.expect("interpreterLeft", 1)
+    after = await traffic.speak(KNOWN_SECONDS + 1.5)
+    account = await traffic.account()
+    phases = (before, during, after)
+    known = Phase(after.since + KNOWN_SECONDS, after.until)
+    assert (account.from_gateway, account.twice) == (0, 0)
+    return InterpreterReport(
+        p95_ms=tuple(p95(traffic.latencies(phase)) for phase in phases),
+        refused=account.refused,
+        unheard=sum(map(traffic.unheard, phases)),
+        due=account.due,
+        out_after_s=gateway.closed_at - begun,
+        floor_unheard=len(floor.sent_in(known) - listener.heard.keys()),
+        notices=[message["type"] for _, message in listener.notices],
+        counted=account.failures,
+    )
+
+
+@pytest.mark.long
+@pytest.mark.fault(
+    what="no post to an interpreter is answered",
+    speaker="`interpreterLeft` once the interpreter is out",
+    listeners="of its channel: silence until it is out, then `channelChanged` and, within 2 s, the floor; all others: every chunk, in time",
+    log="a WARN line that names the interpreter; `ListenerNotificationFailures`, one for each chunk without an answer",
+    heals="closed and taken out within 10 s; the interpreter comes back with its token",
+)
+def test_interpreter_to_whom_no_post_is_answered_delays_nobody(play, measured):
+    report = least_disturbed(play, interpreter_is_never_answered)
+
+    measured(**report._asdict())
+    before, during, after = report.p95_ms
+    assert during < max(P95_MS, 2 * max(before, after))
+    assert report.refused == 0
+    assert report.unheard <= LOST_SHARE * report.due
+    assert report.out_after_s < OUT_SECONDS
+    assert report.floor_unheard <= LOST_SHARE * report.due
+    assert report.notices == ["channelChanged"]
+
+
 @pytest.mark.long
 @pytest.mark.fault(
     what="no post to a speaker, or to a listener, is answered while others join, pause and ask",

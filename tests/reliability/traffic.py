@@ -109,11 +109,28 @@ class Traffic:
         self.sessions.append(session)
         return session
 
-    async def listener(self, session: Session) -> Listener:
+    async def channel(self, session: Session, language: str, listeners: int) -> Session:
+        """Return a new interpreter and so many who hear it, as a session: it speaks and is counted as one."""
+        client, connection = await self._connected()
+        speaker = session.speaker
+        ready = await client.request(
+            "joinAsInterpreter",
+            sessionId=speaker.session_id,
+            language=language,
+            interpreterKey=speaker.interpreter_key,
+        )
+        channel = Session(Speaker(client, ready, connection))
+        self._stack.push_async_callback(channel.speaker.end)
+        for _ in range(listeners):
+            channel.listeners.append(await self.listener(session, language))
+        self.sessions.append(channel)
+        return channel
+
+    async def listener(self, session: Session, language: str = "ja") -> Listener:
         """Return a new listener of a session, which is none of those that the account is about."""
         client, connection = await self._connected()
         joined = await client.request(
-            "joinSession", sessionId=session.speaker.session_id, targetLanguage="es"
+            "joinSession", sessionId=session.speaker.session_id, targetLanguage=language
         )
         return self._listening(client, joined["refreshToken"], connection)
 
