@@ -8,16 +8,9 @@ from contextlib import contextmanager, suppress
 
 from broadcast.counters import Counters
 from broadcast.moves import reattach
+from broadcast.notices import arrival_messages, channel_message, departure_messages, moved_listeners
 from broadcast.pace import Pace
-from broadcast.sessions import (
-    Participant,
-    arrival_messages,
-    channel_message,
-    check_same_session,
-    departure_messages,
-    moved_listeners,
-    why_closed,
-)
+from broadcast.sessions import Participant, check_same_session, why_closed
 from broadcast.settings import BroadcastSettings, check_tables
 from broadcast.store import Store, no_session
 from broadcast.tables import limit_calls, seconds_left

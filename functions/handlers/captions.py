@@ -5,7 +5,7 @@ The path of each is in `_live.py`. A caption is speech: nothing of its text is l
 
 from __future__ import annotations
 
-import shared_utils as su
+from broadcast.notices import caption_message
 from broadcast.pace import Pace
 from shared_utils import FLOOR, ErrorCode, SendCaption
 
@@ -45,16 +45,3 @@ def pass_on(request: Request[SendCaption]) -> None:
     text = caption_message(session.session_id, language, request.message).to_json()
     live.send(request, session, recipients, text)
     live.note_interpreter(request, session, language)
-
-
-def caption_message(session_id: str, language: str, caption: SendCaption) -> su.CaptionMessage:
-    """Return what the recipients of a caption get."""
-    return su.CaptionMessage(
-        sessionId=session_id,
-        language=language,
-        segmentId=caption.segmentId,
-        text=caption.text,
-        isFinal=caption.isFinal,
-        startMs=caption.startMs,
-        endMs=caption.endMs,
-    )

@@ -6,8 +6,8 @@ import shared_utils as su
 from broadcast.addresses import network_of
 from broadcast.interpreters import note_sign
 from broadcast.moves import MovedOnError
+from broadcast.notices import channel_message, control_message
 from broadcast.pace import PerMinute
-from broadcast.sessions import channel_message, control_message
 from broadcast.tokens import TokenReusedError
 from shared_utils import ApplicationError, ErrorCode, Heartbeat, RefreshConnection
 

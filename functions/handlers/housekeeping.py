@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import shared_utils as su
-from broadcast.sessions import status_message
+from broadcast.notices import status_message
 from broadcast.upkeep import (
     client_url,
     due_tasks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shared_utils as su
-from broadcast.sessions import channel_message, language_messages
+from broadcast.notices import channel_message, language_messages
 
 from ._common import BroadcastApp, starting
 

@@ -9,13 +9,8 @@ from broadcast.addresses import network_of
 from broadcast.interpreters import join_as_interpreter, remove_interpreter
 from broadcast.keys import hash_of_key, new_key
 from broadcast.names import new_session_id
-from broadcast.sessions import (
-    created_message,
-    joined_message,
-    new_session,
-    ready_message,
-    status_message,
-)
+from broadcast.notices import created_message, joined_message, ready_message, status_message
+from broadcast.sessions import new_session
 from broadcast.tokens import digest_of, new_token
 from shared_utils import (
     ApplicationError,

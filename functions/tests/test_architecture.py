@@ -23,6 +23,7 @@ ARROWS = {
     "interpreters": {"channels", "items", "sessions", "store", "tables", "tokens"},
     "invalid": {"pace"},
     "items": {"channels", "sessions", "tokens"},
+    "notices": {"channels", "keys", "sessions"},
     "moves": {"interpreters", "items", "sessions", "store", "tables", "tokens"},
     "pace": {"values"},
     "quality": {"values"},
