@@ -28,7 +28,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: dev ## Start the complete system, stream speech to three listeners, show what happens
+demo: dev ## Start the complete system, stream speech and an interpreter to three listeners, show what happens
 	@$(DEV) -m local demo
 
 quick: dev ## Run what takes under a minute: one Python, no running system, no browser

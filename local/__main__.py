@@ -23,7 +23,7 @@ from wslocal import EmulatorError
 
 from .assembly import AssemblyError
 from .client import ConnectionRefusedWithStatusError, SessionClientError
-from .credentials import access_token, key_option, token_option
+from .credentials import access_token, interpreter_key_option, key_option, token_option
 from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
@@ -104,7 +104,7 @@ def _console(*, soft_wrap: bool = False) -> Console:
     return console if console.is_terminal else plain
 
 
-_wav = click.Path(exists=True, dir_okay=False, path_type=Path)
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _output = click.option(
     *("-o", "--output"),
     type=click.Path(dir_okay=False, path_type=Path),
@@ -209,13 +209,13 @@ def up(
 
 
 @main.command()
-@click.argument("recording", type=_wav, default=SPEECH)
+@click.argument("recording", type=_file, default=SPEECH)
 @_output
 @_port
 @_page_port
 @_plainly
 def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
-    """Start the system, stream RECORDING to three listeners, and show what happens."""
+    """Start the system, stream RECORDING and an interpreter to three listeners, and show what happens."""
     from .demo import run_demo
     from .up import run_until_stopped
 
@@ -223,7 +223,7 @@ def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
 
 
 def _talk(work: Coroutine[Any, Any, None]) -> None:
-    """Do what `speak` or `listen` does; a connection that is refused names the option that may help."""
+    """Do what `speak`, `listen`, `interpret` or `caption` does; a connection that is refused names the option that may help."""
     try:
         run_interruptibly(work)
     except ConnectionRefusedWithStatusError as error:
@@ -231,7 +231,7 @@ def _talk(work: Coroutine[Any, Any, None]) -> None:
 
 
 @main.command()
-@click.argument("recording", type=_wav)
+@click.argument("recording", type=_file)
 @click.option("--language", default="en", show_default=True, help="What is spoken.")
 @click.option(
     "--listeners",
@@ -272,6 +272,14 @@ def speak(
     show_default=True,
     help="Seconds to wait for a chunk that is late.",
 )
+@click.option(
+    "--audio",
+    type=click.Choice(["interpreted", "original"]),
+    default="interpreted",
+    show_default=True,
+    help="Whom to hear: the language's interpreter while there is one, or always the speaker.",
+)
+@click.option("--captions", is_flag=True, help="Print the language's captions, or the speaker's.")
 @key_option("--key", "Of a private session.")
 @token_option
 @_origin
@@ -282,6 +290,8 @@ def listen(
     session: str,
     language: str,
     jitter: float,
+    audio: str,
+    captions: bool,
     key: str | None,
     token_file: Path | None,
     origin: str | None,
@@ -294,7 +304,61 @@ def listen(
     token = access_token(token_file)
     url, console = find_running(pid).url, _console(soft_wrap=True)
     access = {"token": token, "key": key, "origin": origin}
-    _talk(run(url, session, language, output, jitter, console, **access))
+    _talk(run(url, session, language, output, jitter, console, audio, captions, **access))
+
+
+@main.command()
+@click.argument("session")
+@click.argument("recording", type=_file)
+@click.option("--language", required=True, help="What is spoken in RECORDING.")
+@interpreter_key_option
+@token_option
+@_origin
+@_pid
+@_plainly
+def interpret(
+    session: str,
+    recording: Path,
+    language: str,
+    key: str,
+    token_file: Path | None,
+    origin: str | None,
+    pid: int | None,
+) -> None:
+    """Join SESSION as an interpreter, and stream RECORDING to those who listen in its language."""
+    from .interpret import interpret as run
+
+    token = access_token(token_file)
+    url, console = find_running(pid).url, _console(soft_wrap=True)
+    work = run(url, session, language, recording, console, key=key, token=token, origin=origin)
+    _talk(work)
+
+
+@main.command()
+@click.argument("session")
+@click.argument("captions", type=_file)
+@click.option("--language", required=True, help="In what CAPTIONS are written.")
+@interpreter_key_option
+@token_option
+@_origin
+@_pid
+@_plainly
+def caption(
+    session: str,
+    captions: Path,
+    language: str,
+    key: str,
+    token_file: Path | None,
+    origin: str | None,
+    pid: int | None,
+) -> None:
+    """Join SESSION as an interpreter, and send the captions of a WebVTT file, each at its time."""
+    from .interpret import caption as run
+
+    token = access_token(token_file)
+    url, console = find_running(pid).url, _console(soft_wrap=True)
+    work = run(url, session, language, captions, console, key=key, token=token, origin=origin)
+    _talk(work)
 
 
 @main.command()

@@ -125,23 +125,32 @@ class JitterBuffer(Generic[T]):
     The gateway keeps no order, and a chunk may be lost. The next chunk in order is ready at once;
     what follows a gap is ready when it has waited `wait_seconds`. So is the first chunk of all,
     because nobody knows whether an earlier one is on its way, unless `first` says which one it
-    must be. Times are the caller's.
+    must be. Numbers begin anew with each part of the sound. Times are the caller's.
     """
 
     def __init__(self, wait_seconds: float, first: int | None = None) -> None:
         self.wait_seconds = wait_seconds
         self._held: dict[int, tuple[float, T]] = {}  # number: when it came, what came
-        self._next = first
+        self._first = self._next = first
+        self._part = self._part_gaps = 0  # and how many gaps were in the parts before it
         self.gaps: list[range] = []  # numbers that were given up
         self.duplicates = 0
         self.late = 0  # came after they were given up
+
+    def move_to(self, part: int) -> list[tuple[int, T]]:
+        """Take chunks of this part from now on; return what is left of the one before it, in order."""
+        if part == self._part:
+            return []
+        rest = self.drain()
+        self._part, self._part_gaps, self._next = part, len(self.gaps), self._first
+        return rest
 
     def push(self, number: int, chunk: T, now: float) -> None:
         """Take a chunk, in whatever order it comes."""
         if self._next is None or number >= self._next:
             self.duplicates += number in self._held
             self._held.setdefault(number, (now, chunk))
-        elif any(number in gap for gap in self.gaps):
+        elif any(number in gap for gap in self.gaps[self._part_gaps :]):
             self.late += 1
         else:
             self.duplicates += 1

@@ -1,6 +1,7 @@
-"""A client of the WebSocket API, as a speaker or a listener has one; it knows only the protocol.
+"""A client of the WebSocket API, as a speaker, an interpreter or a listener has one; it knows only the protocol.
 
-Requests get their own replies, audio its own queue; all other messages wait in `messages`.
+Requests get their own replies, audio its own queue; all other messages wait in `messages`. In that queue is
+only what the listener is to hear: what comes of another channel is counted, and dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,14 @@ from websockets.asyncio.client import connect as open_socket
 from .audio import JitterBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 
     from websockets.asyncio.client import ClientConnection
 
+    from .captions import Cue
+
 __all__ = [
+    "FLOOR",
     "SUBPROTOCOL",
     "Chunk",
     "ConnectionRefusedWithStatusError",
@@ -39,6 +43,8 @@ __all__ = [
     "connect",
     "ordered_chunks",
     "stream",
+    "stream_captions",
+    "without_audio",
 ]
 
 Message = dict[str, Any]
@@ -48,6 +54,8 @@ _protocol_log = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.INFO)
 
 SUBPROTOCOL = "websocket-audio.v1"
+# What a listener hears who hears no interpreter: the speaker.
+FLOOR = "floor"
 
 _REPLY_SECONDS = 10.0
 # The gateway keeps no order: the session's end may overtake its last chunks.
@@ -55,8 +63,9 @@ _AFTER_END_SECONDS = 0.5
 # The gateway's own errors name no request of ours. One that comes while a request waits may be of a chunk
 # that was sent before; then the reply comes, too.
 _DOUBT_SECONDS = 1.0
-# How often a client has to show that it is there.
+# How often a client has to show that it is there; an interpreter is replaced after 10 s without a sign.
 _HEARTBEAT_SECONDS = 30.0
+_INTERPRETERS_HEARTBEAT_SECONDS = 3.0
 # A sender that is so late was stopped, as by Ctrl-Z, or its machine was.
 _STOPPED_SECONDS = 2.0
 # A server that is gone, or stopped, does not answer the closing frame.
@@ -94,19 +103,26 @@ class UnansweredError(SessionClientError):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of the speaker's sound; times are milliseconds since the epoch."""
+    """A piece of the speaker's sound, or of a channel's; times are milliseconds since the epoch.
+
+    Chunks are numbered within their part: another one begins when the listener hears somebody else.
+    """
 
     number: int
     pcm: bytes
     spoken_at: float
     heard_at: float
+    channel: str = FLOOR
+    part: int = 0
 
 
 class SessionClient:
     """One connection. `connect` makes it, and reads for it until its block ends.
 
     `refused` counts, by code or text, the errors that reply to no request: what was sent without one,
-    audio, was not taken. `session_end` is the message that ended the session.
+    audio or a caption, was not taken. `session_end` is the message that ended the session. `hears` is what a
+    listener hears by the last message that said so: a channel's language, or FLOOR; None before the first.
+    `dropped` counts the chunks that did not belong to it.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -116,6 +132,10 @@ class SessionClient:
         self._news = asyncio.Event()
         self._failure = ""
         self._has_sent_audio = False  # or anything else that wants no reply
+        self._interprets = asyncio.Event()
+        self._part = 0  # of what the listener hears
+        self.hears: str | None = None
+        self.dropped = 0
         self.refused: Counter[str] = Counter()
         self.session_end: Message | None = None
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
@@ -227,21 +247,47 @@ class SessionClient:
     def _take(self, message: Message) -> None:
         kind = message.get("type")
         if kind == "audio":
-            self.audio.put_nowait(_chunk(message))
+            self._take_chunk(_chunk(message))
             return
         if kind == "sessionEnded":
             self.session_end = message
             self.ended.set()
+        elif kind in {"sessionJoined", "channelChanged"}:
+            self._hear(str(message.get("hears", FLOOR)))
+        elif kind == "interpreterReady":
+            self._interprets.set()
         reply = self._replies.get(str(message.get("requestId", "")))
         if reply is not None and not reply.done() and kind is not None:
             reply.set_result(message)
             return
         if kind is None and "message" in message:  # the gateway's own
             self._take_gateway_error(message)
-        elif kind == "error" and message.get("code") not in _OF_THE_CONNECTION:
+        elif kind == "error" and message.get("code") in _OF_THE_CONNECTION:
+            self._failure = f"{message['code']}: {message.get('message', '')}"
+        elif kind == "error":
             self.refused[str(message.get("code"))] += 1
+        elif kind == "heartbeatAck":  # nobody waits for it any more
+            return
         self.messages.put_nowait(message)
         self._news.set()
+
+    def _take_chunk(self, chunk: Chunk) -> None:
+        if self.hears in {None, chunk.channel}:
+            self.audio.put_nowait(replace(chunk, part=self._part))
+        else:
+            self.dropped += 1
+
+    def _hear(self, channel: str) -> None:
+        """Begin another part, unless the speaker is heard as before.
+
+        A channel that is named again has another interpreter, who counts from 0. What overtook the first of
+        these messages waits still, and is judged by it.
+        """
+        early = [] if self.hears else [self.audio.get_nowait() for _ in range(self.audio.qsize())]
+        self._part += channel != FLOOR or self.hears != FLOOR
+        self.hears = channel
+        for chunk in early:
+            self._take_chunk(chunk)
 
     def _take_gateway_error(self, message: Message) -> None:
         """Count what refuses a chunk; it is the answer of the only request that waits, if no other comes."""
@@ -260,10 +306,22 @@ class SessionClient:
             asyncio.get_running_loop().call_later(doubt_seconds, answer, waiting[0])
 
     async def _beat(self) -> None:
+        """Send heartbeats as often as the role asks for; one without an answer does not delay the next."""
         while not self.closed.is_set():
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
-            with contextlib.suppress(SessionClientError):  # the next one may be answered
-                await self.request("heartbeat", timestamp=_now_ms())
+            if self._interprets.is_set():
+                seconds = _INTERPRETERS_HEARTBEAT_SECONDS
+                await _within(seconds, self.closed.wait())
+            else:
+                seconds = _HEARTBEAT_SECONDS
+                await _within(seconds, self._interprets.wait())
+            try:
+                await _within(seconds, self.request("heartbeat", timestamp=_now_ms()))
+            except RequestRefusedError as error:
+                if error.code in _OF_THE_CONNECTION:  # somebody else interprets now
+                    self._failure = str(error)
+                    await self._socket.close()
+            except SessionClientError:
+                pass  # the next one may be answered
 
 
 @contextlib.asynccontextmanager
@@ -325,27 +383,53 @@ async def stream(
     first: int = 0,
     sent: Callable[[int], object] = lambda number: None,
 ) -> None:
-    """Send chunks at their pace, numbered from `first`; stop when the session ends.
+    """Send chunks at their pace, numbered from `first`; stop when the session ends."""
+    async for index in _in_time(client, (n * chunk_seconds for n in range(len(chunks)))):
+        await client.send(
+            "sendAudio",
+            audioData=base64.b64encode(chunks[index]).decode(),
+            sequenceNumber=first + index,
+            timestamp=_now_ms(),
+        )
+        sent(first + index)
+
+
+async def stream_captions(
+    client: SessionClient,
+    cues: Sequence[Cue],
+    *,
+    sent: Callable[[int], object] = lambda number: None,
+) -> None:
+    """Send captions, each when it is due; stop when the session ends."""
+    async for index in _in_time(client, (cue.due_seconds for cue in cues)):
+        cue = cues[index]
+        await client.send(
+            "sendCaption",
+            segmentId=cue.segment_id,
+            text=cue.text,
+            isFinal=True,
+            startMs=cue.start_ms,
+            endMs=cue.end_ms,
+        )
+        sent(index)
+
+
+async def _in_time(client: SessionClient, due: Iterable[float]) -> AsyncIterator[int]:
+    """Yield 0, 1, 2, ..., each when its second has come; stop when the session ends.
 
     What is late is caught up with, unless this process was stopped: all at once would be too much.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    for index, pcm in enumerate(chunks):
-        delay = started + index * chunk_seconds - loop.time()
+    for index, seconds in enumerate(due):
+        delay = started + seconds - loop.time()
         if delay > 0:
-            await asyncio.sleep(delay)
+            await _within(delay, client.ended.wait())
         elif delay < -_STOPPED_SECONDS:
             started -= delay
         if client.ended.is_set():
             return
-        await client.send(
-            "sendAudio",
-            audioData=base64.b64encode(pcm).decode(),
-            sequenceNumber=first + index,
-            timestamp=_now_ms(),
-        )
-        sent(first + index)
+        yield index
 
 
 async def ordered_chunks(
@@ -365,6 +449,8 @@ async def ordered_chunks(
             )
             if arrival.done():
                 chunk = arrival.result()
+                for _, earlier in buffer.move_to(chunk.part):
+                    yield earlier
                 buffer.push(chunk.number, chunk, loop.time())
                 arrival = asyncio.ensure_future(client.audio.get())
                 await asyncio.sleep(0)  # the queue may have more
@@ -377,12 +463,32 @@ async def ordered_chunks(
         arrival.cancel()
 
 
+@contextlib.contextmanager
+def without_audio(client: SessionClient) -> Iterator[None]:
+    """Forget the chunks that come in the block: nobody is there to hear them."""
+
+    async def forget() -> None:
+        while True:
+            await client.audio.get()
+
+    forgetting = asyncio.create_task(forget())
+    try:
+        yield
+    finally:
+        forgetting.cancel()
+
+
 async def _nothing_more_comes(client: SessionClient) -> None:
     """Wait for the end; what was sent before it may still be on its way."""
     await client.ended.wait()
+    await _within(_AFTER_END_SECONDS, client.closed.wait())
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, object]) -> None:
+    """Do `work` for at most so long."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_AFTER_END_SECONDS):
-            await client.closed.wait()
+        async with asyncio.timeout(seconds):
+            await work
 
 
 def _parse(frame: str | bytes) -> Message:
@@ -402,9 +508,10 @@ def _chunk(message: Message) -> Chunk:
             int(message["sequenceNumber"]),
             float(message.get("speakerTimestamp", 0)),
         )
+        channel = str(message.get("language", FLOOR))
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise SessionClientError(f"an audio message without audio came: {error}") from error
-    return Chunk(number, pcm, spoken_at, time.time() * 1000)
+    return Chunk(number, pcm, spoken_at, time.time() * 1000, channel)
 
 
 def _now_ms() -> int:

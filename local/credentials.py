@@ -1,4 +1,4 @@
-"""What lets `speak` and `listen` in: the access token, and the key of a private session.
+"""What lets a client in: the access token, the key of a private session, and the key of its interpreters.
 
 A token is never an argument: the process list shows those to every user of the machine. Nothing here
 repeats a token or a key, not in an error either.
@@ -22,12 +22,19 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["access_token", "key_option", "token_option"]
+__all__ = [
+    "INTERPRETER_KEY_VARIABLE",
+    "access_token",
+    "interpreter_key_option",
+    "key_option",
+    "token_option",
+]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
 TOKEN_VARIABLE = "WEBSOCKET_AUDIO_TOKEN"  # noqa: S105 - where it stands, not what it is
 KEY_VARIABLE = "WEBSOCKET_AUDIO_KEY"
+INTERPRETER_KEY_VARIABLE = "WEBSOCKET_AUDIO_INTERPRETER_KEY"
 # With all other headers, API Gateway takes 10,240 bytes:
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 _MAX_TOKEN_BYTES = 8 * 1024
@@ -53,15 +60,24 @@ def token_option(command: F) -> F:
     )(command)
 
 
-def key_option(name: str, text: str) -> Callable[[F], F]:
-    """Return what adds the option `name` for a private session's key."""
+def key_option(
+    name: str, text: str, variable: str = KEY_VARIABLE, *, required: bool = False
+) -> Callable[[F], F]:
+    """Return what adds the option `name` for a key; a private session's, unless the variable is another."""
     return click.option(
         *(name, "key"),
-        envvar=KEY_VARIABLE,
+        envvar=variable,
         show_envvar=True,
+        required=required,
         callback=_checked_key,
-        help=f"{text} 8 to 64 characters. The process list shows it; {KEY_VARIABLE} does not.",
+        help=f"{text} 8 to 64 characters. The process list shows it; {variable} does not.",
     )
+
+
+def interpreter_key_option(command: F) -> F:
+    """Add `--key` for the key that a session's interpreters need."""
+    text = "Of the session's interpreters, as `speak` prints it."
+    return key_option("--key", text, INTERPRETER_KEY_VARIABLE, required=True)(command)
 
 
 def _checked_key(context: click.Context, option: click.Parameter, key: str | None) -> str | None:

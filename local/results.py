@@ -1,4 +1,4 @@
-"""How `speak`, `listen` and `demo` end: an exit code and a sentence, so that neither says too much."""
+"""How `speak`, `listen`, `interpret`, `caption` and `demo` end: an exit code and a sentence, so that neither says too much."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class ExitCode(enum.IntEnum):
 
     meaning: str
 
-    DONE = 0, "all of it was sent, or heard, and the session ended in order"
+    DONE = 0, "all of it was sent, or heard, and the session ended in order, or was left"
     FAILED = 1, "nothing was sent or heard, or what was heard could not be written"
     USAGE = (
         2,
         "the command line is wrong, or names a file that does not exist, or a token that is none or has expired",
     )
-    REFUSED = 3, "some of the audio was refused, or did not come in time"
+    REFUSED = 3, "some of the audio or captions was refused, or did not come in time"
     DISCONNECTED = 4, "the connection ended before the session did"
     CUT_SHORT = 5, "the session ended before all of it was sent"
     UNANSWERED = 6, "a request failed in the system or had no reply, or the end was refused"
     HUNG_UP = 129, "SIGHUP, as of a terminal that is closed, the same as Ctrl-C"
-    INTERRUPTED = 130, "Ctrl-C, after the session was ended, or what was heard was written"
+    INTERRUPTED = 130, "Ctrl-C, after the session was ended or left, or what was heard was written"
     TERMINATED = 143, "SIGTERM, the same"
 
     def __new__(cls, value: int, meaning: str) -> Self:

@@ -4,51 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import os
+import shlex
 import sys
 import termios
 import tty
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .audio import JitterBuffer, Recording, check_writable, read_recording, write_recording
-from .client import (
-    RequestRefusedError,
-    SessionClient,
-    SessionClientError,
-    UnansweredError,
-    connect,
-    ordered_chunks,
-    stream,
-)
+from .audio import JitterBuffer, Recording, check_writable, write_recording
+from .client import FLOOR, SessionClientError, connect, ordered_chunks, stream
+from .credentials import INTERPRETER_KEY_VARIABLE
+from .notices import Notices, line_of, voice_of
 from .results import ExitCode, TalkError
+from .sending import CHUNK_MS, Sent, ask, attempt, finish, is_interrupted, linger, read_to_send
 from .watch import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from rich.console import Console
 
-    from .client import Chunk
+    from .client import Chunk, SessionClient
 
-__all__ = ["CHUNK_MS", "Heard", "Spoken", "hear", "listen", "speak"]
+__all__ = ["CHUNK_MS", "Heard", "hear", "listen", "speak"]
 
-CHUNK_MS = 100
-# The end must not overtake the last chunks: functions may still have them.
-_LINGER_SECONDS = 1.0
 # A larger gap is no loss but a jump in the numbers: a minute of silence says nothing.
 _LONGEST_GAP = 600
 _VOLUME_STEP = 0.1
-_NOT_SHOWN = {"type", "timestamp", "sessionId", "requestId", "refreshToken"}
-# What is counted for an address.
-_OF_AN_ADDRESS = {"RATE_LIMIT_EXCEEDED", "RATE_LIMIT_SESSION_CREATION"}
 
 
 class Heard:
-    """What a listener has heard: chunks in order, and silence where one is missing."""
+    """What a listener has heard, of whomever: chunks in order, and silence where one is missing."""
 
     def __init__(self, audio_format: dict[str, int], buffer: JitterBuffer[Chunk]) -> None:
         self._rate = audio_format["sampleRate"]
@@ -67,12 +54,24 @@ class Heard:
     def recording(self) -> Recording:
         """The sound; a chunk that did not come is as long as the one after it."""
         pcm = bytearray()
-        expected = self.chunks[0].number if self.chunks else 0
+        part, expected = None, 0
         for chunk in self.chunks:
-            missing = chunk.number - expected
+            missing = chunk.number - expected if chunk.part == part else 0
             pcm += bytes(len(chunk.pcm) * missing * (missing <= _LONGEST_GAP)) + chunk.pcm
-            expected = chunk.number + 1
+            part, expected = chunk.part, chunk.number + 1
         return Recording(bytes(pcm), self._rate, self._channels)
+
+    @property
+    def voices(self) -> str:
+        """How much was heard of whom, in words; empty if there was the speaker only."""
+        channels = dict.fromkeys(chunk.channel for chunk in self.chunks)
+        if not channels.keys() - {FLOOR}:
+            return ""
+        return ", ".join(f"{self._seconds_of(name):.1f} s of {voice_of(name)}" for name in channels)
+
+    def _seconds_of(self, channel: str) -> float:
+        pcm = b"".join(chunk.pcm for chunk in self.chunks if chunk.channel == channel)
+        return Recording(pcm, self._rate, self._channels).seconds
 
     @property
     def latencies_ms(self) -> list[float]:
@@ -95,6 +94,8 @@ class Heard:
         """Take what has come and was not put in order yet."""
         while not client.audio.empty():
             chunk = client.audio.get_nowait()
+            for _, earlier in self.buffer.move_to(chunk.part):
+                self.add(earlier)
             self.buffer.push(chunk.number, chunk, float("-inf"))
         for _, chunk in self.buffer.drain():
             self.add(chunk)
@@ -113,6 +114,8 @@ async def listen(
     output: Path,
     jitter: float,
     console: Console,
+    audio: str = "interpreted",
+    captions: bool = False,
     *,
     token: str | None = None,
     key: str | None = None,
@@ -123,23 +126,28 @@ async def listen(
     TalkError unless the session has ended in order, and all that was heard is in the file.
     """
     check_writable(output)
-    wanted = {"sessionId": session_id, "targetLanguage": language, **_key_of(key)}
+    wanted = {"targetLanguage": language, "audio": audio, "captions": captions}
     async with connect(url, origin=origin, token=token) as client:
-        joined = await _ask(client, "joinSession", **wanted)
+        joined = await ask(client, "joinSession", sessionId=session_id, **wanted, **_key_of(key))
         console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
+        if client.hears not in {None, FLOOR}:
+            console.print(f"you hear {voice_of(str(client.hears))}")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
-        with _shown_messages(client, _Shown(console)):
-            interrupted = await _is_interrupted(hear(client, heard))
+        with Notices(console).of(client):
+            interrupted = await is_interrupted(hear(client, heard))
         heard.take_rest(client)
     try:
         write_recording(output, heard.recording)
     except OSError as error:
         sentence = f"{output} cannot be written, what was heard is lost: {error.strerror}"
         raise TalkError(ExitCode.FAILED, sentence) from error
+    dropped = f", {client.dropped} of another channel dropped" if client.dropped else ""
     console.print(
         f"wrote {output}: {heard.recording.seconds:.1f} s, {len(heard.chunks)} chunks, "
-        f"{heard.num_missing} missing"
+        f"{heard.num_missing} missing{dropped}"
     )
+    if heard.voices:
+        console.print(f"in it: {heard.voices}")
     if interrupted:
         raise TalkError(
             ExitCode.INTERRUPTED, f"interrupted: {output} has what was heard until then"
@@ -151,70 +159,6 @@ async def listen(
         chunks = f"{heard.num_missing} of {heard.num_missing + len(heard.chunks)} chunks"
         sentence = f"{chunks} did not come in time: {output} has silence in their place"
         raise TalkError(ExitCode.REFUSED, sentence)
-
-
-def _key_of(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"listenerKey": key}
-
-
-async def _ask(client: SessionClient, action: str, **fields: object) -> dict[str, Any]:
-    """Return the reply to the first request; TalkError if it is refused, or the system has none to give."""
-    try:
-        return await client.request(action, **fields)
-    except UnansweredError as error:
-        raise TalkError(ExitCode.UNANSWERED, str(error)) from error
-    except RequestRefusedError as error:
-        hint = _what_may_help(error, has_key="listenerKey" in fields)
-        raise TalkError(ExitCode.FAILED, f"{error}{hint}") from error
-
-
-def _what_may_help(error: RequestRefusedError, *, has_key: bool) -> str:
-    """Return what a person may do about a refusal, to be put after its text; empty for most."""
-    if error.code == "SESSION_NOT_FOUND":
-        return "; its name or its key is wrong" if has_key else "; a private one needs its --key"
-    if error.code == "AUTH_MISSING_TOKEN":
-        return " (see --token-file)"
-    if error.code not in _OF_AN_ADDRESS:
-        return ""
-    details = error.reply.get("details")
-    wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
-    wait = f"{math.ceil(wait_ms / 1000)} s" if isinstance(wait_ms, int) else "a minute"
-    return f"; wait {wait}: others behind the same address may have caused it"
-
-
-@dataclass(slots=True)
-class Spoken:
-    """What became of a recording that was to be sent."""
-
-    num_chunks: int
-    sent: int = 0
-    refused: Counter[str] = field(default_factory=Counter)  # by code or text
-    interrupted: bool = False
-    ended_by_us: bool = False  # the session: we asked for it, and had the reply
-    session_end: str = ""  # the reason that came with the session's end
-    trouble: SessionClientError | None = None  # with the connection, or the session's end
-
-    @property
-    def problem(self) -> TalkError | None:
-        """What was not done; None if all was sent, nothing refused, and the session ended in order."""
-        counts = f"{self.sent} of {self.num_chunks} chunks were sent"
-        if self.trouble:
-            is_answer = isinstance(self.trouble, RequestRefusedError | UnansweredError)
-            code = ExitCode.UNANSWERED if is_answer else ExitCode.DISCONNECTED
-            return TalkError(code, f"{counts}; then {self.trouble}")
-        if self.interrupted:
-            ended = "and the session was ended" if self.ended_by_us else "the session had ended"
-            return TalkError(ExitCode.INTERRUPTED, f"interrupted: {counts}, {ended}")
-        if self.sent < self.num_chunks or not self.ended_by_us:
-            reason = f": {self.session_end}" if self.session_end else ""
-            return TalkError(ExitCode.CUT_SHORT, f"{counts} when the session was ended{reason}")
-        if self.refused:
-            reasons = ", ".join(f"{number} {code}" for code, number in self.refused.most_common(5))
-            return TalkError(
-                ExitCode.REFUSED,
-                f"{self.refused.total()} of {self.sent} chunks were refused: {reasons}",
-            )
-        return None
 
 
 async def speak(
@@ -232,147 +176,65 @@ async def speak(
 
     TalkError unless all of it was sent, none of it refused, and the session ended in order.
     """
-    recording = read_recording(path)
-    if recording.missing_seconds:
-        console.print(
-            f"{path.name} is cut: {recording.seconds:.1f} s of sound are there and will be sent, "
-            f"its header claims {recording.seconds + recording.missing_seconds:.1f} s"
-        )
+    recording = read_to_send(path, console)
     chunks = recording.chunks(CHUNK_MS)
-    spoken = Spoken(len(chunks))
+    sent = Sent(len(chunks))
     wanted = {"sourceLanguage": language, "audioFormat": recording.audio_format, **_key_of(key)}
     async with connect(url, origin=origin, token=token) as client:
-        created = await _ask(client, "createSession", **wanted)
+        created = await ask(client, "createSession", **wanted)
         console.print(f"session {created['sessionId']}")
         if "warning" in created:
             console.print(printable(f"warning: {created['warning']}"))
-        spoken.interrupted = await _is_interrupted(
-            _send(client, chunks, spoken, listeners, console)
-        )
-        await _end_session(client, spoken)
-    seconds = len(b"".join(chunks[: spoken.sent])) / len(recording.pcm) * recording.seconds
-    refused = f", {spoken.refused.total()} refused" if spoken.refused else ""
-    console.print(f"sent {spoken.sent} chunks, {seconds:.1f} s{refused}")
-    if spoken.problem:
-        raise spoken.problem
+        if "interpreterKey" in created:
+            console.print(_for_interpreters(created))
+        await attempt(sent, _send(client, chunks, sent, listeners, console))
+        await finish(client, sent)
+    console.print(sent.report(recording))
+    if sent.problem:
+        raise sent.problem
+
+
+def _for_interpreters(created: Mapping[str, Any]) -> str:
+    """Return the line that an interpreter may use; the variable keeps the key out of the process list."""
+    key, session_id = shlex.quote(created["interpreterKey"]), shlex.quote(created["sessionId"])
+    command = f"python -m local interpret {session_id} FILE.wav --language LANGUAGE"
+    return printable(f"interpreters: {INTERPRETER_KEY_VARIABLE}={key} {command}")
 
 
 async def _send(
-    client: SessionClient,
-    chunks: list[bytes],
-    spoken: Spoken,
-    listeners: int,
-    console: Console,
+    client: SessionClient, chunks: list[bytes], sent: Sent, listeners: int, console: Console
 ) -> None:
-    def count(_: int) -> None:
-        spoken.sent += 1
-
-    joined, shown = 0, _Shown(console)
-    try:
-        while joined < listeners and not client.ended.is_set():
-            console.print(f"waiting for listener {joined + 1} of {listeners}")
-            while not client.ended.is_set():
-                message = await client.next_message()
-                if message.get("type") == "listenerJoined":
-                    joined += 1
-                    break
-                shown.add(message)
-        with _shown_messages(client, shown), _keys(client, console):
-            await stream(client, chunks, CHUNK_MS / 1000, sent=count)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LINGER_SECONDS):
-                    await client.ended.wait()
-    except SessionClientError as error:
-        spoken.trouble = error
+    joined, notices = 0, Notices(console)
+    while joined < listeners and not client.ended.is_set():
+        notices.say(f"waiting for listener {joined + 1} of {listeners}")
+        while not client.ended.is_set():
+            message = await client.next_message()
+            if message.get("type") == "listenerJoined":
+                joined += 1
+                break
+            notices.add(message)
+    with notices.of(client), _keys(client, notices):
+        await stream(client, chunks, CHUNK_MS / 1000, sent=sent.count)
+        await linger(client)
 
 
-async def _end_session(client: SessionClient, spoken: Spoken) -> None:
-    """End the session if nobody has; note how it has ended."""
-    try:
-        if not client.ended.is_set():
-            await client.request("endSession")
-            spoken.ended_by_us = True
-    except SessionClientError as error:
-        spoken.trouble = spoken.trouble or error
-    except asyncio.CancelledError:  # by a second Ctrl-C
-        sentence = f"interrupted twice: {spoken.sent} of {spoken.num_chunks} chunks were sent"
-        raise TalkError(ExitCode.DISCONNECTED, sentence) from None
-    spoken.refused = client.refused
-    if client.session_end is not None:
-        spoken.session_end = str(client.session_end.get("reason", ""))
-    elif not spoken.ended_by_us:
-        spoken.trouble = spoken.trouble or SessionClientError(client.closing_words)
-
-
-async def _is_interrupted(work: Coroutine[Any, Any, None]) -> bool:
-    """Do `work`; return whether Ctrl-C has ended it. What is awaited after it is not cancelled."""
-    task = asyncio.current_task()
-    try:
-        await work
-    except asyncio.CancelledError:
-        if task is not None:
-            task.uncancel()
-        return True
-    return False
+def _key_of(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"listenerKey": key}
 
 
 @contextlib.contextmanager
-def _shown_messages(client: SessionClient, shown: _Shown) -> Iterator[None]:
-    """Show what arrives beside audio and replies."""
-    showing = asyncio.create_task(_show_messages(client, shown))
-    try:
-        yield
-    finally:
-        showing.cancel()
-
-
-async def _show_messages(client: SessionClient, shown: _Shown) -> None:
-    with contextlib.suppress(SessionClientError):  # the connection has ended
-        while True:
-            shown.add(await client.next_message())
-
-
-class _Shown:
-    """Shows messages, a line each; an error that repeats, once."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._problems: set[str] = set()
-
-    def add(self, message: dict[str, Any]) -> None:
-        """Show a message, unless it is an error that was shown."""
-        kind = message.get("type", "from the gateway")
-        problem = message.get("code") or ("type" not in message and message.get("message"))
-        if problem:
-            if str(problem) in self._problems:
-                return
-            self._problems.add(str(problem))
-        self._console.print(printable(_line(kind, message)))
-
-
-def _line(kind: str, message: dict[str, Any]) -> str:
-    if kind == "rateLimitWarning" and message.get("reason") == "wrongKeys":
-        number = message.get("limit")
-        return f"somebody tries keys of this session: more than {number} wrong ones in a minute"
-    details = ", ".join(
-        f"{name} {value}" for name, value in message.items() if name not in _NOT_SHOWN
-    )
-    return f"{kind}: {details}" if details else kind
-
-
-@contextlib.contextmanager
-def _keys(client: SessionClient, console: Console) -> Iterator[None]:
+def _keys(client: SessionClient, notices: Notices) -> Iterator[None]:
     """Let single keys control the broadcast while a person watches the terminal."""
     if sys.stdin is None or not (sys.stdin.isatty() and _has_terminal(sys.stdin.fileno())):
         yield
         return
-    controls = _Controls(client, console)
+    controls = _Controls(client, notices)
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     loop = asyncio.get_running_loop()
     tty.setcbreak(descriptor)
     loop.add_reader(descriptor, _press_keys, descriptor, controls)
-    console.print("keys: p pause, r resume, m mute, u unmute, + and - volume, s status, q end")
+    notices.say("keys: p pause, r resume, m mute, u unmute, + and - volume, s status, q end")
     try:
         yield
     finally:
@@ -403,9 +265,9 @@ def _press_keys(descriptor: int, controls: _Controls) -> None:
 class _Controls:
     """What each key asks for."""
 
-    def __init__(self, client: SessionClient, console: Console) -> None:
+    def __init__(self, client: SessionClient, notices: Notices) -> None:
         self._client = client
-        self._console = console
+        self._notices = notices
         self._volume = 1.0
         self._running: set[asyncio.Task[None]] = set()
 
@@ -433,6 +295,6 @@ class _Controls:
     async def _show(self, reply: Awaitable[dict[str, object]]) -> None:
         try:
             message = await reply
-            self._console.print(printable(_line(str(message["type"]), message)))
+            self._notices.say(line_of(message))
         except SessionClientError as error:
-            self._console.print(str(error))
+            self._notices.say(str(error))

@@ -106,6 +106,46 @@ def test_drain_gives_what_is_left_in_order():
     assert buffer.drain() == [(1, "one"), (3, "three")]
 
 
+def test_another_part_begins_with_whatever_number_comes():
+    buffer = JitterBuffer(WAIT)
+    buffer.push(7, "seven", 0.0)
+    buffer.push(9, "nine", 0.1)
+    assert buffer.pop(0.5) == [(7, "seven")]
+
+    assert buffer.move_to(0) == []
+    assert buffer.move_to(1) == [(9, "nine")]
+    buffer.push(3, "three", 1.0)
+    buffer.push(8, "eight", 1.0)
+
+    assert buffer.pop(1.4) == []
+    assert buffer.pop(1.5) == [(3, "three"), (8, "eight")]
+    assert buffer.gaps == [range(8, 9), range(4, 8)]
+
+
+def test_first_number_that_is_known_is_that_of_each_part():
+    buffer = JitterBuffer(WAIT, first=0)
+    buffer.push(0, "zero", 0.0)
+    buffer.pop(0.0)
+    buffer.move_to(1)
+    buffer.push(1, "one", 0.1)
+
+    assert buffer.pop(0.2) == []
+    buffer.push(0, "zero again", 0.2)
+    assert buffer.pop(0.2) == [(0, "zero again"), (1, "one")]
+
+
+def test_gap_of_another_part_makes_no_chunk_late():
+    buffer = JitterBuffer(WAIT)
+    for number in (0, 2):
+        buffer.push(number, "a", 0.0)
+    buffer.move_to(1)
+    buffer.push(2, "b", 1.0)
+    buffer.drain()
+    buffer.push(1, "b", 1.1)
+
+    assert (buffer.late, buffer.duplicates) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "sizes"), [(100, [3200, 3200, 1600]), (250, [8000]), (1000, [8000])]
 )

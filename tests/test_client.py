@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from local.audio import JitterBuffer
+from local.captions import Cue
 from local.client import (
     ConnectionRefusedWithStatusError,
     RequestRefusedError,
@@ -20,16 +21,21 @@ from local.client import (
     connect,
     ordered_chunks,
     stream,
+    stream_captions,
+    without_audio,
 )
 
 PCM = bytes(range(100))
 
 
-def audio(number: int) -> str:
+def audio(number: int, **fields: str) -> str:
     data = base64.b64encode(PCM).decode()
-    return json.dumps(
-        {"type": "audio", "sequenceNumber": number, "audioData": data, "speakerTimestamp": 5}
-    )
+    fields |= {"type": "audio", "sequenceNumber": number, "audioData": data}
+    return json.dumps(fields | {"speakerTimestamp": 5})
+
+
+def hears(kind: str, channel: str) -> str:
+    return json.dumps({"type": kind, "hears": channel})
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +54,7 @@ def run(answer, use):
     """Run `use(client)` against a server that answers so, and return what it returns."""
 
     async def main():
-        async with server(answer) as url, connect(url) as client:
+        async with asyncio.timeout(20), server(answer) as url, connect(url) as client:
             return await use(client)
 
     return asyncio.run(main())
@@ -279,6 +285,197 @@ def test_ordered_chunks_end_with_the_connection():
         return [chunk.number async for chunk in ordered_chunks(client, JitterBuffer(60))]
 
     assert run(scatter, use) == [0, 1]
+
+
+FLOOR_TO_CHANNEL = [
+    '{"type":"sessionJoined"}',
+    audio(0),
+    audio(7, language="de"),  # before it is ours
+    hears("channelChanged", "de"),
+    audio(1),
+    audio(0, language="fr"),
+    audio(8, language="de"),
+    audio(9, language="de"),
+    hears("channelChanged", "floor"),
+    audio(10, language="de"),
+    audio(5),
+]
+OVERTAKEN = [audio(0, language="de"), audio(3), hears("sessionJoined", "de")]
+REPLACED = [
+    hears("sessionJoined", "de"),
+    audio(40, language="de"),
+    hears("channelChanged", "de"),
+    audio(0, language="de"),
+]
+NOT_OURS = [
+    hears("sessionJoined", "floor"),
+    audio(0),
+    hears("channelChanged", "floor"),
+    audio(1),
+]
+
+
+@pytest.mark.parametrize(
+    ("frames", "heard", "dropped"),
+    [
+        pytest.param(
+            FLOOR_TO_CHANNEL,
+            [("floor", 0, 1), ("de", 8, 2), ("de", 9, 2), ("floor", 5, 3)],
+            4,
+            id="begins-and-ends",
+        ),
+        pytest.param(OVERTAKEN, [("de", 0, 1)], 1, id="chunks-before-the-reply"),
+        pytest.param(REPLACED, [("de", 40, 1), ("de", 0, 2)], 0, id="another-interpreter"),
+        pytest.param(NOT_OURS, [("floor", 0, 1), ("floor", 1, 1)], 0, id="channel-of-others"),
+        pytest.param([audio(0), audio(1)], [("floor", 0, 0), ("floor", 1, 0)], 0, id="not-said"),
+    ],
+)
+def test_listener_hears_only_what_it_is_to_hear(frames, heard, dropped):
+    async def scatter(socket, message):
+        for frame in frames:
+            await socket.send(frame)
+        await socket.send('{"type":"sessionEnded"}')
+
+    async def use(client):
+        await client.send("go")
+        await client.ended.wait()
+        chunks = [client.audio.get_nowait() for _ in range(client.audio.qsize())]
+        return [(chunk.channel, chunk.number, chunk.part) for chunk in chunks], client.dropped
+
+    assert run(scatter, use) == (heard, dropped)
+
+
+def test_each_part_is_put_in_order_for_itself():
+    async def scatter(socket, message):
+        await socket.send(hears("sessionJoined", "floor"))
+        for number in (20, 22, 21, 24):
+            await socket.send(audio(number))
+        await socket.send(hears("channelChanged", "de"))
+        for number in (1, 0, 2):
+            await socket.send(audio(number, language="de"))
+        await socket.send('{"type":"sessionEnded"}')
+
+    async def use(client):
+        await client.send("go")
+        buffer = JitterBuffer(60)
+        numbers = [chunk.number async for chunk in ordered_chunks(client, buffer)]
+        return numbers, buffer.gaps
+
+    assert run(scatter, use) == ([20, 21, 22, 24, 0, 1, 2], [range(23, 24)])
+
+
+def test_audio_that_nobody_hears_is_not_kept():
+    async def scatter(socket, message):
+        for number in range(50):
+            await socket.send(audio(number))
+        await socket.send(json.dumps({"type": "done", "requestId": message["requestId"]}))
+
+    async def use(client):
+        with without_audio(client):
+            await client.request("go")
+            await asyncio.sleep(0)
+        await client.request("go")
+        return client.audio.qsize()
+
+    assert run(scatter, use) == 50
+
+
+def cue(number: int, due_seconds: float) -> Cue:
+    return Cue(str(number), f"text {number}", 1000 * number, 1500, due_seconds)
+
+
+def test_captions_are_sent_in_time_and_stop_when_the_session_ends():
+    received, times = [], []
+
+    async def take(socket, message):
+        received.append(message)
+        times.append(time.monotonic())
+        if len(received) == 2:
+            await socket.send('{"type":"sessionEnded"}')
+
+    async def use(client):
+        await stream_captions(client, [cue(1, 0.0), cue(2, 0.2), cue(3, 3600.0)])
+
+    run(take, use)
+
+    assert received == [
+        {
+            "action": "sendCaption",
+            "segmentId": str(number),
+            "text": f"text {number}",
+            "isFinal": True,
+            "startMs": 1000 * number,
+            "endMs": 1500,
+        }
+        for number in (1, 2)
+    ]
+    assert times[1] - times[0] >= 0.1
+
+
+def test_interpreter_sends_heartbeats_as_soon_as_it_is_one(monkeypatch):
+    """A listener's next one would be due in half a minute; one without an answer delays none."""
+    monkeypatch.setattr("local.client._INTERPRETERS_HEARTBEAT_SECONDS", 0.01)
+    beats = []
+
+    async def answer(socket, message):
+        if message["action"] == "joinAsInterpreter":
+            reply = {"type": "interpreterReady", "requestId": message["requestId"]}
+            await socket.send(json.dumps(reply))
+            return
+        beats.append(message["action"])
+        if len(beats) == 3:
+            await socket.close()
+
+    async def use(client):
+        await client.request("joinAsInterpreter")
+        await client.closed.wait()
+
+    run(answer, use)
+
+    assert beats == ["heartbeat"] * 3
+
+
+def test_answer_to_a_heartbeat_that_nobody_waits_for_is_no_message():
+    async def answer(socket, message):
+        await socket.send('{"type":"heartbeatAck","requestId":"of-before"}')
+        await socket.send(json.dumps({"type": "done", "requestId": message["requestId"]}))
+
+    async def use(client):
+        await client.request("go")
+        return client.messages.empty()
+
+    assert run(answer, use)
+
+
+REPLACED_SENTENCE = "CONNECTION_CLOSED: Somebody else interprets"
+CLOSED = {"type": "error", "code": "CONNECTION_CLOSED", "message": "Somebody else interprets"}
+
+
+def test_interpreter_who_was_replaced_ends_its_connection_with_the_reason(monkeypatch):
+    """It learns it from the answer to a heartbeat, if the message to it was lost."""
+    monkeypatch.setattr("local.client._HEARTBEAT_SECONDS", 0.01)
+
+    async def answer(socket, message):
+        await socket.send(json.dumps({**CLOSED, "requestId": message["requestId"]}))
+
+    async def use(client):
+        await client.closed.wait()
+        return client.closing_words, client.close_code
+
+    assert run(answer, use) == (REPLACED_SENTENCE, 1000)
+
+
+def test_reason_that_comes_before_the_end_of_a_connection_is_said():
+    async def answer(socket, message):
+        await socket.send(json.dumps(CLOSED))
+        await socket.close()
+
+    async def use(client):
+        await client.send("go")
+        await client.closed.wait()
+        return client.closing_words, client.refused
+
+    assert run(answer, use) == (REPLACED_SENTENCE, {})
 
 
 def test_heartbeat_that_is_refused_is_followed_by_another(monkeypatch):

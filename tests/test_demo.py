@@ -3,35 +3,45 @@
 import subprocess
 import sys
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from local.audio import JitterBuffer
+from local.audio import JitterBuffer, Recording, read_recording, write_recording
+from local.captions import Cue
 from local.client import Chunk
 from local.demo.broken import BROKEN, BROKEN_IN_A_SESSION, CLOSING, Broken
-from local.demo.record import DemoResult, ListenerResult, percentile
+from local.demo.record import DemoResult, ListenerResult, Voice, percentile
+from local.demo.run import INTERPRETATION, voices_of
+from local.demo.summary import voice_line
 from local.talk import Heard
 
 ROOT = Path(__file__).parent.parent
+SPEECH = ROOT / "local" / "recordings" / "speech.wav"
 FORMAT = {"sampleRate": 16_000, "channels": 1}
 FINE = {"name": "audio", "errors": 0, "timeouts": 0, "crashes": 0}
 PCM = bytes(range(200))
 BAD = Broken("a list", "VALIDATION_INVALID_MESSAGE_FORMAT", "[]")
 
 
-def listener(*numbers: int, messages=("sessionEnded",), pcm=PCM) -> ListenerResult:
+FLOOR = Voice("floor", [PCM, PCM], [Cue("1", "Hello.", 0, 1000, 0.0)])
+CHANNEL = Voice("de", [bytes(200)], [])
+
+
+def listener(
+    *numbers: int, messages=("sessionEnded",), pcm=PCM, captions=None, voice=FLOOR
+) -> ListenerResult:
     heard = Heard(FORMAT, JitterBuffer(0.4))
     for number in numbers:
         heard.add(Chunk(number, pcm, 0.0, 1.0))
-    return ListenerResult("es", heard, list(messages))
+    return ListenerResult("es", voice, heard, captions, list(messages))
 
 
 def problems(**changes) -> list[str]:
     """Return what is wrong with a record in which only these things are not fine."""
     fine = {
-        "pcm": PCM * 2,
-        "chunks_sent": 2,
+        "voices": [FLOOR],
         "listeners": [listener(0, 1)],
         "refusals": [(BAD, BAD.due, "no")],
         "flood_sent": 120,
@@ -74,6 +84,22 @@ def test_what_is_as_it_should_be_is_no_problem():
             id="no-end",
         ),
         pytest.param(
+            {"listeners": [listener(0, 1, captions=[])]},
+            "the listener in es had 0 of 1 captions, or others",
+            id="caption-missing",
+        ),
+        pytest.param(
+            {"listeners": [listener(0, 1, captions=["Hallo."])]},
+            "the listener in es had 1 of 1 captions, or others",
+            id="caption-of-another",
+        ),
+        pytest.param(
+            {"listeners": [listener(0, 1, messages=["caption", "sessionEnded"])]},
+            "the listener in es had more captions than were due",
+            id="caption-not-asked-for",
+        ),
+        pytest.param({"voices": [FLOOR, CHANNEL]}, "nobody heard de", id="channel-unheard"),
+        pytest.param(
             {"refusals": [(BAD, "INTERNAL_SERVER_ERROR", "no")]},
             "a list: due was VALIDATION_INVALID_MESSAGE_FORMAT, got INTERNAL_SERVER_ERROR",
             id="another-code",
@@ -93,10 +119,76 @@ def test_what_is_as_it_should_be_is_no_problem():
             "ListenersNotified adds up to 2, due was 1",
             id="counted-twice",
         ),
+        pytest.param(
+            {
+                "voices": [CHANNEL],
+                "listeners": [listener(0, voice=CHANNEL, pcm=bytes(200))],
+                "num_interpreters": 2,
+            },
+            "ListenersNotified adds up to 1, due was 4",
+            id="channel-not-counted",
+        ),
     ],
 )
 def test_what_is_not_as_it_should_be_is_named(changes, problem):
     assert problems(**changes) == [problem]
+
+
+def test_captions_may_come_in_any_order():
+    voice = replace(FLOOR, cues=[*FLOOR.cues, Cue("2", "Bye.", 0, 1000, 1.0)])
+
+    found = problems(
+        voices=[voice], listeners=[listener(0, 1, voice=voice, captions=["Bye.", "Hello."])]
+    )
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("voice", "listeners", "line"),
+    [
+        (
+            FLOOR,
+            [listener(0, 1, captions=["Hello."]), listener(0, 1)],
+            "floor: 2 of 2 chunks heard by 2 listeners, byte for byte; "
+            "1 of 1 captions read by 1 listener",
+        ),
+        (
+            CHANNEL,
+            [listener(0, voice=CHANNEL, captions=[])],
+            "channel de: 1 of 1 chunks heard by 1 listener, not byte for byte; "
+            "0 of 0 captions read by 1 listener",
+        ),
+        (
+            FLOOR,
+            [listener(0)],
+            "floor: 1 of 2 chunks heard by 1 listener, not byte for byte; "
+            "0 of 1 captions read by 0 listeners",
+        ),
+    ],
+)
+def test_summary_says_what_became_of_each_voice(voice, listeners, line):
+    assert voice_line(voice, listeners) == line
+
+
+def test_interpretation_is_of_the_format_of_the_recording():
+    sound = read_recording(SPEECH)
+
+    floor, channel = voices_of(SPEECH, sound)
+
+    assert b"".join(floor.chunks) == sound.pcm
+    assert b"".join(channel.chunks) == read_recording(INTERPRETATION).pcm
+    assert [len(voice.cues) for voice in (floor, channel)] == [2, 2]
+
+
+def test_recording_of_another_format_is_played_backwards_in_the_channel(tmp_path):
+    path = tmp_path / "music.wav"
+    write_recording(path, Recording(bytes(range(240)) * 160, 48_000, 2))
+
+    floor, channel = voices_of(path, read_recording(path))
+
+    assert channel.chunks == floor.chunks[::-1]
+    assert [voice.cues for voice in (floor, channel)] == [[], []]
 
 
 def test_broken_messages_fit_into_a_frame_unless_that_is_what_is_broken():

@@ -4,10 +4,7 @@ Most run in this process; signals and terminals meet real processes.
 """
 
 import asyncio
-import base64
-import contextlib
 import io
-import json
 import os
 import pty
 import re
@@ -16,128 +13,41 @@ import signal
 import subprocess
 import sys
 import termios
-import time
-from pathlib import Path
 
-import jwt
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from websockets.asyncio.server import serve
 
 from local import talk
 from local.__main__ import main
 from local.audio import Recording, read_recording, write_recording
 from local.client import Chunk, SessionClientError
-from local.results import ExitCode, TalkError
-from local.state import RunningSystem, announced
+from local.results import ExitCode
 from tests.issuer import Issuer
-from wslocal import LoopThread
-
-ROOT = Path(__file__).parent.parent
-FORMAT = {"encoding": "pcm_s16le", "sampleRate": 16_000, "channels": 1}
-CHUNK = bytes(range(200)) * 16  # 100 ms
-
-
-class Server:
-    """Plays the API for one connection after the other; `on` replaces what it does for an action."""
-
-    def __init__(self, issuer=None, origin=None, **on):
-        self.on = on
-        self.issuer = issuer
-        self.origin = origin
-        self.received = []
-
-    def check(self, socket, request):
-        """Let in whoever has a token of the issuer, if there is one, and comes from the origin, if any."""
-        if self.origin not in (None, request.headers.get("Origin")):
-            return socket.respond(403, "")
-        if self.issuer is None:
-            return None
-        _, _, token = request.headers["Sec-WebSocket-Protocol"].partition(", bearer.")
-        key, audience = self.issuer.keys[-1], self.issuer.audience
-        try:
-            jwt.decode(token, key.public_pem, [key.algorithm], audience=audience)
-        except jwt.InvalidTokenError:
-            return socket.respond(401, "")
-        return None
-
-    @property
-    def actions(self):
-        return [message["action"] for message in self.received]
-
-    def count(self, action):
-        return self.actions.count(action)
-
-    async def handle(self, socket):
-        async for frame in socket:
-            message = json.loads(frame)
-            self.received.append(message)
-            play = self.on.get(message["action"])
-            if play is None or await play(self, socket, message):
-                await self.reply(socket, message)
-
-    async def reply(self, socket, message):
-        kind, fields = {
-            "createSession": ("sessionCreated", {"sessionId": "golden-eagle-427"}),
-            "joinSession": ("sessionJoined", {"audioFormat": FORMAT}),
-            "endSession": ("sessionEnded", {"reason": "speakerEnded"}),
-            "pauseBroadcast": ("broadcastPaused", {}),
-        }.get(message["action"], (None, {}))
-        if kind:
-            await send(socket, kind, requestId=message["requestId"], **fields)
-
-
-async def send(socket, kind, **fields):
-    await socket.send(json.dumps({"type": kind, **fields}))
-
-
-async def send_chunks(socket, *numbers):
-    for number in numbers:
-        data = base64.b64encode(CHUNK).decode()
-        await send(socket, "audio", sequenceNumber=number, audioData=data, speakerTimestamp=0)
-
+from tests.talk_server import (
+    CHUNK,
+    FORMAT,
+    ROOT,
+    Server,
+    abort,
+    after,
+    broadcast,
+    code_of,
+    commands,
+    end_session,
+    fail,
+    go_away,
+    play,
+    refuse,
+    send,
+    send_chunks,
+    shorten_pauses,
+    silence,
+    two_chunks,
+    until,
+)
 
 # --- what a server may do, for an action -----------------------------------------------------------
-
-
-async def silence(server, socket, message):
-    return False
-
-
-async def abort(server, socket, message):
-    socket.transport.abort()
-
-
-async def go_away(server, socket, message):
-    await socket.close(1001, "Going away")
-
-
-def refuse(code, **details):
-    async def play(server, socket, message):
-        fields = {"code": code, "message": "No"}
-        if details:
-            fields["details"] = details
-        if "requestId" in message:
-            fields["requestId"] = message["requestId"]
-        await send(socket, "error", **fields)
-
-    return play
-
-
-def after(count, then):
-    """Do it at the `count`-th message of that action."""
-
-    async def play(server, socket, message):
-        if server.count(message["action"]) == count:
-            await then(server, socket, message)
-        return False
-
-    return play
-
-
-async def end_session(server, socket, message):
-    await send(socket, "sessionEnded", reason="sessionExpired")
 
 
 async def refuse_twice(server, socket, message):
@@ -147,30 +57,9 @@ async def refuse_twice(server, socket, message):
         await fail(server, socket, message)
 
 
-async def fail(server, socket, message):
-    """Answer as the gateway does for a function that failed."""
-    await socket.send('{"message":"Internal server error","connectionId":"c","requestId":"r"}')
-
-
 async def fail_and_reply(server, socket, message):
     await fail(server, socket, message)
     return True
-
-
-def broadcast(*steps):
-    """Reply to joinSession, then do these steps."""
-
-    async def play(server, socket, message):
-        await server.reply(socket, message)
-        for step in steps:
-            await step(server, socket, message)
-        return False
-
-    return play
-
-
-async def two_chunks(server, socket, message):
-    await send_chunks(socket, 0, 1)
 
 
 async def first_and_fifth_chunk(server, socket, message):
@@ -194,10 +83,7 @@ async def no_audio(server, socket, message):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(talk, "_LINGER_SECONDS", 0.1)
-    monkeypatch.setattr("local.client._REPLY_SECONDS", 0.3)
-    monkeypatch.setattr("local.client._AFTER_END_SECONDS", 0.1)
-    monkeypatch.setattr("local.client._DOUBT_SECONDS", 0.1)
+    shorten_pauses(monkeypatch)
 
 
 @pytest.fixture
@@ -206,34 +92,6 @@ def recording(tmp_path):
     path = tmp_path / "three.wav"
     write_recording(path, Recording(CHUNK * 3, 16_000, 1))
     return path
-
-
-@contextlib.asynccontextmanager
-async def served(server):
-    """Serve it; give its address."""
-    protocols = ["websocket-audio.v1"]
-    async with serve(
-        server.handle, "127.0.0.1", 0, subprotocols=protocols, process_request=server.check
-    ) as running:
-        yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/dev"
-
-
-def code_of(error):
-    return error.code if isinstance(error, TalkError) else int(error is not None)
-
-
-def play(server, work):
-    """Run `work(url)` against the server; return the error, if there was one."""
-
-    async def main():
-        async with asyncio.timeout(20), served(server) as url:
-            try:
-                await work(url)
-            except (TalkError, SessionClientError, ValueError) as error:
-                return error
-            return None
-
-    return asyncio.run(main())
 
 
 def spoken(server, recording, listeners=0):
@@ -520,32 +378,9 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Return a function that starts `python -m local` against a server of the test's own."""
-    with contextlib.ExitStack() as stack:
-        loop = stack.enter_context(LoopThread())
-
-        def start(server, *arguments, by=(), **popen):
-            url = loop.enter(served(server))
-            system = RunningSystem(os.getpid(), url, None, "stack", "namespace", {}, time.time())
-            stack.enter_context(announced(system))
-            process = subprocess.Popen(
-                [*by, sys.executable, "-m", "local", *arguments, "--pid", str(os.getpid())],
-                cwd=ROOT,
-                **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | popen,
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
-
+def command():
+    with commands() as start:
         yield start
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The demonstration: the complete system, one speaker, three listeners, and what each of them sees."""
+"""The demonstration: the complete system, a speaker, an interpreter, three listeners, and what each of them sees."""
 
 from .run import run_demo
 

@@ -1,4 +1,4 @@
-"""Runs the demo: starts the system, streams a recording to listeners, shows what happened."""
+"""Runs the demo: starts the system, streams a recording and its interpretation, shows what happened."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import json
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.audio import JitterBuffer, check_writable, read_recording, write_recording
-from local.client import SessionClientError, connect, stream
+from local.captions import read_cues
+from local.client import FLOOR, SessionClientError, connect, stream, stream_captions
 from local.results import ExitCode, TalkError
 from local.system import describe
 from local.talk import CHUNK_MS, Heard, hear
@@ -17,25 +20,28 @@ from local.up import running_system, welcome, while_it_runs
 from local.watch import metric_rows, parse_line, read_logs
 
 from .broken import BROKEN, BROKEN_IN_A_SESSION, CLOSING
-from .record import DemoResult, ListenerResult
+from .record import DemoResult, ListenerResult, Voice
 from .summary import show_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from rich.console import Console
 
     from local.audio import Recording
+    from local.captions import Cue
     from local.client import SessionClient
     from local.state import RunningSystem
     from local.system import System
 
     from .broken import Broken
 
-__all__ = ["run_demo"]
+__all__ = ["run_demo", "voices_of"]
 
-LANGUAGES = ("es", "fr", "de")
+INTERPRETATION = Path(__file__).parent.parent / "recordings" / "interpretation.wav"
+# Who listens, and whether with captions; one of them has an interpreter.
+SPOKEN, INTERPRETED = "en", "de"
+LISTENERS = {"es": True, "fr": False, INTERPRETED: True}
 
 # The first chunks wait for functions that start; on a busy machine that takes seconds.
 PATIENCE_SECONDS = 10.0
@@ -54,8 +60,8 @@ async def run_demo(
     TalkError after a Ctrl-C that comes earlier.
     """
     sound = read_recording(recording)
+    record = DemoResult(voices=voices_of(recording, sound))
     check_writable(output)
-    record = DemoResult()
     try:
         await _run(console, sound, record, output, port, page_port)
     except asyncio.CancelledError:
@@ -98,38 +104,108 @@ async def _play(
     await look(system, running, record)
 
 
+def voices_of(path: Path, sound: Recording) -> list[Voice]:
+    """Return what the speaker says, and the interpreter: of a recording of another format, its chunks backwards."""
+    floor = Voice(FLOOR, sound.chunks(CHUNK_MS), _cues_of(path))
+    other = read_recording(INTERPRETATION)
+    if other.audio_format != sound.audio_format:
+        return [floor, Voice(INTERPRETED, floor.chunks[::-1], [])]
+    return [floor, Voice(INTERPRETED, other.chunks(CHUNK_MS), _cues_of(INTERPRETATION))]
+
+
+def _cues_of(path: Path) -> list[Cue]:
+    captions = path.with_suffix(".vtt")
+    return read_cues(captions) if captions.exists() else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    language: str
+    voice: Voice
+    has_captions: bool
+    client: SessionClient
+    heard: Heard
+    hearing: asyncio.Task[None]
+
+    async def captions(self) -> list[str] | None:
+        """Return the texts that are due, or those that come in time; None if none were asked for."""
+        if not self.has_captions:
+            return None
+        texts: list[str] = []
+        with contextlib.suppress(
+            SessionClientError
+        ):  # what is missing is a problem, told at the end
+            while len(texts) < len(self.voice.cues):
+                message = await self.client.expect("caption", PATIENCE_SECONDS)
+                texts.append(message["text"])
+        return texts
+
+
 async def talk(
     url: str, sound: Recording, record: DemoResult, report: Callable[[str], object]
 ) -> None:
-    """Stream the recording from one speaker to a listener in each language, and end the session."""
-    chunks = sound.chunks(CHUNK_MS)
-    record.pcm, record.chunks_sent = sound.pcm, len(chunks)
+    """Stream the recording, its interpretation and the captions of both to listeners, and end the session."""
+    floor, channel = record.voices
     async with contextlib.AsyncExitStack() as stack:
         speaker = await stack.enter_async_context(connect(url))
         created = await speaker.request(
-            "createSession", sourceLanguage="en", audioFormat=sound.audio_format
+            "createSession", sourceLanguage=SPOKEN, audioFormat=sound.audio_format
         )
         record.session = created["sessionId"]
         report(f"session {record.session}")
-        hearing = []
-        for language in LANGUAGES:
+        listeners = []
+        for language, has_captions in LISTENERS.items():
             client = await stack.enter_async_context(connect(url))
-            joined = await client.request(
-                "joinSession", sessionId=record.session, targetLanguage=language
-            )
-            heard = Heard(joined["audioFormat"], JitterBuffer(PATIENCE_SECONDS, first=0))
-            hearing.append((language, client, heard, asyncio.create_task(hear(client, heard))))
+            voice = channel if language == INTERPRETED else floor
+            listeners.append(await _join(client, record.session, language, voice, has_captions))
             await speaker.expect("listenerJoined")
-        report(f"{len(hearing)} listeners; speaking for {sound.seconds:.1f} s")
-        await stream(speaker, chunks, CHUNK_MS / 1000)
+        interpreters = []
+        for language in (SPOKEN, INTERPRETED):
+            client = await stack.enter_async_context(connect(url))
+            await client.request(
+                "joinAsInterpreter",
+                sessionId=record.session,
+                language=language,
+                interpreterKey=created["interpreterKey"],
+            )
+            interpreters.append(client)
+            await speaker.expect("interpreterJoined")
+        for listener in listeners:
+            if listener.voice is channel:
+                await listener.client.expect("channelChanged")
+        report(
+            f"{len(listeners)} listeners, one with an interpreter; speaking for {sound.seconds:.1f} s"
+        )
+        captioner, interpreter = interpreters
+        record.num_interpreters = len(interpreters)
+        await asyncio.gather(
+            stream(speaker, floor.chunks, CHUNK_MS / 1000),
+            stream_captions(captioner, floor.cues),
+            stream(interpreter, channel.chunks, CHUNK_MS / 1000),
+            stream_captions(interpreter, channel.cues),
+        )
         with contextlib.suppress(TimeoutError):  # what is missing is a problem, told at the end
-            for _, _, heard, _ in hearing:
-                await heard.arrived(len(chunks), PATIENCE_SECONDS)
+            for one in listeners:
+                await one.heard.arrived(len(one.voice.chunks), PATIENCE_SECONDS)
+        captions = [await listener.captions() for listener in listeners]
         await speaker.request("endSession")
-        for language, client, heard, task in hearing:
-            await task
-            record.listeners.append(ListenerResult(language, heard, _types(client)))
+        for one, texts in zip(listeners, captions, strict=True):
+            await one.hearing
+            types = _types(one.client)
+            record.listeners.append(
+                ListenerResult(one.language, one.voice, one.heard, texts, types)
+            )
         report("the session has ended")
+
+
+async def _join(
+    client: SessionClient, session: str, language: str, voice: Voice, has_captions: bool
+) -> _Listener:
+    wanted = {"targetLanguage": language, "captions": has_captions}
+    joined = await client.request("joinSession", sessionId=session, **wanted)
+    heard = Heard(joined["audioFormat"], JitterBuffer(PATIENCE_SECONDS, first=0))
+    hearing = asyncio.create_task(hear(client, heard))
+    return _Listener(language, voice, has_captions, client, heard, hearing)
 
 
 async def clumsy_speaker(url: str, record: DemoResult, report: Callable[[str], object]) -> None:

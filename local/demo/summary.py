@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from local.client import FLOOR
 from local.watch import carries_only_metrics, metric_table, plain_table, render_line, status_table
 
 from .record import percentile
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from local.watch import MetricRow
 
-    from .record import DemoResult
+    from .record import DemoResult, ListenerResult, Voice
 
-__all__ = ["show_summary"]
+__all__ = ["show_summary", "voice_line"]
 
 _SHOWN_LINES = 6
 
@@ -32,6 +33,8 @@ def show_summary(
     """Print everything; what went wrong comes last, where the eye is."""
     _title(console, "What the listeners heard")
     console.print(_listeners_table(record))
+    for voice in record.voices:
+        console.print(voice_line(voice, record.listeners_of(voice)))
     _title(console, "What was refused, and how")
     console.print(_refusals_table(record))
     _title(console, "From CloudWatch Logs, with the session's id: one line of each kind")
@@ -57,7 +60,16 @@ def _title(console: Console, text: str) -> None:
 
 
 def _listeners_table(record: DemoResult) -> Table:
-    columns = ("language", "chunks", "missing", "seconds", "latency: median", "p95", "worst")
+    columns = (
+        "language",
+        "hears",
+        "chunks",
+        "missing",
+        "seconds",
+        "latency: median",
+        "p95",
+        "worst",
+    )
     table = plain_table(*columns)
     for listener in record.listeners:
         heard = listener.heard
@@ -65,12 +77,29 @@ def _listeners_table(record: DemoResult) -> Table:
         numbers = (statistics.median(latencies), percentile(latencies, 95), max(latencies))
         table.add_row(
             listener.language,
-            f"{len(heard.chunks)} of {record.chunks_sent}",
+            listener.voice.channel,
+            f"{len(heard.chunks)} of {len(listener.voice.chunks)}",
             str(heard.num_missing),
             f"{heard.recording.seconds:.1f}",
             *(f"{number:.1f} ms" for number in numbers),
         )
     return table
+
+
+def voice_line(voice: Voice, listeners: list[ListenerResult]) -> str:
+    """Return what became of all that was sent on the floor, or into a channel."""
+    name = voice.channel if voice.channel == FLOOR else f"channel {voice.channel}"
+    heard = min((len(one.heard.chunks) for one in listeners), default=0)
+    exact = "byte for byte" if all(one.is_exact for one in listeners) else "not byte for byte"
+    asked = [len(one.captions) for one in listeners if one.captions is not None]
+    return (
+        f"{name}: {heard} of {len(voice.chunks)} chunks heard by {_people(len(listeners))}, {exact}; "
+        f"{min(asked, default=0)} of {len(voice.cues)} captions read by {_people(len(asked))}"
+    )
+
+
+def _people(number: int) -> str:
+    return "1 listener" if number == 1 else f"{number} listeners"
 
 
 def _refusals_table(record: DemoResult) -> Table:

@@ -356,7 +356,8 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
         text=True,
     ) as speaking:
         session = speaking.stdout.readline().split()[1]
-        commands = by_hand(SESSION=session, **{"out.wav": str(heard)})
+        files = {"out.wav": str(heard), "FILE.wav": str(recording)}
+        commands = by_hand(SESSION=session, KEY="key-of-nobody", **files)
         listening = system.run(*commands["listen"], "--jitter", "5")
         spoken, _ = speaking.communicate(timeout=SECONDS)
 
@@ -384,7 +385,8 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
     assert re.search(
         rf"{AUDIO} .* [1-9]\d* +0 *\n", system.run("status").stdout
     )  # crashes, throttles
-    assert set(commands) == {"up", "speak", "listen", "logs"}
+    assert "SESSION_NOT_FOUND" in system.run(*commands["interpret"]).stderr
+    assert set(commands) == {"up", "speak", "listen", "interpret", "logs"}
 
     lives = descendants(system.process.pid)
     system.process.terminate()

@@ -1,0 +1,128 @@
+"""What a person reads of the messages that come beside audio and replies: a line for each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.control import Control
+from rich.segment import ControlType
+
+from .client import FLOOR, SessionClientError
+from .watch import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from .client import SessionClient
+
+__all__ = ["Notices", "line_of", "voice_of"]
+
+Message = dict[str, Any]
+
+_NOT_SHOWN = {"type", "timestamp", "sessionId", "requestId", "refreshToken", "interpreterKey"}
+# A partial caption may come after the final one of its segment; not after so many others.
+_REMEMBERED_SEGMENTS = 100
+_EMPTY_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+
+
+class Notices:
+    """Shows messages, a line each; an error that repeats, once.
+
+    Of captions, those that are final; at a terminal the last line has the one that is not yet.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._problems: set[str] = set()
+        self._final: deque[tuple[Any, Any]] = deque(maxlen=_REMEMBERED_SEGMENTS)
+        self._partial = ""
+
+    def add(self, message: Message) -> None:
+        """Show a message, unless it is an error that was shown, or a caption that has become final."""
+        problem = message.get("code") or ("type" not in message and message.get("message"))
+        if problem:
+            if str(problem) in self._problems:
+                return
+            self._problems.add(str(problem))
+        if message.get("type") == "caption":
+            self._add_caption(message)
+        else:
+            self.say(line_of(message))
+
+    def _add_caption(self, message: Message) -> None:
+        segment = (message.get("language"), message.get("segmentId"))
+        if message.get("isFinal"):
+            self._final.append(segment)
+            self._replace_partial("")
+            self.say(line_of(message))
+        elif segment not in self._final:
+            self._replace_partial(line_of(message))
+
+    def say(self, line: str) -> None:
+        """Show a line of any other kind."""
+        partial = self._partial
+        self._replace_partial("")
+        self._console.print(line)
+        self._replace_partial(partial)
+
+    @contextlib.contextmanager
+    def of(self, client: SessionClient) -> Iterator[None]:
+        """Show what arrives until the block ends."""
+        showing = asyncio.create_task(self._show(client))
+        try:
+            yield
+        finally:
+            showing.cancel()
+            self._replace_partial("")
+
+    async def _show(self, client: SessionClient) -> None:
+        with contextlib.suppress(SessionClientError):  # the connection has ended
+            while True:
+                self.add(await client.next_message())
+
+    def _replace_partial(self, line: str) -> None:
+        """Have the terminal's last line show this, or its end if it is longer."""
+        if not self._console.is_terminal:
+            return
+        while cell_len(line) >= self._console.width:
+            line = line[1:]
+        if self._partial:
+            self._console.control(_EMPTY_LINE)
+        if line:
+            self._console.print(line, end="", style="dim")
+        self._partial = line
+
+
+def line_of(message: Message) -> str:
+    """Return a message as a line without control characters."""
+    kind = str(message.get("type", "from the gateway"))
+    language = message.get("language")
+    if kind == "rateLimitWarning" and message.get("reason") == "wrongKeys":
+        number = message.get("limit")
+        line = f"somebody tries keys of this session: more than {number} wrong ones in a minute"
+    elif kind == "interpreterJoined":
+        line = f"an interpreter for {language} has joined"
+    elif kind == "interpreterLeft":
+        line = f"the interpreter for {language} has left"
+    elif kind == "channelChanged":
+        channels = ", ".join(map(str, message.get("channels") or ["none"]))
+        line = f"channels: {channels}; you hear {voice_of(str(message.get('hears', FLOOR)))}"
+    elif kind == "caption":
+        line = f"[{language}] {' '.join(str(message.get('text')).split())}"
+    else:
+        details = ", ".join(
+            f"{name} {value}" for name, value in message.items() if name not in _NOT_SHOWN
+        )
+        line = f"{kind}: {details}" if details else kind
+    return printable(line)
+
+
+def voice_of(channel: str) -> str:
+    """Return who is heard in a channel, in words."""
+    return "the speaker" if channel == FLOOR else f"the interpreter for {channel}"

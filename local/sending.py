@@ -1,0 +1,178 @@
+"""What `speak`, `interpret` and `caption` share: their first request, how they send, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .audio import read_recording
+from .client import RequestRefusedError, SessionClientError, UnansweredError
+from .results import ExitCode, TalkError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from .audio import Recording
+    from .client import SessionClient
+
+__all__ = [
+    "CHUNK_MS",
+    "Sent",
+    "ask",
+    "attempt",
+    "finish",
+    "is_interrupted",
+    "linger",
+    "read_to_send",
+]
+
+CHUNK_MS = 100
+# The end must not overtake the last chunks: functions may still have them.
+_LINGER_SECONDS = 1.0
+_KEYS = {"listenerKey", "interpreterKey"}
+# What is counted for an address.
+_OF_AN_ADDRESS = {"RATE_LIMIT_EXCEEDED", "RATE_LIMIT_SESSION_CREATION"}
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of chunks or captions that were to be sent, into a session of our own or of somebody else's."""
+
+    total: int
+    what: str = "chunks"
+    is_guest: bool = False  # who leaves the session, and does not end it
+    num_sent: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # by code or text
+    interrupted: bool = False
+    ended_by_us: bool = False  # the session: we asked for it, and had the reply; or left it
+    session_end: str = ""  # the reason that came with the session's end
+    trouble: SessionClientError | None = None  # with the connection, or the session's end
+
+    def count(self, _: int) -> None:
+        """Note that one more was sent."""
+        self.num_sent += 1
+
+    @property
+    def counts(self) -> str:
+        """How many were sent, in words."""
+        return f"{self.num_sent} of {self.total} {self.what} were sent"
+
+    def report(self, recording: Recording | None = None) -> str:
+        """Return what was done, in a line: of a recording, with its length."""
+        length = ""
+        if recording:
+            pcm = b"".join(recording.chunks(CHUNK_MS)[: self.num_sent])
+            length = f", {replace(recording, pcm=pcm).seconds:.1f} s"
+        refused = f", {self.refused.total()} refused" if self.refused else ""
+        return f"sent {self.num_sent} {self.what}{length}{refused}"
+
+    @property
+    def problem(self) -> TalkError | None:
+        """What was not done; None if all was sent, nothing refused, and the session ended, or was left, in order."""
+        if self.trouble:
+            is_answer = isinstance(self.trouble, RequestRefusedError | UnansweredError)
+            code = ExitCode.UNANSWERED if is_answer else ExitCode.DISCONNECTED
+            return TalkError(code, f"{self.counts}; then {self.trouble}")
+        if self.interrupted:
+            end = "left" if self.is_guest else "ended"
+            ended = f"and the session was {end}" if self.ended_by_us else "the session had ended"
+            return TalkError(ExitCode.INTERRUPTED, f"interrupted: {self.counts}, {ended}")
+        if self.num_sent < self.total or not (self.ended_by_us or self.is_guest):
+            reason = f": {self.session_end}" if self.session_end else ""
+            sentence = f"{self.counts} when the session was ended{reason}"
+            return TalkError(ExitCode.CUT_SHORT, sentence)
+        if self.refused:
+            reasons = ", ".join(f"{number} {code}" for code, number in self.refused.most_common(5))
+            num_refused = f"{self.refused.total()} of {self.num_sent} {self.what}"
+            return TalkError(ExitCode.REFUSED, f"{num_refused} were refused: {reasons}")
+        return None
+
+
+def read_to_send(path: Path, console: Console) -> Recording:
+    """Return a WAV file's sound, and say if its header claims more; ValueError unless a session can carry it."""
+    recording = read_recording(path)
+    if recording.missing_seconds:
+        console.print(
+            f"{path.name} is cut: {recording.seconds:.1f} s of sound are there and will be sent, "
+            f"its header claims {recording.seconds + recording.missing_seconds:.1f} s"
+        )
+    return recording
+
+
+async def ask(client: SessionClient, action: str, **fields: object) -> dict[str, Any]:
+    """Return the reply to the first request; TalkError if it is refused, or the system has none to give."""
+    try:
+        return await client.request(action, **fields)
+    except UnansweredError as error:
+        raise TalkError(ExitCode.UNANSWERED, str(error)) from error
+    except RequestRefusedError as error:
+        hint = _what_may_help(error, has_key=not fields.keys().isdisjoint(_KEYS))
+        raise TalkError(ExitCode.FAILED, f"{error}{hint}") from error
+
+
+def _what_may_help(error: RequestRefusedError, *, has_key: bool) -> str:
+    """Return what a person may do about a refusal, to be put after its text; empty for most."""
+    if error.code == "SESSION_NOT_FOUND":
+        return "; its name or its key is wrong" if has_key else "; a private one needs its --key"
+    if error.code == "SESSION_LANGUAGE_TAKEN":
+        return "; it is free once that one has left, or has shown no sign of itself for 10 s"
+    if error.code == "AUTH_MISSING_TOKEN":
+        return " (see --token-file)"
+    if error.code not in _OF_AN_ADDRESS:
+        return ""
+    details = error.reply.get("details")
+    wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
+    wait = f"{math.ceil(wait_ms / 1000)} s" if isinstance(wait_ms, int) else "a minute"
+    return f"; wait {wait}: others behind the same address may have caused it"
+
+
+async def attempt(sent: Sent, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, and note if Ctrl-C or the connection has ended it."""
+    try:
+        sent.interrupted = await is_interrupted(work)
+    except SessionClientError as error:
+        sent.trouble = error
+
+
+async def linger(client: SessionClient) -> None:
+    """Wait until the last that was sent has been handled, or refused."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            await client.ended.wait()
+
+
+async def finish(client: SessionClient, sent: Sent) -> None:
+    """End the session if it is ours and nobody has; note how it has ended."""
+    try:
+        if not client.ended.is_set():
+            if not sent.is_guest:
+                await client.request("endSession")
+            sent.ended_by_us = True
+    except SessionClientError as error:
+        sent.trouble = sent.trouble or error
+    except asyncio.CancelledError:  # by a second Ctrl-C
+        raise TalkError(ExitCode.DISCONNECTED, f"interrupted twice: {sent.counts}") from None
+    sent.refused = client.refused
+    if client.session_end is not None:
+        sent.session_end = str(client.session_end.get("reason", ""))
+    elif not sent.ended_by_us:
+        sent.trouble = sent.trouble or SessionClientError(client.closing_words)
+
+
+async def is_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work`; return whether Ctrl-C has ended it. What is awaited after it is not cancelled."""
+    task = asyncio.current_task()
+    try:
+        await work
+    except asyncio.CancelledError:
+        if task is not None:
+            task.uncancel()
+        return True
+    return False
