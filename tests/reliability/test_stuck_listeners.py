@@ -169,7 +169,7 @@ class InterpreterReport(NamedTuple):
     """What the others have heard before, while and after an interpreter is stuck, and its own listener since."""
 
     p95_ms: tuple[float, float, float]
-    refused: int
+    refused: int  # chunks, in all three phases
     unheard: int  # by the others
     due: int
     out_after_s: float
@@ -198,7 +198,7 @@ async def interpreter_is_never_answered(traffic):
     assert (account.from_gateway, account.twice) == (0, 0)
     return InterpreterReport(
         p95_ms=tuple(p95(traffic.latencies(phase)) for phase in phases),
-        refused=account.refused,
+        refused=sum(map(traffic.refused, phases)),
         unheard=sum(map(traffic.unheard, phases)),
         due=account.due,
         out_after_s=gateway.closed_at - begun,
