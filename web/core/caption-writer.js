@@ -1,6 +1,6 @@
 /**
  * Makes captions of what somebody types: partial ones while a line is typed, not too many, and a final one when it is
- * done. Timers and names of segments are handed in.
+ * done. A partial one of one blank takes back a line that was erased. Timers and names of segments are handed in.
  *
  * @typedef {{ segmentId: string, text: string, isFinal: boolean }} Written
  *
@@ -13,6 +13,8 @@
 
 /** Two partial captions a second: 20 captions may be sent, and readers follow no more. */
 const PARTIAL_MS = 500;
+/** No caption is empty. */
+const TAKEN_BACK = " ";
 
 export class CaptionWriter {
   #world;
@@ -36,16 +38,18 @@ export class CaptionWriter {
 
   #sendPartial() {
     this.#timer = null;
-    if (this.#typed === "" || this.#typed === this.#sent) return;
-    this.#sent = this.#typed;
-    this.#world.send({ segmentId: this.#segmentId, text: this.#typed, isFinal: false });
+    if (this.#typed === this.#sent) return;
+    const caption = { segmentId: this.#segmentId, text: this.#typed || TAKEN_BACK, isFinal: false };
+    if (this.#world.send(caption)) this.#sent = this.#typed;
     this.#timer = this.#world.setTimer(() => this.#sendPartial(), PARTIAL_MS);
   }
 
   /** The line is done. Return its caption; null if there is nothing in it, or it could not be sent. @param {string} text */
   finish(text) {
     this.stop();
-    const caption = { segmentId: this.#segmentId, text: text.trim(), isFinal: true };
+    this.#typed = text.trim();
+    const caption = { segmentId: this.#segmentId, text: this.#typed, isFinal: true };
+    if (caption.text === "") this.#sendPartial();
     if (caption.text === "" || !this.#world.send(caption)) return null;
     this.#segmentId = this.#world.newSegment();
     this.#typed = this.#sent = "";

@@ -1,6 +1,6 @@
 /**
  * The captions that somebody reads: final ones stay, the last of them; a partial one is replaced by the next of its
- * segment, until its final one comes.
+ * segment, until its final one comes, or a blank one, which takes back what was begun.
  *
  * @typedef {{ language: string, segmentId: string, text: string, isFinal: boolean }} Caption
  */
@@ -29,6 +29,7 @@ export class Captions {
   take({ language, segmentId, text, isFinal }) {
     const caption = { language, segmentId, text, isFinal };
     const segment = segmentOf(caption);
+    if (text.trim() === "") return this.#takeBack(segment);
     const done = this.#finals.filter((one) => segmentOf(one) === segment);
     // What is final comes twice to the captioner who wrote it.
     if (isFinal) return !done.some((one) => one.text === text) && this.#add(segment, caption);
@@ -37,6 +38,12 @@ export class Captions {
     this.#partials.set(segment, caption);
     const [oldest = segment] = this.#partials.keys();
     if (this.#partials.size > MAX_PARTIALS) this.#partials.delete(oldest);
+    return false;
+  }
+
+  /** @param {string} segment */
+  #takeBack(segment) {
+    this.#partials.delete(segment);
     return false;
   }
 

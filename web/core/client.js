@@ -33,6 +33,8 @@
 import { LIMITS, ProtocolError, REPLIES, SUBPROTOCOL, isGatewayMessage, readMessage, writeMessage } from "../protocol/messages.js";
 
 const REPLY_MS = 10_000;
+/** To a caption nothing is answered but an error: after so long without one it has been sent. */
+const SILENCE_MS = 3_000;
 /** A browser waits for minutes, and for ever if the page's policy forbids the address. */
 const OPEN_MS = 10_000;
 const FIRST_BACKOFF_MS = 500;
@@ -50,18 +52,18 @@ const NO_ANSWER =
 
 /** Of a refresh token. Whoever has it open hears so without having asked, when another one uses it again. */
 const TOKEN_INVALID = "AUTH_TOKEN_INVALID";
-const TAKEN_OVER = "This session was taken over elsewhere: its token was used there";
+const TAKEN_OVER = "This session was taken over elsewhere: its token was used there.";
 /** Of an interpreter who is in the session no longer; where it comes back, if it may. */
 const CLOSED = "CONNECTION_CLOSED";
 const LANGUAGE_TAKEN = "SESSION_LANGUAGE_TAKEN";
-const INTERPRETED_BY_ANOTHER = "Your connection was silent for too long, and another interpreter has your language now";
-const PERHAPS_REMOVED = "The speaker ended your channel, or the break was too long. Ask the speaker for a new link";
+const INTERPRETED_BY_ANOTHER = "Your connection was interrupted, and another interpreter has your language now.";
+const PERHAPS_REMOVED = "The speaker ended your channel, or the break was too long. Ask the speaker for a new link.";
 /** Of an access token, which only some systems want for that. */
 const SIGN_IN_CODES = new Set(["AUTH_TOKEN_EXPIRED", "AUTH_MISSING_TOKEN"]);
 const LOST_WITH_SIGN_IN =
   "The connection broke, and your sign-in has ended: you cannot come back to this session. Sign in again, and then start anew.";
 export const ENDS_WITH_SIGN_IN = "Your sign-in has ended. The session goes on, but when this connection ends you cannot come back to it.";
-const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long";
+const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long.";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
 export class Problem extends Error {
@@ -96,6 +98,8 @@ export class Client {
   #pending = new Map();
   #requests = 0;
   #failures = 0;
+  /** Run when there is a connection again, or never will be. @type {(() => void)[]} */
+  #whenSettled = [];
   /** Ends the wait for the next attempt. @type {(() => void) | null} */
   #stopWaiting = null;
   /** @type {any} */
@@ -191,6 +195,7 @@ export class Client {
     if (this.#ended()) return;
     this.#state = state;
     this.#listeners.state(state, waitMs);
+    if (state === "open" || state === "ended") for (const run of this.#whenSettled.splice(0)) run();
   }
 
   /** @param {Socket} socket */
@@ -230,7 +235,7 @@ export class Client {
 
   /**
    * Send `message` and return its reply. What may be retried is, a few times, and not before the server says so; all
-   * else is thrown, and what would keep a person waiting.
+   * else is thrown, and what would keep a person waiting: whoever has a language may keep it for long.
    *
    * @template {Exclude<ClientMessage, SendAudio | SendCaption>} M
    * @param {M} message
@@ -242,33 +247,59 @@ export class Client {
         return await this.#ask(message, this.#socket);
       } catch (problem) {
         const again = problem instanceof Problem && problem.retryable && tries < MAX_TRIES && problem.retryAfterMs <= MAX_RETRY_AFTER_MS;
-        if (!again || this.#state !== "open") throw problem;
-        const ms = Math.max(problem.retryAfterMs, FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2));
-        await new Promise((resolve) => this.#world.setTimer(() => resolve(undefined), ms));
+        if (!again || problem.code === LANGUAGE_TAKEN || this.#state !== "open") throw problem;
+        await this.#backOff(problem, tries);
+      }
+    }
+  }
+
+  /** @param {Problem} problem @param {number} tries so far */
+  #backOff({ retryAfterMs }, tries) {
+    const ms = Math.max(retryAfterMs, FIRST_BACKOFF_MS * 2 ** (tries - 1) * (0.5 + this.#world.random() / 2));
+    return new Promise((resolve) => this.#world.setTimer(() => resolve(undefined), ms));
+  }
+
+  /**
+   * Send a caption that must not be lost: again if it may be retried or the connection breaks, a few times; all else is
+   * thrown. That it comes twice then harms nobody.
+   *
+   * @param {SendCaption} caption
+   * @returns {Promise<void>}
+   */
+  async deliver(caption) {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#ask(caption, this.#socket, true);
+      } catch (problem) {
+        const again = problem instanceof Problem && (problem.retryable || PASSING.has(problem.code) || problem.code === CLOSED);
+        if (!again || tries === MAX_TRIES || this.#ended()) throw problem;
+        await this.#backOff(problem, tries);
+        if (this.#state !== "open") await new Promise((resolve) => this.#whenSettled.push(() => resolve(undefined)));
       }
     }
   }
 
   /**
-   * @param {any} message @param {Socket | null} socket
+   * @param {any} message @param {Socket | null} socket @param {boolean} isSilent nothing is answered but an error
    * @returns {Promise<any>}
    */
-  #ask(message, socket) {
-    if (socket === null) throw new Problem("CONNECTION_LOST", "There is no connection just now", false);
+  #ask(message, socket, isSilent = false) {
+    if (socket === null) throw new Problem("CONNECTION_LOST", "There is no connection just now.", false);
     const requestId = `page-${++this.#requests}`;
     const text = writeMessage({ ...message, requestId });
     return new Promise((resolve, reject) => {
       const timer = this.#world.setTimer(() => {
         this.#pending.delete(requestId);
-        reject(new Problem("TIMEOUT", "No answer came", false));
-      }, REPLY_MS);
+        if (isSilent) resolve(undefined);
+        else reject(new Problem("TIMEOUT", "No answer came.", false));
+      }, isSilent ? SILENCE_MS : REPLY_MS);
       this.#pending.set(requestId, { resolve, reject, timer, socket });
       socket.send(text);
     });
   }
 
   /**
-   * Send a chunk of audio or a caption, to which nothing is answered; false if it had to be left out.
+   * Send a chunk of audio or a partial caption, to which nothing is answered; false if it had to be left out.
    *
    * @param {SendAudio | SendCaption} message
    */
@@ -358,7 +389,7 @@ export class Client {
   #lost(socket) {
     for (const [requestId, one] of [...this.#pending]) {
       if (one.socket === socket) {
-        this.#forget(requestId)?.reject(new Problem("CONNECTION_LOST", "The connection broke", false));
+        this.#forget(requestId)?.reject(new Problem("CONNECTION_LOST", "The connection broke.", false));
       }
     }
     if (socket !== this.#socket) return;

@@ -58,13 +58,33 @@ test("white space is no caption", () => {
   assert.deepEqual(sent, []);
 });
 
-test("a line that is taken back is replaced by the next one", () => {
+test("a line that is erased is taken back by a blank, once", () => {
   writer.type("Gx");
   writer.type("");
   elapse();
+  elapse();
   writer.type("Guten");
 
-  assert.deepEqual(sent, ["s1 Gx", "s1 Guten"]);
+  assert.deepEqual(sent, ["s1 Gx", "s1  ", "s1 Guten"]);
+});
+
+test("an empty line that is done takes back at once what was begun", () => {
+  writer.type("Gx");
+  assert.equal(writer.finish(""), null);
+  assert.equal(writer.finish(""), null);
+
+  assert.deepEqual(sent, ["s1 Gx", "s1  "]);
+});
+
+test("what was typed while there was no connection follows", () => {
+  writer.type("Gx");
+  isOpen = false;
+  writer.type("");
+  elapse();
+  isOpen = true;
+  elapse();
+
+  assert.deepEqual(sent, ["s1 Gx", "s1  "]);
 });
 
 test("a line that could not be sent is sent later, as the same segment", () => {

@@ -36,6 +36,16 @@ test("segments of two languages may have the same name", () => {
   assert.deepEqual([texts(captions.finals), texts(captions.partials)], [["Bonjour."], ["Guten Tag"]]);
 });
 
+test("a blank caption takes back what was begun of its segment", () => {
+  const captions = new Captions();
+  captions.take(caption("1", "Guten", false));
+  captions.take(caption("2", "Heute", false));
+
+  const isNew = [captions.take(caption("1", " ", false)), captions.take(caption("3", " ", true))];
+
+  assert.deepEqual([isNew, texts(captions.finals), texts(captions.partials)], [[false, false], [], ["Heute"]]);
+});
+
 test("the last fifty final ones and the last five partial ones are kept", () => {
   const captions = new Captions();
 

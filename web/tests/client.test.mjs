@@ -194,6 +194,14 @@ test("it is asked four times at most", async () => {
   assert.equal(socket.sent.filter((one) => one.action === "pauseBroadcast").length, 4);
 });
 
+test("a language that is taken is said at once", async () => {
+  const socket = await begun();
+  const promise = assert.rejects(client.request({ action: "pauseBroadcast" }), { code: "SESSION_LANGUAGE_TAKEN" });
+  socket.answer(error("SESSION_LANGUAGE_TAKEN", true));
+
+  await promise;
+});
+
 test("what may not be retried is not", async () => {
   const socket = await begun();
   const promise = assert.rejects(client.request({ action: "setVolume", volumeLevel: 0.5 }), { code: "AUTH_INVALID_ROLE", message: "about AUTH_INVALID_ROLE" });
@@ -374,7 +382,7 @@ test("an interpreter whose heartbeat finds no session any more comes back by ano
 
 for (const [code, isRetryable, sentence] of [
   ["AUTH_TOKEN_INVALID", false, /^AUTH_TOKEN_INVALID: The speaker ended your channel/],
-  ["SESSION_LANGUAGE_TAKEN", true, /^SESSION_LANGUAGE_TAKEN: .*another interpreter has your language now$/],
+  ["SESSION_LANGUAGE_TAKEN", true, /^SESSION_LANGUAGE_TAKEN: .*another interpreter has your language now\.$/],
 ]) {
   test(`an interpreter whose return is refused with ${code} does not try again`, async () => {
     const next = await reconnected(await interpreting());
@@ -393,6 +401,82 @@ test("a caption goes out, and nothing is waited for", async () => {
   assert.ok(client.send({ action: "sendCaption", segmentId: "1", text: "Guten Tag", isFinal: true }));
   assert.equal(socket.sent.at(-1).text, "Guten Tag");
   assert.equal(world.timers.size, 1);
+});
+
+const FINAL = { action: "sendCaption", segmentId: "1", text: "Guten Tag.", isFinal: true };
+const captionsTo = (socket) => socket.sent.filter((one) => one.action === "sendCaption");
+
+test("a caption that must not be lost has been sent after three seconds without an error", async () => {
+  const socket = await interpreting();
+  const promise = client.deliver(FINAL);
+  assert.ok(socket.sent.at(-1).requestId);
+  await settle();
+  const beat = [...world.timers].find((one) => one.ms === 3_000);
+  world.timers.delete(beat); // of the heartbeat, which is as long
+  await elapse(3_000);
+
+  await promise;
+  assert.equal(captionsTo(socket).length, 1);
+});
+
+test("a caption that is refused for the moment is sent again, and one that is refused for good is thrown", async () => {
+  const socket = await interpreting();
+  const promise = assert.rejects(client.deliver(FINAL), { code: "AUTH_INVALID_ROLE" });
+  for (const [code, ms] of [["INTERNAL_DATABASE_ERROR", 500], ["RATE_LIMIT_EXCEEDED", 1000]]) {
+    socket.answer(error(code, true));
+    await settle();
+    await elapse(ms);
+  }
+  socket.answer(error("AUTH_INVALID_ROLE", false));
+
+  await promise;
+  assert.equal(captionsTo(socket).length, 3);
+  assert.deepEqual(problems, []);
+});
+
+test("a caption is sent four times at most", async () => {
+  const socket = await interpreting();
+  const promise = assert.rejects(client.deliver(FINAL), { code: "INTERNAL_DATABASE_ERROR" });
+  for (const ms of [500, 1000, 2000]) {
+    socket.answer(error("INTERNAL_DATABASE_ERROR", true));
+    await settle();
+    await elapse(ms);
+  }
+  socket.answer(error("INTERNAL_DATABASE_ERROR", true));
+
+  await promise;
+  assert.equal(captionsTo(socket).length, 4);
+});
+
+test("a caption during which the connection broke is sent again when there is another", async () => {
+  const socket = await interpreting();
+  void client.deliver(FINAL);
+  socket.breaks();
+  await settle();
+  const [backOff, reconnection] = [...world.timers].filter((one) => one.ms === 500).reverse();
+  world.timers.delete(backOff);
+  backOff.run();
+  world.timers.delete(reconnection);
+  reconnection.run();
+  await settle();
+  await opens(world.sockets[1]);
+  world.sockets[1].answer({ ...COMPLETE, role: "interpreter" });
+  await settle();
+
+  assert.deepEqual(captionsTo(world.sockets[1]).map(({ text }) => text), ["Guten Tag."]);
+});
+
+test("a caption that waits for a connection is thrown when the session has ended", async () => {
+  const socket = await interpreting();
+  const promise = assert.rejects(client.deliver(FINAL), { code: "CONNECTION_LOST" });
+  socket.breaks();
+  await settle();
+  const backOff = [...world.timers].findLast((one) => one.ms === 500);
+  backOff.run();
+  await settle();
+  client.end();
+
+  await promise;
 });
 
 test("a message of the gateway's own fails the one request that waits", async () => {
@@ -603,7 +687,7 @@ test("a token that was used elsewhere ends it, once and with a sentence", async 
   next.answer(error("AUTH_TOKEN_INVALID", false));
   await settle();
 
-  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere, or the break was too long"]);
+  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere, or the break was too long."]);
   assert.equal(states.at(-1), "ended");
   assert.equal(world.sockets.length, 2);
   assert.equal(world.timers.size, 0);
@@ -615,7 +699,7 @@ test("whose token is used elsewhere is ended, and does not try to come back", as
   socket.breaks();
   await settle();
 
-  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere: its token was used there"]);
+  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere: its token was used there."]);
   assert.equal(states.at(-1), "ended");
   assert.equal(world.sockets.length, 1);
   assert.equal(world.timers.size, 0);
