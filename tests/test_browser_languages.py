@@ -109,7 +109,7 @@ def test_listeners_hear_their_interpreter_while_there_is_one_and_else_the_speake
     interpreter.sees("#interpret-task", "You interpret into German")
     speaker.sees("#speak-interpreters", "German")
     early.sees("#listen-hears", "You hear the German interpreter.")
-    early.sees("#listen-channels", "Interpreters, as last known: German.")
+    early.sees("#listen-channels", "There are interpreters for: German.")
     late = tab("listen").listens(session_id)
     late.sees("#listen-hears", "You hear the German interpreter.")
     late.reaches("#listen-played", 5)

@@ -34,8 +34,9 @@ export function afterMessage(broadcast, message) {
   }
 }
 
-/** @param {Broadcast} broadcast */
-export function broadcastText({ isPaused, isMuted }) {
+/** Say how it is; nothing while one's own connection is broken, since nobody knows. @param {Broadcast} broadcast @param {boolean} isConnected */
+export function broadcastText({ isPaused, isMuted }, isConnected) {
+  if (!isConnected) return "";
   if (isPaused) return "The speaker paused.";
   return isMuted ? "The speaker is muted." : "Live.";
 }

@@ -3,6 +3,8 @@
  * channels, one a language, each with an interpreter.
  */
 
+/** @import { ServerMessage } from "../protocol/declared.js" */
+
 export const FLOOR = "floor";
 
 /** A language's name, in the person's own language. @param {string} code */
@@ -51,9 +53,28 @@ export function hearingText({ language, sourceLanguage, audio, hears }, name = l
 /**
  * Say which channels there are. A listener is informed of its own alone: of the others this is what was so at that time.
  *
- * @param {readonly string[] | null} channels @param {(code: string) => string} name of a language
+ * @param {readonly string[]} channels @param {(code: string) => string} name of a language
  */
 export function channelsText(channels, name = languageName) {
-  const names = (channels ?? []).map(name).sort((a, b) => a.localeCompare(b));
-  return names.length === 0 ? "" : `Interpreters, as last known: ${names.join(", ")}.`;
+  const names = channels.map(name).sort((a, b) => a.localeCompare(b));
+  return names.length === 0 ? "" : `There are interpreters for: ${names.join(", ")}.`;
+}
+
+/**
+ * Return the languages that are interpreted after a message to the speaker. Who takes a session over is informed anew of
+ * each one that is.
+ *
+ * @param {readonly string[]} languages @param {ServerMessage} message
+ */
+export function interpretedAfter(languages, message) {
+  switch (message.type) {
+    case "connectionRefreshComplete":
+      return [];
+    case "interpreterJoined":
+      return languages.includes(message.language) ? languages : [...languages, message.language];
+    case "interpreterLeft":
+      return languages.includes(message.language) ? languages.filter((one) => one !== message.language) : languages;
+    default:
+      return languages;
+  }
 }

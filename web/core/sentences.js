@@ -39,15 +39,15 @@ export function whyNotJoined({ code, message, retryAfterMs = 0 }) {
   return { code, message: `${sentence} Try again in ${secondsOf(retryAfterMs)} s.` };
 }
 
-/** Return a problem in words for a person who could not become an interpreter. @param {Told} problem @param {string} language its name */
+/** Return a problem in words, without its code, for a person who could not become an interpreter. @param {Told} problem @param {string} language its name */
 export function whyNotInterpreter(problem, language) {
   const { code } = problem;
   if (code === "SESSION_LANGUAGE_TAKEN") {
-    return { code, message: `Somebody else interprets into ${language} now. Choose another language, or try again when they have left.` };
+    return { message: `Somebody else interprets into ${language} now. Choose another language, or try again when they have left.` };
   }
-  if (code !== "SESSION_NOT_FOUND") return whyNotJoined(problem);
+  if (code !== "SESSION_NOT_FOUND") return { message: whyNotJoined(problem).message };
   const next = "Ask the speaker for the link for interpreters: it is another one after an interpreter was removed.";
-  return { code, message: `There is no such session, or the key is wrong. ${next}` };
+  return { message: `There is no such session, or the key is wrong. ${next}` };
 }
 
 /** Return a problem in words for a person who could not begin a session. @param {Told} problem */

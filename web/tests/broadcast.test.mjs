@@ -22,9 +22,13 @@ for (const [type, fields, before, after] of [
 }
 
 test("how the broadcast is, is said in a sentence", () => {
-  assert.equal(broadcastText(LIVE), "Live.");
-  assert.equal(broadcastText({ ...LIVE, isMuted: true }), "The speaker is muted.");
-  assert.equal(broadcastText(STATE), "The speaker paused.");
+  assert.equal(broadcastText(LIVE, true), "Live.");
+  assert.equal(broadcastText({ ...LIVE, isMuted: true }, true), "The speaker is muted.");
+  assert.equal(broadcastText(STATE, true), "The speaker paused.");
+});
+
+test("nothing is said of the broadcast while one's own connection is broken", () => {
+  assert.equal(broadcastText(LIVE, false), "");
 });
 
 test("a muted speaker is not heard, and an interpreter may finish", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { channelsText, hearingText, isCaptionFor, languageName } from "../core/channels.js";
+import { channelsText, hearingText, interpretedAfter, isCaptionFor, languageName } from "../core/channels.js";
 
 const NAMES = { de: "German", en: "English", fr: "French", "de-AT": "Austrian German" };
 const name = (code) => NAMES[code];
@@ -51,11 +51,23 @@ test("the session's own language has the captions of the floor, whatever channel
 });
 
 test("the channels are named in the order of their names", () => {
-  assert.equal(channelsText(["de", "fr", "de-AT"], name), "Interpreters, as last known: Austrian German, French, German.");
+  assert.equal(channelsText(["de", "fr", "de-AT"], name), "There are interpreters for: Austrian German, French, German.");
   assert.equal(channelsText([], name), "");
-  assert.equal(channelsText(null, name), "");
 });
 
 test("a language without a name is called by its code", () => {
   assert.equal(languageName("not a code"), "not a code");
 });
+
+for (const [type, language, after] of [
+  ["interpreterJoined", "fr", ["de", "fr"]],
+  ["interpreterJoined", "de", ["de"]],
+  ["interpreterLeft", "de", []],
+  ["interpreterLeft", "fr", ["de"]],
+  ["connectionRefreshComplete", undefined, []],
+  ["broadcastControl", undefined, ["de"]],
+]) {
+  test(`of a session that is interpreted into German the languages after ${type} ${language} are ${after}`, () => {
+    assert.deepEqual(interpretedAfter(["de"], { type, language, timestamp: 1 }), after);
+  });
+}

@@ -34,9 +34,10 @@ test("who cannot interpret learns what to do", () => {
   const unknown = whyNotInterpreter({ code: "SESSION_NOT_FOUND", message: "Session not found" }, "German");
   const limited = whyNotInterpreter({ code: "RATE_LIMIT_EXCEEDED", message: "At most 10", retryAfterMs: 44_001 }, "German");
 
-  assert.equal(taken.message, "Somebody else interprets into German now. Choose another language, or try again when they have left.");
+  assert.deepEqual(taken, { message: "Somebody else interprets into German now. Choose another language, or try again when they have left." });
   assert.match(unknown.message, /the key is wrong\. Ask the speaker for the link for interpreters/);
   assert.match(limited.message, /Try again in 45 s\.$/);
+  assert.deepEqual([unknown.code, limited.code], [undefined, undefined]);
 });
 
 test("all else is said as it came", () => {

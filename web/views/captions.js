@@ -25,12 +25,14 @@ export class CaptionList {
     this.clear();
   }
 
-  /** @param {Caption} caption */
+  /** Return the item of a final caption that is new. @param {Caption} caption */
   take(caption) {
     const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
-    if (this.#captions.take(caption)) this.#finals.append(this.#itemOf(caption));
+    const item = this.#captions.take(caption) ? this.#itemOf(caption) : null;
+    if (item) this.#finals.append(item);
     this.#show();
     if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight; // who reads an older one stays there
+    return item;
   }
 
   /** @param {(language: string) => boolean} isGone whether the interpreter of a language is */
@@ -53,7 +55,8 @@ export class CaptionList {
 
   /** @param {Caption} caption */
   #itemOf({ language, text }) {
-    const name = this.#namesLanguages ? [make("span", { class: "label" }, languageName(language)), " "] : [];
-    return make("li", {}, ...name, make("span", { lang: language, dir: "auto" }, text));
+    // The text alone says in which direction the line goes: what has a direction of its own is left out of that.
+    const name = this.#namesLanguages ? [make("span", { class: "label", dir: "auto" }, languageName(language)), " "] : [];
+    return make("li", { dir: "auto" }, ...name, make("span", { lang: language }, text));
   }
 }

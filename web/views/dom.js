@@ -51,9 +51,14 @@ export function showProblem(place, problem) {
   place.hidden = problem === null;
   place.replaceChildren();
   if (problem === null) return;
-  place.append(make("span", {}, problem.message));
+  place.append(make("span", {}, asSentence(problem.message)));
   // The page's own codes say nothing that the sentence does not.
   if (problem.code && Object.hasOwn(ERRORS, problem.code)) place.append(" ", make("code", {}, problem.code));
+}
+
+/** The system's own words end without a full stop. @param {string} message */
+function asSentence(message) {
+  return /[.!?…]$/.test(message) ? message : `${message}.`;
 }
 
 /** Return the view of those in which somebody takes part that was shown last. @param {HTMLElement} body @returns {import("../core/invitation.js").Person} */

@@ -17,6 +17,7 @@ const DEFAULT_FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 }
 export class Hearing {
   #view;
   #player;
+  #isConnected;
   #volume;
   #numbers;
   /** @type {Broadcast} */
@@ -29,12 +30,14 @@ export class Hearing {
    * @param {"listen" | "interpret"} view
    * @param {{ audioFormat: object, broadcastState: Broadcast }} reply to joining
    * @param {Controls} controls
+   * @param {() => boolean} isConnected
    */
-  constructor(view, { audioFormat, broadcastState }, controls) {
+  constructor(view, { audioFormat, broadcastState }, controls, isConnected) {
     const format = { ...DEFAULT_FORMAT, ...audioFormat };
     const player = new Player(format);
     this.#view = view;
     this.#player = player;
+    this.#isConnected = isConnected;
     this.#volume = element(`${view}-volume`, HTMLInputElement);
     this.broadcast = { ...broadcastState };
     this.playback = new Playback(format, {
@@ -58,7 +61,7 @@ export class Hearing {
 
   show() {
     this.#player.setVolume(loudnessOf(this.broadcast, this.playback.hears) * Number(this.#volume.value));
-    showText(`${this.#view}-broadcast`, this.isPaused ? "You paused." : broadcastText(this.broadcast));
+    showText(`${this.#view}-broadcast`, this.isPaused ? "You paused." : broadcastText(this.broadcast, this.#isConnected()));
   }
 
   #showNumbers() {

@@ -3,6 +3,7 @@
  * takes the session's own language writes captions of what the speaker says, and does not speak.
  *
  * @import { Config } from "../main.js"
+ * @import { Written } from "../core/caption-writer.js"
  * @import { Client, Problem, World } from "../core/client.js"
  * @import { InterpreterReadyMessage, ServerMessage } from "../protocol/declared.js"
  */
@@ -12,13 +13,13 @@ import { languageName } from "../core/channels.js";
 import { asSent, whyNotKey } from "../core/invitation.js";
 import { endingOf, whyNotInterpreter } from "../core/sentences.js";
 import { CaptionList } from "./captions.js";
-import { duration, element, focusNext, offerLanguages, watchKey } from "./dom.js";
+import { duration, element, focusNext, make, offerLanguages, watchKey } from "./dom.js";
 import { Hearing } from "./hearing.js";
 import { Controls, beginOnSubmit, connect, showLive, showNumbers, showPressed, showText, showWarning, statusOf } from "./session.js";
 import { FORMAT, Voice } from "./voice.js";
 
-/** The connection says so itself: it is opened again or, if that is refused, the refusal is shown. @param {Problem} problem */
-const isClosed = ({ code }) => code === "CONNECTION_CLOSED";
+/** That it is closed the connection says itself: it is opened again or, if that is refused, the refusal is shown. @param {Problem} problem */
+const inWords = ({ code, message }) => (code === "CONNECTION_CLOSED" ? null : { message });
 
 /** @param {Config} config @param {World} world */
 export function interpretView(config, world) {
@@ -39,7 +40,7 @@ export function interpretView(config, world) {
     await world.token(); // before the person is asked for the microphone
     const voice = await Voice.open("interpret", config);
     try {
-      const { client, session } = await connect("interpret", config, world, message, (client, ready) => runSession(client, ready, voice), isClosed);
+      const { client, session } = await connect("interpret", config, world, message, (client, ready) => runSession(client, ready, voice), inWords);
       if (session.speaks) await voice?.start(client, session.sampleRate, session.isSilent);
       else voice?.stop();
     } catch (problem) {
@@ -49,6 +50,9 @@ export function interpretView(config, world) {
   }
   beginOnSubmit("interpret", begin, (problem) => whyNotInterpreter(problem, languageName(language.value)));
 }
+
+/** @param {Written} caption */
+const asMessage = (caption) => ({ action: /** @type {const} */ ("sendCaption"), ...caption });
 
 /** @param {Client} client @param {InterpreterReadyMessage} ready @param {Voice | null} voice */
 function runSession(client, ready, voice) {
@@ -64,10 +68,10 @@ function runSession(client, ready, voice) {
   const line = element("interpret-line", HTMLInputElement);
   const began = Date.now();
   const controls = new Controls("interpret");
-  const hearing = new Hearing("interpret", ready, controls);
+  const hearing = new Hearing("interpret", ready, controls, () => client.state === "open");
   const captions = new CaptionList("interpret", true);
   const writer = new CaptionWriter({
-    send: (caption) => client.send({ action: "sendCaption", ...caption }),
+    send: (caption) => (caption.isFinal ? sendFinal(caption) : client.send(asMessage(caption))),
     newSegment: () => crypto.randomUUID(),
     setTimer: (run, ms) => setTimeout(run, ms),
     clearTimer: (timer) => clearTimeout(timer),
@@ -84,11 +88,15 @@ function runSession(client, ready, voice) {
     showNumbers("interpret", { time: duration(Date.now() - began), sent: voice?.sent ?? 0, dropped: voice?.dropped ?? 0 });
   }
 
-  function sendLine() {
-    const caption = writer.finish(line.value);
-    if (caption === null) return;
-    captions.take({ ...caption, language: ready.language });
-    line.value = "";
+  /** Send it, or send nothing while there is no connection. @param {Written} caption */
+  function sendFinal(caption) {
+    if (client.state !== "open") return false;
+    const item = captions.take({ ...caption, language: ready.language });
+    client.deliver(asMessage(caption)).then(
+      () => controls.forget(),
+      () => item?.append(" ", make("strong", { class: "not-sent", dir: "auto" }, "Not sent.")),
+    );
+    return true;
   }
 
   /** @param {ServerMessage} message */
@@ -96,9 +104,15 @@ function runSession(client, ready, voice) {
     hearing.take(message);
     if (message.type === "audio") return;
     if (message.type === "caption") captions.take(message);
-    if (message.type === "sessionEnded") ending = endingOf("interpret", message.reason);
+    if (message.type === "sessionEnded") end(endingOf("interpret", message.reason));
     showWarning("interpret", message);
     show();
+  }
+
+  /** @param {string} sentence says why */
+  function end(sentence) {
+    ending = sentence;
+    controls.forget();
   }
 
   function close() {
@@ -115,25 +129,27 @@ function runSession(client, ready, voice) {
 
   controls.on(mute, "click", () => {
     isMuted = !isMuted;
+    controls.forget();
     show();
   });
   controls.on(line, "input", () => writer.type(line.value));
   controls.on(element("interpret-write", HTMLFormElement), "submit", (event) => {
     event.preventDefault();
-    sendLine();
+    if (writer.finish(line.value) !== null) line.value = "";
   });
   controls.on(element("interpret-leave", HTMLButtonElement), "click", () => {
-    ending = "You left.";
+    end("You left.");
     client.end();
   });
 
   const numbers = setInterval(showSent, 250);
   name.value = ready.sessionId;
+  line.lang = ready.language;
   showText("interpret-task", isCaptioner ? `You write captions of what the speaker says, in ${language}. Your microphone is off.` : `You interpret into ${language}, and hear the speaker.`);
   element("interpret-voice", HTMLDivElement).hidden = isCaptioner;
   showLive("interpret", true);
   show();
   showSent();
   name.focus();
-  return { hear, close, sampleRate, speaks: !isCaptioner, isSilent: () => isMuted || hearing.broadcast.isPaused };
+  return { hear, close, show, sampleRate, speaks: !isCaptioner, isSilent: () => isMuted || hearing.broadcast.isPaused };
 }

@@ -7,7 +7,7 @@
  * @import { Controls } from "./session.js"
  */
 
-import { languageName } from "../core/channels.js";
+import { interpretedAfter, languageName } from "../core/channels.js";
 import { fragmentOf } from "../core/invitation.js";
 import { element, make } from "./dom.js";
 import { showText } from "./session.js";
@@ -18,8 +18,8 @@ export class Interpreters {
   #controls;
   #link = element("speak-interpreters-invite", HTMLAnchorElement);
   #list = element("speak-interpreters", HTMLUListElement);
-  /** @type {Set<string>} */
-  #languages = new Set();
+  /** @type {readonly string[]} */
+  #languages = [];
 
   /** @param {Client} client @param {SessionCreatedMessage} created @param {Controls} controls */
   constructor(client, created, controls) {
@@ -28,8 +28,7 @@ export class Interpreters {
     this.#controls = controls;
     // A system of before has no interpreters.
     element("speak-interpreters-part", HTMLDivElement).hidden = created.interpreterKey === undefined;
-    const copy = element("speak-interpreters-copy", HTMLButtonElement);
-    controls.ask(copy, "click", () => navigator.clipboard.writeText(this.#link.href));
+    controls.copy("speak-interpreters-copy", "speak-interpreters-copied", () => this.#link.href);
     this.#setKey(created.interpreterKey);
     showText("speak-interpreters-status", "");
     this.#show();
@@ -42,14 +41,16 @@ export class Interpreters {
 
   /** @param {ServerMessage} message */
   take(message) {
-    if (message.type !== "interpreterJoined" && message.type !== "interpreterLeft") return;
-    if (message.type === "interpreterJoined") this.#languages.add(message.language);
-    else this.#languages.delete(message.language);
+    const languages = interpretedAfter(this.#languages, message);
+    if (languages !== this.#languages) {
+      this.#languages = languages;
+      showText("speak-interpreters-status", "");
+      this.#show();
+    }
     if (message.type === "interpreterLeft" && message.interpreterKey !== undefined) {
       this.#setKey(message.interpreterKey);
       showText("speak-interpreters-status", "The link for interpreters is another one now: the old one lets nobody in.");
     }
-    this.#show();
   }
 
   #show() {

@@ -56,9 +56,11 @@ function runSession(client, joined, wish) {
   const name = element("listen-name", HTMLOutputElement);
   const fields = fieldsDuring();
   const controls = new Controls("listen");
-  const hearing = new Hearing("listen", joined, controls);
+  const hearing = new Hearing("listen", joined, controls, () => client.state === "open");
   const captions = new CaptionList("listen", false);
   let wanted = wish;
+  /** Those of before, while nobody has named others. */
+  let channels = joined.channels ?? [];
   let ending = "";
   /** @type {Listening} */
   let listening = {
@@ -66,7 +68,7 @@ function runSession(client, joined, wish) {
     sourceLanguage: joined.sourceLanguage,
     audio: wish.audio,
     hears: joined.hears ?? FLOOR,
-    channels: joined.channels ?? [],
+    channels,
   };
   hearing.playback.tuneTo(listening.hears);
 
@@ -74,7 +76,7 @@ function runSession(client, joined, wish) {
     hearing.show();
     showPressed(pause, hearing.isPaused);
     showText("listen-hears", hearingText(listening));
-    showText("listen-channels", channelsText(listening.channels));
+    showText("listen-channels", channelsText(channels));
   }
 
   function showWish() {
@@ -107,7 +109,8 @@ function runSession(client, joined, wish) {
       hearing.playback.reset();
     }
     if (message.type === "channelChanged") {
-      listening = { ...listening, hears: message.hears, channels: message.channels };
+      channels = message.channels;
+      listening = { ...listening, hears: message.hears, channels };
       hearing.playback.tuneTo(message.hears);
       captions.dropPartials((language) => !isCaptionFor(language, listening));
     }
@@ -139,5 +142,5 @@ function runSession(client, joined, wish) {
   showLive("listen", true);
   showWish();
   name.focus();
-  return { hear, close };
+  return { hear, close, show };
 }

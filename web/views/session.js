@@ -9,11 +9,16 @@
  * @import { REPLIES } from "../protocol/declared.js"
  *
  * @typedef {{ code?: string, message: string }} Said a problem, in words for the person
- * @typedef {{ hear: (message: ServerMessage) => void, close: () => void }} Session
+ * @typedef {object} Session
+ * @property {(message: ServerMessage) => void} hear
+ * @property {() => void} close
+ * @property {() => void} [show] run when the connection is another way
  */
 
 import { Client, Problem } from "../core/client.js";
 import { announceProblem, element, focusNext, isFocusLost, showProblem } from "./dom.js";
+
+const COPIED_MS = 4_000;
 
 /**
  * Begin when the form is sent. What goes wrong is shown, and the focus stays where the person can go on.
@@ -62,25 +67,29 @@ async function waitAsLongAs(status, problem) {
  * @template {Session} S
  * @param {Person} view @param {Config} config @param {World} world @param {M} message
  * @param {(client: Client, reply: ServerMessages[typeof REPLIES[M["action"]]]) => S} run
- * @param {(problem: Problem) => boolean} isSaidElsewhere
+ * @param {(problem: Problem) => Said | null} inWords null: it is said elsewhere
  */
-export async function connect(view, config, world, message, run, isSaidElsewhere = () => false) {
+export async function connect(view, config, world, message, run, inWords = (problem) => problem) {
   /** What came before the session was set up. @type {ServerMessage[]} */
   const early = [];
   /** @type {S | null} */
   let session = null;
+  const problemPlace = element(`${view}-problem`, HTMLParagraphElement);
   const hurry = () => client.hurry();
   const client = new Client(config.url, world, {
     state: (state, waitMs) => {
       statusOf(view).textContent = connectionText(state, waitMs);
+      if (state === "open") showProblem(problemPlace, null);
+      session?.show?.();
       if (state !== "ended") return;
       removeEventListener("online", hurry);
       session?.close();
     },
     message: (one) => (session ? session.hear(one) : early.push(one)),
     problem: (problem) => {
-      if (isSaidElsewhere(problem)) return;
-      showProblem(element(`${view}-problem`, HTMLParagraphElement), problem);
+      const said = inWords(problem);
+      if (said === null) return;
+      showProblem(problemPlace, said);
       announceProblem(problem);
     },
   });
@@ -127,14 +136,32 @@ export class Controls {
     this.on(target, type, () => void this.attempt(act));
   }
 
+  /** Something works: what did not is over. */
+  forget() {
+    showProblem(this.#problemPlace, null);
+  }
+
   /** What is refused is shown. @param {() => Promise<unknown>} act */
   async attempt(act) {
     try {
       await act();
-      showProblem(this.#problemPlace, null);
+      this.forget();
     } catch (problem) {
       showProblem(this.#problemPlace, /** @type {Error} */ (problem));
     }
+  }
+
+  /** Copy a text when a button is clicked, and say so for a while. @param {string} button @param {string} place ids @param {() => string} text */
+  copy(button, place, text) {
+    /** @type {any} */
+    let timer = null;
+    this.ask(element(button, HTMLButtonElement), "click", async () => {
+      clearTimeout(timer);
+      showText(place, ""); // so that it is read out again
+      await navigator.clipboard.writeText(text());
+      showText(place, "Copied.");
+      timer = setTimeout(() => showText(place, ""), COPIED_MS);
+    });
   }
 
   release() {

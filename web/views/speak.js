@@ -125,6 +125,7 @@ function runSession(client, created, listenerKey, voice) {
       captions.take(message);
       element("speak-captions-part", HTMLDivElement).hidden = false;
     }
+    if (message.type === "connectionRefreshComplete") captions.dropPartials(() => true);
     if (message.type === "interpreterLeft") captions.dropPartials((language) => language === message.language);
     if (message.type === "sessionStatus") audience = new Map(Object.entries(message.languageDistribution));
     if (message.type === "listenerJoined" || message.type === "listenerLeft") {
@@ -170,8 +171,8 @@ function runSession(client, created, listenerKey, voice) {
     }, VOLUME_MS);
   });
   controls.ask(element("speak-end", HTMLButtonElement), "click", () => client.request({ action: "endSession" }));
-  controls.ask(copy, "click", () => navigator.clipboard.writeText(sessionId));
-  controls.ask(element("speak-copy-link", HTMLButtonElement), "click", () => navigator.clipboard.writeText(invite.href));
+  controls.copy("speak-copy", "speak-copied", () => sessionId);
+  controls.copy("speak-copy-link", "speak-copied", () => invite.href);
 
   const numbers = setInterval(showSent, 250);
   const polling = setInterval(askWhoListens, STATUS_MS);
