@@ -1,6 +1,6 @@
 """Interprets a running session. `interpret`, which only makes tones, is the place for your engine.
 
-WEBSOCKET_AUDIO_KEY=... python interpreter_program.py URL SESSION LANGUAGE
+WEBSOCKET_AUDIO_INTERPRETER_KEY=... python interpreter_program.py URL SESSION LANGUAGE
 """
 
 import base64
@@ -62,10 +62,10 @@ def speak(socket: ClientConnection, sound: bytearray, size: int) -> None:
 
 
 if __name__ == "__main__":
-    url, session, language = sys.argv[1:]
+    url, session, language, key = *sys.argv[1:], os.environ["WEBSOCKET_AUDIO_INTERPRETER_KEY"]
     join = {"action": "joinAsInterpreter", "sessionId": session, "language": language}
     with connect(url, max_queue=None) as socket:
-        socket.send(json.dumps(join | {"interpreterKey": os.environ["WEBSOCKET_AUDIO_KEY"]}))
+        socket.send(json.dumps(join | {"interpreterKey": key}))
         ready = next(one for one in map(json.loads, socket) if one.get("type") != "audio")
         if ready.get("type") != "interpreterReady":
             sys.exit(f"{session} cannot be interpreted: {ready['message']}")

@@ -76,6 +76,7 @@ ANSWER_SECONDS = 0.6
 # What is sent to others: one call, what is added for each connection of it, and one post.
 _SEND_SECONDS, _SECONDS_A_CONNECTION, _POST_SECONDS = 1.0, 0.001, 0.5
 
+_REPLACED = "Another interpreter has taken the language"
 # What is counted by pace, by the code that refuses it.
 _PACED = {
     ErrorCode.RATE_LIMIT_AUDIO_CHUNKS: "audio chunks",
@@ -275,7 +276,8 @@ class BroadcastApp:
         If the new one is not there any longer, they are notified of that already.
         """
         if replaced is not None:
-            self.dismiss(sender, replaced.connection_id, ErrorCode.CONNECTION_CLOSED)
+            why = ErrorMessage(code=ErrorCode.CONNECTION_CLOSED, message=_REPLACED)
+            self.dismiss(sender, replaced.connection_id, why)
         if is_there:
             joined = InterpreterJoinedMessage(sessionId=session.session_id, language=language)
             self._notify_of_interpreter(sender, session, joined)
@@ -337,14 +339,14 @@ class BroadcastApp:
             return False
         return True
 
-    def dismiss(self, sender: Sender, connection_id: str, code: ErrorCode) -> None:
+    def dismiss(self, sender: Sender, connection_id: str, why: ErrorMessage) -> None:
         """Close the connection of an interpreter who is no longer in the session, and say why.
 
         One who has come back on it a moment ago is taken out when it is closed.
         """
         with suppress(ApplicationError):  # the store fails: its end marks it, too
             self.store.close(connection_id)
-        send_to(sender, connection_id, ErrorMessage(code=code))
+        send_to(sender, connection_id, why)
         self.close(sender, connection_id)
 
     def remove_participant(self, sender: Sender, connection_id: str) -> None:

@@ -44,10 +44,14 @@ SIGN_DUE_MS = 8_000
 
 
 class LiveSenders:
-    """The speakers and interpreters who send through one function, in this environment's memory."""
+    """The speakers and interpreters who send through one function, in this environment's memory.
 
-    def __init__(self, app: BroadcastApp) -> None:
+    `first_read_seconds`: how long a message waits for the store if its session is not in memory.
+    """
+
+    def __init__(self, app: BroadcastApp, first_read_seconds: float = FIRST_READ_SECONDS) -> None:
         self._app = app
+        self._first_read_seconds = first_read_seconds
         self.sessions = RecentSessions(FRESH_SECONDS)  # by the sender's connection
         self.deliveries = Deliveries()
 
@@ -62,7 +66,7 @@ class LiveSenders:
         def load(last: Session | None) -> Session:
             # A connection has one session for good. The one that a client names is compared with it later.
             known = last.session_id if last else None
-            with calls_within(READ_SECONDS if last else FIRST_READ_SECONDS):
+            with calls_within(READ_SECONDS if last else self._first_read_seconds):
                 return store.session_of_sender(name, known)
 
         session = check_is_open(self.sessions.read(name, load), store.now_ms)

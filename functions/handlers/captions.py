@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from shared_utils import Request
 
+# A caption is worth the wait that audio is not, and its sender does not wait for an answer.
+FIRST_READ_SECONDS = 1.5
 # Who may send captions, the speaker or an interpreter.
 SENDER = "sender"
 
@@ -31,7 +33,7 @@ with starting("CaptionHandler"):
     app = BroadcastApp("CaptionHandler", role_of=identify_sender, sampled={"sendCaption": 100})
 app.pace = Pace(app.settings.captions_per_second)
 handler = app.handler
-live = LiveSenders(app)
+live = LiveSenders(app, FIRST_READ_SECONDS)
 
 
 @handler.route(SendCaption, role=SENDER)

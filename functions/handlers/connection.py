@@ -93,10 +93,18 @@ def refresh(request: Request[RefreshConnection]) -> None:
 
 
 def state_messages(participant: Participant, session: Session) -> list[su.ServerMessage]:
-    """Return how the broadcast is, and what a listener hears: a change may have been sent to the old connection."""
+    """Return how the broadcast is, what a listener hears, and who interprets, for the speaker.
+
+    A change may have been sent to the old connection.
+    """
     messages: list[su.ServerMessage] = [control_message(session)]
     if participant.role == su.LISTENER and session.has_had_channels:
         messages.append(channel_message(session, participant.listener))
+    if participant.role == su.SPEAKER:
+        messages += [
+            su.InterpreterJoinedMessage(sessionId=session.session_id, language=language)
+            for language in session.interpreters
+        ]
     return messages
 
 

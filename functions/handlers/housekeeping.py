@@ -201,7 +201,7 @@ def remove_silent_interpreter(session: Session, language: str, interpreter: Inte
     after = store.free_channel(session.session_id, language, name, seen_at)
     if after is not None:
         app.notify_of_interpreter_gone(connections, after, language)
-        app.dismiss(connections, name, su.ErrorCode.CONNECTION_TIMEOUT)
+        app.dismiss(connections, name, su.ErrorMessage(code=su.ErrorCode.CONNECTION_TIMEOUT))
 
 
 def report(session: Session) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Ours: with a thousand sessions open, so many in a row are taken once in 10^22 times.
 _DRAWS = 5
+REMOVED = "The speaker has removed this interpreter"
 
 with starting("SessionHandler"):
     app = BroadcastApp("SessionHandler")
@@ -161,7 +162,8 @@ def remove_interpreter_of(request: Request[RemoveInterpreter]) -> None:
     app.reply(request, left)
     if removed is not None:
         app.notify_of_channel(request, session, language)
-        app.dismiss(request, removed.connection_id, ErrorCode.CONNECTION_CLOSED)
+        why = su.ErrorMessage(code=ErrorCode.CONNECTION_CLOSED, message=REMOVED)
+        app.dismiss(request, removed.connection_id, why)
 
 
 @app.control(GetSessionStatus)

@@ -42,6 +42,10 @@ def codes(sent):
     return [(name, m["code"]) for name, m in sent if m["type"] == "error"]
 
 
+def reasons(sent):
+    return [m["message"] for _, m in sent if m["type"] == "error"]
+
+
 def heard(system, name):
     """Return of each chunk that somebody got since the last time its number and its channel."""
     return [
@@ -469,6 +473,7 @@ def test_silent_interpreter_is_replaced_in_the_same_update(system):
     assert ready == 200
     assert session.interpreters["de"].connection_id == "ivo"
     assert codes(sent) == [("ida", "CONNECTION_CLOSED")]
+    assert reasons(sent) == ["Another interpreter has taken the language"]
     assert "ida" in system.clients.gone
     assert changes(sent) == {"ann": (["de"], "de")}  # another one speaks there, from 0 again
 
@@ -577,6 +582,7 @@ def test_speaker_removes_an_interpreter_and_gets_another_key(system):
     assert left["interpreterKey"] != system.interpreter_keys[session_id]
     assert changes(sent) == {"ann": (["fr"], "floor")}
     assert codes(sent) == [("ida", "CONNECTION_CLOSED")]
+    assert reasons(sent) == ["The speaker has removed this interpreter"]
     assert system.store.session(session_id).channels == ["fr"]
     assert system.interpret("eve", session_id, "de") == 404
     system.interpreter_keys[session_id] = left["interpreterKey"]
@@ -694,6 +700,21 @@ def test_listener_hears_by_the_refresh_what_was_said_while_it_was_away(system):
     _, sent = refresh(system, "ann", "ann-2", session_id)
 
     assert changes(sent) == {"ann-2": ([], "floor")}
+
+
+def test_speaker_hears_by_the_refresh_who_interprets(system):
+    session_id = system.open()
+    interpret(system, "ida", session_id, "de")
+    interpret(system, "ivo", session_id, "fr")
+
+    _, sent = refresh(system, "speaker", "speaker-2", session_id)
+
+    assert [(m["type"], m.get("language")) for n, m in sent if n == "speaker-2"] == [
+        ("connectionRefreshComplete", None),
+        ("broadcastControl", None),
+        ("interpreterJoined", "de"),
+        ("interpreterJoined", "fr"),
+    ]
 
 
 def test_listener_of_a_session_without_interpreters_is_sent_what_it_always_was(system):

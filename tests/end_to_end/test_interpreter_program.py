@@ -26,7 +26,7 @@ class Program:
     async def start(cls, stage, session, language, key):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-W", "error", PROGRAM, stage.url, session, language),
-            env={**os.environ, "WEBSOCKET_AUDIO_KEY": key},
+            env={**os.environ, "WEBSOCKET_AUDIO_INTERPRETER_KEY": key},
             stderr=asyncio.subprocess.PIPE,
         )
         return cls(process)
