@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import wave
 from array import array
 
@@ -149,10 +150,16 @@ def test_interpreter_is_silent_while_muted_or_the_speaker_paused_and_comes_back_
     try:
         for one, view in ((interpreter, "interpret"), (listener, "listen"), (speaker, "speak")):
             one.sees(f"#{view}-status", "The connection broke.")
+        assert [interpreter.text("#interpret-broadcast"), listener.text("#listen-broadcast")] == [
+            "",
+            "",
+        ]
     finally:
         running.start_gateway()
     for one, view in ((interpreter, "interpret"), (listener, "listen"), (speaker, "speak")):
         one.sees(f"#{view}-status", "Connected.")
+    speaker.sees("#speak-interpreters", "German")
+    interpreter.sees("#interpret-broadcast", "Live.")
     listener.reaches("#listen-played", listener.number("#listen-played") + 5)
     listener.sees("#listen-hears", "You hear the German interpreter.")
 
@@ -198,6 +205,7 @@ def test_captions_are_text_in_the_listener_s_language_and_the_last_word_stays(ta
 
     listener.page.select_option("#listen-change", "fr")
     listener.sees("#listen-hears", "nobody interprets into French")
+    assert listener.text("#listen-channels") == "There are interpreters for: German."
     assert listener.page.locator("#listen-captions-box li").count() == 0
     interpreter.writes("2", "Nur auf Deutsch.")
     speaker.sees("#speak-finals", "Nur auf Deutsch.")
@@ -229,10 +237,14 @@ def test_interpreter_who_is_removed_needs_the_new_link(running, tab):
     interprets(interpreter)
     interpreter.sees("#interpret-problem", "There is no such session, or the key is wrong.")
     new_link = link_for_interpreters(speaker)
+    speaker.page.context.grant_permissions(["microphone", "clipboard-write"])
+    speaker.page.click("#speak-interpreters-copy")
+    speaker.sees("#speak-interpreters-copied", "Copied.")
     assert new_link.rpartition("/")[0] == old_link.rpartition("/")[0]
     b.opens(interpreter.page, new_link)
     is_interpreting(interprets(interpreter))
     speaker.sees("#speak-interpreters", "German")
+    assert speaker.text("#speak-interpreters-status") == ""
     keys = [link.rpartition("/")[2] for link in (old_link, new_link)]
     shown = "".join(one.text("body") + one.page.title() for one in (speaker, interpreter))
     assert [key for key in keys if key in shown + interpreter.page.url] == []
@@ -266,6 +278,67 @@ def test_language_that_is_taken_is_said_and_the_speaker_s_own_is_for_captions(ta
     assert reader.page.get_attribute("#listen-finals [lang]", "lang") == "en"
     assert interpreter.page.input_value("#interpret-line") == ""
     assert interpreter.sent == {}
+
+
+def test_line_that_is_erased_is_taken_back_and_an_arabic_one_runs_from_right_to_left(tab):
+    speaker = tab("speak")
+    session_id = speaker.speaks("recording")
+    interpreter = is_interpreting(interprets(tab(link_for_interpreters(speaker)), "ar"))
+    reader = tab("listen")
+    reader.page.check("#listen-captions")
+    reader.listens(session_id, "ar")
+    interpreter.page.fill("#interpret-line", "مرحبا")
+    reader.sees("#listen-partials", "مرحبا")
+    interpreter.page.fill("#interpret-line", "")
+    for view, one in (("listen", reader), ("speak", speaker)):
+        one.page.locator(f"#{view}-partials li").wait_for(state="detached")
+    interpreter.page.fill("#interpret-line", "مرحبا بكم.")
+    interpreter.page.press("#interpret-line", "Enter")
+    reader.sees("#listen-finals", "مرحبا بكم.")
+    speaker.sees("#speak-finals", "Arabic مرحبا بكم.")
+
+    assert interpreter.page.get_attribute("#interpret-line", "lang") == "ar"
+    direction = "one => getComputedStyle(one).direction"
+    shown = ((reader, "#listen-finals li"), (speaker, "#speak-finals li"))
+    assert [one.page.eval_on_selector(place, direction) for one, place in shown] == ["rtl"] * 2
+
+
+def refuse_captions(page):
+    """Answer each caption of a page that is loaded from now on with an error."""
+
+    def join(socket):
+        server = socket.connect_to_server()
+
+        def take(text):
+            message = json.loads(text)
+            if message["action"] != "sendCaption":
+                return server.send(text)
+            error = {"code": "AUTH_UNAUTHORIZED", "message": "Refused", "retryable": False}
+            echo = {name: message[name] for name in ("requestId",) if name in message}
+            return socket.send(json.dumps({"type": "error", "timestamp": 1, **error, **echo}))
+
+        socket.on_message(take)
+
+    page.route_web_socket("**", join)
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+
+
+def test_caption_that_is_refused_is_marked_and_an_error_goes_with_what_works_next(tab):
+    speaker = tab("speak")
+    speaker.speaks("recording")
+    interpreter = tab("interpret")
+    refuse_captions(interpreter.page)
+    b.opens(interpreter.page, link_for_interpreters(speaker))
+    is_interpreting(interprets(interpreter))
+    interpreter.page.fill("#interpret-line", "Guten")
+    interpreter.sees("#interpret-problem", "Refused.")
+    interpreter.page.click("#interpret-mute")
+    interpreter.page.wait_for_selector("#interpret-problem", state="hidden")
+    interpreter.page.fill("#interpret-line", "Guten Tag.")
+    interpreter.page.press("#interpret-line", "Enter")
+    interpreter.sees("#interpret-finals", "German Guten Tag. Not sent.")
+    assert "AUTH_UNAUTHORIZED" not in interpreter.text("#interpret")
 
 
 def test_channels_and_captions_keep_nobody_out(tab, program):
