@@ -413,8 +413,13 @@ def test_text_of_a_caption_is_in_no_line_error_or_metric(system):
     interpret(system, "ida", session_id)
     planted = "the merger is on Friday"
 
-    for fields in ({}, {"segmentId": ""}, {"startMs": -1}, {"isFinal": "no"}, {"text": [planted]}):
-        system.caption("ida", **{"text": planted, **fields})
+    names = ("text", "segmentId", "isFinal", "startMs", "endMs")
+    anywhere = [
+        {name: value} for name in names for value in (planted * 50, [planted], {planted: 1})
+    ]
+    for number, fields in enumerate([{}, {"segmentId": ""}, {"startMs": -1}, *anywhere]):
+        system.interpret(f"ida-{number}", session_id, f"de-{number:03}")
+        system.caption(f"ida-{number}", **{"text": planted, **fields})
     for _ in range(300):  # refusals by pace, and the line that is sampled
         system.caption("ida", planted)
     system.caption("ida", planted * 50)
@@ -658,6 +663,30 @@ def test_interpreter_moves_to_another_connection_and_keeps_the_channel(system):
     assert changes(sent) == {}
     assert from_new == [(5, "de")]
     assert heard(system, "ann") == []
+
+
+def test_nobody_is_sent_elsewhere_while_an_interpreter_or_a_listener_moves(system):
+    """The connection that was left answers 410 before what is remembered of the session is read again."""
+    session_id = system.open()
+    listen(system, "ann", session_id, "de")
+    listen(system, "bob", session_id, "fr")
+    listen(system, "carl", session_id, "fr")
+    interpret(system, "ida", session_id)
+    for sender in ("speaker", "ida"):
+        system.chunk(sender, 0)
+
+    refresh(system, "ida", "ida-2", session_id)
+    refresh(system, "bob", "bob-2", session_id)
+    posts = []
+    for number in range(1, 6):
+        system.chunk("speaker", number)
+        system.answered()
+        system.chunk("ida-2", number)
+        posts += [(n, m.get("language")) for n, m in system.take() if m["type"] == "audio"]
+
+    assert posts.count(("ann", None)) == 0
+    assert posts.count(("ann", "de")) == posts.count(("carl", None)) == 5
+    assert posts.count(("ida-2", None)) == posts.count(("bob-2", None)) == 4
 
 
 def test_interpreter_who_was_taken_out_comes_back_by_its_token(system):
