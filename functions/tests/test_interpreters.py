@@ -3,6 +3,7 @@
 import pytest
 
 from broadcast.channels import MAX_INTERPRETERS
+from broadcast.interpreters import MAX_REMOVALS
 
 WRONG_KEY = "not-the-key-of-it"
 
@@ -622,6 +623,21 @@ def test_removal_in_a_language_without_an_interpreter_gives_a_key_too(system):
     [(_, left)] = system.take()
     system.interpreter_keys[session_id] = left["interpreterKey"]
     assert system.interpret("ida", session_id, "de") == 200
+
+
+def test_channels_of_so_many_languages_can_be_ended(system):
+    """Each is noted in the session's item, which a speaker must not make too large."""
+    system.open()
+    for number in range(MAX_REMOVALS):
+        system.clock.now += 1
+        assert system.send("speaker", "removeInterpreter", language=f"de-{number:03}") == 200
+    system.take()
+
+    again = system.send("speaker", "removeInterpreter", language="de-000")
+    status = system.send("speaker", "removeInterpreter", language="fr")
+
+    assert (again, status) == (200, 429)
+    assert codes(system.take()) == [("speaker", "RATE_LIMIT_EXCEEDED")]
 
 
 @pytest.mark.parametrize("name", ["ann", "ida"])
