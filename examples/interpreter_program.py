@@ -33,11 +33,9 @@ def interpret(floor: Iterator[bytes], second: int) -> Iterator[tuple[str, str, b
 
 def hear(socket: ClientConnection) -> Iterator[bytes]:
     """Yield the floor in order until the session ends; what three chunks overtake is skipped."""
-    held: dict[int, bytes] = {}
-    following = 0
+    held, following = dict[int, bytes](), 0
     for message in map(json.loads, socket):
         if message.get("type") == "sessionEnded" or message.get("retryable") is False:
-            socket.close()
             sys.exit(message.get("message"))  # an error's; the end has none
         if message.get("type") == "audio":
             held[message["sequenceNumber"]] = base64.b64decode(message["audioData"])
@@ -62,6 +60,8 @@ def speak(socket: ClientConnection, sound: bytearray, size: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4 or "WEBSOCKET_AUDIO_INTERPRETER_KEY" not in os.environ:
+        sys.exit(__doc__)
     url, session, language, key = *sys.argv[1:], os.environ["WEBSOCKET_AUDIO_INTERPRETER_KEY"]
     join = {"action": "joinAsInterpreter", "sessionId": session, "language": language}
     with connect(url, max_queue=None) as socket:

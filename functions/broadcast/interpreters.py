@@ -36,6 +36,10 @@ __all__ = [
 # A sign of an interpreter is noted so often at most: a write, and the client's heartbeats come as often.
 SIGN_MS = 3_000
 
+# Ours: each stays in the session's item, which has to stay small, whatever its speaker sends.
+MAX_REMOVALS = 100
+
+_TOO_MANY_REMOVALS = f"At most the channels of {MAX_REMOVALS} languages can be ended in a session"
 _FULL = f"The session has {MAX_INTERPRETERS} interpreters: no more can join"
 
 
@@ -160,6 +164,8 @@ def remove_interpreter(
         {":none": {}, ":never": {}},
     )
     session = check_is_open(session_of(change.item), store.now_ms)
+    if language not in session.removals and len(session.removals) >= MAX_REMOVALS:
+        raise ApplicationError(ErrorCode.RATE_LIMIT_EXCEEDED, _TOO_MANY_REMOVALS)
     for _ in range(TRIES):
         found = session.interpreters.get(language)
         action, is_there, values = _removal(found)

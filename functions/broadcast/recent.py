@@ -144,3 +144,8 @@ class RecentSessions:
         """Put another session in the place of one that is remembered; it grows old as that one would."""
         if entry := self._entries.get(key):
             self._entries[key] = (entry[0], session)
+
+    def doubt(self, key: str) -> None:
+        """Let the next event ask for a session again, because something of it is not as it was."""
+        if entry := self._entries.get(key):
+            self._entries[key] = (min(entry[0], self._clock() - self._seconds), entry[1])

@@ -257,12 +257,16 @@ def new_session(
 
 
 def without(session: Session, connection_ids: Collection[str]) -> Session:
-    """Return a session without the listeners and interpreters on these connections, as it will be soon."""
-    listeners, interpreters = (
-        {name: one for name, one in every.items() if one.connection_id not in connection_ids}
-        for every in (session.listeners, session.interpreters)
-    )
-    return session.replace(listeners=listeners, interpreters=interpreters)
+    """Return a session without the listeners on these connections, as it will be soon.
+
+    An interpreter stays: one who has just moved to another connection keeps the channel.
+    """
+    listeners = {
+        participant_id: listener
+        for participant_id, listener in session.listeners.items()
+        if listener.connection_id not in connection_ids
+    }
+    return session.replace(listeners=listeners)
 
 
 # --- what is refused

@@ -130,14 +130,19 @@ class LiveSenders:
         )
 
     def _take_out(self, request: Request[Any], session: Session, gone: list[str]) -> None:
-        """Take participants out of the session: at once in memory, in the store if that is soon done."""
+        """Take participants out of the session, in the store if that is soon done; then ask what has become of it.
+
+        Whoever is not on a connection any longer may be on another one: only the store knows.
+        """
         if not gone:
             return
-        self.sessions.replace(request.connection_id, without(session, gone))
+        name = request.connection_id
+        self.sessions.replace(name, without(session, gone))
         if self.sessions.may_ask:
             with calls_within(READ_SECONDS):
                 if not self._app.remove_gone(request, gone):
                     self.sessions.note_failure()
+        self.sessions.doubt(name)
 
     def note_interpreter(self, request: Request[Any], session: Session, language: str) -> None:
         """Note that an interpreter is there whose heartbeats do not show it: one write, if that is soon done."""

@@ -3,6 +3,7 @@
 import pytest
 
 from broadcast.channels import MAX_INTERPRETERS
+from broadcast.interpreters import MAX_REMOVALS
 
 WRONG_KEY = "not-the-key-of-it"
 
@@ -413,8 +414,13 @@ def test_text_of_a_caption_is_in_no_line_error_or_metric(system):
     interpret(system, "ida", session_id)
     planted = "the merger is on Friday"
 
-    for fields in ({}, {"segmentId": ""}, {"startMs": -1}, {"isFinal": "no"}, {"text": [planted]}):
-        system.caption("ida", **{"text": planted, **fields})
+    names = ("text", "segmentId", "isFinal", "startMs", "endMs")
+    anywhere = [
+        {name: value} for name in names for value in (planted * 50, [planted], {planted: 1})
+    ]
+    for number, fields in enumerate([{}, {"segmentId": ""}, {"startMs": -1}, *anywhere]):
+        system.interpret(f"ida-{number}", session_id, f"de-{number:03}")
+        system.caption(f"ida-{number}", **{"text": planted, **fields})
     for _ in range(300):  # refusals by pace, and the line that is sampled
         system.caption("ida", planted)
     system.caption("ida", planted * 50)
@@ -619,6 +625,21 @@ def test_removal_in_a_language_without_an_interpreter_gives_a_key_too(system):
     assert system.interpret("ida", session_id, "de") == 200
 
 
+def test_channels_of_so_many_languages_can_be_ended(system):
+    """Each is noted in the session's item, which a speaker must not make too large."""
+    system.open()
+    for number in range(MAX_REMOVALS):
+        system.clock.now += 1
+        assert system.send("speaker", "removeInterpreter", language=f"de-{number:03}") == 200
+    system.take()
+
+    again = system.send("speaker", "removeInterpreter", language="de-000")
+    status = system.send("speaker", "removeInterpreter", language="fr")
+
+    assert (again, status) == (200, 429)
+    assert codes(system.take()) == [("speaker", "RATE_LIMIT_EXCEEDED")]
+
+
 @pytest.mark.parametrize("name", ["ann", "ida"])
 def test_only_the_speaker_removes_interpreters(system, name):
     session_id = system.open("ann")
@@ -658,6 +679,30 @@ def test_interpreter_moves_to_another_connection_and_keeps_the_channel(system):
     assert changes(sent) == {}
     assert from_new == [(5, "de")]
     assert heard(system, "ann") == []
+
+
+def test_nobody_is_sent_elsewhere_while_an_interpreter_or_a_listener_moves(system):
+    """The connection that was left answers 410 before what is remembered of the session is read again."""
+    session_id = system.open()
+    listen(system, "ann", session_id, "de")
+    listen(system, "bob", session_id, "fr")
+    listen(system, "carl", session_id, "fr")
+    interpret(system, "ida", session_id)
+    for sender in ("speaker", "ida"):
+        system.chunk(sender, 0)
+
+    refresh(system, "ida", "ida-2", session_id)
+    refresh(system, "bob", "bob-2", session_id)
+    posts = []
+    for number in range(1, 6):
+        system.chunk("speaker", number)
+        system.answered()
+        system.chunk("ida-2", number)
+        posts += [(n, m.get("language")) for n, m in system.take() if m["type"] == "audio"]
+
+    assert posts.count(("ann", None)) == 0
+    assert posts.count(("ann", "de")) == posts.count(("carl", None)) == 5
+    assert posts.count(("ida-2", None)) == posts.count(("bob-2", None)) == 4
 
 
 def test_interpreter_who_was_taken_out_comes_back_by_its_token(system):

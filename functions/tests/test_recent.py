@@ -69,6 +69,20 @@ def test_session_is_loaded_once_in_two_seconds_with_the_last_one_known(recent, c
     assert load.lasts == [None, "session"]
 
 
+def test_session_that_is_doubted_is_asked_for_by_the_next_event(recent, clock):
+    load = Loading("session")
+    recent.read("a", load)
+    clock.now += 0.5
+
+    recent.doubt("a")
+    recent.doubt("nobody")
+    load.answer = "later"
+    found = read_again(recent, "a", load)
+
+    assert found == "later"
+    assert load.lasts == [None, "session"]
+
+
 def test_nobody_waits_for_an_answer_that_is_late_and_it_is_asked_for_once(recent, clock):
     answer, asked = threading.Event(), []
 

@@ -221,7 +221,7 @@ export interface SpeakerStateChange {
   readonly requestId?: string;
 }
 
-/** End the channel of an interpreter; from then on interpreters need another key, which comes back. */
+/** End the channel of a language, if it has one; in any case interpreters need another key then, which comes back. */
 export interface RemoveInterpreter {
   readonly action: "removeInterpreter";
   readonly language: string;

@@ -81,8 +81,10 @@ UpdateReason = Annotated[
 WarningType = Annotated[str, one_of("clipping", "echo", "silence", "low_snr")]
 Severity = Annotated[str, one_of("warning", "critical")]
 LimitReason = Annotated[str, one_of("wrongKeys")]
-SegmentId = Annotated[str, Limits(min_length=1, max_length=64, example="segment-1")]
-# Speech, as audio is.
+# Of a caption nothing is shown, whatever a client puts where: it is speech, as audio is.
+SegmentId = Annotated[str, Limits(min_length=1, max_length=64, secret=True, example="segment-1")]
+IsFinal = Annotated[bool, Limits(secret=True)]
+Milliseconds = Annotated[int, Limits(**_COUNT, secret=True, example=7)]
 CaptionText = Annotated[
     str, Limits(min_length=1, max_length=500, secret=True, example="Good morning.")
 ]
@@ -320,9 +322,9 @@ class SendCaption(_Action):
     sender, max_bytes = (SPEAKER, INTERPRETER), v.MAX_CAPTION_MESSAGE_BYTES
     segmentId: SegmentId
     text: CaptionText
-    isFinal: bool
-    startMs: Count | None = None
-    endMs: Count | None = None
+    isFinal: IsFinal
+    startMs: Milliseconds | None = None
+    endMs: Milliseconds | None = None
 
 
 class PauseBroadcast(_BySpeaker):
@@ -376,7 +378,7 @@ class SpeakerStateChange(_Action):
 
 
 class RemoveInterpreter(_Action):
-    """End the channel of an interpreter; from then on interpreters need another key, which comes back."""
+    """End the channel of a language, if it has one; in any case interpreters need another key then, which comes back."""
 
     sender, reply = SPEAKER, "interpreterLeft"
     language: Language
