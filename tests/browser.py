@@ -235,7 +235,8 @@ class Tabs:
     def close(self):
         for tab in self._tabs:
             tab.page.context.close()
-        assert [error for tab in self._tabs for error in tab.errors] == []
+        errors = [error for tab in self._tabs for error in tab.errors]
+        assert errors == [], errors  # outside of a test's file pytest shows no values
         hosts = {host for tab in self._tabs for host in tab.hosts}
         assert hosts <= self._hosts
 
