@@ -12,7 +12,7 @@ from rich.control import Control
 from rich.segment import ControlType
 
 from .client import FLOOR, SessionClientError
-from .watch import printable
+from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -186,6 +186,15 @@ def test_what_was_not_done_is_said(recording, captions, what, on, code, sentence
     assert KEY not in printed + said
 
 
+def test_one_caption_is_one(captions):
+    captions.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nHello.\n")
+
+    printed, _, said = done(Server(sendCaption=refuse("X")), interpret.caption, captions, "en")
+
+    assert printed.endswith("sent 1 caption, 1 refused\n")
+    assert said == "1 of 1 caption was refused: 1 X"
+
+
 def test_captions_that_are_refused_are_counted(captions):
     server = Server(sendCaption=refuse("RATE_LIMIT_EXCEEDED"))
 
@@ -225,7 +234,7 @@ def test_recording_of_another_format_is_refused_and_both_are_named(tmp_path):
 
     assert (code, said) == (
         ExitCode.FAILED,
-        "music.wav is 48000 Hz, 2 channels; the session needs 16000 Hz, 1 channels",
+        "music.wav is 48000 Hz, 2 channels; the session needs 16000 Hz, 1 channel",
     )
     assert server.count("sendAudio") == 0
 
