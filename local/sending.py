@@ -152,7 +152,7 @@ async def linger(client: SessionClient) -> None:
 async def finish(client: SessionClient, sent: Sent) -> None:
     """End the session if it is ours and nobody has; note how it has ended."""
     try:
-        if not client.ended.is_set():
+        if not client.ended.is_set() and not (sent.is_guest and client.failure):
             if not sent.is_guest:
                 await client.request("endSession")
             sent.ended_by_us = True

@@ -128,6 +128,7 @@ async def pause_and_end(server, socket, message):
 
 
 async def replace(server, socket, message):
+    await send(socket, "error", code="CONNECTION_CLOSED", message="The connection is closed")
     await send(socket, "error", code="CONNECTION_CLOSED", message="Another took over")
     await socket.close()
 
@@ -184,6 +185,17 @@ def test_what_was_not_done_is_said(recording, captions, what, on, code, sentence
 
     assert (got, said) == (code, sentence.format(counts[what]))
     assert KEY not in printed + said
+    assert "CONNECTION_CLOSED" not in printed  # once is enough
+
+
+def test_last_chunk_was_not_taken_if_its_answer_says_that_the_connection_is_closed(recording):
+    """Also if the server leaves it open."""
+    server = Server(sendAudio=after(3, refuse("CONNECTION_CLOSED")))
+
+    _, code, said = done(server, interpret.interpret, recording)
+
+    assert code == ExitCode.DISCONNECTED
+    assert said == "3 of 3 chunks were sent; then CONNECTION_CLOSED: No"
 
 
 def test_one_caption_is_one(captions):
