@@ -32,7 +32,7 @@ def show_summary(
     console: Console, record: DemoResult, metrics: list[MetricRow], output: Path
 ) -> None:
     """Print everything; what went wrong comes last, where the eye is."""
-    _title(console, "What the listeners heard")
+    _title(console, "What the listeners heard; the first chunks wait for functions to start")
     console.print(_listeners_table(record))
     for voice in record.voices:
         console.print(voice_line(voice, record.listeners_of(voice)))
