@@ -40,10 +40,10 @@ from .watch import (
     follow_logs,
     metric_rows,
     metric_table,
-    printable,
     read_status,
     status_table,
 )
+from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -10,6 +10,8 @@ import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .words import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -87,7 +89,7 @@ def read_recording(path: Path) -> Recording:
         rates = ", ".join(map(str, SAMPLE_RATES))
         raise ValueError(
             f"a recording must be 16 bit, {rates} Hz, 1 or 2 channels; "
-            f"{path.name} is {bits} bit, {rate} Hz, {channels} channels"
+            f"{path.name} is {bits} bit, {rate} Hz, {counted(channels, 'channel')}"
         )
     pcm = pcm[: len(pcm) - len(pcm) % (SAMPLE_BYTES * channels)]  # a file that was cut
     if len(pcm) < MIN_CHUNK_BYTES:

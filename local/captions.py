@@ -82,12 +82,15 @@ def _read(path: Path) -> list[Caption]:
     number = bisect.bisect(range(len(lines)), False, key=lambda count: _fails(lines[:count]))
     raise ValueError(
         f"{path}, line {number}: a cue has an empty line before it, times such as 00:01.000 --> 00:02.500, "
-        "and no settings but those of WebVTT"
+        "of which the second is later, and no settings but those of WebVTT"
     )
 
 
 def _parse(lines: list[str]) -> list[Caption]:
-    return WebVTT.from_buffer(lines, strict=True).captions
+    captions = WebVTT.from_buffer(lines, strict=True).captions
+    if any(one.end_time <= one.start_time for one in captions):
+        raise MalformedCaptionError  # https://www.w3.org/TR/webvtt1/#webvtt-cue-timings
+    return captions
 
 
 def _fails(lines: list[str]) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FLOOR",
+    "OF_THE_CONNECTION",
     "SUBPROTOCOL",
     "Chunk",
     "ConnectionRefusedWithStatusError",
@@ -66,13 +67,17 @@ _DOUBT_SECONDS = 1.0
 # How often a client has to show that it is there; an interpreter is replaced after 10 s without a sign.
 _HEARTBEAT_SECONDS = 30.0
 _INTERPRETERS_HEARTBEAT_SECONDS = 3.0
+_REPLACED_SECONDS = 10.0
 # A sender that is so late was stopped, as by Ctrl-Z, or its machine was.
 _STOPPED_SECONDS = 2.0
 # A server that is gone, or stopped, does not answer the closing frame.
 _CLOSE_SECONDS = 2.0
-_NO_CLOSING_FRAME = 1006  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+_GOING_AWAY, _NO_CLOSING_FRAME = 1001, 1006
 # Errors that are sent before the connection is closed: they refuse nothing that was sent.
-_OF_THE_CONNECTION = {"CONNECTION_TIMEOUT", "CONNECTION_CLOSED"}
+OF_THE_CONNECTION = {"CONNECTION_TIMEOUT", "CONNECTION_CLOSED"}
+# What comes for whatever is sent after the end, and perhaps before the reason for it.
+_WITHOUT_REASON = "CONNECTION_CLOSED: The connection is closed"
 
 
 class SessionClientError(Exception):
@@ -122,7 +127,8 @@ class SessionClient:
     `refused` counts, by code or text, the errors that reply to no request: what was sent without one,
     audio or a caption, was not taken. `session_end` is the message that ended the session. `hears` is what a
     listener hears by the last message that said so: a channel's language, or FLOOR; None before the first.
-    `dropped` counts the chunks that did not belong to it.
+    `dropped` counts the chunks that did not belong to it. `failure` is why the connection ends, by what came
+    on it; empty if nothing said so.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -130,12 +136,17 @@ class SessionClient:
         self._numbers = itertools.count(1)
         self._replies: dict[str, asyncio.Future[Message]] = {}
         self._news = asyncio.Event()
-        self._failure = ""
+        self._sent_at = asyncio.get_running_loop().time()
+        self._silence_seconds = (
+            0.0  # the last one of an interpreter that was long enough to be replaced
+        )
+        self._silent_until = 0.0
         self._has_sent_audio = False  # or anything else that wants no reply
         self._interprets = asyncio.Event()
         self._part = 0  # of what the listener hears
         self.hears: str | None = None
         self.dropped = 0
+        self.failure = ""
         self.refused: Counter[str] = Counter()
         self.session_end: Message | None = None
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
@@ -176,6 +187,7 @@ class SessionClient:
 
     async def send_frame(self, frame: str | bytes) -> None:
         """Send a text or binary frame as it is."""
+        self._note_sign()
         try:
             await self._socket.send(frame)
         except websockets.ConnectionClosed as error:
@@ -223,11 +235,38 @@ class SessionClient:
     def closing_words(self) -> str:
         """Why the connection has ended, in one sentence."""
         code, reason = self._socket.close_code, self._socket.close_reason
-        if self._failure:
-            return self._failure
-        if code in {None, _NO_CLOSING_FRAME}:
-            return "the connection broke without a closing frame"
-        return f"the connection was closed: {code} {reason or ''}".rstrip()
+        if self.failure:
+            words = self.failure
+        elif code in {None, _NO_CLOSING_FRAME}:
+            words = "the connection broke without a closing frame"
+        else:
+            words = f"the connection was closed: {code} {reason or ''}".rstrip()
+        is_explained = self.failure not in {"", _WITHOUT_REASON} or code == _GOING_AWAY
+        if is_explained or not self._was_silent:
+            return words
+        return (
+            f"{words}; this process was silent for {self._silence_seconds:.0f} s, as when it is stopped: "
+            "its channel was probably taken away"
+        )
+
+    @property
+    def _was_silent(self) -> bool:
+        """Whether an interpreter might have been replaced, and this is the first that it learns since."""
+        return self._silence_seconds > 0 and self._sent_at - self._silent_until < _REPLACED_SECONDS
+
+    def _note_sign(self) -> None:
+        """Note that the server hears of us, or could until now."""
+        if self.closed.is_set():
+            return
+        now = asyncio.get_running_loop().time()
+        seconds, self._sent_at = now - self._sent_at, now
+        if self._interprets.is_set() and seconds > _REPLACED_SECONDS:
+            self._silence_seconds, self._silent_until = seconds, now
+
+    def _fail(self, sentence: str) -> None:
+        """Note why the connection ends; the first reason counts."""
+        if self.failure in {"", _WITHOUT_REASON}:
+            self.failure = sentence
 
     async def _read(self) -> None:
         try:
@@ -235,8 +274,9 @@ class SessionClient:
                 async for frame in self._socket:
                     self._take(_parse(frame))
         except SessionClientError as error:
-            self._failure = str(error)
+            self._fail(str(error))
         finally:
+            self._note_sign()
             self.closed.set()
             self.ended.set()
             self._news.set()
@@ -262,8 +302,8 @@ class SessionClient:
             return
         if kind is None and "message" in message:  # the gateway's own
             self._take_gateway_error(message)
-        elif kind == "error" and message.get("code") in _OF_THE_CONNECTION:
-            self._failure = f"{message['code']}: {message.get('message', '')}"
+        elif kind == "error" and message.get("code") in OF_THE_CONNECTION:
+            self._fail(f"{message['code']}: {message.get('message', '')}")
         elif kind == "error":
             self.refused[str(message.get("code"))] += 1
         elif kind == "heartbeatAck":  # nobody waits for it any more
@@ -317,8 +357,10 @@ class SessionClient:
             try:
                 await _within(seconds, self.request("heartbeat", timestamp=_now_ms()))
             except RequestRefusedError as error:
-                if error.code in _OF_THE_CONNECTION:  # somebody else interprets now
-                    self._failure = str(error)
+                if error.code in OF_THE_CONNECTION:  # somebody else interprets now
+                    self._fail(str(error))
+                    if self.failure == _WITHOUT_REASON:
+                        await _within(_CLOSE_SECONDS, self.closed.wait())  # it may come yet
                     await self._socket.close()
             except SessionClientError:
                 pass  # the next one may be answered

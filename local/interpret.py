@@ -9,6 +9,7 @@ from .client import connect, stream, stream_captions, without_audio
 from .notices import Notices
 from .results import ExitCode, TalkError
 from .sending import CHUNK_MS, Sent, ask, attempt, finish, linger, read_to_send
+from .words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -72,7 +73,7 @@ async def caption(
     TalkError unless all of them were sent, and none refused.
     """
     cues = read_cues(path)
-    sent = Sent(len(cues), "captions", is_guest=True)
+    sent = Sent(len(cues), "caption", is_guest=True)
     async with connect(url, origin=origin, token=token) as client:
         ready = await _join(client, session_id, language, key)
         last = cues[-1].due_seconds
@@ -93,8 +94,8 @@ async def _join(client: SessionClient, session_id: str, language: str, key: str)
     return await ask(client, "joinAsInterpreter", **wanted)
 
 
-def _words_of(audio_format: dict[str, object]) -> str:
-    return f"{audio_format['sampleRate']} Hz, {audio_format['channels']} channels"
+def _words_of(audio_format: dict[str, Any]) -> str:
+    return f"{audio_format['sampleRate']} Hz, {counted(audio_format['channels'], 'channel')}"
 
 
 async def _send(

@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from rich.control import Control
 from rich.segment import ControlType
 
-from .client import FLOOR, SessionClientError
-from .watch import printable
+from .client import FLOOR, OF_THE_CONNECTION, SessionClientError
+from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,12 @@ class Notices:
         self._partial = ""
 
     def add(self, message: Message) -> None:
-        """Show a message, unless it is an error that was shown, or a caption that has become final."""
+        """Show a message, unless it is an error that was shown, or a caption that has become final.
+
+        Nor why the connection ends: that is said at the end.
+        """
+        if message.get("code") in OF_THE_CONNECTION:
+            return
         problem = message.get("code") or ("type" not in message and message.get("message"))
         if problem:
             if str(problem) in self._problems:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .audio import read_recording
 from .client import RequestRefusedError, SessionClientError, UnansweredError
 from .results import ExitCode, TalkError
+from .words import counted, of_all
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -46,7 +47,7 @@ class Sent:
     """What became of chunks or captions that were to be sent, into a session of our own or of somebody else's."""
 
     total: int
-    what: str = "chunks"
+    what: str = "chunk"
     is_guest: bool = False  # who leaves the session, and does not end it
     num_sent: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by code or text
@@ -62,7 +63,7 @@ class Sent:
     @property
     def counts(self) -> str:
         """How many were sent, in words."""
-        return f"{self.num_sent} of {self.total} {self.what} were sent"
+        return f"{of_all(self.num_sent, self.total, self.what)} sent"
 
     def report(self, recording: Recording | None = None) -> str:
         """Return what was done, in a line: of a recording, with its length."""
@@ -71,7 +72,7 @@ class Sent:
             pcm = b"".join(recording.chunks(CHUNK_MS)[: self.num_sent])
             length = f", {replace(recording, pcm=pcm).seconds:.1f} s"
         refused = f", {self.refused.total()} refused" if self.refused else ""
-        return f"sent {self.num_sent} {self.what}{length}{refused}"
+        return f"sent {counted(self.num_sent, self.what)}{length}{refused}"
 
     @property
     def problem(self) -> TalkError | None:
@@ -90,8 +91,8 @@ class Sent:
             return TalkError(ExitCode.CUT_SHORT, sentence)
         if self.refused:
             reasons = ", ".join(f"{number} {code}" for code, number in self.refused.most_common(5))
-            num_refused = f"{self.refused.total()} of {self.num_sent} {self.what}"
-            return TalkError(ExitCode.REFUSED, f"{num_refused} were refused: {reasons}")
+            words = of_all(self.refused.total(), self.num_sent, self.what)
+            return TalkError(ExitCode.REFUSED, f"{words} refused: {reasons}")
         return None
 
 
@@ -151,7 +152,7 @@ async def linger(client: SessionClient) -> None:
 async def finish(client: SessionClient, sent: Sent) -> None:
     """End the session if it is ours and nobody has; note how it has ended."""
     try:
-        if not client.ended.is_set():
+        if not client.ended.is_set() and not (sent.is_guest and client.failure):
             if not sent.is_guest:
                 await client.request("endSession")
             sent.ended_by_us = True

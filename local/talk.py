@@ -17,7 +17,7 @@ from .credentials import INTERPRETER_KEY_VARIABLE
 from .notices import Notices, line_of, voice_of
 from .results import ExitCode, TalkError
 from .sending import CHUNK_MS, Sent, ask, attempt, finish, is_interrupted, linger, read_to_send
-from .watch import printable
+from .words import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -143,7 +143,7 @@ async def listen(
         raise TalkError(ExitCode.FAILED, sentence) from error
     dropped = f", {client.dropped} of another channel dropped" if client.dropped else ""
     console.print(
-        f"wrote {output}: {heard.recording.seconds:.1f} s, {len(heard.chunks)} chunks, "
+        f"wrote {output}: {heard.recording.seconds:.1f} s, {counted(len(heard.chunks), 'chunk')}, "
         f"{heard.num_missing} missing{dropped}"
     )
     if heard.voices:

@@ -6,7 +6,6 @@ CloudWatch Logs and CloudWatch are asked as on AWS; only `status` knows the proc
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 from rich.text import Text
+
+from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,6 @@ __all__ = [
     "follow_logs",
     "metric_rows",
     "metric_table",
-    "printable",
     "read_logs",
     "read_status",
     "status_table",
@@ -152,11 +152,6 @@ def render_line(function: str, line: Mapping[str, Any]) -> Text:
     for frame in stack:
         text.append(f"\n    {printable(frame)}", style="dim")
     return text
-
-
-def printable(text: str) -> str:
-    """Return the text with control characters written out: what a client sent moves no cursor."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 @dataclass(frozen=True, slots=True)

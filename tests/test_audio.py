@@ -173,14 +173,14 @@ def test_a_recording_is_read_as_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("bits", "rate", "channels"),
+    ("bits", "rate", "channels", "words"),
     [
-        pytest.param(16, 44_100, 2, id="rate"),
-        pytest.param(8, 16_000, 1, id="bits"),
-        pytest.param(16, 16_000, 3, id="channels"),
+        pytest.param(16, 44_100, 2, "16 bit, 44100 Hz, 2 channels", id="rate"),
+        pytest.param(8, 16_000, 1, "8 bit, 16000 Hz, 1 channel", id="bits"),
+        pytest.param(16, 16_000, 3, "16 bit, 16000 Hz, 3 channels", id="channels"),
     ],
 )
-def test_a_recording_that_no_session_carries_is_refused(tmp_path, bits, rate, channels):
+def test_a_recording_that_no_session_carries_is_refused(tmp_path, bits, rate, channels, words):
     path = tmp_path / "music.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels)
@@ -193,7 +193,7 @@ def test_a_recording_that_no_session_carries_is_refused(tmp_path, bits, rate, ch
 
     assert str(refused.value) == (
         "a recording must be 16 bit, 8000, 16000, 24000, 48000 Hz, 1 or 2 channels; "
-        f"music.wav is {bits} bit, {rate} Hz, {channels} channels"
+        f"music.wav is {words}"
     )
 
 

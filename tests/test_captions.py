@@ -34,6 +34,12 @@ def test_cue_has_its_identifier_or_its_number_and_its_times(file):
     ]
 
 
+def test_what_is_no_cue_is_skipped_wherever_it_is(file):
+    others = "STYLE\n::cue { color: red }\n\nNOTE for the editor\n\nno times\n\n"
+
+    assert len(read_cues(file(HEAD + others + FINE + others + FINE))) == 2
+
+
 @pytest.mark.parametrize(
     ("written", "text"),
     [
@@ -96,7 +102,7 @@ def test_word_is_cut_only_if_it_is_too_long(file, text, lengths):
     [
         pytest.param(("a", "a"), id="the-same"),
         pytest.param(("2", ""), id="as-a-number"),
-        pytest.param(("a", "x" * 65), id="too-long"),
+        pytest.param(("", "x" * 65), id="too-long"),
     ],
 )
 def test_identifiers_that_name_no_segment_are_left_out(file, names):
@@ -122,7 +128,7 @@ def test_no_more_than_20_are_due_in_a_second(file):
 
 BAD_CUE = (
     "a cue has an empty line before it, times such as 00:01.000 --> 00:02.500, "
-    "and no settings but those of WebVTT"
+    "of which the second is later, and no settings but those of WebVTT"
 )
 
 
@@ -149,6 +155,16 @@ BAD_CUE = (
             HEAD + "00:01.000 --> 00:02.000\nSecret.\n" + FINE,
             f", line 5: {BAD_CUE}",
             id="no-empty-line",
+        ),
+        pytest.param(
+            HEAD + FINE + "b\n00:00.500 --> 00:00.100\nSecret.\n\n" + FINE,
+            f", line 7: {BAD_CUE}",
+            id="ends-before-it-starts",
+        ),
+        pytest.param(
+            HEAD + FINE + "00:59.999 --> 00:59.999\nSecret.\n",
+            f", line 6: {BAD_CUE}",
+            id="ends-as-it-starts",
         ),
         pytest.param(
             HEAD + FINE + "00:03.000 --> 00:04.000 colour:red\nSecret.",

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import logging
+import re
 import time
 import traceback
 
@@ -24,6 +25,7 @@ from local.client import (
     stream_captions,
     without_audio,
 )
+from shared_utils.error_codes import get_error_message
 
 PCM = bytes(range(100))
 
@@ -476,6 +478,92 @@ def test_reason_that_comes_before_the_end_of_a_connection_is_said():
         return client.closing_words, client.refused
 
     assert run(answer, use) == (REPLACED_SENTENCE, {})
+
+
+GENERAL_SENTENCE = f"CONNECTION_CLOSED: {get_error_message('CONNECTION_CLOSED')}"
+
+
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_general_answer_does_not_hide_the_reason(comes_first):
+    """Chunks that come after a removal are refused, before its reason is sent or after it."""
+    sentences = [GENERAL_SENTENCE, REPLACED_SENTENCE][:: 1 if comes_first else -1]
+
+    async def answer(socket, message):
+        for sentence in sentences:
+            await socket.send(json.dumps({**CLOSED, "message": sentence.partition(": ")[2]}))
+        await socket.close()
+
+    async def use(client):
+        await client.send("sendAudio")
+        await client.closed.wait()
+        return client.closing_words
+
+    assert run(answer, use) == REPLACED_SENTENCE
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"), [([CLOSED], REPLACED_SENTENCE), ([], GENERAL_SENTENCE)]
+)
+def test_interpreter_whose_heartbeat_is_refused_waits_for_the_reason(monkeypatch, more, sentence):
+    monkeypatch.setattr("local.client._HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("local.client._CLOSE_SECONDS", 0.2)
+
+    async def answer(socket, message):
+        general = {**CLOSED, "message": GENERAL_SENTENCE.partition(": ")[2]}
+        await socket.send(json.dumps({**general, "requestId": message["requestId"]}))
+        for one in more:
+            await socket.send(json.dumps(one))
+
+    async def use(client):
+        await client.closed.wait()
+        return client.closing_words
+
+    assert run(answer, use) == sentence
+
+
+BROKE = "the connection broke without a closing frame"
+TAKEN = (
+    "; this process was silent for 1 s, as when it is stopped: its channel was probably taken away"
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "replaced_seconds", "code", "words"),
+    [
+        pytest.param("joinAsInterpreter", 0.5, None, BROKE + TAKEN, id="stopped"),
+        pytest.param(
+            "joinAsInterpreter", 0.5, 1000, f"the connection was closed: 1000{TAKEN}", id="closed"
+        ),
+        pytest.param(
+            "joinAsInterpreter", 0.5, 1001, "the connection was closed: 1001", id="server-ends"
+        ),
+        pytest.param("joinAsInterpreter", 10.0, None, BROKE, id="not-so-long"),
+        pytest.param("joinSession", 0.5, None, BROKE, id="listener"),
+    ],
+)
+def test_interpreter_who_was_stopped_learns_what_has_probably_happened(
+    monkeypatch, action, replaced_seconds, code, words
+):
+    monkeypatch.setattr("local.client._REPLACED_SECONDS", replaced_seconds)
+
+    async def answer(socket, message):
+        if message["action"] == action:
+            kind = {"joinAsInterpreter": "interpreterReady", "joinSession": "sessionJoined"}[action]
+            reply = {"type": kind, "requestId": message["requestId"]}
+            await socket.send(json.dumps(reply))
+        elif message["action"] == "sendAudio" and code is None:
+            socket.transport.abort()
+        elif message["action"] == "sendAudio":
+            await socket.close(code)
+
+    async def use(client):
+        await client.request(action)
+        time.sleep(0.8)  # the whole process does nothing
+        await client.send("sendAudio")
+        await client.closed.wait()
+        return client.closing_words
+
+    assert re.sub(r"for \d+ s", "for 1 s", run(answer, use)) == words
 
 
 def test_heartbeat_that_is_refused_is_followed_by_another(monkeypatch):

@@ -128,6 +128,7 @@ async def pause_and_end(server, socket, message):
 
 
 async def replace(server, socket, message):
+    await send(socket, "error", code="CONNECTION_CLOSED", message="The connection is closed")
     await send(socket, "error", code="CONNECTION_CLOSED", message="Another took over")
     await socket.close()
 
@@ -184,6 +185,26 @@ def test_what_was_not_done_is_said(recording, captions, what, on, code, sentence
 
     assert (got, said) == (code, sentence.format(counts[what]))
     assert KEY not in printed + said
+    assert "CONNECTION_CLOSED" not in printed  # once is enough
+
+
+def test_last_chunk_was_not_taken_if_its_answer_says_that_the_connection_is_closed(recording):
+    """Also if the server leaves it open."""
+    server = Server(sendAudio=after(3, refuse("CONNECTION_CLOSED")))
+
+    _, code, said = done(server, interpret.interpret, recording)
+
+    assert code == ExitCode.DISCONNECTED
+    assert said == "3 of 3 chunks were sent; then CONNECTION_CLOSED: No"
+
+
+def test_one_caption_is_one(captions):
+    captions.write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nHello.\n")
+
+    printed, _, said = done(Server(sendCaption=refuse("X")), interpret.caption, captions, "en")
+
+    assert printed.endswith("sent 1 caption, 1 refused\n")
+    assert said == "1 of 1 caption was refused: 1 X"
 
 
 def test_captions_that_are_refused_are_counted(captions):
@@ -225,7 +246,7 @@ def test_recording_of_another_format_is_refused_and_both_are_named(tmp_path):
 
     assert (code, said) == (
         ExitCode.FAILED,
-        "music.wav is 48000 Hz, 2 channels; the session needs 16000 Hz, 1 channels",
+        "music.wav is 48000 Hz, 2 channels; the session needs 16000 Hz, 1 channel",
     )
     assert server.count("sendAudio") == 0
 

@@ -78,6 +78,10 @@ def test_error_that_repeats_is_shown_once():
     assert shown(*errors) == "error: code A\nerror: code B\n"
 
 
+def test_why_the_connection_ends_is_left_to_the_commands_last_sentence():
+    assert shown({"type": "error", "code": "CONNECTION_CLOSED", "message": "Removed"}) == ""
+
+
 def test_captions_that_may_change_are_not_printed_into_a_file():
     assert shown(caption("Gu"), caption("Guten"), caption("Guten Tag", is_final=True)) == (
         "[de] Guten Tag\n"

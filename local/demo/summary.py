@@ -9,6 +9,7 @@ from rich.text import Text
 
 from local.client import FLOOR
 from local.watch import carries_only_metrics, metric_table, plain_table, render_line, status_table
+from local.words import counted
 
 from .record import percentile
 
@@ -31,7 +32,7 @@ def show_summary(
     console: Console, record: DemoResult, metrics: list[MetricRow], output: Path
 ) -> None:
     """Print everything; what went wrong comes last, where the eye is."""
-    _title(console, "What the listeners heard")
+    _title(console, "What the listeners heard; the first chunks wait for functions to start")
     console.print(_listeners_table(record))
     for voice in record.voices:
         console.print(voice_line(voice, record.listeners_of(voice)))
@@ -93,13 +94,9 @@ def voice_line(voice: Voice, listeners: list[ListenerResult]) -> str:
     exact = "byte for byte" if all(one.is_exact for one in listeners) else "not byte for byte"
     asked = [len(one.captions) for one in listeners if one.captions is not None]
     return (
-        f"{name}: {heard} of {len(voice.chunks)} chunks heard by {_people(len(listeners))}, {exact}; "
-        f"{min(asked, default=0)} of {len(voice.cues)} captions read by {_people(len(asked))}"
+        f"{name}: {heard} of {counted(len(voice.chunks), 'chunk')} heard by {counted(len(listeners), 'listener')}, {exact}; "
+        f"{min(asked, default=0)} of {counted(len(voice.cues), 'caption')} read by {counted(len(asked), 'listener')}"
     )
-
-
-def _people(number: int) -> str:
-    return "1 listener" if number == 1 else f"{number} listeners"
 
 
 def _refusals_table(record: DemoResult) -> Table:
