@@ -61,19 +61,19 @@ async def session(
 ) -> tuple[int, list[tuple[float, float]]]:
     """Return how many chunks were due, and for each that came when it was sent and how long it took, in ms."""
     async with contextlib.AsyncExitStack() as stack:
-        hearers = await participants(url, languages, stack)
-        per_second = PER_SECOND / len(hearers)
+        recipients = await participants(url, languages, stack)
+        per_second = PER_SECOND / len(recipients)
         count = int(seconds * per_second)
         chunk = bytes(int(BYTES_PER_SECOND / per_second) // 2 * 2)
-        beating = [asyncio.create_task(beat(client)) for client in list(hearers)[1:]]
+        beating = [asyncio.create_task(beat(client)) for client in list(recipients)[1:]]
         step = 1 / PER_SECOND  # they do not speak in step
         await asyncio.gather(
             *(
                 speak(client, [chunk] * count, 1 / per_second, number * step)
-                for number, client in enumerate(hearers)
+                for number, client in enumerate(recipients)
             )
         )
-        everyone = [client for heard in hearers.values() for client in heard]
+        everyone = [client for heard in recipients.values() for client in heard]
         got = await asyncio.gather(*(collect(client, count) for client in everyone))
         for task in beating:
             task.cancel()
@@ -102,18 +102,18 @@ async def participants(
 
     speaker, created = await joined("createSession", sourceLanguage="en")
     session_id, key = created["sessionId"], created["interpreterKey"]
-    hearers: dict[SessionClient, list[SessionClient]] = {speaker: []}
+    recipients: dict[SessionClient, list[SessionClient]] = {speaker: []}
     for language in languages:
         interpreter, _ = await joined(
             "joinAsInterpreter", sessionId=session_id, language=language, interpreterKey=key
         )
-        hearers[speaker].append(interpreter)
-        hearers[interpreter] = []
-    for heard, language in zip(hearers.values(), [NOT_INTERPRETED, *languages], strict=True):
+        recipients[speaker].append(interpreter)
+        recipients[interpreter] = []
+    for heard, language in zip(recipients.values(), [NOT_INTERPRETED, *languages], strict=True):
         for _ in range(LISTENERS):
             listener, _ = await joined("joinSession", sessionId=session_id, targetLanguage=language)
             heard.append(listener)
-    return hearers
+    return recipients
 
 
 async def speak(

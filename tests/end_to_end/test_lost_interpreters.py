@@ -78,7 +78,9 @@ def test_listeners_of_an_interpreter_who_is_cut_hear_the_speaker_until_it_is_bac
     log="nothing",
     heals="after 10 s whoever joins for the language replaces it, and housekeeping takes it out",
 )
-def test_interpreter_who_hangs_is_replaced_or_taken_out(live):
+def test_interpreter_who_hangs_is_replaced_or_taken_out(live, monkeypatch):
+    monkeypatch.setattr("local.client._INTERPRETERS_HEARTBEAT_SECONDS", 3600.0)
+
     async def scenario(stage):
         speaker, join, hanging, _ = await opened(stage)
         await speaker.expect("interpreterJoined")
