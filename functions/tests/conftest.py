@@ -393,8 +393,9 @@ def unhurried(monkeypatch):
     monkeypatch.setattr(store, "_UNDO_SECONDS", seconds)
     monkeypatch.setitem(Counters.end_join.__kwdefaults__, "seconds", seconds)
     monkeypatch.setattr("broadcast.counters._END_SECONDS", seconds)
-    for name in ("READ_SECONDS", "FIRST_READ_SECONDS"):
-        monkeypatch.setattr(_live, name, seconds)
+    monkeypatch.setattr(_live, "READ_SECONDS", seconds)
+    for name in ("audio", "captions"):
+        monkeypatch.setattr(MODULES[name].live, "_first_read_seconds", seconds)
 
 
 @pytest.fixture

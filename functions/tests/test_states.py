@@ -527,7 +527,7 @@ class Broadcasts(RuleBasedStateMachine):
             assert stored.speaker_gone_at is None or self.is_gone(session.speaker.name)
 
 
-def test_any_order_of_events_leaves_everyone_counted_once(make_system, tables, dynamodb):
+def test_any_order_of_events_leaves_everyone_counted_once(unhurried, make_system, tables, dynamodb):
     """`make long` tries more of them."""
     system = make_system()
 

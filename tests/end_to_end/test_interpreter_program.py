@@ -122,7 +122,7 @@ def test_program_that_is_removed_ends(live):
         await speaker.request("removeInterpreter", language="de")
         return await program.end()
 
-    assert live.play(scenario) == (1, "The connection is closed\n")
+    assert live.play(scenario) == (1, "The speaker has removed this interpreter\n")
 
 
 def test_program_says_which_sessions_it_cannot_interpret(live):
