@@ -23,6 +23,8 @@ from hypothesis.stateful import (
 )
 from test_states import FUNCTIONS, KEYS, LossyTable
 
+from broadcast.pace import Pace
+
 SOURCE, FLOOR = "en", "floor"
 LISTENED = ("de", "de-AT", "de-CH", "fr", "en", "en-GB", "pt-BR")
 INTERPRETED = ("de", "de-AT", "fr", "en", "pt")
