@@ -352,10 +352,14 @@ class Scene:
                 assert one.name not in self.channels or {name for name, _ in came} <= {FLOOR}
                 assert self.late(period) == [], (one.name, period.hears)
 
-    def all_lost(self) -> set[Chunk]:
-        """Return what somebody was to hear and has not, but for the gaps."""
-        periods = [period for one in self.participants for period in one.periods[1:]]
-        return {chunk for period in periods for chunk in self.lost(period)}
+    def all_lost(self) -> dict[Chunk, str]:
+        """Return what somebody was to hear and has not, but for the gaps, with who, and where in its period."""
+        return {
+            chunk: f"{one.name}, {period.hears}, {self.due(period).index(chunk)} of {len(self.due(period))}"
+            for one in self.participants
+            for period in one.periods[1:]
+            for chunk in self.lost(period)
+        }
 
     def unheard(self) -> set[Chunk]:
         """Return what was sent and nobody got, to be played or not."""

@@ -323,6 +323,8 @@ class Account:
         self.missing = sum(len(one.missing(each)) for one in sessions for each in one.listeners)
         self.from_gateway = sum(len(session.speaker.from_gateway) for session in sessions)
         self.failures = lines.sums("audio", "ListenerNotificationFailures")
+        # While a busy store does not answer, what an environment remembers of a session serves for longer.
+        self.unanswered = lines.sums("audio", "DynamoDBErrors").get("DeadlineExceeded", 0)
         counts = lines.sums("audio", "AudioChunksDropped")
         # A reason in capitals is a code, of an error reply; those of calls of our own are among them.
         self.dropped = {reason: n for reason, n in counts.items() if reason.islower()}
