@@ -1,6 +1,7 @@
 """What is sent about a session, as values."""
 
 import pytest
+from test_sessions import HOUR, NOW, session
 
 from broadcast.channels import Listener
 from broadcast.notices import (
@@ -12,28 +13,7 @@ from broadcast.notices import (
     language_messages,
     status_message,
 )
-from broadcast.sessions import ENDED, Session
-from shared_utils import AudioFormat, BroadcastState
-
-NOW = 1_767_225_600_000
-HOUR = 3_600_000
-
-
-def session(listeners=(), **fields) -> Session:
-    by_id = {name: Listener(name, language) for name, language in listeners}
-    defaults = {
-        "session_id": "golden-eagle-427",
-        "speaker_connection_id": "speaker",
-        "speaker_token_hash": "hash",
-        "source_language": "en",
-        "created_at": NOW - 90_500,
-        "ends_at": NOW + HOUR,
-        "state": BroadcastState(isPaused=False, isMuted=False, volume=0.8),
-        "audio_format": AudioFormat(),
-        "listeners": by_id,
-        "listener_count": len(by_id),
-    }
-    return Session(**{**defaults, **fields})
+from broadcast.sessions import ENDED
 
 
 def crowd(count: int, language: str = "fr") -> list[tuple[str, str]]:
