@@ -1,0 +1,110 @@
+"""The faults on purpose: what happens to one person of a session, for how long, and what the person does then.
+
+Each is a context manager that takes the stage and the person; the fault lasts from its beginning to its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["FAULTS", "Fault"]
+
+EVERYONE = ("speaker", "listener", "interpreter")
+WHO_SPEAKS = ("speaker", "interpreter")
+
+
+class Fault(NamedTuple):
+    """A kind of fault; `roles` are those whom it can hit."""
+
+    what: str
+    roles: tuple[str, ...]
+    happens: Callable[[Any, Any], contextlib.AbstractContextManager[None]]
+    seconds: float
+
+
+@contextlib.contextmanager
+def audio_stops(stage, person):
+    with person.browser.stopped_audio():
+        yield
+
+
+@contextlib.contextmanager
+def context_is_suspended(stage, person):
+    person.tab.evaluate(
+        "Promise.race(contexts.filter((one) => one.state !== 'closed').map((one) => one.suspend()))"
+    )
+    yield
+    # As the browser does it when a call is over: nobody clicks.
+    person.tab.evaluate(
+        "void contexts.filter((one) => one.state !== 'closed').forEach((one) => one.resume())"
+    )
+
+
+@contextlib.contextmanager
+def tab_is_hidden(stage, person):
+    other = person.browser.open("about:blank", wait=False)
+    other.bring_to_front()
+    person.tab.wait_until("document.visibilityState === 'hidden'")
+    yield
+    other.close()
+    person.tab.bring_to_front()
+    person.tab.wait_until("document.visibilityState === 'visible'")
+
+
+@contextlib.contextmanager
+def network_is_gone(stage, person):
+    with person.relay.held_up():
+        yield
+
+
+@contextlib.contextmanager
+def gateway_is_restarted(stage, person):
+    stage.running.kill_gateway()
+    try:
+        yield
+    finally:
+        stage.running.start_gateway()
+
+
+@contextlib.contextmanager
+def page_is_reloaded(stage, person):
+    person.tab.reload()
+    yield
+    person.goes_on()
+
+
+@contextlib.contextmanager
+def microphone_is_lost(stage, person):
+    person.machine.unplug_microphone()
+    yield
+    person.machine.plug_in_microphone()
+
+
+@contextlib.contextmanager
+def microphone_is_silent(stage, person):
+    person.machine.silence_microphone(True)
+    yield
+    person.machine.silence_microphone(False)
+
+
+@contextlib.contextmanager
+def output_is_lost(stage, person):
+    person.machine.unplug_ear()
+    yield
+    person.machine.plug_in_ear()
+
+
+FAULTS = (
+    Fault("the audio process stops for 1 s", EVERYONE, audio_stops, 1),
+    Fault("the sound is suspended for 5 s", EVERYONE, context_is_suspended, 5),
+    Fault("another tab is in front for 60 s", ("speaker", "listener"), tab_is_hidden, 60),
+    Fault("the network is gone for 10 s", EVERYONE, network_is_gone, 10),
+    Fault("the gateway is restarted", EVERYONE, gateway_is_restarted, 1),
+    Fault("the page is reloaded", EVERYONE, page_is_reloaded, 0),
+    Fault("the microphone is unplugged for 5 s", WHO_SPEAKS, microphone_is_lost, 5),
+    Fault("the microphone is silent for 15 s", WHO_SPEAKS, microphone_is_silent, 15),
+    Fault("the only output is unplugged for 5 s", ("listener",), output_is_lost, 5),
+)

@@ -1,0 +1,70 @@
+"""What a person does with the page and reads on it, in any browser."""
+
+from __future__ import annotations
+
+import json
+
+from tests.page_faults.sound import until
+
+__all__ = ["CONTEXTS", "Person"]
+
+PATIENCE_SECONDS = 30
+# Where a test finds what the page plays and records with.
+CONTEXTS = """
+window.contexts = [];
+const Real = window.AudioContext;
+window.AudioContext = class extends Real {
+  constructor(...given) { super(...given); window.contexts.push(this); }
+};
+"""
+SHOWN = """[...document.querySelectorAll(%s)].filter((one) => one.checkVisibility() && one.innerText.trim() !== "")
+  .map((one) => one.innerText.trim())"""
+
+
+class Person:
+    """Made by a browser's `open`; that browser's tab says how to evaluate, click and close."""
+
+    def wait_until(self, expression, seconds=PATIENCE_SECONDS):
+        return until(lambda: self.evaluate(expression), seconds)
+
+    def click(self, selector):
+        """Click as a person does: it counts for what browsers allow only then."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.wait_until(f"{found}?.checkVisibility() && !{found}.disabled")
+        x, y = self.evaluate(
+            f"(() => {{ const one = {found}; one.scrollIntoView({{ block: 'center', behavior: 'instant' }});"
+            " const { x, y, width, height } = one.getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()"
+        )
+        self.click_at(x, y)
+
+    def set(self, selector, value):
+        """Give a field a value, or a box its tick, and let the page know."""
+        name = "checked" if isinstance(value, bool) else "value"
+        self.evaluate(
+            f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.{name} = {json.dumps(value)};"
+            " for (const kind of ['input', 'change']) one.dispatchEvent(new Event(kind, { bubbles: true })); })()"
+        )
+
+    def text(self, selector):
+        return self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+
+    def is_visible(self, selector):
+        return bool(
+            self.evaluate(f"document.querySelector({json.dumps(selector)})?.checkVisibility()")
+        )
+
+    def shows(self, selector, seconds=PATIENCE_SECONDS):
+        """Wait until it is visible."""
+        try:
+            until(lambda: self.is_visible(selector), seconds)
+        except AssertionError as error:
+            raise AssertionError(
+                f"{selector} {error}: {self.shown('[role=status], [role=alert]')}"
+            ) from error
+
+    def shown(self, selectors):
+        """Return the texts of all that is visible and matches."""
+        return self.evaluate(SHOWN % json.dumps(selectors))
+
+    def number(self, selector):
+        return int("".join(filter(str.isdigit, self.text(selector))) or 0)
