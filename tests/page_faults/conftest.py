@@ -5,6 +5,7 @@ import pytest
 from tests import browser as b
 from tests.page_faults.chromium import Chromium
 from tests.page_faults.firefox import Firefox, firefox
+from tests.page_faults.results import Results, version
 from tests.page_faults.sound import pulseaudio
 from tests.page_faults.stage import Stage
 
@@ -12,18 +13,32 @@ BROWSERS = (Chromium, Firefox)
 FOUND = {"Chromium": b.chromium, "Firefox": firefox}
 
 
-@pytest.fixture(scope="module", params=BROWSERS, ids=lambda browser: browser.name)
-def browser_class(request):
-    """Return one of the browsers; without it, or without PulseAudio, its tests are not run."""
-    if not FOUND[request.param.name]():
-        pytest.skip(f"not run, for want of a {request.param.name}")
+def skip_without(name):
+    if not FOUND[name]():
+        pytest.skip(f"not run, for want of a {name}")
     if not pulseaudio():
         pytest.skip("not run, for want of PulseAudio")
-    return request.param
+
+
+@pytest.fixture(scope="module", params=BROWSERS, ids=lambda browser: browser.name)
+def stage(request, running):
+    """Return a stage, whose browsers are of one brand; without it, or without PulseAudio, its tests are not run."""
+    skip_without(request.param.name)
+    with Stage(request.param, running) as stage:
+        yield stage
 
 
 @pytest.fixture(scope="module")
-def stage(browser_class, running):
-    """Return a stage, whose browsers are one brand."""
-    with Stage(browser_class, running) as stage:
+def chromium_stage(running):
+    """Return a stage with Chromium alone."""
+    skip_without("Chromium")
+    with Stage(Chromium, running) as stage:
         yield stage
+
+
+@pytest.fixture(scope="session")
+def results():
+    """Return what keeps the numbers, and writes them at the end of a run that was asked to."""
+    results = Results()
+    yield results
+    results.write({name: version(path) for name, found in FOUND.items() if (path := found())})

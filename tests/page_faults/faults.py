@@ -6,11 +6,10 @@ Each is a context manager that takes the stage and the person; the fault lasts f
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "ROWS", "Fault"]
 
 EVERYONE = ("speaker", "listener", "interpreter")
 WHO_SPEAKS = ("speaker", "interpreter")
@@ -21,18 +20,23 @@ class Fault(NamedTuple):
 
     what: str
     roles: tuple[str, ...]
-    happens: Callable[[Any, Any], contextlib.AbstractContextManager[None]]
+    happens: Callable[[Any, Any, str], contextlib.AbstractContextManager[None]]
     seconds: float
+    at_start: bool = False  # it is there when the person joins
+
+    def key(self, role):
+        """Return the name of a row."""
+        return f"{self.what}: {role}"
 
 
 @contextlib.contextmanager
-def audio_stops(stage, person):
+def audio_stops(stage, person, session_id):
     with person.browser.stopped_audio():
         yield
 
 
 @contextlib.contextmanager
-def context_is_suspended(stage, person):
+def context_is_suspended(stage, person, session_id):
     person.tab.evaluate(
         "Promise.race(contexts.filter((one) => one.state !== 'closed').map((one) => one.suspend()))"
     )
@@ -44,7 +48,7 @@ def context_is_suspended(stage, person):
 
 
 @contextlib.contextmanager
-def tab_is_hidden(stage, person):
+def tab_is_hidden(stage, person, session_id):
     other = person.browser.open("about:blank", wait=False)
     other.bring_to_front()
     person.tab.wait_until("document.visibilityState === 'hidden'")
@@ -55,13 +59,13 @@ def tab_is_hidden(stage, person):
 
 
 @contextlib.contextmanager
-def network_is_gone(stage, person):
+def network_is_gone(stage, person, session_id):
     with person.relay.held_up():
         yield
 
 
 @contextlib.contextmanager
-def gateway_is_restarted(stage, person):
+def gateway_is_restarted(stage, person, session_id):
     stage.running.kill_gateway()
     try:
         yield
@@ -70,29 +74,47 @@ def gateway_is_restarted(stage, person):
 
 
 @contextlib.contextmanager
-def page_is_reloaded(stage, person):
+def page_is_reloaded(stage, person, session_id):
     person.tab.reload()
     yield
     person.goes_on()
 
 
 @contextlib.contextmanager
-def microphone_is_lost(stage, person):
+def microphone_is_lost(stage, person, session_id):
     person.machine.unplug_microphone()
     yield
     person.machine.plug_in_microphone()
 
 
 @contextlib.contextmanager
-def microphone_is_silent(stage, person):
+def microphone_is_silent(stage, person, session_id):
     person.machine.silence_microphone(True)
     yield
     person.machine.silence_microphone(False)
 
 
 @contextlib.contextmanager
-def output_is_lost(stage, person):
+def output_is_lost(stage, person, session_id):
     person.machine.unplug_ear()
+    yield
+    person.machine.plug_in_ear()
+
+
+@contextlib.contextmanager
+def sound_may_not_start(stage, person, session_id):
+    stage.opens_listener(session_id)
+    # A script's click is nobody's: the browser refuses to play, as it does on a phone that was set so.
+    person.tab.evaluate("document.querySelector('#listen-start').click()")
+    person.tab.shows("#listen-live")
+    yield
+    person.tab.click("h1")
+
+
+@contextlib.contextmanager
+def there_is_no_output(stage, person, session_id):
+    person.machine.unplug_ear()
+    stage.listen(session_id)
     yield
     person.machine.plug_in_ear()
 
@@ -107,4 +129,15 @@ FAULTS = (
     Fault("the microphone is unplugged for 5 s", WHO_SPEAKS, microphone_is_lost, 5),
     Fault("the microphone is silent for 15 s", WHO_SPEAKS, microphone_is_silent, 15),
     Fault("the only output is unplugged for 5 s", ("listener",), output_is_lost, 5),
+    Fault(
+        "there is no output for the first 5 s", ("listener",), there_is_no_output, 5, at_start=True
+    ),
+    Fault(
+        "the browser lets no sound start without a tap, which comes after 5 s",
+        ("listener",),
+        sound_may_not_start,
+        5,
+        at_start=True,
+    ),
 )
+ROWS = [(fault, role) for fault in FAULTS for role in fault.roles]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.page_faults.person import Person
 from tests.page_faults.remote import Remote
-from tests.page_faults.sound import EAR, until
+from tests.page_faults.sound import until
 
 __all__ = ["Firefox", "firefox"]
 

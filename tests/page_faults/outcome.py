@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tests.page_faults.recording import RATE
 from tests.page_faults.voice import SLOT_SECONDS, chirps_in, delays, listen
 
 __all__ = ["Outcome", "outcome"]
@@ -26,31 +27,46 @@ class Outcome(NamedTuple):
     said_seams: int
     pairs: list[tuple[float, float]]
 
+    def numbers(self):
+        """Return what a table shows, as JSON has it."""
 
-def outcome(said, heard, begin, end):
-    """Judge recordings around a fault that lasted from `begin` to `end`."""
+        def rounded(value, places=0):
+            return None if value is None or np.isnan(value) else round(float(value), places)
+
+        return {
+            "before_ms": rounded(self.before_ms),
+            "after_ms": rounded(self.after_ms),
+            "live_again_seconds": rounded(self.live_again_seconds, 1),
+            "silent_seconds": rounded(self.silent_seconds, 1),
+            "lost_seconds": rounded(self.lost_seconds, 2),
+            "seams": int(self.seams),
+            "said_seams": int(self.said_seams),
+        }
+
+
+def outcome(said, heard, begin, end, *, wanted=0):
+    """Judge recordings around a fault that lasted from `begin` to `end`; `wanted`: which of `said` is to be heard."""
     mouths = [recording.timeline() for recording in said]
     spoken = [chirp for mouth in mouths for chirp in chirps_in(*mouth)]
     start, samples = heard.timeline()
-    stop = start + len(samples) / 16_000
+    stop = start + len(samples) / RATE
     pairs = delays(spoken, chirps_in(start, samples))
     ear = listen(start, samples)
     before = _median([delay for at, delay, _ in pairs if at < begin])
     after = _median([delay for at, delay, _ in pairs if at > max(end, stop - 4)])
+    if np.isnan(before):  # nothing was heard before
+        before = after
     first = next(
         (at for at, delay, _ in pairs if at >= end and abs(delay - before) < TOLERANCE_SECONDS),
         None,
     )
     moments = {round(moment, 2) for _, _, moment in pairs}
     # What was said too late to be heard before the recording ended is not lost.
-    due = [
-        one
-        for one in spoken
-        if begin - 1 < one.at < stop - max(after if after == after else 0, before) - 0.5
-    ]
+    last = stop - np.nanmax([after, before, 0]) - 0.5
+    due = [one for one in chirps_in(*mouths[wanted]) if begin - 1 < one.at < last]
     lost = [one for one in due if round(one.at, 2) not in moments]
     return Outcome(
-        before_ms=before * 1000,
+        before_ms=_median([delay for at, delay, _ in pairs if at < begin]) * 1000,
         after_ms=after * 1000,
         live_again_seconds=None if first is None else first - end,
         silent_seconds=sum(max(0, till - max(since, begin)) for since, till in ear.silences),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 
 from tests.page_faults.sound import until
 
@@ -21,8 +22,28 @@ SHOWN = """[...document.querySelectorAll(%s)].filter((one) => one.checkVisibilit
   .map((one) => one.innerText.trim())"""
 
 
-class Person:
-    """Made by a browser's `open`; that browser's tab says how to evaluate, click and close."""
+class Person(ABC):
+    """Made by a browser's `open`."""
+
+    @abstractmethod
+    def evaluate(self, expression, by_user=False):
+        """Return a JavaScript expression's value, a promise's when it is settled; `by_user`: as if after a click."""
+
+    @abstractmethod
+    def click_at(self, x, y):
+        """Press and release the mouse."""
+
+    @abstractmethod
+    def reload(self):
+        """Load the page anew, as a person does, and wait until it is ready."""
+
+    @abstractmethod
+    def bring_to_front(self):
+        """Choose the tab."""
+
+    @abstractmethod
+    def close(self):
+        """Close the tab."""
 
     def wait_until(self, expression, seconds=PATIENCE_SECONDS):
         return until(lambda: self.evaluate(expression), seconds)

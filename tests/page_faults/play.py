@@ -11,27 +11,38 @@ __all__ = ["play"]
 
 BEFORE_SECONDS = 4
 AFTER_SECONDS = 12
+WATCHED_EVERY_SECONDS = 0.25
 
 
 def play(stage, fault, role):
-    """Return the outcome, and the new sentences that the person was shown, in order."""
+    """Return the outcome, and the sentences that the person was shown from then on, in order."""
+    try:
+        return _play(stage, fault, role)
+    finally:
+        stage.close_tabs()
+
+
+def _play(stage, fault, role):
     session_id = stage.speak()
-    listener = stage.listen(session_id)
+    if fault.at_start:
+        person = stage.participant("listener")
+    else:
+        stage.listen(session_id)
+        person = stage.participant(role)
     if role == "interpreter":
         stage.interpret()
-    person = stage.participant(role)
     notes = Notes(person)
     with stage.recorded() as (said, heard):
-        notes.watch(BEFORE_SECONDS)
-        notes.begin()
-        with fault.happens(stage, person):
+        if not fault.at_start:
+            notes.watch(BEFORE_SECONDS)
+            notes.begin()
+        with fault.happens(stage, person, session_id):
+            notes.is_on = True
             begin = time.monotonic()
             notes.watch(fault.seconds)
         end = time.monotonic()
         notes.watch(AFTER_SECONDS)
-    result = outcome(said, heard, begin, end)
-    stage.close_tabs()
-    return result, notes.new
+    return outcome(said, heard, begin, end, wanted=1 if role == "interpreter" else 0), notes.shown
 
 
 class Notes:
@@ -40,25 +51,25 @@ class Notes:
     def __init__(self, person):
         self._person = person
         self._known = set()
-        self._isnew = False
-        self.new = []
+        self.is_on = False
+        self.shown = []
 
     def begin(self):
         self._known = {*map(_plain, self._person.shown())}
-        self._isnew = True
 
     def watch(self, seconds):
         end = time.monotonic() + seconds
-        while True:
-            for sentence in map(_plain, self._person.shown()) if self._isnew else ():
-                if sentence not in self._known:
-                    self._known.add(sentence)
-                    self.new.append(sentence)
-            if time.monotonic() >= end:
-                return
-            time.sleep(min(0.25, max(0, end - time.monotonic())))
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(WATCHED_EVERY_SECONDS, left))
+            self._note()
+
+    def _note(self):
+        for sentence in map(_plain, self._person.shown()) if self.is_on else ():
+            if sentence not in self._known:
+                self._known.add(sentence)
+                self.shown.append(sentence)
 
 
 def _plain(sentence):
     """A countdown is one sentence."""
-    return re.sub(r"\s+", " ", re.sub(r"\d+ s\b", "… s", sentence))
+    return re.sub(r"\s+", " ", re.sub(r"\b\d+ s\b", "… s", sentence))

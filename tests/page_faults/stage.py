@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from urllib.parse import urlsplit, urlunsplit
 
 from local.page import Page
@@ -93,18 +91,23 @@ class Stage:
     def people(self):
         return list(self._people.values())
 
-    def speak(self):
+    def speak(self, script=CONTEXTS):
         """Have the speaker begin a session; return its id."""
         speaker = self.participant("speaker")
-        speaker.open()
+        speaker.open(script=script)
         speaker.tab.set("#speak-clean", False)
         speaker.begin()
         return speaker.tab.text("#speak-session")
 
-    def listen(self, session_id, number=0):
+    def opens_listener(self, session_id, number=0, script=CONTEXTS):
+        """Have a listener open the link, and not yet begin."""
         listener = self.participant("listener", number)
-        listener.open(f"listen/{session_id}")
+        listener.open(f"listen/{session_id}", script)
         listener.tab.set("#listen-language", LANGUAGE)
+        return listener
+
+    def listen(self, session_id, number=0, script=CONTEXTS):
+        listener = self.opens_listener(session_id, number, script)
         listener.begin()
         return listener
 
@@ -132,3 +135,11 @@ class Stage:
             ]
             said = [stack.enter_context(one.machine.recorded(VOICE)) for one in mouths]
             yield said, stack.enter_context(self.participant("listener", ear).machine.recorded(EAR))
+
+    @contextlib.contextmanager
+    def recorded_by_all(self):
+        """Record what the speaker says, and all ears; give the one and a list."""
+        listeners = [one for one in self.people() if one.role == "listener" and one.tab is not None]
+        with contextlib.ExitStack() as stack:
+            mouth = stack.enter_context(self.participant("speaker").machine.recorded(VOICE))
+            yield mouth, [stack.enter_context(one.machine.recorded(EAR)) for one in listeners]

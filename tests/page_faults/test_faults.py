@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
+import math
 
 import pytest
 
-from tests.page_faults.faults import FAULTS
+from tests.page_faults.faults import ROWS
 from tests.page_faults.play import play
 
 pytestmark = pytest.mark.long
 
-ROWS = [(fault, role) for fault in FAULTS for role in fault.roles]
+# Nobody's ear on a machine at rest; a busy machine's browser stumbles by itself.
+SETTLES_WITHIN_MS = 500
 
 
 @pytest.mark.parametrize(
     ("fault", "role"),
     [pytest.param(fault, role, id=f"{role}-{fault.happens.__name__}") for fault, role in ROWS],
 )
-def test_fault(stage, fault, role):
+def test_fault(stage, results, fault, role):
     result, shown = play(stage, fault, role)
-    row = {
-        "browser": stage.browser_class.name,
-        "fault": fault.what,
-        "role": role,
-        "shown": shown,
-        **result._asdict(),
-    }
-    with open(os.environ.get("FAULTS_OUT", "/tmp/faults.jsonl"), "a") as file:
-        file.write(json.dumps(row, default=float) + "\n")
-    row.pop("pairs")
-    print(row)
+    results.add(fault.key(role), stage.browser_class.name, {"shown": shown, **result.numbers()})
+
+    assert result.live_again_seconds is not None
+    assert math.isnan(result.before_ms) or result.after_ms < result.before_ms + SETTLES_WITHIN_MS

@@ -14,8 +14,8 @@ from tests.page_faults.recording import RATE
 
 __all__ = [
     "INTERPRETER",
-    "SPEAKER",
     "SLOT_SECONDS",
+    "SPEAKER",
     "Chirp",
     "Heard",
     "Voice",

@@ -1,0 +1,56 @@
+"""What the long tests measured, in a file from which tools/fault_table.py makes the tables of web/README.md.
+
+A run keeps what it did not measure. It writes only if asked to: beside other tests the numbers say how busy a machine is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+__all__ = ["FILE", "Results"]
+
+FILE = Path(__file__).parent / "results.json"
+# `python -m tests.page_faults` sets it.
+ASKED = "KEEP_PAGE_FAULTS"
+
+
+class Results:
+    """The numbers of one run."""
+
+    def __init__(self):
+        self._new = {}
+        self._loads = []
+
+    def add(self, name, browser, values):
+        """Keep the numbers of one test with one browser."""
+        self._new.setdefault(browser, {})[name] = values
+        self._loads.append(round(os.getloadavg()[0], 1))
+
+    def write(self, versions):
+        """Put them into the file, if this run was asked to."""
+        if ASKED not in os.environ or not self._new:
+            return
+        kept = json.loads(FILE.read_text()) if FILE.exists() else {"measured": {}}
+        for browser, values in self._new.items():
+            kept["measured"].setdefault(browser, {}).update(values)
+        kept["run"] = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "cores": os.cpu_count(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "load": [min(self._loads), max(self._loads)],
+            "versions": {**kept.get("run", {}).get("versions", {}), **versions},
+        }
+        FILE.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def version(executable):
+    """Return what a browser says it is."""
+    said = subprocess.run(
+        [executable, "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    return said.strip().split(" built on")[0]
