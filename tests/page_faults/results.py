@@ -41,10 +41,10 @@ class Results:
         if ASKED not in os.environ or not self._new:
             return
         kept = json.loads(FILE.read_text()) if FILE.exists() else {"measured": {}}
-        for browser, values in self._new.items():
-            values = {**kept["measured"].get(browser, {}), **values}
+        for browser, new in self._new.items():
+            known = {**kept["measured"].get(browser, {}), **new}
             kept["measured"][browser] = {
-                name: values[name] for name in NAMES[browser] if name in values
+                name: known[name] for name in NAMES[browser] if name in known
             }
         kept["run"] = {
             "date": datetime.now(UTC).date().isoformat(),
