@@ -7,17 +7,16 @@
  */
 
 import { Player } from "../audio/player.js";
-import { afterMessage, broadcastText, loudnessOf } from "../core/broadcast.js";
+import { afterMessage, loudnessOf } from "../core/broadcast.js";
 import { Playback } from "../core/playback.js";
 import { element } from "./dom.js";
-import { showNumbers, showText } from "./session.js";
+import { showNumbers } from "./session.js";
 
 const DEFAULT_FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 };
 
 export class Hearing {
   #view;
   #player;
-  #isConnected;
   #volume;
   #numbers;
   /** @type {Broadcast} */
@@ -25,23 +24,29 @@ export class Hearing {
   playback;
   /** The person wants to hear nothing for a while. */
   isPaused = false;
+  /** @type {"running" | "interrupted"} */
+  sound = "running";
+  onSound = () => {};
+  lastHeardAt = 0;
+  #beganAt = performance.now();
 
   /**
    * @param {"listen" | "interpret"} view
    * @param {{ audioFormat: object, broadcastState: Broadcast }} reply to joining
    * @param {Controls} controls
-   * @param {() => boolean} isConnected
    */
-  constructor(view, { audioFormat, broadcastState }, controls, isConnected) {
+  constructor(view, { audioFormat, broadcastState }, controls) {
     const format = { ...DEFAULT_FORMAT, ...audioFormat };
     const player = new Player(format);
     this.#view = view;
     this.#player = player;
-    this.#isConnected = isConnected;
     this.#volume = element(`${view}-volume`, HTMLInputElement);
     this.broadcast = { ...broadcastState };
     this.playback = new Playback(format, {
-      play: (chunk) => player.play(chunk),
+      play: (chunk) => {
+        if (chunk.bytes !== null) this.lastHeardAt = performance.now();
+        return player.play(chunk);
+      },
       clock: () => performance.now(),
       now: () => Date.now(),
       setTimer: (run, ms) => setTimeout(run, ms),
@@ -53,6 +58,11 @@ export class Hearing {
     this.#showNumbers();
   }
 
+  /** What its judge is to know. */
+  get facts() {
+    return { output: this.sound, beganAt: this.#beganAt, heardAt: this.lastHeardAt };
+  }
+
   /** @param {ServerMessage} message */
   take(message) {
     if (message.type !== "audio") this.broadcast = afterMessage(this.broadcast, message);
@@ -61,7 +71,6 @@ export class Hearing {
 
   show() {
     this.#player.setVolume(loudnessOf(this.broadcast, this.playback.hears) * Number(this.#volume.value));
-    showText(`${this.#view}-broadcast`, this.isPaused ? "You paused." : broadcastText(this.broadcast, this.#isConnected()));
   }
 
   #showNumbers() {
