@@ -6,9 +6,10 @@
  * @import { Controls } from "./session.js"
  */
 
-import { Player } from "../audio/player.js";
+import { Player, prepareSound } from "../audio/player.js";
 import { afterMessage, broadcastText, loudnessOf } from "../core/broadcast.js";
 import { Playback } from "../core/playback.js";
+import { soundText } from "../core/sound.js";
 import { element } from "./dom.js";
 import { showNumbers, showText } from "./session.js";
 
@@ -25,6 +26,13 @@ export class Hearing {
   playback;
   /** The person wants to hear nothing for a while. */
   isPaused = false;
+  /** Run when `sound` changes. @type {() => void} */
+  onSound = () => {};
+
+  /** To be called while the click is handled that begins a session, before anything is waited for. */
+  static prepare() {
+    prepareSound(DEFAULT_FORMAT.sampleRate);
+  }
 
   /**
    * @param {"listen" | "interpret"} view
@@ -34,23 +42,49 @@ export class Hearing {
    */
   constructor(view, { audioFormat, broadcastState }, controls, isConnected) {
     const format = { ...DEFAULT_FORMAT, ...audioFormat };
-    const player = new Player(format);
+    const player = new Player(format, (report) => this.playback.report(report), () => this.#soundChanged());
     this.#view = view;
     this.#player = player;
     this.#isConnected = isConnected;
     this.#volume = element(`${view}-volume`, HTMLInputElement);
     this.broadcast = { ...broadcastState };
-    this.playback = new Playback(format, {
-      play: (chunk) => player.play(chunk),
-      clock: () => performance.now(),
-      now: () => Date.now(),
-      setTimer: (run, ms) => setTimeout(run, ms),
-      clearTimer: (timer) => clearTimeout(timer),
-    });
+    this.playback = new Playback(format, player, { clock: () => performance.now(), now: () => Date.now() });
     controls.on(this.#volume, "input", () => this.show());
     this.#numbers = setInterval(() => this.#showNumbers(), 250);
     this.show();
     this.#showNumbers();
+  }
+
+  /** Whether the sound runs, and if not, why. */
+  get sound() {
+    return this.#player.sound;
+  }
+
+  /** When somebody's voice was last heard, as `performance.now()` counts; 0 before. */
+  get lastHeardAt() {
+    return this.playback.lastHeardAt;
+  }
+
+  /** What happened to the chunks so far; `latencyMs` is NaN while nothing is heard. */
+  get numbers() {
+    const { latencyMs, ...counts } = this.playback.numbers;
+    return { ...counts, latencyMs: this.sound === "running" ? latencyMs : NaN };
+  }
+
+  /** Ask the browser to let the sound out. */
+  resume() {
+    this.#player.resume();
+  }
+
+  /** Play on this device; the empty id is the system's own choice. @param {string} deviceId */
+  async setOutput(deviceId) {
+    await this.#player.setOutput(deviceId);
+  }
+
+  #soundChanged() {
+    this.show();
+    this.#showNumbers();
+    this.onSound();
   }
 
   /** @param {ServerMessage} message */
@@ -61,18 +95,17 @@ export class Hearing {
 
   show() {
     this.#player.setVolume(loudnessOf(this.broadcast, this.playback.hears) * Number(this.#volume.value));
-    showText(`${this.#view}-broadcast`, this.isPaused ? "You paused." : broadcastText(this.broadcast, this.#isConnected()));
+    showText(`${this.#view}-broadcast`, this.isPaused ? "You paused." : soundText(this.sound) || broadcastText(this.broadcast, this.#isConnected()));
   }
 
   #showNumbers() {
-    const { waitingMs, latencyMs, ...counts } = this.playback.numbers;
+    const { waitingMs, latencyMs, ...counts } = this.numbers;
     const latency = Number.isNaN(latencyMs) ? "–" : `${Math.round(latencyMs)} ms`;
     showNumbers(this.#view, { ...counts, waiting: `${Math.round(waitingMs)} ms`, latency });
   }
 
   close() {
     clearInterval(this.#numbers);
-    this.playback.stop();
     this.#player.close();
   }
 }

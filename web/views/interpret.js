@@ -30,6 +30,7 @@ export function interpretView(config, world) {
   watchKey(key, element("interpret-key-hint", HTMLParagraphElement), () => [asSent(key.value) && whyNotKey(asSent(key.value)), ""]);
 
   async function begin() {
+    Hearing.prepare();
     const message = {
       action: /** @type {const} */ ("joinAsInterpreter"),
       sessionId: element("interpret-session", HTMLInputElement).value.trim(),

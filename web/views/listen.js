@@ -41,6 +41,7 @@ export function listenView(config, world) {
   watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [asSent(key.value) && whyNotKey(asSent(key.value)), ""]);
 
   async function begin() {
+    Hearing.prepare();
     const sessionId = element("listen-session", HTMLInputElement).value.trim();
     const listenerKey = asSent(key.value);
     const wish = wishIn(fields);
