@@ -126,7 +126,7 @@ function troubleOfOutput({ output }) {
     case "blocked":
       return { state: "needsTap", sentence: `You hear nothing. ${TAP}.` };
     case "interrupted":
-      return { state: "interrupted", sentence: "You hear nothing: your device has interrupted the sound, as for a call. It goes on by itself." };
+      return { state: "interrupted", sentence: "You hear nothing: the sound is interrupted, as by a call. It goes on by itself; if it does not, tap the page." };
     case "noDevice":
       return { state: "deviceLost", sentence: "You hear nothing: this device has no speakers and no headphones. Plug some in, or choose another output." };
     case "failed":

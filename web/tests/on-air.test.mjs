@@ -49,7 +49,7 @@ for (const [name, change, state, sentence] of [
   ["the connection is broken", { connection: "waiting" }, "reconnecting", /You hear nothing/],
   ["it has paused, whatever else", { isPaused: true, connection: "waiting", ...sound({ output: "blocked" }) }, "paused", "You paused."],
   ["the browser waits for a tap", sound({ output: "blocked" }), "needsTap", /Tap the page or press a key/],
-  ["a call has the sound", sound({ output: "interrupted" }), "interrupted", /interrupted the sound/],
+  ["a call has the sound", sound({ output: "interrupted" }), "interrupted", /the sound is interrupted/],
   ["there is nothing to hear it with", sound({ output: "noDevice" }), "deviceLost", /no speakers and no headphones/],
   ["the browser fails", sound({ output: "failed" }), "deviceLost", /Open the page again/],
   ["the speaker has paused", { broadcast: PAUSED, ...sound({ heardAt: 1 }) }, "paused", "The speaker paused."],

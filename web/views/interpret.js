@@ -13,6 +13,7 @@ import { whyNotInterpreter } from "../core/sentences.js";
 import { begin, comeBack } from "./connection.js";
 import { element, offerLanguages, watchKey } from "./dom.js";
 import { Interpreting } from "./interpreting.js";
+import { Hearing } from "./hearing.js";
 import { beginOnSubmit } from "./session.js";
 import { Voice, sourceIn } from "./voice.js";
 
@@ -29,6 +30,7 @@ export function interpretView(config, world) {
   const place = { view: /** @type {const} */ ("interpret"), config, world, inWords };
 
   async function start() {
+    Hearing.prepare();
     const message = {
       action: /** @type {const} */ ("joinAsInterpreter"),
       sessionId: element("interpret-session", HTMLInputElement).value.trim(),

@@ -11,6 +11,7 @@ import { whyNotJoined } from "../core/sentences.js";
 import { begin, comeBack } from "./connection.js";
 import { element, offerLanguages, watchKey } from "./dom.js";
 import { Listening, fieldsDuring, wishFields, wishIn } from "./listening.js";
+import { Hearing } from "./hearing.js";
 import { beginOnSubmit } from "./session.js";
 
 /** @param {Config} config @param {World} world */
@@ -22,6 +23,7 @@ export function listenView(config, world) {
   const place = { view: /** @type {const} */ ("listen"), config, world };
 
   async function start() {
+    Hearing.prepare();
     const sessionId = element("listen-session", HTMLInputElement).value.trim();
     const listenerKey = asSent(key.value);
     const wish = wishIn(fields);
