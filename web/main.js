@@ -9,7 +9,9 @@ import { ConfigError, readConfig } from "./core/config.js";
 import { isInvited, readFragment, whatToShow } from "./core/invitation.js";
 import { takeAbandoned, takeAnswer } from "./core/sign-in.js";
 import { accountView } from "./views/account.js";
+import { devicesView } from "./views/devices.js";
 import { interpretView } from "./views/interpret.js";
+import { keyboardView } from "./views/keyboard.js";
 import { listenView } from "./views/listen.js";
 import { speakView } from "./views/speak.js";
 import { watchView } from "./views/watch.js";
@@ -98,6 +100,7 @@ function start(config, answer) {
     addEventListener("pageshow", ({ persisted }) => persisted && fillInAgain());
   }
   const { speaker, listener } = accountView(config, answer);
+  for (const view of /** @type {const} */ (["speak", "listen", "interpret"])) devicesView(view);
   speakView(config, speaker);
   listenView(config, listener);
   interpretView(config, listener);
@@ -114,6 +117,7 @@ const answer = takeAnswer(location, history, () => sessionStorage);
 document.body.dataset["person"] = "speak";
 showView(answer?.fragment ?? location.hash, answer?.isOwn);
 addEventListener("hashchange", () => showView(location.hash));
+keyboardView();
 
 const config = await fetchConfig().catch((error) => {
   whyNotSetUp = error.message;

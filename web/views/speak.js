@@ -10,11 +10,12 @@
 import { afterMessage } from "../core/broadcast.js";
 import { languageName } from "../core/channels.js";
 import { endingOf, whyNotBegun } from "../core/sentences.js";
-import { PROPOSED_KEY_LENGTH, asSent, fragmentOf, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
+import { PROPOSED_KEY_LENGTH, asSent, keyFrom, keyOfNew, weaknessOf, whyNotKey } from "../core/invitation.js";
 import { CaptionList } from "./captions.js";
 import { duration, element, focusNext, make, offerLanguages, watchKey } from "./dom.js";
 import { Interpreters } from "./interpreters.js";
-import { Controls, beginOnSubmit, connect, showLive, showNumbers, showPressed, showText, showWarning, statusOf } from "./session.js";
+import { Controls, beginOnSubmit, connect, showLive, showNumbers, showPressed, showWarning, statusOf } from "./session.js";
+import { Share } from "./share.js";
 import { FORMAT, Voice } from "./voice.js";
 
 const STATUS_MS = 5_000;
@@ -71,11 +72,10 @@ function runSession(client, created, listenerKey, voice) {
   const pause = element("speak-pause", HTMLButtonElement);
   const mute = element("speak-mute", HTMLButtonElement);
   const volume = element("speak-volume", HTMLInputElement);
-  const copy = element("speak-copy", HTMLButtonElement);
-  const invite = element("speak-invite", HTMLAnchorElement);
   const name = element("speak-session", HTMLOutputElement);
   const began = Date.now();
   const controls = new Controls("speak");
+  const share = new Share(sessionId, listenerKey, controls);
   const interpreters = new Interpreters(client, created, controls);
   const captions = new CaptionList("speak", true);
   /** @type {Broadcast} */
@@ -154,10 +154,9 @@ function runSession(client, created, listenerKey, voice) {
     clearTimeout(volumeTimer);
     controls.release();
     voice.stop();
+    share.close();
     interpreters.close();
     showLive("speak", false);
-    showText("speak-live-key", "");
-    invite.href = fragmentOf("");
     statusOf("speak").textContent = `${ending} You spoke for ${duration(Date.now() - began)}.`.trim();
     focusNext("speak");
   }
@@ -171,16 +170,10 @@ function runSession(client, created, listenerKey, voice) {
     }, VOLUME_MS);
   });
   controls.ask(element("speak-end", HTMLButtonElement), "click", () => client.request({ action: "endSession" }));
-  controls.copy("speak-copy", "speak-copied", () => sessionId);
-  controls.copy("speak-copy-link", "speak-copied", () => invite.href);
 
   const numbers = setInterval(showSent, 250);
   const polling = setInterval(askWhoListens, STATUS_MS);
   name.value = sessionId;
-  invite.href = fragmentOf(sessionId, listenerKey);
-  copy.textContent = listenerKey === "" ? "Copy the name" : "Copy the name, without the key";
-  element("speak-secret", HTMLDetailsElement).hidden = listenerKey === "";
-  showText("speak-live-key", listenerKey);
   element("speak-captions-part", HTMLDivElement).hidden = true;
   warn(warning ?? "");
   showLive("speak", true);
