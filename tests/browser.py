@@ -193,7 +193,7 @@ class Tab:
         self.page.locator(selector).filter(has_text=text).first.wait_for()
 
     def number(self, selector):
-        return int(re.sub(r"\D", "", self.text(selector)))
+        return int(re.sub(r"\D", "", self.page.text_content(selector)))
 
     def reaches(self, selector, number):
         """Wait until an element shows so much, or more."""

@@ -704,7 +704,7 @@ def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit
     speaker.page.check("#speak-private")
     found += [b.violations(speaker.page)]
     speaker.speaks("recording")
-    speaker.page.click("#speak-secret summary")
+    speaker.page.click("#speak-join summary")
     speaker.sees("#speak-warning", "A short key can be guessed.")
     found += [b.violations(speaker.page)]
     for page in (speaker.page, listener.page):

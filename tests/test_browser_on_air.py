@@ -154,7 +154,7 @@ def test_token_is_in_the_tab_only_until_it_is_used(talk, running):
     speaker.page.wait_for_function(f"(first) => {kept} !== first", arg=first)
     speaker.page.click("#speak-end")
     speaker.page.wait_for_selector("#speak-form:visible")
-    assert speaker.page.evaluate("sessionStorage.length") == 0
+    assert speaker.page.evaluate("sessionStorage.getItem('session.speak')") is None
 
 
 def test_microphone_that_is_lost_is_said_and_another_one_takes_its_place(tab):

@@ -9,7 +9,9 @@ import { ConfigError, readConfig } from "./core/config.js";
 import { isInvited, readFragment, whatToShow } from "./core/invitation.js";
 import { takeAbandoned, takeAnswer } from "./core/sign-in.js";
 import { accountView } from "./views/account.js";
+import { devicesView } from "./views/devices.js";
 import { interpretView } from "./views/interpret.js";
+import { keyboardView } from "./views/keyboard.js";
 import { listenView } from "./views/listen.js";
 import { askBeforeLeaving } from "./views/on-air.js";
 import { speakView } from "./views/speak.js";
@@ -100,6 +102,7 @@ function start(config, answer) {
   }
   const { speaker, listener } = accountView(config, answer);
   askBeforeLeaving();
+  for (const view of /** @type {const} */ (["speak", "listen", "interpret"])) devicesView(view);
   speakView(config, speaker);
   listenView(config, listener);
   interpretView(config, listener);
@@ -116,6 +119,7 @@ const answer = takeAnswer(location, history, () => sessionStorage);
 document.body.dataset["person"] = "speak";
 showView(answer?.fragment ?? location.hash, answer?.isOwn);
 addEventListener("hashchange", () => showView(location.hash));
+keyboardView();
 
 const config = await fetchConfig().catch((error) => {
   whyNotSetUp = error.message;

@@ -5,6 +5,8 @@
  * @typedef {{ sampleRate: number, chunkMs: number, onChunk: (chunk: Captured) => void }} Options
  */
 
+import { openMicrophone } from "./microphone.js";
+
 export class Capture {
   #context;
   #source;
@@ -24,12 +26,9 @@ export class Capture {
    * @param {boolean} clean whether the browser reduces echo and noise @param {string} deviceId empty: the default
    */
   static async microphone(clean, deviceId) {
-    if (!navigator.mediaDevices) throw new DOMException("", "NotSupportedError");
     const context = new AudioContext();
     try {
-      const cleaning = { echoCancellation: clean, noiseSuppression: clean, autoGainControl: clean };
-      const chosen = deviceId === "" ? {} : { deviceId: { exact: deviceId } };
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, ...cleaning, ...chosen } });
+      const stream = await openMicrophone(clean, deviceId);
       const [track = null] = stream.getAudioTracks();
       return new Capture(context, context.createMediaStreamSource(stream), track);
     } catch (error) {

@@ -80,6 +80,11 @@ export function fragmentOf(sessionId, key = "", view = "listen") {
   return [`#${view}`, ...[sessionId, sessionId && key].filter(Boolean).map(encodeURIComponent)].join("/");
 }
 
+/** Whether only the machine itself can open an address. @param {string} hostname of a URL */
+export function isLoopback(hostname) {
+  return /^(127(\.[0-9]+){3}|(.+\.)?localhost|\[::1\])$/.test(hostname);
+}
+
 /**
  * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty. `address` is the
  * fragment that may stay in the address: a view and, of an invitation, the session's name. All else could be a key, or

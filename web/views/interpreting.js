@@ -15,6 +15,7 @@ import { languageName } from "../core/channels.js";
 import { OFF_AIR, interpreterOnAir } from "../core/on-air.js";
 import { endingOf } from "../core/sentences.js";
 import { CaptionList } from "./captions.js";
+import { chosenOutput } from "./devices.js";
 import { duration, element, focusNext, make } from "./dom.js";
 import { Hearing } from "./hearing.js";
 import { showOnAir } from "./on-air.js";
@@ -58,6 +59,8 @@ export class Interpreting {
     this.#voice = isCaptioner ? null : voice;
     this.#hearing = new Hearing("interpret", ready, this.#controls);
     this.#hearing.onSound = this.show;
+    const output = chosenOutput("interpret");
+    if (output !== "") this.#hearing.setOutput(output).catch((problem) => this.#controls.fail(problem));
     this.#writer = new CaptionWriter({
       send: (caption) => (caption.isFinal ? this.#sendFinal(caption) : client.send(asMessage(caption))),
       newSegment: () => crypto.randomUUID(),

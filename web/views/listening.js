@@ -13,6 +13,7 @@ import { OFF_AIR, listenerOnAir } from "../core/on-air.js";
 import { endingOf } from "../core/sentences.js";
 import { Toggle } from "../core/toggle.js";
 import { CaptionList } from "./captions.js";
+import { chosenOutput } from "./devices.js";
 import { element, focusNext, saveFile } from "./dom.js";
 import { Hearing } from "./hearing.js";
 import { showState } from "./on-air.js";
@@ -63,6 +64,8 @@ export class Listening {
     this.#channel = { language: wish.targetLanguage, sourceLanguage, audio: wish.audio, hears, channels: this.#channels };
     this.#hearing.playback.tuneTo(hears);
     this.#hearing.onSound = this.show;
+    const output = chosenOutput("listen");
+    if (output !== "") this.#hearing.setOutput(output).catch((problem) => this.#controls.fail(problem));
     this.#addControls();
     element("listen-name", HTMLOutputElement).value = joined.sessionId;
     this.#showing = setInterval(() => this.#watch(), SHOW_MS);

@@ -11,7 +11,6 @@
  */
 
 import { afterMessage } from "../core/broadcast.js";
-import { fragmentOf } from "../core/invitation.js";
 import { OFF_AIR, speakerOnAir } from "../core/on-air.js";
 import { endingOf } from "../core/sentences.js";
 import { Toggle } from "../core/toggle.js";
@@ -20,7 +19,8 @@ import { CaptionList } from "./captions.js";
 import { duration, element, focusNext } from "./dom.js";
 import { Interpreters } from "./interpreters.js";
 import { showOnAir } from "./on-air.js";
-import { Controls, showLive, showNumbers, showPressed, showText, statusOf } from "./session.js";
+import { Controls, showLive, showNumbers, showPressed, statusOf } from "./session.js";
+import { Share } from "./share.js";
 import { Warning } from "./warning.js";
 
 /** A dragged slider says much; a control message may be sent ten times a second. */
@@ -34,6 +34,7 @@ export class Speaking {
   #voice;
   #controls = new Controls("speak");
   #captions = new CaptionList("speak", true);
+  #share;
   #interpreters;
   #audience;
   #warning;
@@ -53,13 +54,14 @@ export class Speaking {
     this.#created = created;
     this.#own = own;
     this.#voice = voice;
+    this.#share = new Share(created.sessionId, own.listenerKey, this.#controls);
     this.#interpreters = new Interpreters(client, created, this.#controls);
     this.#audience = new Audience(client);
     this.#warning = new Warning("speak", created.warning);
     this.#mute = new Toggle((isOn) => client.request({ action: isOn ? "muteBroadcast" : "unmuteBroadcast" }), own.isMuted);
     this.#pause = new Toggle((isOn) => client.request({ action: isOn ? "pauseBroadcast" : "resumeBroadcast" }), own.isPaused);
     this.#addControls();
-    this.#showInvitation();
+    element("speak-session", HTMLOutputElement).value = created.sessionId;
     this.#showing = setInterval(() => this.show(), SHOW_MS);
     element("speak-captions-part", HTMLDivElement).hidden = true;
     showLive("speak", true);
@@ -88,8 +90,6 @@ export class Speaking {
       }, VOLUME_MS);
     });
     controls.ask(element("speak-end", HTMLButtonElement), "click", () => this.#client.request({ action: "endSession" }));
-    controls.copy("speak-copy", "speak-copied", () => this.#created.sessionId);
-    controls.copy("speak-copy-link", "speak-copied", () => element("speak-invite", HTMLAnchorElement).href);
     controls.ask(element("speak-another", HTMLButtonElement), "click", () => this.#voice.replace());
     controls.ask(navigator.mediaDevices ?? document, "devicechange", () => this.#replaceIfLost());
     for (const type of ["pointerdown", "keydown", "click"]) controls.on(document, type, () => this.#voice.resume());
@@ -97,16 +97,6 @@ export class Speaking {
 
   async #replaceIfLost() {
     if (this.#voice.facts.source === "lost") await this.#voice.replace();
-  }
-
-  #showInvitation() {
-    const { sessionId } = this.#created;
-    const { listenerKey } = this.#own;
-    element("speak-session", HTMLOutputElement).value = sessionId;
-    element("speak-invite", HTMLAnchorElement).href = fragmentOf(sessionId, listenerKey);
-    showText("speak-copy", listenerKey === "" ? "Copy the name" : "Copy the name, without the key");
-    element("speak-secret", HTMLDetailsElement).hidden = listenerKey === "";
-    showText("speak-live-key", listenerKey);
   }
 
   /** @param {ServerMessage} message */
@@ -162,12 +152,11 @@ export class Speaking {
     this.#controls.release();
     this.#voice.stop();
     this.#audience.close();
+    this.#share.close();
     this.#interpreters.close();
     this.#warning.close();
     showOnAir("speak", OFF_AIR.ended, "");
     showLive("speak", false);
-    showText("speak-live-key", "");
-    element("speak-invite", HTMLAnchorElement).href = fragmentOf("");
     statusOf("speak").textContent = `${this.#ending} You spoke for ${duration(Date.now() - this.#own.beganAt)}.`.trim();
     focusNext("speak");
   }
