@@ -75,7 +75,8 @@ function showView(fragment, isOwn = false) {
   document.body.dataset["view"] = view;
   if (view !== "watch") document.body.dataset["person"] = view;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
+    // The link to the operator's view has its filter, too.
+    if (link.getAttribute("href")?.split("?")[0] === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (isInvited(asked.view) && (asked.sessionId || asked.key)) fillIn(asked.view, asked.sessionId, asked.key);
