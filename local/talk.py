@@ -1,4 +1,4 @@
-"""`speak` and `listen`: a WAV file goes in at one end and comes out at the other."""
+"""`speak` and `listen`: a file with sound goes in at one end, and a WAV file comes out at the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from .client import FLOOR, SessionClientError, connect, ordered_chunks, stream
 from .credentials import INTERPRETER_KEY_VARIABLE
 from .notices import Notices, line_of, voice_of
 from .results import ExitCode, TalkError
-from .sending import CHUNK_MS, Sent, ask, attempt, finish, is_interrupted, linger, read_to_send
+from .sending import (
+    CHUNK_MS,
+    ask,
+    attempt,
+    finish,
+    is_interrupted,
+    linger,
+    opened,
+    prepared,
+    shown_as,
+)
 from .words import counted, printable
 
 if TYPE_CHECKING:
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .client import Chunk, SessionClient
+    from .sending import Sent
 
 __all__ = ["CHUNK_MS", "Heard", "hear", "listen", "speak"]
 
@@ -176,20 +187,20 @@ async def speak(
 
     TalkError unless all of it was sent, none of it refused, and the session ended in order.
     """
-    recording = read_to_send(path, console)
-    chunks = recording.chunks(CHUNK_MS)
-    sent = Sent(len(chunks))
-    wanted = {"sourceLanguage": language, "audioFormat": recording.audio_format, **_key_of(key)}
-    async with connect(url, origin=origin, token=token) as client:
-        created = await ask(client, "createSession", **wanted)
-        console.print(f"session {created['sessionId']}")
-        if "warning" in created:
-            console.print(printable(f"warning: {created['warning']}"))
-        if "interpreterKey" in created:
-            console.print(_for_interpreters(created))
-        await attempt(sent, _send(client, chunks, sent, listeners, console))
-        await finish(client, sent)
-    console.print(sent.report(recording))
+    async with opened(path, console) as file:
+        sound = file.as_is()
+        sent = prepared(sound, console)
+        wanted = {"sourceLanguage": language, "audioFormat": sound.audio_format, **_key_of(key)}
+        async with connect(url, origin=origin, token=token) as client:
+            created = await ask(client, "createSession", **wanted)
+            console.print(f"session {created['sessionId']}")
+            if "warning" in created:
+                console.print(printable(f"warning: {created['warning']}"))
+            if "interpreterKey" in created:
+                console.print(_for_interpreters(created))
+            await attempt(sent, _send(client, sound.chunks(CHUNK_MS), sent, listeners, console))
+            await finish(client, sent)
+    console.print(sent.report())
     if sent.problem:
         raise sent.problem
 
@@ -202,7 +213,7 @@ def _for_interpreters(created: Mapping[str, Any]) -> str:
 
 
 async def _send(
-    client: SessionClient, chunks: list[bytes], sent: Sent, listeners: int, console: Console
+    client: SessionClient, chunks: Iterator[bytes], sent: Sent, listeners: int, console: Console
 ) -> None:
     joined, notices = 0, Notices(console)
     while joined < listeners and not client.ended.is_set():
@@ -214,7 +225,7 @@ async def _send(
                 break
             notices.add(message)
     with notices.of(client), _keys(client, notices):
-        await stream(client, chunks, CHUNK_MS / 1000, sent=sent.count)
+        await stream(client, chunks, CHUNK_MS / 1000, sent=shown_as(sent, notices))
         await linger(client)
 
 
