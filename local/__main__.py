@@ -276,6 +276,7 @@ def speak(
     help="Whom to hear: the language's interpreter while there is one, or always the speaker.",
 )
 @click.option("--captions", is_flag=True, help="Print the language's captions, or the speaker's.")
+@click.option("--play/--no-play", default=True, help="Play it, too, if there is a sound device.")
 @key_option("--key", "Of a private session.")
 @token_option
 @_origin
@@ -288,19 +289,27 @@ def listen(
     jitter: float,
     audio: str,
     captions: bool,
+    play: bool,
     key: str | None,
     token_file: Path | None,
     origin: str | None,
     output: Path,
     pid: int | None,
 ) -> None:
-    """Join SESSION, and write what is heard to a WAV file."""
+    """Join SESSION, play what is heard, and write it to a WAV file."""
+    from .playing import open_device
     from .talk import listen as run
 
     token = access_token(token_file)
     url, console = find_running(pid).url, make_console(soft_wrap=True)
-    access = {"token": token, "key": key, "origin": origin}
-    _talk(run(url, session, language, output, jitter, console, audio, captions, **access))
+    work = run(
+        *(url, session, language, output, jitter, console, audio, captions),
+        device=open_device if play else None,
+        token=token,
+        key=key,
+        origin=origin,
+    )
+    _talk(work)
 
 
 @main.command()

@@ -19,6 +19,7 @@ import soundfile
 import soxr
 
 from .audio import CHANNELS, MIN_CHUNK_BYTES, SAMPLE_BYTES, SAMPLE_RATES, Recording, in_pieces
+from .streams import quiet_stderr
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -247,7 +248,7 @@ def _decoded(descriptor: int, name: str, dtype: str) -> Iterator[npt.NDArray[Any
         size = max(1, _BLOCK_SAMPLES // sound.channels)
         while True:
             try:
-                with _quiet():
+                with quiet_stderr():
                     block = sound.read(size, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as error:
                 at = sound.tell() / sound.samplerate
@@ -261,30 +262,12 @@ def _decoded(descriptor: int, name: str, dtype: str) -> Iterator[npt.NDArray[Any
 def _opened(descriptor: int, name: str) -> Iterator[soundfile.SoundFile]:
     os.lseek(descriptor, 0, os.SEEK_SET)
     try:
-        with _quiet():
+        with quiet_stderr():  # libmpg123 writes there about a damaged MP3
             sound = soundfile.SoundFile(descriptor, closefd=False)
     except (soundfile.LibsndfileError, TypeError) as error:
         raise ValueError(f"{name} is no WAV, MP3, FLAC or Ogg file, or is damaged") from error
     try:
         yield sound
     finally:
-        with _quiet():
+        with quiet_stderr():
             sound.close()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what libmpg123 writes to stderr about a damaged MP3 away from there: the command says it in a sentence."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no stderr
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

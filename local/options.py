@@ -85,7 +85,7 @@ class Seconds(click.ParamType[float]):
 
     name = "seconds"
 
-    def __init__(self, least: float, most: float, *, least_open: bool = False) -> None:
+    def __init__(self, least: int, most: int, *, least_open: bool = False) -> None:
         self.least = least
         self.most = most
         self.least_open = least_open
@@ -99,10 +99,8 @@ class Seconds(click.ParamType[float]):
             number = float(text)
             if self.least <= number <= self.most and (number > self.least or not self.least_open):
                 return number
-        least = (
-            f"more than {self.least:g} and at most" if self.least_open else f"{self.least:,g} to"
-        )
-        _fail(f"be a number of seconds, {least} {self.most:,g}", value)
+        least = "more than {:,} and at most" if self.least_open else "{:,} to"
+        _fail(f"be a number of seconds, {least.format(self.least)} {self.most:,}", value)
 
 
 class Language(click.ParamType[str]):

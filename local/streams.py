@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["LastingStream", "keep_streams", "make_console"]
+__all__ = ["LastingStream", "keep_streams", "make_console", "quiet_stderr"]
 
 _PLAIN_WIDTH = 160
 
@@ -72,3 +74,21 @@ def make_console(*, soft_wrap: bool = False) -> Console:
         width=_PLAIN_WIDTH,
         force_interactive=False,
     )
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what C libraries write to stderr away from there: the command says it in a sentence."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

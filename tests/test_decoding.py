@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.audio import Recording, write_recording
@@ -170,7 +170,7 @@ def loudness_at(samples, rate, hertz):
 def test_interpreters_file_becomes_what_the_session_has(tmp_path, rate, channels):
     path = write(tmp_path / "a.wav", tone(1.0, rate, channels), rate, subtype="PCM_16")
 
-    _, stream, sound, chunks = decoded(path, INTERPRETED)
+    _, _, sound, chunks = decoded(path, INTERPRETED)
 
     assert sound.audio_format == INTERPRETED
     assert len(sound.pcm) == 32_000
@@ -380,6 +380,7 @@ def test_file_that_is_replaced_meanwhile_is_sent_as_it_was(tmp_path):
 
 
 @given(st.data())
+@settings(deadline=None)  # the machine may be busy
 def test_broken_file_is_read_or_refused_in_words(data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "broken.wav"

@@ -456,7 +456,9 @@ def test_second_ctrl_c_does_not_wait_for_the_end(command, minute):
 def test_ctrl_c_writes_what_a_listener_has_heard(command, tmp_path, number, code):
     output = tmp_path / "heard.wav"
     server = Server(joinSession=broadcast(two_chunks))
-    process = command(server, "listen", "golden-eagle-427", "-o", str(output), "--jitter", "60")
+    process = command(
+        server, "listen", "golden-eagle-427", "--no-play", "-o", str(output), "--jitter", "60"
+    )
     assert "listening to" in process.stdout.readline()
 
     process.send_signal(number)
@@ -563,7 +565,7 @@ def test_long_path_is_in_one_line(command, tmp_path):
     output = tmp_path / ("x" * 170 + " y")
     process = command(
         Server(joinSession=broadcast(two_chunks, end_session)),
-        *("listen", "golden-eagle-427", "-o", str(output)),
+        *("listen", "golden-eagle-427", "--no-play", "-o", str(output)),
     )
     out, _ = process.communicate(timeout=20)
 
