@@ -64,7 +64,7 @@ def _lasting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @fault.command()
-@click.argument("answer", type=click.Choice(_ANSWERS))
+@click.argument("answer", type=click.Choice(_ANSWERS), metavar="ANSWER")
 @_every
 @click.option(
     "--to", multiple=True, metavar="CONNECTION", help="Only posts to it; may be repeated."
@@ -95,7 +95,12 @@ def cut(connection: str, pid: int | None) -> None:
 @fault.command()
 @click.argument("name", required=False)
 @click.option("--delay", type=Seconds(0, _LONGEST_DELAY), default=0.0, help="Before the call.")
-@click.option("--error", type=click.Choice([*TABLE_ERRORS, "refuse"]), help="DynamoDB's answer.")
+@click.option(
+    "--error",
+    type=click.Choice([*TABLE_ERRORS, "refuse"]),
+    metavar="ERROR",
+    help="An error of DynamoDB's, or refuse; a wrong one is answered with the list.",
+)
 @_every
 @_lasting
 def table(name: str | None, delay: float, error: str | None, every: int, **chosen: Any) -> None:

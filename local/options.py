@@ -34,6 +34,16 @@ class Commands(click.Group):
         with _sentences():
             return super().make_context(*arguments, **options)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the command that the first word names, or fail with the names of all."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            names = ", ".join(self.list_commands(ctx))
+            raise click.UsageError(
+                f"the command must be one of {names}, got {_shown(args[0])}"
+            ) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was chosen."""
         with _sentences():
@@ -54,13 +64,16 @@ def _sentences() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        raise _WrongCommandLineError(printable(error.format_message())) from error
+        raise _WrongCommandLineError(printable(error.format_message().removesuffix("."))) from error
 
 
 def _fail(wanted: str, value: object) -> NoReturn:
+    raise click.BadParameter(f"must {wanted}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
     text = str(value)
-    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-    raise click.BadParameter(f"must {wanted}, got {shown!r}")
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
 
 
 class Number(click.ParamType[int]):

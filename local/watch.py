@@ -278,7 +278,7 @@ def status_table(functions: list[dict[str, Any]]) -> Group:
         "busy": "busy",
         "waiting": "waiting",
         "invocations": "invoked",
-        "coldStarts": "cold starts",
+        "coldStarts": "cold",
     }
     table = plain_table("function", *columns.values())
     for function in functions:
