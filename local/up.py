@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wslocal import guarded_folder
 
 from .control import answering
-from .machine import check_machine, check_port
+from .machine import check_machine, check_ports
 from .page import Page, sign_in_config
 from .reload import follow_sources, take_snapshot
 from .results import cancelled_by_signals
@@ -73,8 +73,7 @@ async def running_system(
     the issuer, if the settings name one.
     """
     check_machine()
-    check_port(port, "--port")
-    check_port(page_port, "--page-port")
+    check_ports(port, page_port)
     sources = take_snapshot()
     sign_in = sign_in_of(settings or {}, client_id)
     async with contextlib.AsyncExitStack() as stack:
