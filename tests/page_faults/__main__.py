@@ -16,7 +16,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "tests/page_fa
 def main():
     """Return the exit code of the tests."""
     done = subprocess.run(
-        [*PYTEST, *sys.argv[1:]], cwd=ROOT, env={**os.environ, ASKED: "1"}, check=False
+        [*PYTEST, *sys.argv[1:]], cwd=ROOT, env={**os.environ, ASKED: str(FILE)}, check=False
     )
     subprocess.run([sys.executable, "tools/generate.py"], cwd=ROOT, check=True)
     return done.returncode

@@ -37,14 +37,12 @@ def audio_stops(stage, person, session_id):
 
 @contextlib.contextmanager
 def context_is_suspended(stage, person, session_id):
-    person.tab.evaluate(
-        "Promise.race(contexts.filter((one) => one.state !== 'closed').map((one) => one.suspend()))"
-    )
+    running = "contexts.filter((one) => one.state === 'running')"
+    person.tab.evaluate(f"window.isHeld = true, Promise.all({running}.map((one) => one.suspend()))")
     yield
-    # As the browser does it when a call is over: nobody clicks.
     person.tab.evaluate(
-        "void contexts.filter((one) => one.state !== 'closed').forEach((one) => one.resume())"
-    )
+        "void (window.isHeld = false)"
+    )  # to go on is the page's part, without a tap
 
 
 @contextlib.contextmanager

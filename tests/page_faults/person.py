@@ -10,16 +10,19 @@ from tests.page_faults.sound import until
 __all__ = ["CONTEXTS", "Person"]
 
 PATIENCE_SECONDS = 30
-# Where a test finds what the page plays and records with.
+# Where a test finds what the page plays and records with, and how it keeps that from going on, as a call on a phone does.
 CONTEXTS = """
 window.contexts = [];
 const Real = window.AudioContext;
 window.AudioContext = class extends Real {
   constructor(...given) { super(...given); window.contexts.push(this); }
+  resume() { return window.isHeld ? new Promise(() => {}) : super.resume(); }
 };
 """
 SHOWN = """[...document.querySelectorAll(%s)].filter((one) => one.checkVisibility() && one.innerText.trim() !== "")
   .map((one) => one.innerText.trim())"""
+
+PLACE = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])(%s.getBoundingClientRect())"
 
 
 class Person(ABC):
@@ -49,14 +52,18 @@ class Person(ABC):
         return until(lambda: self.evaluate(expression), seconds)
 
     def click(self, selector):
-        """Click as a person does: it counts for what browsers allow only then."""
+        """Click as a person does, where it stands still: it counts for what browsers allow only then."""
         found = f"document.querySelector({json.dumps(selector)})"
         self.wait_until(f"{found}?.checkVisibility() && !{found}.disabled")
-        x, y = self.evaluate(
-            f"(() => {{ const one = {found}; one.scrollIntoView({{ block: 'center', behavior: 'instant' }});"
-            " const { x, y, width, height } = one.getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()"
-        )
-        self.click_at(x, y)
+        self.evaluate(f"{found}.scrollIntoView({{ block: 'center', behavior: 'instant' }})")
+        places = [None]
+
+        def stands_still():
+            places.append(self.evaluate(PLACE % found))
+            return places[-1] == places[-2]
+
+        until(stands_still, PATIENCE_SECONDS, pause=0.1)
+        self.click_at(*places[-1])
 
     def set(self, selector, value):
         """Give a field a value, or a box its tick, and let the page know."""

@@ -10,7 +10,7 @@ from tests.page_faults.outcome import outcome
 __all__ = ["play"]
 
 BEFORE_SECONDS = 4
-AFTER_SECONDS = 12
+AFTER_SECONDS = 8
 WATCHED_EVERY_SECONDS = 0.25
 
 

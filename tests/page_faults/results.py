@@ -17,8 +17,8 @@ from tests.page_faults.faults import ROWS
 __all__ = ["FILE", "NAMES", "Results", "version"]
 
 FILE = Path(__file__).parent / "results.json"
-# `python -m tests.page_faults` sets it.
-ASKED = "KEEP_PAGE_FAULTS"
+# Names the file to write to; `python -m tests.page_faults` sets it.
+ASKED = "PAGE_FAULTS_RESULTS"
 # What is measured with each browser, and with Chromium alone; in the order of the tables.
 OF_EACH = (*(fault.key(role) for fault, role in ROWS), "microphone to ear")
 NAMES = {"Chromium": (*OF_EACH, "ten minutes", "twenty listeners"), "Firefox": OF_EACH}
@@ -40,7 +40,8 @@ class Results:
         """Put them into the file, if this run was asked to."""
         if ASKED not in os.environ or not self._new:
             return
-        kept = json.loads(FILE.read_text()) if FILE.exists() else {"measured": {}}
+        file = Path(os.environ[ASKED])
+        kept = json.loads(file.read_text()) if file.exists() else {"measured": {}}
         for browser, new in self._new.items():
             known = {**kept["measured"].get(browser, {}), **new}
             kept["measured"][browser] = {
@@ -53,7 +54,7 @@ class Results:
             "load": [min(self._loads), max(self._loads)],
             "versions": {**kept.get("run", {}).get("versions", {}), **versions},
         }
-        FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 def version(executable):

@@ -169,7 +169,8 @@ class SoundMachine:
         self._unload(VOICE)  # else its monitor would be taken for one
 
     def silence_microphone(self, silent):
-        self._pactl("set-source-mute", MICROPHONE, str(int(silent)))
+        # Not muted, of which the browser would know.
+        self._pactl("set-source-volume", MICROPHONE, "0%" if silent else "100%")
 
     def suspend(self, suspended):
         """Let all devices stand still, or go on."""
