@@ -9,7 +9,7 @@ from tests.page_faults.results import Results, version
 from tests.page_faults.sound import pulseaudio
 from tests.page_faults.stage import Stage
 
-BROWSERS = (Chromium, Firefox)
+BROWSERS = {"Chromium": Chromium, "Firefox": Firefox}
 FOUND = {"Chromium": b.chromium, "Firefox": firefox}
 
 
@@ -20,19 +20,11 @@ def skip_without(name):
         pytest.skip("not run, for want of PulseAudio")
 
 
-@pytest.fixture(scope="module", params=BROWSERS, ids=lambda browser: browser.name)
-def stage(request, running):
-    """Return a stage, whose browsers are of one brand; without it, or without PulseAudio, its tests are not run."""
-    skip_without(request.param.name)
-    with Stage(request.param, running) as stage:
-        yield stage
-
-
 @pytest.fixture(scope="module")
-def chromium_stage(running):
-    """Return a stage with Chromium alone."""
-    skip_without("Chromium")
-    with Stage(Chromium, running) as stage:
+def stage(request, running):
+    """Return a stage with browsers of one name; without it, or without PulseAudio, its tests are not run."""
+    skip_without(request.param)
+    with Stage(BROWSERS[request.param], running) as stage:
         yield stage
 
 

@@ -95,4 +95,6 @@ class Person(ABC):
         return self.evaluate(SHOWN % json.dumps(selectors))
 
     def number(self, selector):
-        return int("".join(filter(str.isdigit, self.text(selector))) or 0)
+        """Return the number in an element, which may be folded."""
+        text = self.evaluate(f"document.querySelector({json.dumps(selector)}).textContent")
+        return int("".join(filter(str.isdigit, text)) or 0)

@@ -16,10 +16,8 @@ WATCHED_EVERY_SECONDS = 0.25
 
 def play(stage, fault, role):
     """Return the outcome, and the sentences that the person was shown from then on, in order."""
-    try:
+    with stage.session():
         return _play(stage, fault, role)
-    finally:
-        stage.close_tabs()
 
 
 def _play(stage, fault, role):

@@ -122,9 +122,17 @@ class Stage:
         interpreter.begin()
         return interpreter
 
-    def close_tabs(self):
-        for person in self.people():
-            person.close()
+    @contextlib.contextmanager
+    def session(self):
+        """At the end close all tabs; after a failure, all browsers: one of them may hang."""
+        try:
+            yield
+            for person in self.people():
+                person.close()
+        except BaseException:
+            self._people.clear()
+            self._stack.close()
+            raise
 
     @contextlib.contextmanager
     def recorded(self, ear=0):

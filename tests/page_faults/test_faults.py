@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.page_faults.faults import ROWS
+from tests.page_faults.faults import rows_of
 from tests.page_faults.play import play
 
 pytestmark = pytest.mark.long
@@ -15,10 +15,14 @@ pytestmark = pytest.mark.long
 SETTLES_WITHIN_MS = 500
 
 
-@pytest.mark.parametrize(
-    ("fault", "role"),
-    [pytest.param(fault, role, id=f"{role}-{fault.happens.__name__}") for fault, role in ROWS],
-)
+CASES = [
+    pytest.param(browser, fault, role, id=f"{browser}-{role}-{fault.happens.__name__}")
+    for browser in ("Chromium", "Firefox")
+    for fault, role in rows_of(browser)
+]
+
+
+@pytest.mark.parametrize(("stage", "fault", "role"), CASES, indirect=["stage"])
 def test_fault(stage, results, fault, role):
     result, shown = play(stage, fault, role)
     results.add(fault.key(role), stage.browser_class.name, {"shown": shown, **result.numbers()})
