@@ -72,11 +72,11 @@ def test_recording_stands_in_for_a_microphone(tab):
 
 
 def test_delay_is_shown(conversation):
-    """A chunk is 100 ms, waits 200 ms, and is given to the sound card 80 ms ahead; 2 s are the most."""
+    """A chunk is 100 ms and waits 200 ms; less, if the speaker's machine halted since the first one."""
     _, listener, _ = conversation
     listener.reaches("#listen-played", 20)
 
-    assert 300 < listener.number("#listen-latency") < 4000
+    assert 100 < listener.number("#listen-latency") < 4000
 
 
 # --- the controls
