@@ -219,7 +219,7 @@ def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
     )
     person.page.click("#speak-start")
 
-    person.sees("#speak-problem", "Choose the recording, or allow the microphone.")
+    person.sees("#speak-problem", "There is no microphone at this device.")
     assert person.page.is_enabled("#speak-start")
     context.close()
 

@@ -11,6 +11,7 @@ import { takeAbandoned, takeAnswer } from "./core/sign-in.js";
 import { accountView } from "./views/account.js";
 import { interpretView } from "./views/interpret.js";
 import { listenView } from "./views/listen.js";
+import { askBeforeLeaving } from "./views/on-air.js";
 import { speakView } from "./views/speak.js";
 import { watchView } from "./views/watch.js";
 import { element, personOf } from "./views/dom.js";
@@ -98,6 +99,7 @@ function start(config, answer) {
     addEventListener("pageshow", ({ persisted }) => persisted && fillInAgain());
   }
   const { speaker, listener } = accountView(config, answer);
+  askBeforeLeaving();
   speakView(config, speaker);
   listenView(config, listener);
   interpretView(config, listener);

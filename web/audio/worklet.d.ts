@@ -1,5 +1,6 @@
 /** What is global in the audio thread, and not in TypeScript's own libraries. */
 declare const sampleRate: number;
+declare const currentTime: number;
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
 }

@@ -1,49 +1,56 @@
 /**
- * What somebody hears: the chunks of one channel at a time, put in order and given to a player; and the recording of
- * what was heard. The player, clocks and timers are handed in.
+ * What somebody hears: the chunks of one channel at a time, given to the audio thread; and, from what that says to have
+ * played, the delay and the recording of what was heard. The audio thread and clocks are handed in.
  *
  * @import { Format } from "./pcm.js"
- * @import { Played } from "./jitter-buffer.js"
  *
  * @typedef {{ sequenceNumber: number, audioData: string, speakerTimestamp: number, language?: string }} Audio
  *
- * @typedef {object} Surroundings
- * @property {(chunk: Played) => number} play returns in how many seconds the chunk is heard
+ * @typedef {{ sequenceNumber: number, bytes: Uint8Array<ArrayBuffer>, speakerTimestamp: number, language: string }} Sent a chunk as it was sent
+ * @typedef {{ sent: Sent | null, durationMs: number, contextTime: number }} Played a chunk that begins to be played, or a gap that is over: then `sent` is null
+ * @typedef {{ played: number, gaps: number, late: number, repeated: number, reordered: number, skipped: number, waitingMs: number }} Numbers
+ * @typedef {{ played: Played[], numbers: Numbers }} Report of the audio thread
+ *
+ * @typedef {object} Output
+ * @property {(chunk: Sent) => boolean} give a chunk to be played; returns false, and does not take it, while nothing is played
+ * @property {() => void} reset forget what waits
+ * @property {() => void} expectRestart of the numbers
+ * @property {(contextTime: number) => number} untilHeard returns in how many milliseconds
+ *
+ * @typedef {object} Clocks
  * @property {() => number} clock milliseconds that never go back
  * @property {() => number} now milliseconds since the epoch
- * @property {(run: () => void, ms: number) => any} setTimer
- * @property {(timer: any) => void} clearTimer
  */
 
 import { FLOOR } from "./channels.js";
-import { JitterBuffer } from "./jitter-buffer.js";
 import { durationMs, fromBase64, toWav } from "./pcm.js";
 
-/** How long a chunk may be overtaken by. */
-const DELAY_MS = 200;
 /** What can be saved: the last ten minutes. */
 const SAVED_MS = 10 * 60 * 1000;
+/** A delay that was measured longer ago is not that of now: the speaker paused since. */
+const STALE_MS = 2000;
 
 export class Playback {
   #format;
-  #world;
+  #output;
+  #clocks;
   #hears = FLOOR;
-  #buffer = new JitterBuffer(DELAY_MS);
-  /** Of the channels that were heard before. */
-  #countsBefore = { played: 0, gaps: 0, late: 0, reordered: 0 };
-  /** When a chunk was spoken. @type {Map<number, number>} */
-  #spoken = new Map();
+  /** @type {Numbers} */
+  #numbers = { played: 0, gaps: 0, late: 0, repeated: 0, reordered: 0, skipped: 0, waitingMs: 0 };
+  /** Chunks that came while nothing was played. */
+  #refused = 0;
   #latencyMs = NaN;
+  /** Until when the last chunk that began is heard. */
+  #heardUntil = 0;
   /** @type {{ bytes: Uint8Array, durationMs: number }[]} */
   #saved = [];
   #savedMs = 0;
-  /** @type {any} */
-  #timer = null;
 
-  /** @param {Format} format @param {Surroundings} world */
-  constructor(format, world) {
+  /** @param {Format} format @param {Output} output @param {Clocks} clocks */
+  constructor(format, output, clocks) {
     this.#format = format;
-    this.#world = world;
+    this.#output = output;
+    this.#clocks = clocks;
   }
 
   /** The language of the channel that is heard, or `FLOOR`. */
@@ -51,57 +58,45 @@ export class Playback {
     return this.#hears;
   }
 
-  /** What happened to the chunks so far. */
+  /** When somebody's voice was last heard, on the clock that never goes back; 0 before. */
+  get lastHeardAt() {
+    return Math.min(this.#heardUntil, this.#clocks.clock());
+  }
+
+  /** What happened to the chunks so far. `latencyMs` is NaN while nothing is heard. */
   get numbers() {
-    const now = this.#buffer.counts;
-    const before = this.#countsBefore;
-    return {
-      played: before.played + now.played,
-      reordered: before.reordered + now.reordered,
-      gaps: before.gaps + now.gaps,
-      late: before.late + now.late,
-      waitingMs: this.#buffer.waitingMs,
-      latencyMs: this.#latencyMs,
-    };
+    const isStale = this.#clocks.clock() - this.#heardUntil > STALE_MS;
+    return { ...this.#numbers, skipped: this.#numbers.skipped + this.#refused, latencyMs: isStale ? NaN : this.#latencyMs };
   }
 
   /** Hear this channel from now on: another one has other numbers, and so has another interpreter. @param {string} channel */
   tuneTo(channel) {
-    if (channel === this.#hears) return this.#buffer.expectRestart();
+    if (channel === this.#hears) return this.#output.expectRestart();
     this.#hears = channel;
-    this.#countsBefore = this.numbers;
-    this.#buffer = new JitterBuffer(DELAY_MS);
-    this.#spoken.clear();
-    this.#latencyMs = NaN;
+    this.reset();
   }
 
   /** Take a chunk; what is of another channel was on its way when that changed, and is not for this ear. @param {Audio} audio */
   take({ sequenceNumber, audioData, speakerTimestamp, language = FLOOR }) {
     if (language !== this.#hears) return;
-    const bytes = fromBase64(audioData);
-    this.#buffer.push({ sequenceNumber, durationMs: durationMs(bytes.length, this.#format), bytes }, this.#world.clock());
-    this.#spoken.set(sequenceNumber, speakerTimestamp);
-    this.#playDue();
+    if (!this.#output.give({ sequenceNumber, bytes: fromBase64(audioData), speakerTimestamp, language })) this.#refused++;
   }
 
-  #playDue() {
-    this.#world.clearTimer(this.#timer);
-    for (const chunk of this.#buffer.take(this.#world.clock())) {
-      this.#measure(chunk.sequenceNumber, this.#world.play(chunk));
-      this.#keep(chunk.bytes ?? this.#silence(chunk.durationMs), chunk.durationMs);
+  /** Take what the audio thread says. @param {Report} report */
+  report({ played, numbers }) {
+    this.#numbers = numbers;
+    for (const { sent, durationMs, contextTime } of played) {
+      this.#keep(sent?.bytes ?? this.#silence(durationMs), durationMs);
+      if (sent) this.#measure(sent, durationMs, this.#output.untilHeard(contextTime));
     }
-    const { due } = this.#buffer;
-    if (due !== null) this.#timer = this.#world.setTimer(() => this.#playDue(), Math.max(0, due - this.#world.clock()));
   }
 
-  /** @param {number} number @param {number} seconds until it is heard */
-  #measure(number, seconds) {
-    const when = this.#spoken.get(number);
-    this.#spoken.delete(number);
-    if (this.#spoken.size > 1000) this.#spoken.clear();
-    if (when === undefined) return;
-    const now = this.#world.now() + seconds * 1000 - when;
-    this.#latencyMs = Number.isNaN(this.#latencyMs) ? now : this.#latencyMs + (now - this.#latencyMs) / 10;
+  /** @param {Sent} sent @param {number} durationMs @param {number} ms until it is heard */
+  #measure({ speakerTimestamp, language }, durationMs, ms) {
+    this.#heardUntil = this.#clocks.clock() + ms + durationMs;
+    if (language !== this.#hears) return;
+    const now = this.#clocks.now() + ms - speakerTimestamp;
+    this.#latencyMs = Number.isNaN(this.#latencyMs) ? now : this.#latencyMs + (now - this.#latencyMs) / 4;
   }
 
   /** @param {number} ms */
@@ -124,12 +119,9 @@ export class Playback {
     return toWav(this.#saved.map(({ bytes }) => bytes), this.#format);
   }
 
-  /** Forget what waits. */
+  /** Be silent, and forget what waits. */
   reset() {
-    this.#buffer.reset();
-  }
-
-  stop() {
-    this.#world.clearTimer(this.#timer);
+    this.#output.reset();
+    this.#latencyMs = NaN;
   }
 }

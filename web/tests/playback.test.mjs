@@ -4,136 +4,122 @@ import { Playback } from "../core/playback.js";
 import { toBase64 } from "../core/pcm.js";
 
 const FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 };
-const CHUNK_MS = 100;
+const NUMBERS = { played: 1, gaps: 0, late: 0, repeated: 0, reordered: 0, skipped: 2, waitingMs: 200 };
 
-let now, timer, heard, playback;
+let now, isRendering, given, playback;
 
 beforeEach(() => {
   now = 1000;
-  timer = null;
-  heard = [];
-  playback = new Playback(FORMAT, {
-    play: ({ bytes }) => {
-      heard.push(bytes?.[0] ?? null);
-      return 0.1;
+  isRendering = true;
+  given = [];
+  playback = new Playback(
+    FORMAT,
+    {
+      give: (chunk) => isRendering && given.push(chunk) > 0,
+      reset: () => given.push("reset"),
+      expectRestart: () => given.push("expectRestart"),
+      untilHeard: (contextTime) => contextTime * 1000 - now,
     },
-    clock: () => now,
-    now: () => now,
-    setTimer: (run, ms) => (timer = { run, at: now + ms }),
-    clearTimer: () => (timer = null),
-  });
+    { clock: () => now, now: () => now },
+  );
 });
 
-/** Chunks of 100 ms that hold one byte over and over. */
-function arrive(sequenceNumber, byte, language) {
-  const audioData = toBase64(new Uint8Array(3200).fill(byte));
+/** A chunk of 100 ms that holds one byte over and over, spoken 50 ms ago. */
+function arrive(sequenceNumber, language) {
+  const audioData = toBase64(new Uint8Array(3200).fill(sequenceNumber));
   playback.take({ sequenceNumber, audioData, speakerTimestamp: now - 50, ...(language && { language }) });
+  return given.at(-1);
 }
 
-/** Let time pass, timer by timer. */
-function pass(ms) {
-  const end = now + ms;
-  while (timer && timer.at <= end) {
-    const { run, at } = timer;
-    now = at;
-    timer = null;
-    run();
-  }
-  now = end;
-}
+/** The audio thread plays a chunk, or null for a gap, so that it is heard at this time. */
+const begin = (sent, at, numbers = NUMBERS) => playback.report({ played: [{ sent, durationMs: 100, contextTime: at / 1000 }], numbers });
 
 const bytesOf = (file) => [...file.subarray(44)].filter((_, i) => i % 3200 === 0);
+const numbersOf = (chunks) => chunks.map((one) => one.sequenceNumber ?? one);
 
-test("chunks of the floor are played in order after the delay, and saved", () => {
-  arrive(1, 11);
-  arrive(0, 10);
-  pass(199);
-  assert.deepEqual(heard, []);
-  pass(1 + CHUNK_MS);
+test("chunks of the floor are given to the audio thread; what it plays is saved, gaps as silence", () => {
+  const [zero, one] = [arrive(10), arrive(11)];
+  assert.deepEqual(bytesOf(playback.recording()), []);
 
-  assert.deepEqual(heard, [10, 11]);
-  assert.deepEqual(bytesOf(playback.recording()), [10, 11]);
-  assert.deepEqual([playback.numbers.played, playback.numbers.reordered], [2, 1]);
+  begin(zero, 1200);
+  begin(null, 1300);
+  begin(one, 1400);
+
+  assert.deepEqual(bytesOf(playback.recording()), [10, 0, 11]);
 });
 
-test("a chunk that never came is a silence, which is saved, too", () => {
-  arrive(0, 10);
-  arrive(2, 12);
-  pass(400);
+test("of mu-law, the silence is that of mu-law", () => {
+  playback = new Playback({ ...FORMAT, encoding: "pcm_mulaw" }, { untilHeard: () => 0 }, { clock: () => now, now: () => now });
+  begin(null, 1200);
 
-  assert.deepEqual(heard, [10, null, 12]);
-  assert.deepEqual(bytesOf(playback.recording()), [10, 0, 12]);
-  assert.equal(playback.numbers.gaps, 1);
+  assert.deepEqual([...playback.recording().subarray(44)], Array(1600).fill(0xff));
 });
 
-test("after a change only the new channel is heard, from its own number on, and the recording goes on", () => {
-  for (const number of [0, 1]) arrive(number, 100 + number);
-  pass(200);
+test("the last ten minutes are saved", () => {
+  for (let number = 0; number < 6010; number++) begin({ ...arrive(1), bytes: new Uint8Array(2) }, 1200);
+
+  assert.equal(playback.recording().length, 44 + 6000 * 2);
+});
+
+test("after a change only the new channel is given, and the recording goes on with what is played", () => {
+  const old = arrive(1);
   playback.tuneTo("de");
-  arrive(2, 102); // of the floor, on its way
-  arrive(3, 77, "fr");
-  for (const number of [2, 3]) arrive(number, 200 + number, "de");
-  pass(500);
+  arrive(2); // of the floor, on its way
+  arrive(3, "fr");
+  const fresh = arrive(4, "de");
+  begin(old, 1100);
+  begin(fresh, 1400);
 
-  assert.deepEqual(heard, [100, 202, 203]);
-  assert.deepEqual(bytesOf(playback.recording()), [100, 202, 203]);
-  assert.deepEqual([playback.numbers.played, playback.numbers.late, playback.numbers.gaps], [3, 0, 0]);
+  assert.deepEqual(numbersOf(given), [1, "reset", 4]);
+  assert.deepEqual(bytesOf(playback.recording()), [1, 4]);
   assert.equal(playback.hears, "de");
 });
 
-test("back on the floor, its numbers go on where they are by then", () => {
-  playback.tuneTo("de");
-  arrive(500, 5, "de");
-  pass(200);
+test("hearing the same channel again lets another interpreter's numbers be followed", () => {
   playback.tuneTo("floor");
-  arrive(40, 6, "de");
-  arrive(40, 40);
-  pass(200);
 
-  assert.deepEqual(heard, [5, 40]);
+  assert.deepEqual(given, ["expectRestart"]);
 });
 
-test("hearing the same channel again changes nothing, for the same interpreter", () => {
-  for (const number of [20, 21]) arrive(number, number);
-  pass(200);
-  playback.tuneTo("floor");
-  arrive(20, 99); // comes twice
-  arrive(22, 22);
-  pass(300);
+test("what comes while nothing is played counts as left out, as what the audio thread leaves out", () => {
+  begin(arrive(0), 1200);
+  isRendering = false;
+  arrive(1);
 
-  assert.deepEqual(heard, [20, 21, 22]);
-});
-
-test("an interpreter who takes another one's place is heard at once, from its own number on", () => {
-  playback.tuneTo("de");
-  for (const number of [20, 21]) arrive(number, number, "de");
-  pass(400);
-  playback.tuneTo("de");
-  for (const number of [0, 1]) arrive(number, number + 1, "de");
-  pass(400);
-
-  assert.deepEqual(heard, [20, 21, 1, 2]);
+  assert.deepEqual(numbersOf(given), [0]);
+  assert.equal(playback.numbers.skipped, 3);
 });
 
 test("the delay is measured from voice to ear, anew for each channel", () => {
   assert.ok(Number.isNaN(playback.numbers.latencyMs));
-  arrive(0, 10);
-  pass(200);
-  assert.equal(playback.numbers.latencyMs, 350); // 50 on the way, 200 waiting, 100 in the player
+  const old = arrive(0);
+  begin(arrive(1), 1350);
+  assert.equal(playback.numbers.latencyMs, 400);
+  begin(arrive(2), 1390);
+  assert.equal(playback.numbers.latencyMs, 410);
 
   playback.tuneTo("de");
+  begin(old, 1400);
 
   assert.ok(Number.isNaN(playback.numbers.latencyMs));
 });
 
-test("what waits is forgotten on reset, and nothing is played after the end", () => {
-  arrive(0, 10);
-  playback.reset();
-  pass(300);
-  arrive(1, 11);
-  assert.equal(playback.numbers.waitingMs, 100);
-  playback.stop();
-  pass(300);
+test("the delay is none two seconds after somebody was heard", () => {
+  begin(arrive(0), 1200);
+  now = 3300;
+  assert.equal(playback.numbers.latencyMs, 250);
+  now = 3301;
 
-  assert.deepEqual(heard, []);
+  assert.ok(Number.isNaN(playback.numbers.latencyMs));
+});
+
+test("when somebody was last heard is known; a gap is nobody", () => {
+  assert.equal(playback.lastHeardAt, 0);
+  begin(arrive(0), 1200);
+  now = 1250;
+  assert.equal(playback.lastHeardAt, 1250);
+  begin(null, 1300);
+  now = 5000;
+
+  assert.equal(playback.lastHeardAt, 1300);
 });

@@ -1,0 +1,80 @@
+/** The device on which a context is heard: the system's own choice, or one that the person picked while it is there. */
+
+export class Sink {
+  #context;
+  #node;
+  #onChange;
+  #deviceId = "";
+  /** Plays what the context gives, in a browser whose contexts play on the system's choice only. @type {HTMLAudioElement | null} */
+  #element = null;
+  /** Whether this browser lists devices to a page that has not asked for them. */
+  #listsDevices = /** @type {any} */ (navigator).userAgentData?.mobile === false;
+  #listening = new AbortController();
+  hasDevice = true;
+
+  /** @param {AudioContext} context @param {AudioNode} node that is heard @param {() => void} onChange run when devices came or went */
+  constructor(context, node, onChange) {
+    this.#context = context;
+    this.#node = node;
+    this.#onChange = onChange;
+    node.connect(context.destination);
+    navigator.mediaDevices.addEventListener("devicechange", () => void this.#look(), { signal: this.#listening.signal });
+    void this.#look();
+  }
+
+  async #look() {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    if (this.#listening.signal.aborted) return;
+    const outputs = devices.filter(({ kind }) => kind === "audiooutput");
+    this.#listsDevices ||= outputs.length > 0;
+    this.hasDevice = outputs.length > 0 || !this.#listsDevices;
+    // A device that was pulled out would stay chosen, and silent.
+    if (this.#deviceId !== "" && !outputs.some(({ deviceId }) => deviceId === this.#deviceId)) await this.use("").catch(() => {});
+    this.#onChange();
+  }
+
+  /** Whether a device can be picked in this browser. */
+  static get isOffered() {
+    return "setSinkId" in AudioContext.prototype || "setSinkId" in HTMLMediaElement.prototype;
+  }
+
+  /** @param {string} deviceId empty: the system's own choice */
+  async use(deviceId) {
+    if ("setSinkId" in this.#context) await /** @type {any} */ (this.#context).setSinkId(deviceId);
+    else await this.#useElement(deviceId);
+    this.#deviceId = deviceId;
+  }
+
+  /** @param {string} deviceId */
+  async #useElement(deviceId) {
+    if (deviceId === "") return this.#dropElement();
+    const element = this.#element ?? new Audio();
+    await element.setSinkId(deviceId);
+    if (this.#element === null) {
+      const stream = this.#context.createMediaStreamDestination();
+      element.srcObject = stream.stream;
+      this.#node.disconnect();
+      this.#node.connect(stream);
+      this.#element = element;
+    }
+    await element.play();
+  }
+
+  #dropElement() {
+    if (this.#element === null) return;
+    this.#element.srcObject = null;
+    this.#element = null;
+    this.#node.disconnect();
+    this.#node.connect(this.#context.destination);
+  }
+
+  /** Go on after an interruption. */
+  resume() {
+    this.#element?.play().catch(() => {}); // it is tried again
+  }
+
+  close() {
+    this.#listening.abort();
+    if (this.#element) this.#element.srcObject = null;
+  }
+}
