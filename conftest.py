@@ -18,7 +18,7 @@ SYSTEMS = {
     "the running system": ("tests/end_to_end/", "tests/reliability/", "tests/security/"),
 }
 
-# `make long` asks for it: three times what a test usually tries.
+# `make long` asks for it: three times what a test usually tries, and nine times where one example takes long.
 settings.register_profile(
     "long", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -41,7 +41,7 @@ ACCEPTED_SKIPS = frozenset({"a statement of Python 3.12", "no other CPython here
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "slow: takes long; left out by `make quick`")
-    config.addinivalue_line("markers", "long: takes minutes; only in `make long`")
+    config.addinivalue_line("markers", "long: takes minutes, or repeats a proof with more values; only in `make long`")
     config.addinivalue_line("markers", "system: uses a running system that others use, too")
     row = "fault(what=, speaker=, listeners=, log=, heals=)"
     config.addinivalue_line("markers", f"{row}: a row of docs/reliability.md")
