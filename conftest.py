@@ -41,7 +41,9 @@ ACCEPTED_SKIPS = frozenset({"a statement of Python 3.12", "no other CPython here
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "slow: takes long; left out by `make quick`")
-    config.addinivalue_line("markers", "long: takes minutes, or repeats a proof with more values; only in `make long`")
+    config.addinivalue_line(
+        "markers", "long: takes minutes, or repeats a proof with more values; only in `make long`"
+    )
     config.addinivalue_line("markers", "system: uses a running system that others use, too")
     row = "fault(what=, speaker=, listeners=, log=, heals=)"
     config.addinivalue_line("markers", f"{row}: a row of docs/reliability.md")
