@@ -100,8 +100,7 @@ export function logView(filterBy) {
     if (row && button) setOpen(row.item, row.group, button.getAttribute("aria-expanded") === "false");
     isReleased = false;
   });
-  list.addEventListener("focusin", () => (isReleased = false));
-  list.addEventListener("wheel", () => (isReleased = false), { passive: true });
+  for (const use of ["focusin", "wheel", "touchstart"]) list.addEventListener(use, () => (isReleased = false), { passive: true });
 
   return {
     draw,
