@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_FILTER, passes, readFilter, watchAddress } from "../core/operator-filter.js";
-import { Groups } from "../core/operator-groups.js";
-import { readLine } from "../core/operator-line.js";
+import { NO_FILTER, passes, readFilter, watchAddress } from "../core/operator/filter.js";
+import { Groups } from "../core/operator/groups.js";
+import { readLine } from "../core/operator/line.js";
 
 const ID = "31c1d2ff-61ef-4fb8-bcda-5200106af28a";
 const GROUP = new Groups().add(readLine({

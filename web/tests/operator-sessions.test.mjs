@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator-sessions.js";
+import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator/sessions.js";
 
 const NOW = 1_000_000;
 const SESSION = { awaySince: null, state: { isPaused: false, isMuted: false }, lastAudioAt: NOW - 100, delayMs: null, listeners: [{ language: "de", count: 2, paused: 1 }], interpreters: [], refused: 0, notPassedOn: 0, notDelivered: 0 };

@@ -2,15 +2,15 @@
  * The log: new rows come on top, unless somebody reads. While the list is stopped, a row is open, the list is scrolled or
  * has the focus, new ones wait, and nothing moves.
  *
- * @import { Filter } from "../core/operator-filter.js"
- * @import { Group } from "../core/operator-groups.js"
- * @import { Line } from "../core/operator-line.js"
+ * @import { Filter } from "../../core/operator/filter.js"
+ * @import { Group } from "../../core/operator/groups.js"
+ * @import { Line } from "../../core/operator/line.js"
  */
 
-import { NO_FILTER, passes } from "../core/operator-filter.js";
-import { Groups } from "../core/operator-groups.js";
-import { element } from "./dom.js";
-import { filterOfPress, rowOf, setOpen, updateRow } from "./watch-rows.js";
+import { NO_FILTER, passes } from "../../core/operator/filter.js";
+import { Groups } from "../../core/operator/groups.js";
+import { element } from "../dom.js";
+import { filterOfPress, rowOf, setOpen, updateRow } from "./rows.js";
 
 const MAX_ROWS = 200;
 const MAX_WAITING = 1000;

@@ -1,12 +1,12 @@
 /**
  * The last errors, each with what to do about it. They stay while new lines come.
  *
- * @import { LastErrors, Seen } from "../core/operator-errors.js"
- * @import { Filter } from "../core/operator-filter.js"
+ * @import { LastErrors, Seen } from "../../core/operator/errors.js"
+ * @import { Filter } from "../../core/operator/filter.js"
  */
 
-import { element, make } from "./dom.js";
-import { timeOf } from "./watch-rows.js";
+import { element, make } from "../dom.js";
+import { timeOf } from "./rows.js";
 
 /** @param {LastErrors} errors @param {(wanted: Partial<Filter>) => void} filterBy @returns {() => void} what draws them */
 export function errorsView(errors, filterBy) {

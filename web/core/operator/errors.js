@@ -1,7 +1,7 @@
 /**
  * The last errors, by what they are: how often each came, and what to do about it.
  *
- * @import { Line } from "./operator-line.js"
+ * @import { Line } from "./line.js"
  *
  * @typedef {object} Seen
  * @property {string} code empty if the error has none
@@ -13,8 +13,8 @@
  * @property {string} sessionId of the last one
  */
 
-import { ERRORS } from "../protocol/messages.js";
-import { LEVELS } from "./operator-line.js";
+import { ERRORS } from "../../protocol/messages.js";
+import { LEVELS } from "./line.js";
 
 const MAX_KINDS = 6;
 

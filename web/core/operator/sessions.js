@@ -19,8 +19,8 @@
  * @typedef {{ time: number, isOld: boolean, more: number, sessions: SessionReport[] }} SessionsReport `more`: so many run beside these
  */
 
-import { languageName } from "./channels.js";
-import { shown } from "./operator-metrics.js";
+import { languageName } from "../channels.js";
+import { shown } from "./metrics.js";
 
 /** An interpreter who gives no sign for so long may be replaced. */
 const SIGN_MS = 10_000;

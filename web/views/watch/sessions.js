@@ -1,13 +1,13 @@
 /**
  * The sessions that run, a row each: who speaks, who interprets, who listens, how late it is, and what was lost.
  *
- * @import { Filter } from "../core/operator-filter.js"
- * @import { SessionReport, SessionsReport } from "../core/operator-sessions.js"
+ * @import { Filter } from "../../core/operator/filter.js"
+ * @import { SessionReport, SessionsReport } from "../../core/operator/sessions.js"
  */
 
-import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator-sessions.js";
-import { element, make } from "./dom.js";
-import { filterOfPress, nameButton } from "./watch-rows.js";
+import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../../core/operator/sessions.js";
+import { element, make } from "../dom.js";
+import { filterOfPress, nameButton } from "./rows.js";
 
 const COLUMNS = ["Session", "Since", "Speaker", "Interpreters", "Listeners", "Delay", "Lost"];
 /** A report comes each second. */
