@@ -219,9 +219,9 @@ test("numbers that begin anew while somebody is heard do not click", () => {
 test("of chunks that are too long to leave one out, what is too much is taken in by playing faster", () => {
   const playout = new Playout(RATE, 1);
   const output = new Float32Array(QUANTUM);
-  for (let number = 0; number < 2; number++) playout.push(chunk(number, 12_000));
+  for (const number of [0, 1]) playout.push(chunk(number, 12_000));
   for (let pulls = 0, number = 2; pulls < 15_000; pulls++) {
-    if (pulls * QUANTUM >= (number - 1.3) * 12_000) playout.push(chunk(number++, 12_000));
+    if (pulls * QUANTUM >= (number - 0.667) * 12_000) playout.push(chunk(number++, 12_000));
     playout.pull([output]);
     if (playout.pace > 1) break;
   }
