@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
 
 from wslocal import EmulatorError
 
@@ -27,13 +26,13 @@ from .credentials import access_token, interpreter_key_option, key_option, token
 from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
-from .options import Seconds
+from .options import Commands, Language, Number, Seconds, Session
 from .options import pid as _pid
 from .results import ExitCode, TalkError, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
 from .state import StateError, chosen_systems, find_running
-from .streams import keep_streams
+from .streams import keep_streams, make_console
 from .watch import (
     LEVELS,
     LogFilter,
@@ -67,8 +66,10 @@ _HINTS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: " (see --token-file)",
     HTTPStatus.FORBIDDEN: " (see --origin)",
 }
-_PLAIN_WIDTH = 160
 _LONGEST_JITTER_SECONDS = 3600
+_MOST_LISTENERS = 10_000
+# CloudWatch keeps values of a minute for 15 days.
+_MOST_MINUTES = 15 * 24 * 60
 # A scheme, a host and perhaps a port: https://www.rfc-editor.org/rfc/rfc6454#section-7.1
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[a-z0-9.\[\]:_-]{1,255}")
 
@@ -95,13 +96,6 @@ def _plainly(command: F) -> F:
             raise click.ClickException(f"the system's AWS APIs: {error}") from error
 
     return wrapped  # type: ignore[return-value]
-
-
-def _console(*, soft_wrap: bool = False) -> Console:
-    """Return the console; with `soft_wrap`, a terminal may break a line, but we do not: paths stay whole."""
-    console = Console(highlight=False, markup=False, soft_wrap=soft_wrap)
-    plain = Console(highlight=False, markup=False, soft_wrap=soft_wrap, width=_PLAIN_WIDTH)
-    return console if console.is_terminal else plain
 
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -135,7 +129,7 @@ _origin = click.option(
     help="The origin to connect as, where only pages of ALLOWED_ORIGINS may.",
 )
 _stage = click.option("--stage", default="dev", show_default=True)
-_number = click.IntRange(0, 65_535)
+_number = Number(0, 65_535)
 _port = click.option(
     *("--port", "port"),
     type=_number,
@@ -147,7 +141,7 @@ _page_port = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def main() -> None:
     """Run the system on this machine, and use it."""
 
@@ -197,7 +191,7 @@ def up(
     from .up import run_until_stopped, serve
 
     served = serve(
-        _console(),
+        make_console(),
         stage=stage,
         port=port,
         page_port=page_port,
@@ -219,7 +213,7 @@ def demo(recording: Path, output: Path, port: int, page_port: int) -> None:
     from .demo import run_demo
     from .up import run_until_stopped
 
-    sys.exit(run_until_stopped(run_demo(_console(), recording, output, port, page_port)))
+    sys.exit(run_until_stopped(run_demo(make_console(), recording, output, port, page_port)))
 
 
 def _talk(work: Coroutine[Any, Any, None]) -> None:
@@ -232,10 +226,12 @@ def _talk(work: Coroutine[Any, Any, None]) -> None:
 
 @main.command()
 @click.argument("recording", type=_file)
-@click.option("--language", default="en", show_default=True, help="What is spoken.")
+@click.option(
+    "--language", type=Language(), default="en", show_default=True, help="What is spoken."
+)
 @click.option(
     "--listeners",
-    type=click.IntRange(0),
+    type=Number(0, _MOST_LISTENERS),
     default=0,
     help="Wait for this number of listeners before speaking.",
 )
@@ -257,14 +253,14 @@ def speak(
     from .talk import speak as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, _console(soft_wrap=True)
+    url, console = find_running(pid).url, make_console(soft_wrap=True)
     access = {"token": token, "key": key, "origin": origin}
     _talk(run(url, recording, language, listeners, console, **access))
 
 
 @main.command()
-@click.argument("session")
-@click.option("--language", default="es", show_default=True, help="What to hear.")
+@click.argument("session", type=Session())
+@click.option("--language", type=Language(), default="es", show_default=True, help="What to hear.")
 @click.option(
     "--jitter",
     type=Seconds(0, _LONGEST_JITTER_SECONDS),
@@ -280,6 +276,7 @@ def speak(
     help="Whom to hear: the language's interpreter while there is one, or always the speaker.",
 )
 @click.option("--captions", is_flag=True, help="Print the language's captions, or the speaker's.")
+@click.option("--play/--no-play", default=True, help="Play it, too, if there is a sound device.")
 @key_option("--key", "Of a private session.")
 @token_option
 @_origin
@@ -292,25 +289,33 @@ def listen(
     jitter: float,
     audio: str,
     captions: bool,
+    play: bool,
     key: str | None,
     token_file: Path | None,
     origin: str | None,
     output: Path,
     pid: int | None,
 ) -> None:
-    """Join SESSION, and write what is heard to a WAV file."""
+    """Join SESSION, play what is heard, and write it to a WAV file."""
+    from .playing import open_device
     from .talk import listen as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, _console(soft_wrap=True)
-    access = {"token": token, "key": key, "origin": origin}
-    _talk(run(url, session, language, output, jitter, console, audio, captions, **access))
+    url, console = find_running(pid).url, make_console(soft_wrap=True)
+    work = run(
+        *(url, session, language, output, jitter, console, audio, captions),
+        device=open_device if play else None,
+        token=token,
+        key=key,
+        origin=origin,
+    )
+    _talk(work)
 
 
 @main.command()
-@click.argument("session")
+@click.argument("session", type=Session())
 @click.argument("recording", type=_file)
-@click.option("--language", required=True, help="What is spoken in RECORDING.")
+@click.option("--language", type=Language(), required=True, help="What is spoken in RECORDING.")
 @interpreter_key_option
 @token_option
 @_origin
@@ -329,15 +334,15 @@ def interpret(
     from .interpret import interpret as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, _console(soft_wrap=True)
+    url, console = find_running(pid).url, make_console(soft_wrap=True)
     work = run(url, session, language, recording, console, key=key, token=token, origin=origin)
     _talk(work)
 
 
 @main.command()
-@click.argument("session")
+@click.argument("session", type=Session())
 @click.argument("captions", type=_file)
-@click.option("--language", required=True, help="In what CAPTIONS are written.")
+@click.option("--language", type=Language(), required=True, help="In what CAPTIONS are written.")
 @interpreter_key_option
 @token_option
 @_origin
@@ -356,13 +361,13 @@ def caption(
     from .interpret import caption as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, _console(soft_wrap=True)
+    url, console = find_running(pid).url, make_console(soft_wrap=True)
     work = run(url, session, language, captions, console, key=key, token=token, origin=origin)
     _talk(work)
 
 
 @main.command()
-@click.option("--session", help="Only lines with this session's id.")
+@click.option("--session", type=Session(), help="Only lines with this session's id.")
 @click.option("--connection", help="Only lines with this connection's id.")
 @click.option(
     "--level",
@@ -385,20 +390,24 @@ def logs(
     """Show what the functions log, from CloudWatch Logs."""
     chosen = LogFilter(session, connection, level, metrics)
     try:
-        follow_logs(find_running(pid), chosen, _console(), follow=follow)
+        follow_logs(find_running(pid), chosen, make_console(), follow=follow)
     except KeyboardInterrupt:
         return
 
 
 @main.command()
 @click.option(
-    "--minutes", type=click.IntRange(1), default=60, show_default=True, help="How far to look back."
+    "--minutes",
+    type=Number(1, _MOST_MINUTES),
+    default=60,
+    show_default=True,
+    help="How far to look back.",
 )
 @_pid
 @_plainly
 def metrics(minutes: int, pid: int | None) -> None:
     """Show the metrics of all functions, from CloudWatch."""
-    _console().print(metric_table(metric_rows(find_running(pid), minutes)))
+    make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
 
 
 @main.command()
@@ -406,7 +415,7 @@ def metrics(minutes: int, pid: int | None) -> None:
 @_plainly
 def status(pid: int | None) -> None:
     """Show each system that runs: its addresses, its age, and how its functions are."""
-    console = _console()
+    console = make_console()
     for running in chosen_systems(pid):
         age = running.age(time.time())
         console.print(f"process {running.pid}, stack {running.stack}, for {age}")

@@ -1,21 +1,19 @@
-"""Recordings in and out: WAV files as chunks of PCM16, and the buffer that puts chunks in order.
+"""Sound as PCM16, in chunks and in a WAV file, and the buffer that puts chunks in order.
 
 Nothing here reads the clock or the network.
 """
 
 from __future__ import annotations
 
-import struct
 import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .words import counted
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["JitterBuffer", "Recording", "check_writable", "read_recording", "write_recording"]
+__all__ = ["JitterBuffer", "Recording", "check_writable", "in_pieces", "write_recording"]
 
 T = TypeVar("T")
 
@@ -25,7 +23,6 @@ CHANNELS = (1, 2)
 SAMPLE_BYTES = 2
 # The least that a chunk may have, of raw audio.
 MIN_CHUNK_BYTES = 100
-_READ_FRAMES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +32,11 @@ class Recording:
     pcm: bytes
     sample_rate: int
     channels: int
-    missing_bytes: int = 0  # that the header of its file claims beyond what is there
 
     @property
     def seconds(self) -> float:
         """How long it plays."""
-        return len(self.pcm) / self._bytes_per_second
-
-    @property
-    def missing_seconds(self) -> float:
-        """How much longer it would play, by the header of its file."""
-        return self.missing_bytes / self._bytes_per_second
-
-    @property
-    def _bytes_per_second(self) -> int:
-        return self.sample_rate * self.channels * SAMPLE_BYTES
+        return len(self.pcm) / (self.sample_rate * self.channels * SAMPLE_BYTES)
 
     @property
     def audio_format(self) -> dict[str, object]:
@@ -66,35 +53,21 @@ class Recording:
         What is left is part of the last one if it is too short for a chunk.
         """
         frames = self.sample_rate * milliseconds // 1000
-        size = frames * self.channels * SAMPLE_BYTES
-        pieces = [self.pcm[start : start + size] for start in range(0, len(self.pcm), size)]
-        if len(pieces) > 1 and len(pieces[-1]) < MIN_CHUNK_BYTES:
-            pieces[-2:] = [pieces[-2] + pieces[-1]]
-        return pieces
+        return list(in_pieces([self.pcm], frames * self.channels * SAMPLE_BYTES))
 
 
-def read_recording(path: Path) -> Recording:
-    """Return a WAV file's sound, as much as is there; ValueError unless a session can carry it as it is."""
-    try:
-        with wave.open(str(path)) as file:
-            bits, rate = file.getsampwidth() * 8, file.getframerate()
-            channels = file.getnchannels()
-            claimed_bytes = file.getnframes() * file.getsampwidth() * channels
-            # In pieces: whatever a header claims, no more memory is asked for than the file fills.
-            pcm = b"".join(iter(lambda: file.readframes(_READ_FRAMES), b""))
-    except (wave.Error, EOFError, struct.error, RuntimeError) as error:
-        reason = str(error) or "it is damaged"
-        raise ValueError(f"{path.name} is not a WAV file: {reason}") from error
-    if bits != SAMPLE_BYTES * 8 or rate not in SAMPLE_RATES or channels not in CHANNELS:
-        rates = ", ".join(map(str, SAMPLE_RATES))
-        raise ValueError(
-            f"a recording must be 16 bit, {rates} Hz, 1 or 2 channels; "
-            f"{path.name} is {bits} bit, {rate} Hz, {counted(channels, 'channel')}"
-        )
-    pcm = pcm[: len(pcm) - len(pcm) % (SAMPLE_BYTES * channels)]  # a file that was cut
-    if len(pcm) < MIN_CHUNK_BYTES:
-        raise ValueError(f"{path.name} has no sound: {len(pcm)} bytes, at least {MIN_CHUNK_BYTES}")
-    return Recording(pcm, rate, channels, claimed_bytes - len(pcm))
+def in_pieces(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield the bytes in pieces of `size`; what is left is part of the last one if it is too short for a chunk."""
+    rest = b""
+    for block in blocks:
+        rest += block
+        start = 0
+        while len(rest) - start >= size + MIN_CHUNK_BYTES:
+            yield rest[start : start + size]
+            start += size
+        rest = rest[start:]
+    if rest:
+        yield rest
 
 
 def check_writable(path: Path) -> None:

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import websockets
 from websockets.asyncio.client import connect as open_socket
@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect as open_socket
 from .audio import JitterBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 
     from websockets.asyncio.client import ClientConnection
 
@@ -47,6 +47,8 @@ __all__ = [
     "stream_captions",
     "without_audio",
 ]
+
+T = TypeVar("T")
 
 Message = dict[str, Any]
 
@@ -419,17 +421,18 @@ def _why_refused(status: int, origin: str | None, *, has_token: bool) -> str:
 
 async def stream(
     client: SessionClient,
-    chunks: Sequence[bytes],
+    chunks: Iterable[bytes],
     chunk_seconds: float,
     *,
     first: int = 0,
     sent: Callable[[int], object] = lambda number: None,
 ) -> None:
     """Send chunks at their pace, numbered from `first`; stop when the session ends."""
-    async for index in _in_time(client, (n * chunk_seconds for n in range(len(chunks)))):
+    due = ((number * chunk_seconds, chunk) for number, chunk in enumerate(chunks))
+    async for index, chunk in _in_time(client, due):
         await client.send(
             "sendAudio",
-            audioData=base64.b64encode(chunks[index]).decode(),
+            audioData=base64.b64encode(chunk).decode(),
             sequenceNumber=first + index,
             timestamp=_now_ms(),
         )
@@ -438,13 +441,12 @@ async def stream(
 
 async def stream_captions(
     client: SessionClient,
-    cues: Sequence[Cue],
+    cues: Iterable[Cue],
     *,
     sent: Callable[[int], object] = lambda number: None,
 ) -> None:
     """Send captions, each when it is due; stop when the session ends."""
-    async for index in _in_time(client, (cue.due_seconds for cue in cues)):
-        cue = cues[index]
+    async for index, cue in _in_time(client, ((cue.due_seconds, cue) for cue in cues)):
         await client.send(
             "sendCaption",
             segmentId=cue.segment_id,
@@ -456,14 +458,16 @@ async def stream_captions(
         sent(index)
 
 
-async def _in_time(client: SessionClient, due: Iterable[float]) -> AsyncIterator[int]:
-    """Yield 0, 1, 2, ..., each when its second has come; stop when the session ends.
+async def _in_time(
+    client: SessionClient, due: Iterable[tuple[float, T]]
+) -> AsyncIterator[tuple[int, T]]:
+    """Yield what is due with its number, each when its second has come; stop when the session ends.
 
     What is late is caught up with, unless this process was stopped: all at once would be too much.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    for index, seconds in enumerate(due):
+    for index, (seconds, what) in enumerate(due):
         delay = started + seconds - loop.time()
         if delay > 0:
             await _within(delay, client.ended.wait())
@@ -471,7 +475,7 @@ async def _in_time(client: SessionClient, due: Iterable[float]) -> AsyncIterator
             started -= delay
         if client.ended.is_set():
             return
-        yield index
+        yield index, what
 
 
 async def ordered_chunks(

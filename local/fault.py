@@ -13,7 +13,7 @@ import click
 
 from wslocal import POST_ANSWERS, TABLE_ERRORS
 
-from .options import Seconds
+from .options import Commands, Number, Seconds
 from .options import pid as _pid
 from .state import StateError, find_running
 
@@ -27,6 +27,10 @@ __all__ = ["FaultRefusedError", "fault", "have_fault"]
 
 _NOTHING = "nothing"
 _LONGEST_SECONDS = 366 * 86_400
+# As the system takes them.
+_LONGEST_DELAY = 3600
+_FURTHEST = 10 * _LONGEST_SECONDS
+_MOST = 1_000_000
 _ANSWERS = [*map(str, POST_ANSWERS), _NOTHING]
 
 
@@ -34,7 +38,7 @@ class FaultRefusedError(Exception):
     """The running system cannot have this fault, or has ended in the middle of it."""
 
 
-@click.group()
+@click.group(cls=Commands)
 def fault() -> None:
     """Have something fail in the running system, until Ctrl-C or for a number of seconds.
 
@@ -43,19 +47,24 @@ def fault() -> None:
 
 
 _every = click.option(
-    "--every", type=click.IntRange(1), default=1, show_default=True, help="Only every n-th."
+    "--every", type=Number(1, _MOST), default=1, show_default=True, help="Only every n-th."
 )
-_by = click.option("--by", type=float, required=True, help="Seconds; negative: into the past.")
+_by = click.option(
+    "--by",
+    type=Seconds(-_FURTHEST, _FURTHEST),
+    required=True,
+    help="How far; negative: into the past.",
+)
 
 
 def _lasting(command: Callable[..., Any]) -> Callable[..., Any]:
-    seconds = Seconds(0, _LONGEST_SECONDS, min_open=True)
+    seconds = Seconds(0, _LONGEST_SECONDS, least_open=True)
     given = click.option("--seconds", type=seconds, help="How long; until Ctrl-C by default.")
     return given(_pid(command))
 
 
 @fault.command()
-@click.argument("answer", type=click.Choice(_ANSWERS))
+@click.argument("answer", type=click.Choice(_ANSWERS), metavar="ANSWER")
 @_every
 @click.option(
     "--to", multiple=True, metavar="CONNECTION", help="Only posts to it; may be repeated."
@@ -85,8 +94,13 @@ def cut(connection: str, pid: int | None) -> None:
 
 @fault.command()
 @click.argument("name", required=False)
-@click.option("--delay", type=click.FloatRange(0), default=0.0, help="Seconds before the call.")
-@click.option("--error", type=click.Choice([*TABLE_ERRORS, "refuse"]), help="DynamoDB's answer.")
+@click.option("--delay", type=Seconds(0, _LONGEST_DELAY), default=0.0, help="Before the call.")
+@click.option(
+    "--error",
+    type=click.Choice([*TABLE_ERRORS, "refuse"]),
+    metavar="ERROR",
+    help="An error of DynamoDB's, or refuse; a wrong one is answered with the list.",
+)
 @_every
 @_lasting
 def table(name: str | None, delay: float, error: str | None, every: int, **chosen: Any) -> None:
@@ -134,7 +148,7 @@ def kill_emulator(pid: int | None) -> None:
 
 @fault.command("kill-environments")
 @click.argument("function")
-@click.option("--count", type=click.IntRange(1), help="At most so many; all by default.")
+@click.option("--count", type=Number(1, _MOST), help="At most so many; all by default.")
 @_pid
 def kill_environments(function: str, count: int | None, pid: int | None) -> None:
     """Kill processes of FUNCTION."""

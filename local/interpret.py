@@ -1,4 +1,4 @@
-"""`interpret` and `caption`: a WAV file as a channel of a session, and a WebVTT file as its captions."""
+"""`interpret` and `caption`: a file with sound as a channel of a session, and a WebVTT file as its captions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from .captions import read_cues
 from .client import connect, stream, stream_captions, without_audio
 from .notices import Notices
 from .results import ExitCode, TalkError
-from .sending import CHUNK_MS, Sent, ask, attempt, finish, linger, read_to_send
-from .words import counted
+from .sending import CHUNK_MS, Sent, ask, attempt, finish, linger, opened, prepared, shown_as
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -37,22 +36,22 @@ async def interpret(
 
     TalkError unless all of it was sent, and none of it refused.
     """
-    recording = read_to_send(path, console)
-    chunks = recording.chunks(CHUNK_MS)
-    sent = Sent(len(chunks), is_guest=True)
-    async with connect(url, origin=origin, token=token) as client:
+    async with (
+        opened(path, console) as file,
+        connect(url, origin=origin, token=token) as client,
+    ):
         ready = await _join(client, session_id, language, key)
         if ready["language"] == ready["sourceLanguage"]:
             sentence = (
                 f"{language} is what the speaker speaks: it has no channel, but may have captions"
             )
             raise TalkError(ExitCode.FAILED, sentence)
-        if ready["audioFormat"] != recording.audio_format:
-            has, needs = _words_of(recording.audio_format), _words_of(ready["audioFormat"])
-            raise TalkError(ExitCode.FAILED, f"{path.name} is {has}; the session needs {needs}")
-        console.print(f"interpreting {session_id} for {language}: {recording.seconds:.1f} s")
-        await _send(client, sent, stream(client, chunks, CHUNK_MS / 1000, sent=sent.count), console)
-    console.print(sent.report(recording))
+        sound, notices = file.fit_for(ready["audioFormat"]), Notices(console)
+        sent = prepared(sound, console, is_guest=True)
+        console.print(f"interpreting {session_id} for {language}: {sound.seconds:.1f} s")
+        chunks, count = sound.chunks(CHUNK_MS), shown_as(sent, notices)
+        await _send(client, sent, stream(client, chunks, CHUNK_MS / 1000, sent=count), notices)
+    console.print(sent.report())
     if sent.problem:
         raise sent.problem
 
@@ -83,7 +82,8 @@ async def caption(
                 f"whoever listens in {language} hears this channel now, which is silent, "
                 "unless they choose the original audio"
             )
-        await _send(client, sent, stream_captions(client, cues, sent=sent.count), console)
+        sending = stream_captions(client, cues, sent=sent.count)
+        await _send(client, sent, sending, Notices(console))
     console.print(sent.report())
     if sent.problem:
         raise sent.problem
@@ -94,17 +94,13 @@ async def _join(client: SessionClient, session_id: str, language: str, key: str)
     return await ask(client, "joinAsInterpreter", **wanted)
 
 
-def _words_of(audio_format: dict[str, Any]) -> str:
-    return f"{audio_format['sampleRate']} Hz, {counted(audio_format['channels'], 'channel')}"
-
-
 async def _send(
-    client: SessionClient, sent: Sent, sending: Coroutine[Any, Any, None], console: Console
+    client: SessionClient, sent: Sent, sending: Coroutine[Any, Any, None], notices: Notices
 ) -> None:
     async def work() -> None:
         await sending
         await linger(client)
 
-    with Notices(console).of(client), without_audio(client):
+    with notices.of(client), without_audio(client):
         await attempt(sent, work())
     await finish(client, sent)

@@ -34,14 +34,17 @@ _EMPTY_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2
 class Notices:
     """Shows messages, a line each; an error that repeats, once.
 
-    Of captions, those that are final; at a terminal the last line has the one that is not yet.
+    Of captions, those that are final; at a terminal the last line has the one that is not yet, or else how far
+    the work is.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._problems: set[str] = set()
         self._final: deque[tuple[Any, Any]] = deque(maxlen=_REMEMBERED_SEGMENTS)
+        self._last_line = ""
         self._partial = ""
+        self._progress = ""
 
     def add(self, message: Message) -> None:
         """Show a message, unless it is an error that was shown, or a caption that has become final.
@@ -64,17 +67,22 @@ class Notices:
         segment = (message.get("language"), message.get("segmentId"))
         if message.get("isFinal"):
             self._final.append(segment)
-            self._replace_partial("")
+            self._partial = ""
             self.say(line_of(message))
         elif segment not in self._final:
-            self._replace_partial(line_of(message))
+            self._partial = line_of(message)
+            self._show_last_line()
+
+    def show_progress(self, text: str) -> None:
+        """Show how far the work is, at a terminal."""
+        self._progress = text
+        self._show_last_line()
 
     def say(self, line: str) -> None:
         """Show a line of any other kind."""
-        partial = self._partial
-        self._replace_partial("")
+        self._replace_last_line("")
         self._console.print(line)
-        self._replace_partial(partial)
+        self._show_last_line()
 
     @contextlib.contextmanager
     def of(self, client: SessionClient) -> Iterator[None]:
@@ -84,24 +92,28 @@ class Notices:
             yield
         finally:
             showing.cancel()
-            self._replace_partial("")
+            self._partial = self._progress = ""
+            self._show_last_line()
 
     async def _show(self, client: SessionClient) -> None:
         with contextlib.suppress(SessionClientError):  # the connection has ended
             while True:
                 self.add(await client.next_message())
 
-    def _replace_partial(self, line: str) -> None:
+    def _show_last_line(self) -> None:
+        self._replace_last_line(self._partial or self._progress)
+
+    def _replace_last_line(self, line: str) -> None:
         """Have the terminal's last line show this, or its end if it is longer."""
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             return
         while cell_len(line) >= self._console.width:
             line = line[1:]
-        if self._partial:
+        if self._last_line:
             self._console.control(_EMPTY_LINE)
         if line:
             self._console.print(line, end="", style="dim")
-        self._partial = line
+        self._last_line = line
 
 
 def line_of(message: Message) -> str:

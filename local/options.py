@@ -1,25 +1,145 @@
-"""What several commands take."""
+"""What several commands take, each checked before anything begins, and refused in one sentence."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-__all__ = ["Seconds", "pid"]
+from .results import ExitCode
+from .words import printable
 
-pid = click.option("--pid", type=int, help="The process id of one system, if several run here.")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Commands", "Language", "Number", "Seconds", "Session", "pid"]
+
+_LONGEST_SHOWN = 40
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
+# As the messages have them.
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(-[A-Za-z]{4})?(-[A-Za-z]{2}|-[0-9]{3})?")
+_SESSION = re.compile(r"[a-z]+-[a-z]+-[0-9]{3}")
+# The largest that Linux can be set to have: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html
+_MAX_PID = 2**22
 
 
-class Seconds(click.FloatRange):
-    """A range of seconds. NaN, which no bound keeps out, is not in it."""
+class Commands(click.Group):
+    """A group whose commands refuse what is wrong in one sentence, without a page of usage."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Return the context."""
+        with _sentences():
+            return super().make_context(*arguments, **options)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return the command that the first word names, or fail with the names of all."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            names = ", ".join(self.list_commands(ctx))
+            raise click.UsageError(
+                f"the command must be one of {names}, got {_shown(args[0])}"
+            ) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was chosen."""
+        with _sentences():
+            return super().invoke(ctx)
+
+
+class _WrongCommandLineError(click.ClickException):
+    """What click calls a usage error, but for the usage."""
+
+    exit_code = ExitCode.USAGE
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """Have a wrong command line be an error that shows its sentence alone; click shows the usage with its own."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise _WrongCommandLineError(printable(error.format_message().removesuffix("."))) from error
+
+
+def _fail(wanted: str, value: object) -> NoReturn:
+    raise click.BadParameter(f"must {wanted}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+
+
+class Number(click.ParamType[int]):
+    """A whole number, in digits."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail in a sentence."""
+        text = str(value)
+        if _WHOLE.fullmatch(text) and self.least <= int(text) <= self.most:
+            return int(text)
+        _fail(f"be a whole number from {self.least:,} to {self.most:,}", value)
+
+
+class Seconds(click.ParamType[float]):
+    """A number of seconds, in digits with a point or without."""
+
+    name = "seconds"
+
+    def __init__(self, least: int, most: int, *, least_open: bool = False) -> None:
+        self.least = least
+        self.most = most
+        self.least_open = least_open
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the number, or fail in a sentence."""
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number of seconds", param, ctx)
-        return number
+        text = str(value)
+        if _DECIMAL.fullmatch(text):
+            number = float(text)
+            if self.least <= number <= self.most and (number > self.least or not self.least_open):
+                return number
+        least = "more than {:,} and at most" if self.least_open else "{:,} to"
+        _fail(f"be a number of seconds, {least.format(self.least)} {self.most:,}", value)
+
+
+class Language(click.ParamType[str]):
+    """The tag of a language; whether there is such a language, the system knows."""
+
+    name = "language"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the tag, or fail in a sentence."""
+        if _LANGUAGE.fullmatch(value):
+            return str(value)
+        _fail("look like en, en-US or zh-Hans-CN", value)
+
+
+class Session(click.ParamType[str]):
+    """The name of a session."""
+
+    name = "session"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail in a sentence."""
+        if _SESSION.fullmatch(value):
+            return str(value)
+        _fail("look like golden-eagle-427", value)
+
+
+pid = click.option(
+    "--pid", type=Number(1, _MAX_PID), help="The process id of one system, if several run here."
+)

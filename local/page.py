@@ -1,6 +1,7 @@
-"""Serves the page on loopback: the files of `web/`, its settings, and a stream of what functions write.
+"""Serves the page on loopback: the files of `web/`, its settings, and a stream for the operator's view.
 
-Nothing here knows the system: who starts it hands in the settings and calls `publish` for every line.
+Nothing here knows the system: who starts it hands in the settings, calls `publish` for every line that a
+function writes, and `publish_sessions` now and then while `is_watched`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import threading
 import time
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Page", "sign_in_config"]
 
@@ -60,25 +62,49 @@ class _Line(NamedTuple):
 
 
 class _Lines:
-    """What functions wrote lately; readers wait for more."""
+    """What functions wrote lately, and the last report of the sessions; readers wait for more."""
 
     def __init__(self) -> None:
         self._kept: deque[_Line] = deque()
         self._num_characters = 0
         self._changed = threading.Condition()
         self._last_id = 0
+        self._sessions = _Line(0, "")
+        self.num_watching = 0
         self.closed = False
 
-    def add(self, function: str, line: str, now_ms: int) -> None:
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Count a reader during the block."""
+        with self._changed:
+            self.num_watching += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.num_watching -= 1
+
+    def add(self, function: str, line: str, invocation: str, now_ms: int) -> None:
         with self._changed:
             self._last_id += 1
-            event = {"id": self._last_id, "function": function, "line": line, "time": now_ms}
+            event = {
+                "id": self._last_id,
+                "function": function,
+                "invocation": invocation,
+                "line": line,
+                "time": now_ms,
+            }
             self._kept.append(_Line(self._last_id, json.dumps(event)))
             self._num_characters += len(self._kept[-1].text)
             while len(self._kept) > _KEPT_LINES or (
                 len(self._kept) > 1 and self._num_characters > _KEPT_CHARACTERS
             ):
                 self._num_characters -= len(self._kept.popleft().text)
+            self._changed.notify_all()
+
+    def set_sessions(self, report: str) -> None:
+        with self._changed:
+            self._sessions = _Line(self._sessions.id + 1, report)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -91,11 +117,15 @@ class _Lines:
         with self._changed:
             return last_id if last_id <= self._last_id else 0
 
-    def after(self, last_id: int, seconds: float) -> list[_Line]:
-        """Return the lines after one, as soon as there are any; none when time is up."""
+    def after(self, last_id: int, last_report: int, seconds: float) -> tuple[list[_Line], _Line]:
+        """Return the lines after one, and the report of the sessions, as soon as any is new or time is up."""
         with self._changed:
-            self._changed.wait_for(lambda: self.closed or self._last_id > last_id, seconds)
-            return [line for line in self._kept if line.id > last_id]
+            self._changed.wait_for(
+                lambda: self.closed or self._last_id > last_id or self._sessions.id > last_report,
+                seconds,
+            )
+            missing = min(self._last_id - last_id, len(self._kept))
+            return list(islice(reversed(self._kept), missing))[::-1], self._sessions
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -112,7 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(503, "text/plain", b"Too many pages are open.\n")
                 return
             try:
-                self._stream()
+                with self.server.lines.watched():
+                    self._stream()
             finally:
                 self.server.streams.release()
         elif path == "/config.json":
@@ -141,17 +172,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _stream(self) -> None:
-        """Write lines as server-sent events until the reader goes or the page ends."""
+        """Write lines, and reports of the sessions, as server-sent events until the reader goes or the page ends."""
         self.close_connection = True
         self._head(200, "text/event-stream", {"Connection": "close"})
         lines = self.server.lines
         last_id = lines.known(_number(self.headers.get("Last-Event-ID")))
+        last_report = 0
         try:
             while not lines.closed and self.command != "HEAD":
-                new = lines.after(last_id, _COMMENT_SECONDS)
+                new, report = lines.after(last_id, last_report, _COMMENT_SECONDS)
                 text = "".join(f"id: {line.id}\ndata: {line.text}\n\n" for line in new)
+                if report.id > last_report:
+                    text += f"event: sessions\ndata: {report.text}\n\n"
                 self.wfile.write((text or ": nothing new\n\n").encode())
-                last_id = new[-1].id if new else last_id
+                last_id, last_report = new[-1].id if new else last_id, report.id
         except OSError:
             pass  # the reader has gone
 
@@ -211,9 +245,21 @@ class Page:
         """Serve from now on, in a thread of its own."""
         self._thread.start()
 
-    def publish(self, function: str, line: str) -> None:
-        """Tell every open page what a function wrote. Any thread may call; nothing waits."""
-        self._server.lines.add(function, line, time.time_ns() // 1_000_000)
+    @property
+    def is_watched(self) -> bool:
+        """Whether a page has the operator's stream open."""
+        return self._server.lines.num_watching > 0
+
+    def publish(self, function: str, line: str, invocation: str = "") -> None:
+        """Tell every open page what a function wrote, in an invocation or outside of one.
+
+        Any thread may call this and the next one; nothing waits.
+        """
+        self._server.lines.add(function, line, invocation, time.time_ns() // 1_000_000)
+
+    def publish_sessions(self, report: Mapping[str, Any]) -> None:
+        """Tell every open page how the sessions are."""
+        self._server.lines.set_sessions(json.dumps(report))
 
     def close(self) -> None:
         """Stop serving; open streams end."""

@@ -6,22 +6,25 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .audio import read_recording
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
 from .client import RequestRefusedError, SessionClientError, UnansweredError
+from .decoding import open_audio
 from .results import ExitCode, TalkError
-from .words import counted, of_all
+from .words import counted, of_all, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
     from rich.console import Console
 
-    from .audio import Recording
     from .client import SessionClient
+    from .decoding import AudioFile, PcmStream
+    from .notices import Notices
 
 __all__ = [
     "CHUNK_MS",
@@ -31,10 +34,13 @@ __all__ = [
     "finish",
     "is_interrupted",
     "linger",
-    "read_to_send",
+    "opened",
+    "prepared",
+    "shown_as",
 ]
 
 CHUNK_MS = 100
+_SHOWN_EVERY = 1_000 // CHUNK_MS  # chunks: once a second
 # The end must not overtake the last chunks: functions may still have them.
 _LINGER_SECONDS = 1.0
 _KEYS = {"listenerKey", "interpreterKey"}
@@ -49,6 +55,7 @@ class Sent:
     total: int
     what: str = "chunk"
     is_guest: bool = False  # who leaves the session, and does not end it
+    seconds: float = 0.0  # how long all of it plays, if it is audio
     num_sent: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by code or text
     interrupted: bool = False
@@ -65,12 +72,15 @@ class Sent:
         """How many were sent, in words."""
         return f"{of_all(self.num_sent, self.total, self.what)} sent"
 
-    def report(self, recording: Recording | None = None) -> str:
-        """Return what was done, in a line: of a recording, with its length."""
-        length = ""
-        if recording:
-            pcm = b"".join(recording.chunks(CHUNK_MS)[: self.num_sent])
-            length = f", {replace(recording, pcm=pcm).seconds:.1f} s"
+    @property
+    def seconds_sent(self) -> float:
+        """How long what was sent plays."""
+        all_sent = self.num_sent == self.total  # the last chunk may have another length
+        return self.seconds if all_sent else self.num_sent * CHUNK_MS / 1000
+
+    def report(self) -> str:
+        """Return what was done, in a line: of audio, with its length."""
+        length = f", {self.seconds_sent:.1f} s" if self.seconds else ""
         refused = f", {self.refused.total()} refused" if self.refused else ""
         return f"sent {counted(self.num_sent, self.what)}{length}{refused}"
 
@@ -96,15 +106,46 @@ class Sent:
         return None
 
 
-def read_to_send(path: Path, console: Console) -> Recording:
-    """Return a WAV file's sound, and say if its header claims more; ValueError unless a session can carry it."""
-    recording = read_recording(path)
-    if recording.missing_seconds:
-        console.print(
-            f"{path.name} is cut: {recording.seconds:.1f} s of sound are there and will be sent, "
-            f"its header claims {recording.seconds + recording.missing_seconds:.1f} s"
-        )
-    return recording
+@contextlib.asynccontextmanager
+async def opened(path: Path, console: Console) -> AsyncIterator[AudioFile]:
+    """Give a file with sound, and say if there is less than its header claims; ValueError unless it can be sent."""
+    bar = Progress(
+        TextColumn(f"decoding {printable(path.name)}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_interactive,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        with bar:
+            task = bar.add_task("", total=None)
+            show = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
+            file = await stack.enter_async_context(open_audio(path, show))
+        if file.missing_seconds:
+            console.print(
+                f"{file.name} is cut or damaged: {file.seconds:.1f} s of sound are there and will be sent, "
+                f"its header claims {file.seconds + file.missing_seconds:.1f} s"
+            )
+        yield file
+
+
+def prepared(stream: PcmStream, console: Console, *, is_guest: bool = False) -> Sent:
+    """Return the count of what is to be sent, and say if it is something else than the file has."""
+    if stream.is_converted:
+        console.print(stream.conversion)
+    return Sent(stream.num_chunks(CHUNK_MS), is_guest=is_guest, seconds=stream.seconds)
+
+
+def shown_as(sent: Sent, notices: Notices) -> Callable[[int], None]:
+    """Return what counts a chunk that was sent, and at a terminal shows how far it is."""
+
+    def count(number: int) -> None:
+        sent.count(number)
+        if sent.num_sent % _SHOWN_EVERY == 0:
+            notices.show_progress(f"{sent.seconds_sent:,.0f} of {sent.seconds:,.0f} s sent")
+
+    return count
 
 
 async def ask(client: SessionClient, action: str, **fields: object) -> dict[str, Any]:

@@ -1,15 +1,21 @@
-"""What is written to stdout and stderr when nobody reads it any more: work goes on, and nothing is said."""
+"""How commands write: as the terminal can show it, and on when nobody reads it any more: nothing is said of that."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["LastingStream", "keep_streams"]
+__all__ = ["LastingStream", "keep_streams", "make_console", "quiet_stderr"]
+
+_PLAIN_WIDTH = 160
 
 
 class LastingStream:
@@ -51,3 +57,38 @@ def keep_streams() -> None:
         stream = getattr(sys, name)
         if stream is not None:
             setattr(sys, name, LastingStream(stream))
+
+
+def make_console(*, soft_wrap: bool = False) -> Console:
+    """Return what writes to stdout; with `soft_wrap`, a terminal may break a line, but we do not: paths stay whole.
+
+    Colours are as NO_COLOR, FORCE_COLOR and TERM ask for. FORCE_COLOR makes no terminal of a pipe: only where
+    a person watches, the console is interactive.
+    """
+    if sys.stdout is not None and sys.stdout.isatty():
+        return Console(highlight=False, markup=False, soft_wrap=soft_wrap)
+    return Console(
+        highlight=False,
+        markup=False,
+        soft_wrap=soft_wrap,
+        width=_PLAIN_WIDTH,
+        force_interactive=False,
+    )
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what C libraries write to stderr away from there: the command says it in a sentence."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

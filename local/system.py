@@ -249,6 +249,7 @@ def describe(system: System) -> str:
             "crashes": state.crashes,
             "throttles": state.throttles,
             "coldStarts": state.cold_starts,
+            "starts": list(state.starts),
         }
         for state in system.api.states()
     ]

@@ -1,4 +1,4 @@
-"""`speak` and `listen`: a WAV file goes in at one end and comes out at the other."""
+"""`speak` and `listen`: a file with sound goes in at one end, and a WAV file comes out at the other."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ from .audio import JitterBuffer, Recording, check_writable, write_recording
 from .client import FLOOR, SessionClientError, connect, ordered_chunks, stream
 from .credentials import INTERPRETER_KEY_VARIABLE
 from .notices import Notices, line_of, voice_of
+from .playing import NoDeviceError, played
 from .results import ExitCode, TalkError
-from .sending import CHUNK_MS, Sent, ask, attempt, finish, is_interrupted, linger, read_to_send
+from .sending import (
+    CHUNK_MS,
+    ask,
+    attempt,
+    finish,
+    is_interrupted,
+    linger,
+    opened,
+    prepared,
+    shown_as,
+)
 from .words import counted, printable
 
 if TYPE_CHECKING:
@@ -26,6 +37,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .client import Chunk, SessionClient
+    from .playing import Device, Playback
+    from .sending import Sent
 
 __all__ = ["CHUNK_MS", "Heard", "hear", "listen", "speak"]
 
@@ -42,6 +55,9 @@ class Heard:
         self._channels = audio_format["channels"]
         self.buffer = buffer
         self.chunks: list[Chunk] = []
+        self._gaps: list[int] = []  # bytes of silence before each chunk
+        self._next: tuple[int | None, int] = None, 0  # part and number
+        self.play: Callable[[int, bytes], object] = lambda gap_bytes, pcm: None
         self._grown = asyncio.Event()
 
     @property
@@ -53,13 +69,9 @@ class Heard:
     @property
     def recording(self) -> Recording:
         """The sound; a chunk that did not come is as long as the one after it."""
-        pcm = bytearray()
-        part, expected = None, 0
-        for chunk in self.chunks:
-            missing = chunk.number - expected if chunk.part == part else 0
-            pcm += bytes(len(chunk.pcm) * missing * (missing <= _LONGEST_GAP)) + chunk.pcm
-            part, expected = chunk.part, chunk.number + 1
-        return Recording(bytes(pcm), self._rate, self._channels)
+        pairs = zip(self._gaps, self.chunks, strict=True)
+        pcm = b"".join(part for gap, chunk in pairs for part in (bytes(gap), chunk.pcm))
+        return Recording(pcm, self._rate, self._channels)
 
     @property
     def voices(self) -> str:
@@ -73,11 +85,6 @@ class Heard:
         pcm = b"".join(chunk.pcm for chunk in self.chunks if chunk.channel == channel)
         return Recording(pcm, self._rate, self._channels).seconds
 
-    @property
-    def latencies_ms(self) -> list[float]:
-        """How long each chunk took from the speaker's mouth to here, before it was put in order."""
-        return [chunk.heard_at - chunk.spoken_at for chunk in self.chunks]
-
     async def arrived(self, count: int, seconds: float) -> None:
         """Wait for so many chunks; TimeoutError if they do not come in time."""
         async with asyncio.timeout(seconds):
@@ -87,7 +94,12 @@ class Heard:
 
     def add(self, chunk: Chunk) -> None:
         """Take the next chunk."""
+        missing = chunk.number - self._next[1] if chunk.part == self._next[0] else 0
+        gap = len(chunk.pcm) * missing * (missing <= _LONGEST_GAP)
+        self._next = chunk.part, chunk.number + 1
         self.chunks.append(chunk)
+        self._gaps.append(gap)
+        self.play(gap, chunk.pcm)
         self._grown.set()
 
     def take_rest(self, client: SessionClient) -> None:
@@ -117,11 +129,12 @@ async def listen(
     audio: str = "interpreted",
     captions: bool = False,
     *,
+    device: Callable[[int, int], Device] | None = None,
     token: str | None = None,
     key: str | None = None,
     origin: str | None = None,
 ) -> None:
-    """Join a session, and write what was heard once it ends, or on Ctrl-C.
+    """Join a session, and write what was heard once it ends, or on Ctrl-C; play it meanwhile, if `device` opens one.
 
     TalkError unless the session has ended in order, and all that was heard is in the file.
     """
@@ -133,14 +146,16 @@ async def listen(
         if client.hears not in {None, FLOOR}:
             console.print(f"you hear {voice_of(str(client.hears))}")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
-        with Notices(console).of(client):
-            interrupted = await is_interrupted(hear(client, heard))
-        heard.take_rest(client)
-    try:
-        write_recording(output, heard.recording)
-    except OSError as error:
-        sentence = f"{output} cannot be written, what was heard is lost: {error.strerror}"
-        raise TalkError(ExitCode.FAILED, sentence) from error
+        async with contextlib.AsyncExitStack() as stack:
+            playback = await _playback(stack, joined["audioFormat"], device, console)
+            if playback:
+                heard.play = playback.add
+            with Notices(console).of(client):
+                interrupted = await is_interrupted(hear(client, heard))
+            heard.take_rest(client)
+            _write(output, heard)
+            if playback and not interrupted:
+                await is_interrupted(playback.finish())  # the file is there all the same
     dropped = f", {client.dropped} of another channel dropped" if client.dropped else ""
     console.print(
         f"wrote {output}: {heard.recording.seconds:.1f} s, {counted(len(heard.chunks), 'chunk')}, "
@@ -161,6 +176,30 @@ async def listen(
         raise TalkError(ExitCode.REFUSED, sentence)
 
 
+async def _playback(
+    stack: contextlib.AsyncExitStack,
+    audio_format: dict[str, Any],
+    device: Callable[[int, int], Device] | None,
+    console: Console,
+) -> Playback | None:
+    """Return what plays until the stack is closed; None, which is said, if there is no device."""
+    if device is None:
+        return None
+    try:
+        return await stack.enter_async_context(played(audio_format, device))
+    except NoDeviceError as error:
+        console.print(f"nothing is played: {error}")
+        return None
+
+
+def _write(output: Path, heard: Heard) -> None:
+    try:
+        write_recording(output, heard.recording)
+    except OSError as error:
+        sentence = f"{output} cannot be written, what was heard is lost: {error.strerror}"
+        raise TalkError(ExitCode.FAILED, sentence) from error
+
+
 async def speak(
     url: str,
     path: Path,
@@ -176,20 +215,20 @@ async def speak(
 
     TalkError unless all of it was sent, none of it refused, and the session ended in order.
     """
-    recording = read_to_send(path, console)
-    chunks = recording.chunks(CHUNK_MS)
-    sent = Sent(len(chunks))
-    wanted = {"sourceLanguage": language, "audioFormat": recording.audio_format, **_key_of(key)}
-    async with connect(url, origin=origin, token=token) as client:
-        created = await ask(client, "createSession", **wanted)
-        console.print(f"session {created['sessionId']}")
-        if "warning" in created:
-            console.print(printable(f"warning: {created['warning']}"))
-        if "interpreterKey" in created:
-            console.print(_for_interpreters(created))
-        await attempt(sent, _send(client, chunks, sent, listeners, console))
-        await finish(client, sent)
-    console.print(sent.report(recording))
+    async with opened(path, console) as file:
+        sound = file.as_is()
+        sent = prepared(sound, console)
+        wanted = {"sourceLanguage": language, "audioFormat": sound.audio_format, **_key_of(key)}
+        async with connect(url, origin=origin, token=token) as client:
+            created = await ask(client, "createSession", **wanted)
+            console.print(f"session {created['sessionId']}")
+            if "warning" in created:
+                console.print(printable(f"warning: {created['warning']}"))
+            if "interpreterKey" in created:
+                console.print(_for_interpreters(created))
+            await attempt(sent, _send(client, sound.chunks(CHUNK_MS), sent, listeners, console))
+            await finish(client, sent)
+    console.print(sent.report())
     if sent.problem:
         raise sent.problem
 
@@ -202,7 +241,7 @@ def _for_interpreters(created: Mapping[str, Any]) -> str:
 
 
 async def _send(
-    client: SessionClient, chunks: list[bytes], sent: Sent, listeners: int, console: Console
+    client: SessionClient, chunks: Iterator[bytes], sent: Sent, listeners: int, console: Console
 ) -> None:
     joined, notices = 0, Notices(console)
     while joined < listeners and not client.ended.is_set():
@@ -214,7 +253,7 @@ async def _send(
                 break
             notices.add(message)
     with notices.of(client), _keys(client, notices):
-        await stream(client, chunks, CHUNK_MS / 1000, sent=sent.count)
+        await stream(client, chunks, CHUNK_MS / 1000, sent=shown_as(sent, notices))
         await linger(client)
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from wslocal import guarded_folder
 
 from .control import answering
-from .machine import check_machine, check_port
+from .machine import check_machine, check_ports
 from .page import Page, sign_in_config
 from .reload import follow_sources, take_snapshot
 from .results import cancelled_by_signals
+from .session_reports import reported_sessions
 from .settings import UnusableSettingError
 from .state import RunningSystem, announced
 from .system import System
@@ -72,18 +73,19 @@ async def running_system(
     the issuer, if the settings name one.
     """
     check_machine()
-    check_port(port, "--port")
-    check_port(page_port, "--page-port")
+    check_ports(port, page_port)
     sources = take_snapshot()
     sign_in = sign_in_of(settings or {}, client_id)
     async with contextlib.AsyncExitStack() as stack:
         system = await stack.enter_async_context(
             System(stage=stage, port=port, settings=settings, report=report)
         )
+        page = stack.enter_context(_page_of(system, sign_in, page_port))
+        await stack.enter_async_context(reported_sessions(system, page))
         running = RunningSystem(
             pid=os.getpid(),
             url=system.url,
-            page=stack.enter_context(_page_of(system, sign_in, page_port)),
+            page=page.url,
             stack=system.assembly.stack,
             namespace=system.namespace,
             variables=system.emulator.variables,
@@ -128,13 +130,15 @@ def lets_any_origin_in(settings: Mapping[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def _page_of(system: System, sign_in: Mapping[str, Any], port: int) -> Iterator[str]:
-    """Serve the page, with all that the functions write; give its address."""
+def _page_of(system: System, sign_in: Mapping[str, Any], port: int) -> Iterator[Page]:
+    """Serve the page, with all that the functions write."""
     page = Page({"url": system.url, **sign_in}, port)
-    stop = system.api.subscribe(lambda line: page.publish(line.function, line.text))
+    stop = system.api.subscribe(
+        lambda line: page.publish(line.function, line.text, line.request_id)
+    )
     page.start()
     try:
-        yield page.url
+        yield page
     finally:
         stop()
         page.close()

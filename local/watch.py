@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from .words import printable
+from .words import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -43,6 +44,9 @@ _SAID_OTHERWISE = ("_aws", "component", "service", "traceId")
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 3.0
 _PERIOD_SECONDS = 60  # CloudWatch has no finer one for a metric of standard resolution
+# A terminal of 60 columns shows them all.
+_METRIC_WIDTHS = (10, 13, 11, 11, 11)
+_LONGEST_NUMBER = 1e9
 # Events are shipped a moment after they were written, and not in the order of their times.
 _LATE_MS = 5_000
 
@@ -143,7 +147,7 @@ def render_line(function: str, line: Mapping[str, Any]) -> Text:
     )
     text = Text(f"{moment} ", style="dim")
     text.append(f"{level:5} ", style=_STYLES.get(level, "green"))
-    text.append(f"{function.rpartition('-')[2]:12} ", style="cyan")
+    text.append(f"{_short(function):12} ", style="cyan")
     text.append(printable(message), style="default")
     for name, value in rest.items():
         shown = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
@@ -243,13 +247,18 @@ def _without_dimensions(
     return count, total
 
 
-def metric_table(rows: list[MetricRow]) -> Table:
-    """Return the metrics as a table."""
-    table = plain_table("name", "count", "sum", "min", "average", "max", "unit")
+def metric_table(rows: list[MetricRow]) -> Group:
+    """Return the metrics, each with its numbers in a line of its own: names are as long as a line of numbers."""
+    heads = ("count", "sum", "min", "average", "max")
+    lines = [Text(_columns(heads), style="bold")]
     for row in rows:
         numbers = (row.count, row.total, row.low, row.average, row.high)
-        table.add_row(row.name, *map(_number, numbers), row.unit)
-    return table
+        lines += [Text(f"{row.name}, {row.unit}"), Text(_columns([*map(_number, numbers)]))]
+    return Group(*lines)
+
+
+def _columns(cells: Sequence[str]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _METRIC_WIDTHS, strict=True))
 
 
 def read_status(running: RunningSystem) -> dict[str, Any]:
@@ -262,32 +271,43 @@ def read_status(running: RunningSystem) -> dict[str, Any]:
             return dict(json.load(answer))
 
 
-def status_table(functions: list[dict[str, Any]]) -> Table:
-    """Return the functions' states as a table."""
+def status_table(functions: list[dict[str, Any]]) -> Group:
+    """Return the functions' states as a table, and what failed in lines after it."""
     columns = {
-        "environments": "environments",
+        "environments": "running",
         "busy": "busy",
         "waiting": "waiting",
-        "invocations": "invocations",
-        "coldStarts": "cold starts",
-        "errors": "errors",
-        "timeouts": "timeouts",
-        "crashes": "crashes",
-        "throttles": "throttles",
+        "invocations": "invoked",
+        "coldStarts": "cold",
     }
     table = plain_table("function", *columns.values())
     for function in functions:
-        table.add_row(function["name"], *(str(function[column]) for column in columns))
-    return table
+        table.add_row(_short(function["name"]), *(_number(function[column]) for column in columns))
+    return Group(table, *filter(None, map(_failures, functions)))
+
+
+def _failures(function: dict[str, Any]) -> str:
+    """Return what failed in a function; empty if nothing did."""
+    kinds = {"errors": "error", "timeouts": "timeout", "crashes": "crash", "throttles": "throttle"}
+    numbers = {noun: function[kind] for kind, noun in kinds.items() if function[kind]}
+    told = ", ".join(counted(number, noun) for noun, number in numbers.items())
+    return f"{_short(function['name'])}: {told}" if told else ""
+
+
+def _short(name: str) -> str:
+    """Return a function's name without the stack's, which all of them have."""
+    return name.rpartition("-")[2]
 
 
 def plain_table(*columns: str) -> Table:
     """Return a table whose first column is text and whose others are numbers."""
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     return table
 
 
 def _number(value: float) -> str:
+    if abs(value) >= _LONGEST_NUMBER:
+        return f"{value:.2e}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"

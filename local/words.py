@@ -20,8 +20,9 @@ def printable(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return the number and the noun, which has an s unless it is one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return the number and the noun, in its plural unless it is one."""
+    plural = f"{noun}es" if noun.endswith("sh") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def of_all(number: int, total: int, noun: str) -> str:

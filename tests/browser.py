@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import sync_playwright
 
 from local.page import Page
+from local.session_reports import reported_sessions
 from local.system import System
 from local.up import sign_in_of
 from wslocal import LocalApi, LoopThread
@@ -92,6 +93,7 @@ class Running:
             undo.callback(self.page.close)
             self.page.start()
             self._follow(self.system.api)
+            self.loop.enter(reported_sessions(self.system, self.page))
             self._stack = undo.pop_all()
         return self
 
@@ -99,7 +101,7 @@ class Running:
         self._stack.close()
 
     def _follow(self, api):
-        api.subscribe(lambda line: self.page.publish(line.function, line.text))
+        api.subscribe(lambda line: self.page.publish(line.function, line.text, line.request_id))
 
     def housekeeping(self):
         """Run housekeeping now, as its schedule does each minute."""
@@ -193,7 +195,7 @@ class Tab:
         self.page.locator(selector).filter(has_text=text).first.wait_for()
 
     def number(self, selector):
-        return int(re.sub(r"\D", "", self.text(selector)))
+        return int(re.sub(r"\D", "", self.page.text_content(selector)))
 
     def reaches(self, selector, number):
         """Wait until an element shows so much, or more."""

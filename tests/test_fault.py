@@ -175,14 +175,6 @@ def test_what_is_done_at_once(system):
             ("table", "nope", "--delay", "1"),
             "Error: there is no table 'nope': tables are Things, Others\n",
         ),
-        (
-            ("table", "--delay", "nan"),
-            "Error: delay_seconds must be a number from 0 to 3600, got nan\n",
-        ),
-        (
-            ("request-time", "--by", "inf"),
-            "Error: seconds must be a number from -3.16224e+08 to 3.16224e+08, got inf\n",
-        ),
         (("table",), "Error: a fault of a table needs a delay or an error\n"),
     ],
 )
@@ -190,17 +182,22 @@ def test_fault_that_cannot_be_is_said_in_one_line(system, arguments, message):
     assert run(*arguments) == (1, message)
 
 
+MORE_THAN_0 = "must be a number of seconds, more than 0 and at most 31,622,400"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("posts", "418"), "'418' is not one of '410', '429', '500', 'nothing'"),
-        (("posts", "429", "--every", "0"), "0 is not in the range x>=1"),
+        (("posts", "429", "--every", "0"), "must be a whole number from 1 to 1,000,000, got '0'"),
         (("table", "--error", "Oops"), "'Oops' is not one of 'AccessDeniedException'"),
-        (("no-space", "--seconds", "0"), "0.0 is not in the range 0<x<=31622400"),
-        (("no-space", "--seconds", "-1"), "-1.0 is not in the range 0<x<=31622400"),
-        (("no-space", "--seconds", "1e20"), "1e+20 is not in the range 0<x<=31622400"),
-        (("no-space", "--seconds", "inf"), "inf is not in the range 0<x<=31622400"),
-        (("no-space", "--seconds", "nan"), "'nan' is no number of seconds"),
+        (("no-space", "--seconds", "0"), f"{MORE_THAN_0}, got '0'"),
+        (("no-space", "--seconds", "-1"), f"{MORE_THAN_0}, got '-1'"),
+        (("no-space", "--seconds", "1e20"), f"{MORE_THAN_0}, got '1e20'"),
+        (("no-space", "--seconds", "inf"), f"{MORE_THAN_0}, got 'inf'"),
+        (("no-space", "--seconds", "nan"), f"{MORE_THAN_0}, got 'nan'"),
+        (("table", "--delay", "nan"), "must be a number of seconds, 0 to 3,600, got 'nan'"),
+        (("request-time", "--by", "inf"), "-316,224,000 to 316,224,000, got 'inf'"),
     ],
 )
 def test_option_that_is_wrong_is_named(arguments, message):

@@ -1,5 +1,6 @@
 """`interpret` and `caption` send what they were given and leave; `listen` keeps apart whom it hears."""
 
+import base64
 import io
 import os
 import signal
@@ -10,9 +11,10 @@ from rich.console import Console
 
 from local import interpret, talk
 from local.__main__ import main
-from local.audio import JitterBuffer, Recording, read_recording, write_recording
+from local.audio import JitterBuffer, Recording, write_recording
 from local.client import connect
 from local.results import ExitCode
+from tests.sounds import read_wav, tone, write
 from tests.talk_server import (
     CHUNK,
     Server,
@@ -238,17 +240,18 @@ def test_speakers_own_language_has_no_channel(recording):
     assert server.count("sendAudio") == 0
 
 
-def test_recording_of_another_format_is_refused_and_both_are_named(tmp_path):
-    path, server = tmp_path / "music.wav", Server()
-    write_recording(path, Recording(bytes(9600), 48_000, 2))
+def test_recording_of_another_format_becomes_what_the_session_has(tmp_path):
+    path, server = write(tmp_path / "music.mp3", tone(0.3, 44_100, 2)), Server()
 
-    _, code, said = done(server, interpret.interpret, path)
+    printed, code, said = done(server, interpret.interpret, path)
 
-    assert (code, said) == (
-        ExitCode.FAILED,
-        "music.wav is 48000 Hz, 2 channels; the session needs 16000 Hz, 1 channel",
+    assert (code, said) == (0, "")
+    assert printed == (
+        "music.mp3: 44,100 Hz stereo MP3 to 16,000 Hz mono, 16 bit\n"
+        f"interpreting {SESSION} for de: 0.3 s\nsent 3 chunks, 0.3 s\n"
     )
-    assert server.count("sendAudio") == 0
+    chunks = [one["audioData"] for one in server.received if one["action"] == "sendAudio"]
+    assert [len(base64.b64decode(chunk)) for chunk in chunks] == [3_200] * 3
 
 
 def test_file_that_is_none_is_noticed_before_joining(recording):
@@ -309,7 +312,7 @@ def test_speaker_and_interpreter_are_heard_in_turn_and_each_without_gaps(tmp_pat
     printed, code, said = heard(Server(joinSession=floor_channel_floor), output)
 
     assert (code, said) == (0, "")
-    assert read_recording(output).pcm == CHUNK * 2 + OTHER * 3 + CHUNK
+    assert read_wav(output).pcm == CHUNK * 2 + OTHER * 3 + CHUNK
     assert (
         "channels: de; you hear the interpreter for de\nchannels: none; you hear the speaker\n"
         in printed
@@ -342,7 +345,7 @@ def test_gap_in_a_channel_is_silence_in_its_place(tmp_path):
 
     assert code == ExitCode.REFUSED
     assert said.startswith("1 of 3 chunks did not come in time")
-    assert read_recording(output).pcm == OTHER + bytes(len(OTHER)) + OTHER
+    assert read_wav(output).pcm == OTHER + bytes(len(OTHER)) + OTHER
     assert "you hear the interpreter for de\n" in printed
 
 

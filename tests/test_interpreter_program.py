@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from local.__main__ import SPEECH
-from local.audio import read_recording
 from local.talk import CHUNK_MS
+from tests.sounds import read_wav
 
 PROGRAM = Path(__file__).parent.parent / "examples/interpreter_program.py"
 MAX_LINES = 80
@@ -91,7 +91,7 @@ def test_program_ends_with(program, message, ends_with):
 
 
 def test_stand_in_says_how_long_each_segment_is(program):
-    speech = read_recording(SPEECH)
+    speech = read_wav(SPEECH)
     second = speech.sample_rate * speech.channels * 2
 
     results = [*program.interpret(iter(speech.chunks(CHUNK_MS)), second)]

@@ -170,17 +170,49 @@ def test_lines_are_streamed_those_before_and_those_after(page, ask):
     page.publish("audio", '{"message":"before"}')
     stream = ask("/operator")
     first = next_event(stream)
-    page.publish("session", "after\u2028\nwith a break")
+    page.publish("session", "after\u2028\nwith a break", "i-1")
     second = next_event(stream)
 
     assert first["id"] == "1"
     assert json.loads(first["data"]) | {"time": 0} == {
         "id": 1,
         "function": "audio",
+        "invocation": "",
         "line": '{"message":"before"}',
         "time": 0,
     }
     assert json.loads(second["data"])["line"] == "after\u2028\nwith a break"
+    assert json.loads(second["data"])["invocation"] == "i-1"
+
+
+def test_report_of_the_sessions_comes_beside_the_lines_the_last_one_at_once(page, ask):
+    """It has no id: a stream that is opened again goes on after the last line."""
+    page.publish_sessions({"sessions": ["old"]})
+    page.publish_sessions({"sessions": ["new"]})
+    stream = ask("/operator")
+    first = next_event(stream)
+    page.publish("audio", "line")
+    second = next_event(stream)
+
+    assert first == {"event": "sessions", "data": '{"sessions": ["new"]}'}
+    assert second["id"] == "1"
+    assert "event" not in second
+
+
+def test_page_is_watched_while_a_stream_is_open(page, ask):
+    assert not page.is_watched
+    stream = ask("/operator")
+    page.publish("audio", "line")
+    next_event(stream)
+    assert page.is_watched
+
+    stream.close()
+    until = time.monotonic() + 20
+    while page.is_watched and time.monotonic() < until:
+        page.publish("audio", "{}")  # by which it is noticed that the reader has gone
+        time.sleep(0.01)
+
+    assert not page.is_watched
 
 
 @pytest.mark.parametrize(
@@ -326,12 +358,12 @@ def test_what_is_kept_for_a_page_is_bounded_in_lines_and_in_characters(monkeypat
     lines = _Lines()
 
     for text in ("a", "b", "c", "d"):
-        lines.add("audio", text, 0)
-    few = [line.id for line in lines.after(0, 0)]
-    lines.add("audio", "x" * 900, 0)
-    long = [line.id for line in lines.after(0, 0)]
-    lines.add("audio", "x" * 2_000, 0)
-    too_long = [line.id for line in lines.after(0, 0)]
+        lines.add("audio", text, "", 0)
+    few = [line.id for line in lines.after(0, 0, 0)[0]]
+    lines.add("audio", "x" * 900, "", 0)
+    long = [line.id for line in lines.after(0, 0, 0)[0]]
+    lines.add("audio", "x" * 2_000, "", 0)
+    too_long = [line.id for line in lines.after(0, 0, 0)[0]]
 
     assert few == [2, 3, 4]
     assert long == [5]

@@ -20,10 +20,11 @@ from rich.console import Console
 
 from local import talk
 from local.__main__ import main
-from local.audio import Recording, read_recording, write_recording
+from local.audio import Recording, write_recording
 from local.client import Chunk, SessionClientError
 from local.results import ExitCode
 from tests.issuer import Issuer
+from tests.sounds import read_wav, tone, write
 from tests.talk_server import (
     CHUNK,
     FORMAT,
@@ -274,7 +275,7 @@ def test_what_was_heard_is_written_when_the_session_ends(tmp_path):
 
     assert (code, said) == (0, "")
     assert f"wrote {output}: 0.2 s, 2 chunks, 0 missing" in printed
-    assert read_recording(output).pcm == CHUNK * 2
+    assert read_wav(output).pcm == CHUNK * 2
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,7 @@ def test_connection_that_ends_before_the_session_is_no_success(tmp_path, then, w
     assert code == ExitCode.DISCONNECTED
     assert said == f"{words}; {output} has what was heard until then"
     assert "2 chunks" in printed
-    assert read_recording(output).pcm == CHUNK * 2
+    assert read_wav(output).pcm == CHUNK * 2
 
 
 def test_file_that_cannot_be_written_is_noticed_before_joining(tmp_path):
@@ -368,8 +369,34 @@ def test_file_that_is_cut_is_spoken_and_said(recording):
     assert code == 0
     assert server.count("sendAudio") == 1
     assert printed.splitlines()[0] == (
-        "three.wav is cut: 0.1 s of sound are there and will be sent, its header claims 0.3 s"
+        "three.wav is cut or damaged: 0.1 s of sound are there and will be sent, its header claims 0.3 s"
     )
+
+
+def test_file_of_another_format_is_converted_and_it_is_said(tmp_path):
+    server = Server()
+
+    printed, code, _ = spoken(server, write(tmp_path / "music.mp3", tone(0.3, 44_100, 2)))
+
+    assert code == 0
+    assert printed.splitlines() == [
+        "music.mp3: 44,100 Hz stereo MP3 to 48,000 Hz stereo, 16 bit",
+        "session golden-eagle-427",
+        "sent 3 chunks, 0.3 s",
+    ]
+    created = server.received[0]["audioFormat"]
+    assert created == {"encoding": "pcm_s16le", "sampleRate": 48_000, "channels": 2}
+
+
+def test_file_that_is_none_is_noticed_before_the_session(tmp_path):
+    path, server = tmp_path / "text.mp3", Server()
+    path.write_text("Hello")
+
+    printed, code, said = spoken(server, path)
+
+    assert (printed, code) == ("", 1)
+    assert said == "text.mp3 is no WAV, MP3, FLAC or Ogg file, or is damaged"
+    assert server.received == []
 
 
 # --- real processes, signals, terminals ------------------------------------------------------------
@@ -429,7 +456,9 @@ def test_second_ctrl_c_does_not_wait_for_the_end(command, minute):
 def test_ctrl_c_writes_what_a_listener_has_heard(command, tmp_path, number, code):
     output = tmp_path / "heard.wav"
     server = Server(joinSession=broadcast(two_chunks))
-    process = command(server, "listen", "golden-eagle-427", "-o", str(output), "--jitter", "60")
+    process = command(
+        server, "listen", "golden-eagle-427", "--no-play", "-o", str(output), "--jitter", "60"
+    )
     assert "listening to" in process.stdout.readline()
 
     process.send_signal(number)
@@ -536,7 +565,7 @@ def test_long_path_is_in_one_line(command, tmp_path):
     output = tmp_path / ("x" * 170 + " y")
     process = command(
         Server(joinSession=broadcast(two_chunks, end_session)),
-        *("listen", "golden-eagle-427", "-o", str(output)),
+        *("listen", "golden-eagle-427", "--no-play", "-o", str(output)),
     )
     out, _ = process.communicate(timeout=20)
 

@@ -2,7 +2,7 @@
 
 The picture and the table of functions are made from the rows in `infrastructure/function_specs.py`,
 the table of arrows from every import statement, the costs from a message rate and list prices, the tables
-of faults and threats from the tests.
+of faults and threats from the tests, that of wrong inputs from the rows that a test runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import audio_protocol
 import guessing
 import reliability
 import threats
+import wrong_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,14 @@ FOLDERS = {
     "layerctl": ("layerctl",),
     "tools": (
         *("tools", "audio_protocol", "documents", "environments", "guessing", "marks"),
-        *("page_protocol", "planted_secrets", "reliability", "run_tests", "threats"),
+        *(
+            "page_protocol",
+            "planted_secrets",
+            "reliability",
+            "run_tests",
+            "threats",
+            "wrong_inputs",
+        ),
     ),
     "benchmarks": ("stacks",),
     "fuzz": ("fuzz",),
@@ -84,7 +92,7 @@ RATIOS = {
 }
 
 _DOCUMENTS = (
-    *("README.md", "docs/architecture.md", "docs/reliability.md", "docs/scale.md"),
+    *("README.md", "docs/architecture.md", "docs/local.md", "docs/reliability.md", "docs/scale.md"),
     *("docs/security.md", "functions/README.md"),
 )
 
@@ -120,6 +128,7 @@ def documents() -> dict[Path, str]:
         "keys": guessing.key_table,
         "ratios": ratios,
         "reliability": reliability.table,
+        "wrong": wrong_inputs.table,
     }
     texts = {ROOT / name: _filled((ROOT / name).read_text(), parts) for name in _DOCUMENTS}
     security = ROOT / "docs/security.md"

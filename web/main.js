@@ -9,8 +9,11 @@ import { ConfigError, readConfig } from "./core/config.js";
 import { isInvited, readFragment, whatToShow } from "./core/invitation.js";
 import { takeAbandoned, takeAnswer } from "./core/sign-in.js";
 import { accountView } from "./views/account.js";
+import { devicesView } from "./views/devices.js";
 import { interpretView } from "./views/interpret.js";
+import { keyboardView } from "./views/keyboard.js";
 import { listenView } from "./views/listen.js";
+import { askBeforeLeaving } from "./views/on-air.js";
 import { speakView } from "./views/speak.js";
 import { watchView } from "./views/watch.js";
 import { element, personOf } from "./views/dom.js";
@@ -72,7 +75,8 @@ function showView(fragment, isOwn = false) {
   document.body.dataset["view"] = view;
   if (view !== "watch") document.body.dataset["person"] = view;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
+    // The link to the operator's view has its filter, too.
+    if (link.getAttribute("href")?.split("?")[0] === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (isInvited(asked.view) && (asked.sessionId || asked.key)) fillIn(asked.view, asked.sessionId, asked.key);
@@ -98,6 +102,8 @@ function start(config, answer) {
     addEventListener("pageshow", ({ persisted }) => persisted && fillInAgain());
   }
   const { speaker, listener } = accountView(config, answer);
+  askBeforeLeaving();
+  for (const view of /** @type {const} */ (["speak", "listen", "interpret"])) devicesView(view);
   speakView(config, speaker);
   listenView(config, listener);
   interpretView(config, listener);
@@ -114,6 +120,7 @@ const answer = takeAnswer(location, history, () => sessionStorage);
 document.body.dataset["person"] = "speak";
 showView(answer?.fragment ?? location.hash, answer?.isOwn);
 addEventListener("hashchange", () => showView(location.hash));
+keyboardView();
 
 const config = await fetchConfig().catch((error) => {
   whyNotSetUp = error.message;

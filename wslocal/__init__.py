@@ -11,7 +11,7 @@ What stands here is what other code may use; the modules below are free to chang
 from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
 from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
 from .faults import Faults
-from .gateway import ApiError, Connection, GatewayLimits, LocalApi
+from .gateway import ApiError, Connection, GatewayLimits, LocalApi, Post
 from .lambda_host import (
     MAX_PAYLOAD_BYTES,
     FunctionError,
@@ -43,6 +43,7 @@ __all__ = [
     "LambdaHost",
     "LocalApi",
     "LoopThread",
+    "Post",
     "guarded_folder",
     "unpack_layer",
 ]

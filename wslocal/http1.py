@@ -16,7 +16,7 @@ import httptools
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = ["LOOPBACK", "BadRequest", "HttpRequest", "RequestReader", "respond"]
+__all__ = ["LOOPBACK", "BadRequest", "HttpRequest", "RequestReader", "respond", "status_of"]
 
 # How a request names this machine. A page of another site can have a name of its own lead here (DNS
 # rebinding), and its browser then lets it read our answers; but it sends that name as `Host`.
@@ -150,3 +150,8 @@ def respond(
     if status == HTTPStatus.NO_CONTENT:
         del head[1:3]
     return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def status_of(answer: bytes) -> int:
+    """Return the status of what `respond` made."""
+    return int(answer.split(b" ", 2)[1])

@@ -97,6 +97,25 @@ class DemoResult:
         if counted != due:
             self.problems.append(f"ListenersNotified adds up to {counted:g}, due was {due}")
 
+    def latencies_ms(self, listener: ListenerResult) -> dict[str, list[float]]:
+        """Return how long each chunk was under way, those apart that met a cold start.
+
+        That is: an environment of the function that has the chunks was started meanwhile, for want of another.
+        """
+        starts = [
+            start
+            for function in self.functions
+            if function["name"].endswith("-audio")
+            for start in function["starts"]
+        ]
+        found: dict[str, list[float]] = {"warm": [], "cold": []}
+        for chunk in listener.heard.chunks:
+            is_cold = any(
+                begun <= chunk.heard_at and chunk.spoken_at <= ready for begun, ready in starts
+            )
+            found["cold" if is_cold else "warm"].append(chunk.heard_at - chunk.spoken_at)
+        return found
+
     def listeners_of(self, voice: Voice) -> list[ListenerResult]:
         """Return those who were to hear it."""
         return [listener for listener in self.listeners if listener.voice is voice]

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.audio import JitterBuffer, check_writable, read_recording, write_recording
+from local.audio import JitterBuffer, check_writable, write_recording
 from local.captions import read_cues
 from local.client import FLOOR, SessionClientError, connect, stream, stream_captions
+from local.decoding import open_audio
+from local.machine import check_ports
 from local.results import ExitCode, TalkError
+from local.sending import opened
 from local.system import describe
 from local.talk import CHUNK_MS, Heard, hear
 from local.up import running_system, welcome, while_it_runs
@@ -43,6 +46,8 @@ INTERPRETATION = Path(__file__).parent.parent / "recordings" / "interpretation.w
 SPOKEN, INTERPRETED = "en", "de"
 LISTENERS = {"es": True, "fr": False, INTERPRETED: True}
 
+# Of the recording, of which speaker and listeners have a copy each, in memory.
+LONGEST_SECONDS = 600
 # The first chunks wait for functions that start; on a busy machine that takes seconds.
 PATIENCE_SECONDS = 10.0
 # A connection may send 10 control messages a second, and as many at once; each of the environments
@@ -59,9 +64,18 @@ async def run_demo(
 
     TalkError after a Ctrl-C that comes earlier.
     """
-    sound = read_recording(recording)
-    record = DemoResult(voices=voices_of(recording, sound))
+    async with opened(recording, console) as file:
+        if file.seconds > LONGEST_SECONDS:
+            raise ValueError(
+                f"{file.name} plays for {file.seconds:,.0f} s: the demo takes at most {LONGEST_SECONDS} s"
+            )
+        stream_of_file = file.as_is()
+        if stream_of_file.is_converted:
+            console.print(stream_of_file.conversion)
+        sound = stream_of_file.recording()
+    record = DemoResult(voices=await voices_of(recording, sound))
     check_writable(output)
+    check_ports(port, page_port)
     try:
         await _run(console, sound, record, output, port, page_port)
     except asyncio.CancelledError:
@@ -74,12 +88,13 @@ async def _run(
     console: Console, sound: Recording, record: DemoResult, output: Path, port: int, page_port: int
 ) -> None:
     started = time.monotonic()
+    is_watched = console.file.isatty()  # whatever FORCE_COLOR says
 
     def report(text: str) -> None:
         console.print(f"{time.monotonic() - started:5.1f} s  {text}")
 
     async with running_system(
-        stage="dev", port=port, page_port=page_port, reload=console.is_terminal, report=report
+        stage="dev", port=port, page_port=page_port, reload=is_watched, report=report
     ) as (system, running):
         report(f"the system runs: {system.url}")
         await while_it_runs(system, _play(system, running, sound, record, report))
@@ -87,7 +102,7 @@ async def _run(
         record.check()
         rows = await asyncio.to_thread(metric_rows, running)
         show_summary(console, record, rows, output)
-        if console.is_terminal:
+        if is_watched:
             console.print(welcome(running))
             await while_it_runs(system, asyncio.Event().wait())
 
@@ -104,13 +119,14 @@ async def _play(
     await look(system, running, record)
 
 
-def voices_of(path: Path, sound: Recording) -> list[Voice]:
-    """Return what the speaker says, and the interpreter: of a recording of another format, its chunks backwards."""
-    floor = Voice(FLOOR, sound.chunks(CHUNK_MS), _cues_of(path))
-    other = read_recording(INTERPRETATION)
-    if other.audio_format != sound.audio_format:
-        return [floor, Voice(INTERPRETED, floor.chunks[::-1], [])]
-    return [floor, Voice(INTERPRETED, other.chunks(CHUNK_MS), _cues_of(INTERPRETATION))]
+async def voices_of(path: Path, sound: Recording) -> list[Voice]:
+    """Return what the speaker says, and the interpreter, in the speaker's format."""
+    async with open_audio(INTERPRETATION) as file:
+        interpretation = list(file.fit_for(sound.audio_format).chunks(CHUNK_MS))
+    return [
+        Voice(FLOOR, sound.chunks(CHUNK_MS), _cues_of(path)),
+        Voice(INTERPRETED, interpretation, _cues_of(INTERPRETATION)),
+    ]
 
 
 def _cues_of(path: Path) -> list[Cue]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .record import DemoResult, ListenerResult, Voice
 
-__all__ = ["show_summary", "voice_line"]
+__all__ = ["latency_table", "show_summary", "voice_line"]
 
 _SHOWN_LINES = 6
 
@@ -32,12 +32,16 @@ def show_summary(
     console: Console, record: DemoResult, metrics: list[MetricRow], output: Path
 ) -> None:
     """Print everything; what went wrong comes last, where the eye is."""
-    _title(console, "What the listeners heard; the first chunks wait for functions to start")
+    _title(console, "What the listeners heard")
     console.print(_listeners_table(record))
     for voice in record.voices:
         console.print(voice_line(voice, record.listeners_of(voice)))
+    _title(console, "From mouth to ear, in ms")
+    console.print("Cold: chunks under way while an environment of the audio function was started.")
+    console.print(latency_table(record))
     _title(console, "What was refused, and how")
-    console.print(_refusals_table(record))
+    for refusal in _refusals(record):
+        console.print(refusal)
     _title(console, "From CloudWatch Logs, with the session's id: one line of each kind")
     for function, line in _chosen_lines(record):
         console.print(render_line(function, line), soft_wrap=True)
@@ -61,29 +65,32 @@ def _title(console: Console, text: str) -> None:
 
 
 def _listeners_table(record: DemoResult) -> Table:
-    columns = (
-        "language",
-        "hears",
-        "chunks",
-        "missing",
-        "seconds",
-        "latency: median",
-        "p95",
-        "worst",
-    )
-    table = plain_table(*columns)
+    table = plain_table("language", "hears", "chunks", "missing", "seconds")
     for listener in record.listeners:
         heard = listener.heard
-        latencies = heard.latencies_ms or [0.0]
-        numbers = (statistics.median(latencies), percentile(latencies, 95), max(latencies))
         table.add_row(
             listener.language,
             listener.voice.channel,
             f"{len(heard.chunks)} of {len(listener.voice.chunks)}",
             str(heard.num_missing),
             f"{heard.recording.seconds:.1f}",
-            *(f"{number:.1f} ms" for number in numbers),
         )
+    return table
+
+
+def latency_table(record: DemoResult) -> Table:
+    """Return how long chunks were under way, in ms: those that met a cold start apart."""
+    table = plain_table("language", "chunks", "median", "p95", "worst")
+    for listener in record.listeners:
+        for name, latencies in record.latencies_ms(listener).items():
+            numbers = ["-"] * 3
+            if latencies:
+                worst = max(latencies)
+                numbers = [
+                    f"{number:,.1f}"
+                    for number in (statistics.median(latencies), percentile(latencies, 95), worst)
+                ]
+            table.add_row(f"{listener.language}, {name}", str(len(latencies)), *numbers)
     return table
 
 
@@ -99,15 +106,11 @@ def voice_line(voice: Voice, listeners: list[ListenerResult]) -> str:
     )
 
 
-def _refusals_table(record: DemoResult) -> Table:
-    table = plain_table("what was broken", "code", "sentence")
-    for column in table.columns:
-        column.justify = "left"
-    for broken, code, sentence in record.refusals:
-        table.add_row(broken.kind, code, Text(sentence))
+def _refusals(record: DemoResult) -> list[str]:
     flood = f"{record.flood_refused} of {record.flood_sent} refused"
-    table.add_row(f"{record.flood_sent} requests at once", "RATE_LIMIT_CONTROL_MESSAGES", flood)
-    return table
+    rows = [(broken.kind, code, sentence) for broken, code, sentence in record.refusals]
+    rows.append((f"{record.flood_sent} requests at once", "RATE_LIMIT_CONTROL_MESSAGES", flood))
+    return [f"{kind}:\n  {code}\n  {sentence}" for kind, code, sentence in rows]
 
 
 def _chosen_lines(record: DemoResult) -> list[tuple[str, dict[str, Any]]]:

@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect as open_socket
 
 from local.client import SUBPROTOCOL
 from local.page import Page
+from local.session_reports import reported_sessions
 from local.system import System
 from tests.issuer import Issuer, SigningKey
 from wslocal import LoopThread
@@ -420,6 +421,7 @@ def seen():
         page.start()
         reading = read_operators_page(page, written)
         system.api.subscribe(lambda line: page.publish(line.function, line.text))
+        loop.enter(reported_sessions(system, page))
         system.api.subscribe(lambda line: written.add("lines of functions", line.text))
         root.addHandler(written)
         root.setLevel(logging.DEBUG)

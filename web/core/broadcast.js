@@ -34,13 +34,6 @@ export function afterMessage(broadcast, message) {
   }
 }
 
-/** Say how it is; nothing while one's own connection is broken, since nobody knows. @param {Broadcast} broadcast @param {boolean} isConnected */
-export function broadcastText({ isPaused, isMuted }, isConnected) {
-  if (!isConnected) return "";
-  if (isPaused) return "The speaker paused.";
-  return isMuted ? "The speaker is muted." : "Live.";
-}
-
 /** Return how loud a channel is, from 0 to 1. A muted speaker is silent; an interpreter may finish a sentence. @param {Broadcast} broadcast @param {string} channel */
 export function loudnessOf({ isMuted, volume }, channel) {
   return isMuted && channel === FLOOR ? 0 : volume;

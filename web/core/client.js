@@ -21,6 +21,7 @@
  * @property {() => Promise<string | null>} token the access token that opens or joins a session, if one is needed; a `Problem` if there is none
  * @property {() => Promise<string | null>} returnToken the one that lets somebody back who has a refresh token, if one is needed
  * @property {() => number} random from 0 to 1
+ * @property {() => number} clock milliseconds that never go back
  * @property {(run: () => void, ms: number) => any} setTimer
  * @property {(timer: any) => void} clearTimer
  *
@@ -28,6 +29,10 @@
  * @property {(state: State, waitMs: number) => void} state `waitMs`: until the next attempt
  * @property {(message: ServerMessage) => void} message whatever comes, replies too
  * @property {(problem: Problem) => void} problem what nobody waits for: an error, a gateway's message
+ * @property {(ticket: Ticket | null) => void} [ticket] what the next connection takes over with, each time it is another one; null
+ * while it is being used
+ *
+ * @typedef {{ sessionId: string, refreshToken: string }} Ticket
  */
 
 import { LIMITS, ProtocolError, REPLIES, SUBPROTOCOL, isGatewayMessage, readMessage, writeMessage } from "../protocol/messages.js";
@@ -92,9 +97,9 @@ export class Client {
   #socket = null;
   /** Another connection is to become ours: a token is for one at a time. */
   #isTakingOver = false;
-  /** What the next connection takes over with. @type {{ sessionId: string, refreshToken: string } | null} */
+  /** What the next connection takes over with. @type {Ticket | null} */
   #ticket = null;
-  /** @type {Map<string, { resolve: (reply: any) => void, reject: (problem: Problem) => void, timer: any, socket: Socket }>} */
+  /** @type {Map<string, { resolve: (reply: any) => void, reject: (problem: Problem) => void, timer: any, socket: Socket, askedAt: number }>} */
   #pending = new Map();
   #requests = 0;
   #failures = 0;
@@ -121,6 +126,17 @@ export class Client {
     return this.#state;
   }
 
+  /** How many milliseconds the oldest request has waited for its answer. */
+  get unansweredMs() {
+    const asked = [...this.#pending.values()].map(({ askedAt }) => askedAt);
+    return Math.max(0, this.#world.clock() - Math.min(...asked));
+  }
+
+  /** Whether the network has taken all that was sent. */
+  get isTaken() {
+    return this.#socket !== null && this.#socket.bufferedAmount === 0;
+  }
+
   /**
    * Connect, and open or join a session; from then on the session is kept through every break.
    *
@@ -131,10 +147,25 @@ export class Client {
   async begin(message) {
     await this.#connect();
     const reply = await this.request(message);
-    this.#ticket = { sessionId: reply.sessionId, refreshToken: reply.refreshToken };
     this.#isInterpreter = message.action === "joinAsInterpreter";
+    this.#setTicket({ sessionId: reply.sessionId, refreshToken: reply.refreshToken });
     if (this.#isInterpreter) this.#beat(); // sooner than it would
     return reply;
+  }
+
+  /** Be in a session again, in which a page was that is no more. @param {Ticket} ticket @param {boolean} isInterpreter */
+  async comeBack(ticket, isInterpreter) {
+    this.#ticket = ticket;
+    this.#isInterpreter = isInterpreter;
+    this.#enter("connecting");
+    await this.#takeOver(this.#url);
+    if (this.#socket === null && !this.#ended()) await this.#resume();
+  }
+
+  /** @param {Ticket} ticket */
+  #setTicket(ticket) {
+    this.#ticket = ticket;
+    this.#listeners.ticket?.(ticket);
   }
 
   /** @returns {Promise<void>} */
@@ -233,6 +264,11 @@ export class Client {
     stop?.();
   }
 
+  /** Ask whether the connection lives, when something says that it does not. */
+  check() {
+    if (this.#pending.size === 0) void this.#showLife();
+  }
+
   /**
    * Send `message` and return its reply. What may be retried is, a few times, and not before the server says so; all
    * else is thrown, and what would keep a person waiting: whoever has a language may keep it for long.
@@ -293,7 +329,7 @@ export class Client {
         if (isSilent) resolve(undefined);
         else reject(new Problem("TIMEOUT", "No answer came.", false));
       }, isSilent ? SILENCE_MS : REPLY_MS);
-      this.#pending.set(requestId, { resolve, reject, timer, socket });
+      this.#pending.set(requestId, { resolve, reject, timer, socket, askedAt: isSilent ? Infinity : this.#world.clock() });
       socket.send(text);
     });
   }
@@ -372,6 +408,7 @@ export class Client {
   async #showLife() {
     const socket = this.#socket;
     if (socket === null) return;
+    this.#world.clearTimer(this.#heartbeatTimer);
     try {
       await this.#ask({ action: "heartbeat" }, socket);
     } catch (problem) {
@@ -431,8 +468,9 @@ export class Client {
       socket = await this.#open(url, await this.#world.returnToken());
       if (this.#ended()) return socket.close(1000);
       this.#listen(socket);
+      this.#listeners.ticket?.(null);
       const { sessionId, refreshToken } = await this.#ask({ action: "refreshConnection", ...this.#ticket }, socket);
-      this.#ticket = { sessionId, refreshToken };
+      this.#setTicket({ sessionId, refreshToken });
       const old = this.#socket;
       if (this.#ended()) socket.close(1000);
       else this.#moveTo(socket);

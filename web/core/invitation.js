@@ -8,6 +8,8 @@
  * @typedef {{ view: View, sessionId: string, key: string, address: string, isDamaged: boolean }} Asked by a fragment
  */
 
+import { readFilter, watchAddress } from "./operator-filter.js";
+
 /** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
 const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
 /** 16 of them are 80 bits: at the 2,000 joins a second that a stage takes at most, half of them take 10^13 years. */
@@ -80,15 +82,21 @@ export function fragmentOf(sessionId, key = "", view = "listen") {
   return [`#${view}`, ...[sessionId, sessionId && key].filter(Boolean).map(encodeURIComponent)].join("/");
 }
 
+/** Whether only the machine itself can open an address. @param {string} hostname of a URL */
+export function isLoopback(hostname) {
+  return /^(127(\.[0-9]+){3}|(.+\.)?localhost|\[::1\])$/.test(hostname);
+}
+
 /**
  * Return what a fragment asks for. Whatever it holds, there is a view; what cannot be meant is empty. `address` is the
- * fragment that may stay in the address: a view and, of an invitation, the session's name. All else could be a key, or
- * most of one, and the link is damaged.
+ * fragment that may stay in the address: a view and, of an invitation, the session's name, and the operator's filter. All
+ * else could be a key, or most of one, and the link is damaged.
  *
  * @param {string} fragment with its `#`, or empty
  * @returns {Asked}
  */
 export function readFragment(fragment) {
+  if (fragment.startsWith("#watch?")) return readWatch(fragment.slice("#watch?".length));
   const [name = "", ...rest] = fragment.slice(1).replace(/\/+$/, "").split("/");
   const [sessionId = "", key = ""] = isInvited(name) ? rest.map(decoded) : [];
   const isSession = SESSION_ID.test(sessionId);
@@ -102,6 +110,13 @@ export function readFragment(fragment) {
     address: isInvited(name) ? fragmentOf(isSession ? sessionId : "", "", name) : fragment && `#${view}`,
     isDamaged: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "interpret", "watch"].includes(name),
   };
+}
+
+/** @param {string} query @returns {Asked} */
+function readWatch(query) {
+  const address = watchAddress(readFilter(query));
+  const [given, kept] = [query, address.slice("#watch?".length)].map((one) => new URLSearchParams(one).size);
+  return { view: "watch", sessionId: "", key: "", address, isDamaged: given !== kept };
 }
 
 /** @param {string} text */
@@ -133,6 +148,8 @@ export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, 
     const notice = `You still ${doing} ${current}. To go to ${sessionId}, leave, and then press ${button}.`;
     return { view, address: fragmentOf(current, "", view), notice };
   }
-  const notice = "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
+  const notice = view === "watch"
+    ? "A part of this link is no filter that can stand in an address, and was left out."
+    : "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
   return { view, address, notice: isDamaged ? notice : "" };
 }

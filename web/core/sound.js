@@ -55,15 +55,3 @@ export class SoundWatch {
     return now - this.#startedAt <= START_MS ? "starting" : "blocked";
   }
 }
-
-/** Say what a person can do; nothing while all is well. @param {Sound} sound */
-export function soundText(sound) {
-  return {
-    starting: "",
-    running: "",
-    blocked: "Your browser plays no sound before you tap or press a key. Tap anywhere on the page.",
-    interrupted: "The sound is interrupted. It goes on by itself; if it does not, tap anywhere on the page.",
-    noDevice: "There is no loudspeaker and no headphones. Connect one.",
-    failed: "This browser cannot play the sound. Leave, open the page again, and join anew.",
-  }[sound];
-}

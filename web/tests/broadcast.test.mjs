@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { afterMessage, broadcastText, loudnessOf } from "../core/broadcast.js";
+import { afterMessage, loudnessOf } from "../core/broadcast.js";
 
 const LIVE = { isPaused: false, isMuted: false, volume: 1 };
 const STATE = { isPaused: true, isMuted: true, volume: 0.5 };
@@ -20,16 +20,6 @@ for (const [type, fields, before, after] of [
     assert.deepEqual(afterMessage(before, { type, timestamp: 1, ...fields }), after);
   });
 }
-
-test("how the broadcast is, is said in a sentence", () => {
-  assert.equal(broadcastText(LIVE, true), "Live.");
-  assert.equal(broadcastText({ ...LIVE, isMuted: true }, true), "The speaker is muted.");
-  assert.equal(broadcastText(STATE, true), "The speaker paused.");
-});
-
-test("nothing is said of the broadcast while one's own connection is broken", () => {
-  assert.equal(broadcastText(LIVE, false), "");
-});
 
 test("a muted speaker is not heard, and an interpreter may finish", () => {
   assert.equal(loudnessOf(STATE, "floor"), 0);

@@ -41,7 +41,7 @@ let world, client, states, messages, problems;
 
 beforeEach(() => {
   world = {
-    sockets: [], timers: new Set(), random: () => 1,
+    sockets: [], timers: new Set(), random: () => 1, clock: () => 0,
     open: (url, protocols) => world.sockets[world.sockets.push(new FakeSocket(url, protocols)) - 1],
     origin: "http://page.example", token: async () => null, returnToken: async () => null,
     setTimer: (run, ms) => {
@@ -714,4 +714,70 @@ test("who leaves while the next connection opens does not take over", async () =
 
   assert.ok(world.sockets[1].closed);
   assert.deepEqual(world.sockets[1].sent, []);
+});
+
+/** A page that was loaded again, and its first connection. */
+async function comesBack(isInterpreter = false) {
+  const promise = client.comeBack({ sessionId: "golden-eagle-427", refreshToken: "kept" }, isInterpreter);
+  await settle();
+  return { promise, socket: world.sockets[0] };
+}
+
+test("a page that was loaded again is back with the token that it kept, and has the next one", async () => {
+  const tickets = [];
+  client = new Client("ws://here/dev", world, { state: (state) => states.push(state), message: () => {}, problem: () => {}, ticket: (one) => tickets.push(one) });
+  const { promise, socket } = await comesBack();
+  assert.deepEqual(tickets, []);
+  await opens(socket);
+  assert.deepEqual(tickets, [null]);
+  socket.answer(COMPLETE);
+  await promise;
+
+  assert.equal(socket.sent[0].refreshToken, "kept");
+  assert.equal(socket.sent[1].action, "heartbeat");
+  assert.deepEqual(tickets, [null, { sessionId: "golden-eagle-427", refreshToken: "next" }]);
+  assert.deepEqual(states, ["connecting", "open"]);
+});
+
+test("a page that was loaded again while nothing can be reached goes on trying", async () => {
+  const { promise, socket } = await comesBack();
+  socket.breaks();
+  await settle();
+  await elapse(500);
+  await opens(world.sockets[1]);
+  world.sockets[1].answer(COMPLETE);
+  await promise;
+
+  assert.deepEqual(states, ["connecting", "waiting 500", "connecting", "open"]);
+});
+
+test("a page that was loaded again too late says so", async () => {
+  const { promise, socket } = await comesBack();
+  await opens(socket);
+  socket.answer(error("AUTH_TOKEN_INVALID", false));
+  await promise;
+
+  assert.deepEqual(problems, ["AUTH_TOKEN_INVALID: This session was taken over elsewhere, or the break was too long."]);
+  assert.equal(client.state, "ended");
+});
+
+test("how long a request waits is known, and a caption waits for nothing", async () => {
+  const socket = await begun();
+  world.clock = () => 5_000;
+  assert.equal(client.unansweredMs, 0);
+  void client.deliver({ action: "sendCaption", segmentId: "1", text: "a", isFinal: true });
+  const asked = client.request({ action: "getSessionStatus" });
+  world.clock = () => 8_500;
+
+  assert.equal(client.unansweredMs, 3_500);
+  socket.answer(error("SESSION_NOT_FOUND", false));
+  await assert.rejects(asked, { code: "SESSION_NOT_FOUND" });
+});
+
+test("a connection that may be broken is asked at once, and once", async () => {
+  const socket = await begun();
+  client.check();
+  client.check();
+
+  assert.deepEqual(socket.sent.map(({ action }) => action), ["createSession", "heartbeat"]);
 });

@@ -6,6 +6,7 @@ const VIEWS = ["speak", "listen", "interpret", "watch"];
 const PIECES = [
   "#", "/", "%", "%ff", "%00", "%2F", "%E0%A4%A", "listen", "interpret", "speak", "watch", "__proto__", "constructor", "golden-eagle-427",
   "<img src=x onerror=alert(1)>", "🦅", "\ud800", "\0", " ", "..", "a".repeat(70), "?code=1&state=2",
+  "watch?", "session=", "text=abcdefgh2345", "&",
 ];
 
 const NAME = "golden-eagle-427";
@@ -21,6 +22,8 @@ for (const [fragment, view, sessionId, key, address = fragment] of [
   ["#interpret", "interpret", "", ""],
   ["#interpret/golden-eagle-427/k%2Fe%25y%20123", "interpret", NAME, "k/e%y 123", `#interpret/${NAME}`],
   ["#watch", "watch", "", ""],
+  ["#watch?session=golden-eagle-427&level=ERROR", "watch", "", ""],
+  ["#watch?level=ERROR&session=golden-eagle-427", "watch", "", "", "#watch?session=golden-eagle-427&level=ERROR"],
 ]) {
   test(`${fragment || "an empty fragment"} is ${view}, and leaves ${address || "nothing"} in the address`, () => {
     assert.deepEqual(readFragment(fragment), { view, sessionId, key, address, isDamaged: false });
@@ -40,6 +43,10 @@ for (const [fragment, view, sessionId, address] of [
   ["#interpret/golden-eagle-427/abcdefg", "interpret", NAME, `#interpret/${NAME}`],
   ["#speak/golden-eagle-427/abcdefgh2345", "speak", "", "#speak"],
   ["#watch/golden-eagle-427/abcdefgh2345", "watch", "", "#watch"],
+  ["#watch?session=golden-eagle-427/abcdefgh2345", "watch", "", "#watch"],
+  ["#watch?level=ERROR&key=abcdefgh2345", "watch", "", "#watch?level=ERROR"],
+  ["#watch?abcdefgh2345", "watch", "", "#watch"],
+  ["#speak?session=golden-eagle-427", "speak", "", "#speak"],
   ["#Listen/golden-eagle-427/abcdefgh2345", "speak", "", "#speak"],
   ["#golden-eagle-427", "speak", "", "#speak"],
   ["#__proto__/constructor", "speak", "", "#speak"],
@@ -70,6 +77,7 @@ for (const [name, fragment, here, shown] of [
   ["who interprets stays, and is told", "#interpret/calm-otter-118", { interpret: NAME }, { view: "interpret", address: "#interpret/golden-eagle-427", notice: /still interpret golden-eagle-427.*calm-otter-118/ }],
   ["who interprets may be invited to listen", "#listen/calm-otter-118", { interpret: NAME }, { view: "listen", address: "#listen/calm-otter-118", notice: /^$/ }],
   ["who interprets where there is nothing to watch stays", "#watch", { canWatch: false, person: "interpret", interpret: NAME }, { view: "interpret", address: "#interpret/golden-eagle-427", notice: /nothing to watch/ }],
+  ["a filter that cannot stand in the address is said to be", "#watch?text=abcdefgh2345", {}, { view: "watch", address: "#watch", notice: /no filter/ }],
   ["who listens may look elsewhere", "#watch", { listen: NAME }, { view: "watch", address: "#watch", notice: /^$/ }],
   ["who listens where there is nothing to watch stays", "#watch", { canWatch: false, listen: NAME }, { view: "listen", address: "#listen/golden-eagle-427", notice: /nothing to watch/ }],
 ]) {
@@ -90,7 +98,7 @@ test("whatever a fragment is made of, there is a view", () => {
     const { view, sessionId, key, address } = readFragment(fragment);
     assert.ok(VIEWS.includes(view), fragment);
     assert.ok([...sessionId].length <= 64 && [...key].length <= 64, fragment);
-    assert.match(address, /^(|#speak|#watch|#(listen|interpret)(\/golden-eagle-427)?)$/, fragment);
+    assert.match(address, /^(|#speak|#watch(\?(session|text)=[^&]{0,21}(&text=[^&]{0,21})?)?|#(listen|interpret)(\/golden-eagle-427)?)$/, fragment);
   }
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SoundWatch, soundText } from "../core/sound.js";
+import { SoundWatch } from "../core/sound.js";
 
 /** Look at a context again and again: `[state, contextTime, now]`. Return what the sound was at each look. */
 function watch(...looks) {
@@ -48,9 +48,4 @@ test("what failed stays failed", () => {
   watch.see({ state: "running", contextTime: 1, hasDevice: true }, 100);
 
   assert.deepEqual([watch.sound, watch.isRendering], ["failed", false]);
-});
-
-test("a person is told what to do only when there is something to do", () => {
-  assert.deepEqual(["starting", "running"].map(soundText), ["", ""]);
-  assert.deepEqual(["blocked", "interrupted", "noDevice", "failed"].filter((sound) => soundText(sound) === ""), []);
 });

@@ -124,6 +124,7 @@ export const browser = {
   token: async () => null,
   returnToken: async () => null,
   random: Math.random,
+  clock: () => performance.now(),
   setTimer: (run, ms) => setTimeout(run, ms),
   clearTimer: (timer) => clearTimeout(timer),
 };

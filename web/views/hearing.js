@@ -7,20 +7,19 @@
  */
 
 import { Player, prepareSound } from "../audio/player.js";
-import { afterMessage, broadcastText, loudnessOf } from "../core/broadcast.js";
+import { afterMessage, loudnessOf } from "../core/broadcast.js";
 import { Playback } from "../core/playback.js";
-import { soundText } from "../core/sound.js";
 import { element } from "./dom.js";
-import { showNumbers, showText } from "./session.js";
+import { showNumbers } from "./session.js";
 
 const DEFAULT_FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 };
 
 export class Hearing {
   #view;
   #player;
-  #isConnected;
   #volume;
   #numbers;
+  #beganAt = performance.now();
   /** @type {Broadcast} */
   broadcast;
   playback;
@@ -38,14 +37,12 @@ export class Hearing {
    * @param {"listen" | "interpret"} view
    * @param {{ audioFormat: object, broadcastState: Broadcast }} reply to joining
    * @param {Controls} controls
-   * @param {() => boolean} isConnected
    */
-  constructor(view, { audioFormat, broadcastState }, controls, isConnected) {
+  constructor(view, { audioFormat, broadcastState }, controls) {
     const format = { ...DEFAULT_FORMAT, ...audioFormat };
     const player = new Player(format, (report) => this.playback.report(report), () => this.#soundChanged());
     this.#view = view;
     this.#player = player;
-    this.#isConnected = isConnected;
     this.#volume = element(`${view}-volume`, HTMLInputElement);
     this.broadcast = { ...broadcastState };
     this.playback = new Playback(format, player, { clock: () => performance.now(), now: () => Date.now() });
@@ -60,9 +57,9 @@ export class Hearing {
     return this.#player.sound;
   }
 
-  /** When somebody's voice was last heard, as `performance.now()` counts; 0 before. */
-  get lastHeardAt() {
-    return this.playback.lastHeardAt;
+  /** What decides whether it is live. */
+  get facts() {
+    return { output: this.sound, beganAt: this.#beganAt, heardAt: this.playback.lastHeardAt };
   }
 
   /** What happened to the chunks so far; `latencyMs` is NaN while nothing is heard. */
@@ -95,7 +92,6 @@ export class Hearing {
 
   show() {
     this.#player.setVolume(loudnessOf(this.broadcast, this.playback.hears) * Number(this.#volume.value));
-    showText(`${this.#view}-broadcast`, this.isPaused ? "You paused." : soundText(this.sound) || broadcastText(this.broadcast, this.#isConnected()));
   }
 
   #showNumbers() {

@@ -16,6 +16,8 @@ export class Interpreters {
   #client;
   #session;
   #controls;
+  /** For interpreters; undefined if there can be none. @type {string | undefined} */
+  key;
   #link = element("speak-interpreters-invite", HTMLAnchorElement);
   #list = element("speak-interpreters", HTMLUListElement);
   /** @type {readonly string[]} */
@@ -36,6 +38,7 @@ export class Interpreters {
 
   /** @param {string | undefined} key */
   #setKey(key) {
+    this.key = key;
     this.#link.href = fragmentOf(key === undefined ? "" : this.#session.sessionId, key, "interpret");
   }
 

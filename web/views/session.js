@@ -1,22 +1,16 @@
 /**
- * What the views of a speaker, a listener and an interpreter have in common: a form that begins a session, the
- * connection that carries it, and buttons that ask for something.
+ * What the views of a speaker, a listener and an interpreter have in common: a form that begins a session, buttons that
+ * ask for something, and places for words and numbers.
  *
- * @import { Config } from "../main.js"
- * @import { State, World } from "../core/client.js"
  * @import { Person } from "../core/invitation.js"
- * @import { CreateSession, JoinAsInterpreter, JoinSession, ServerMessage, ServerMessages } from "../protocol/declared.js"
- * @import { REPLIES } from "../protocol/declared.js"
  *
  * @typedef {{ code?: string, message: string }} Said a problem, in words for the person
- * @typedef {object} Session
- * @property {(message: ServerMessage) => void} hear
- * @property {() => void} close
- * @property {() => void} [show] run when the connection is another way
  */
 
-import { Client, Problem } from "../core/client.js";
-import { announceProblem, element, focusNext, isFocusLost, showProblem } from "./dom.js";
+import { Problem } from "../core/client.js";
+import { OFF_AIR } from "../core/on-air.js";
+import { element, focusNext, isFocusLost, showProblem } from "./dom.js";
+import { showState } from "./on-air.js";
 
 const COPIED_MS = 4_000;
 
@@ -33,9 +27,11 @@ export function beginOnSubmit(view, begin, inWords) {
     event.preventDefault();
     start.disabled = true;
     showProblem(problemPlace, null);
+    showState(view, OFF_AIR.checking);
     try {
       await begin();
     } catch (problem) {
+      showState(view, OFF_AIR.idle);
       status.textContent = "";
       showProblem(problemPlace, problem instanceof Problem ? inWords(problem) : /** @type {Error} */ (problem));
       await waitAsLongAs(status, problem);
@@ -60,62 +56,6 @@ async function waitAsLongAs(status, problem) {
   status.textContent = "You can try again now.";
 }
 
-/**
- * Connect and begin with `message`; what `run` makes of the reply gets all messages, and is closed at the end.
- *
- * @template {CreateSession | JoinSession | JoinAsInterpreter} M
- * @template {Session} S
- * @param {Person} view @param {Config} config @param {World} world @param {M} message
- * @param {(client: Client, reply: ServerMessages[typeof REPLIES[M["action"]]]) => S} run
- * @param {(problem: Problem) => Said | null} inWords null: it is said elsewhere
- */
-export async function connect(view, config, world, message, run, inWords = (problem) => problem) {
-  /** What came before the session was set up. @type {ServerMessage[]} */
-  const early = [];
-  /** @type {S | null} */
-  let session = null;
-  const problemPlace = element(`${view}-problem`, HTMLParagraphElement);
-  const hurry = () => client.hurry();
-  const client = new Client(config.url, world, {
-    state: (state, waitMs) => {
-      statusOf(view).textContent = connectionText(state, waitMs);
-      if (state === "open") showProblem(problemPlace, null);
-      session?.show?.();
-      if (state !== "ended") return;
-      removeEventListener("online", hurry);
-      session?.close();
-    },
-    message: (one) => (session ? session.hear(one) : early.push(one)),
-    problem: (problem) => {
-      const said = inWords(problem);
-      if (said === null) return;
-      showProblem(problemPlace, said);
-      announceProblem(problem);
-    },
-  });
-  try {
-    const reply = await client.begin(message);
-    session = run(client, reply);
-    early.forEach(session.hear);
-    addEventListener("online", hurry);
-    return { client, session };
-  } catch (problem) {
-    client.end();
-    throw problem;
-  }
-}
-
-/** Say how the connection is. @param {State} state @param {number} waitMs */
-function connectionText(state, waitMs) {
-  return {
-    new: "",
-    connecting: "Connecting…",
-    open: "Connected.",
-    waiting: `The connection broke. Trying again in ${Math.max(1, Math.round(waitMs / 1000))} s…`,
-    ended: "Not connected.",
-  }[state];
-}
-
 /** The buttons and fields of a session, while it lasts. */
 export class Controls {
   #listening = new AbortController();
@@ -126,12 +66,12 @@ export class Controls {
     this.#problemPlace = element(`${view}-problem`, HTMLParagraphElement);
   }
 
-  /** @param {HTMLElement} target @param {string} type @param {(event: Event) => void} run */
+  /** @param {EventTarget} target @param {string} type @param {(event: Event) => void} run */
   on(target, type, run) {
     target.addEventListener(type, run, { signal: this.#listening.signal });
   }
 
-  /** Do what a control asks for, whenever it does. @param {HTMLElement} target @param {string} type @param {() => Promise<unknown>} act */
+  /** Do what a control asks for, whenever it does. @param {EventTarget} target @param {string} type @param {() => Promise<unknown>} act */
   ask(target, type, act) {
     this.on(target, type, () => void this.attempt(act));
   }
@@ -147,8 +87,13 @@ export class Controls {
       await act();
       this.forget();
     } catch (problem) {
-      showProblem(this.#problemPlace, /** @type {Error} */ (problem));
+      this.fail(problem);
     }
+  }
+
+  /** @param {unknown} problem */
+  fail(problem) {
+    showProblem(this.#problemPlace, /** @type {Error} */ (problem));
   }
 
   /** Copy a text when a button is clicked, and say so for a while. @param {string} button @param {string} place ids @param {() => string} text */
@@ -169,21 +114,16 @@ export class Controls {
   }
 }
 
-/** @param {Person} view @param {ServerMessage} message */
-export function showWarning(view, message) {
-  if (message.type !== "connectionWarning") return;
-  statusOf(view).textContent = `This connection ends in ${message.remainingMinutes} minutes; the page opens another.`;
-}
-
 /** Change between a view's form and what it shows during a session. @param {Person} view @param {boolean} isLive */
 export function showLive(view, isLive) {
   element(`${view}-form`, HTMLFormElement).hidden = isLive;
   element(`${view}-live`, HTMLDivElement).hidden = !isLive;
 }
 
-/** @param {string} id @param {string | number} text */
+/** Show a text; one that is there already is not read out again. @param {string} id @param {string | number} text */
 export function showText(id, text) {
-  element(id, HTMLElement).textContent = String(text);
+  const place = element(id, HTMLElement);
+  if (place.textContent !== String(text)) place.textContent = String(text);
 }
 
 /** Show numbers where the view has a place for them. @param {Person} view @param {Record<string, string | number>} numbers by name */

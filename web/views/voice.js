@@ -1,13 +1,19 @@
 /**
- * The voice of a speaker or an interpreter: the sound that a form's person chose, shown in the meter and sent.
+ * The voice of a speaker or an interpreter: the sound that a form's person chose, shown in the meter and sent; and another
+ * microphone in place of one that is gone.
  *
  * @import { Config } from "../main.js"
  * @import { Client } from "../core/client.js"
  * @import { Captured } from "../audio/capture.js"
+ * @import { Voice as Facts } from "../core/on-air.js"
+ *
+ * @typedef {{ kind: "microphone" | "recording" | "none", clean: boolean }} Source what a form's person chose
  */
 
 import { Capture } from "../audio/capture.js";
+import { whyNoMicrophone } from "../core/microphone-failure.js";
 import { toBase64 } from "../core/pcm.js";
+import { chosenMicrophone } from "./devices.js";
 import { element } from "./dom.js";
 import { statusOf } from "./session.js";
 
@@ -15,34 +21,71 @@ import { statusOf } from "./session.js";
 export const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
 const CHUNK_MS = 100;
 
+/** @param {"speak" | "interpret"} view @returns {Source} */
+export function sourceIn(view) {
+  const form = new FormData(element(`${view}-form`, HTMLFormElement));
+  const kind = form.get("source");
+  return { kind: kind === "none" || kind === "recording" ? kind : "microphone", clean: form.has("clean") };
+}
+
+/** @param {"speak" | "interpret"} view @param {Config} config @param {Source} source */
+async function openSource(view, config, { kind, clean }) {
+  if (kind === "recording") return Capture.recording(config.sample ?? "");
+  try {
+    return await Capture.microphone(clean, chosenMicrophone(view));
+  } catch (error) {
+    const { name, message } = /** @type {Error} */ (error);
+    throw new Error(whyNoMicrophone(name, window.isSecureContext, message));
+  }
+}
+
 export class Voice {
+  #view;
+  #config;
+  #source;
   #capture;
   #meter;
-  #nextNumber = 0;
+  /** Begins to give out chunks; null before the session has begun. @type {((capture: Capture) => Promise<void>) | null} */
+  #begin = null;
+  #isReplacing = false;
+  #isStopped = false;
+  #beganAt = performance.now();
+  #capturedAt = 0;
+  #silentSince = 0;
+  #sentAt = 0;
+  #takenAt = 0;
+  nextNumber = 0;
   sent = 0;
   dropped = 0;
 
-  /** @param {"speak" | "interpret"} view @param {Capture} capture */
-  constructor(view, capture) {
+  /** @param {"speak" | "interpret"} view @param {Config} config @param {Source} source @param {Capture} capture */
+  constructor(view, config, source, capture) {
+    this.#view = view;
+    this.#config = config;
+    this.#source = source;
     this.#capture = capture;
     this.#meter = element(`${view}-meter`, HTMLDivElement);
   }
 
   /**
-   * Open what the form's field `source` names, and ask for the microphone if that is it; null for no sound.
+   * Open a source, and ask for the microphone if it is that; null for no sound.
    *
-   * @param {"speak" | "interpret"} view @param {Config} config
+   * @param {"speak" | "interpret"} view @param {Config} config @param {Source} source
    */
-  static async open(view, config) {
-    const form = new FormData(element(`${view}-form`, HTMLFormElement));
-    if (form.get("source") === "none") return null;
-    if (form.get("source") === "recording") return new Voice(view, await Capture.recording(config.sample ?? ""));
-    statusOf(view).textContent = "Asking for the microphone…";
-    try {
-      return new Voice(view, await Capture.microphone(form.has("clean")));
-    } catch {
-      throw new Error("There is no microphone, or this page may not use it. Choose the recording, or allow the microphone.");
-    }
+  static async open(view, config, source) {
+    if (source.kind === "none") return null;
+    if (source.kind === "microphone") statusOf(view).textContent = "Asking for the microphone…";
+    return new Voice(view, config, source, await openSource(view, config, source));
+  }
+
+  get source() {
+    return this.#source;
+  }
+
+  /** @returns {Facts} */
+  get facts() {
+    const moments = { beganAt: this.#beganAt, capturedAt: this.#capturedAt, silentSince: this.#silentSince };
+    return { source: this.#capture.state, ...moments, sentAt: this.#sentAt, takenAt: this.#takenAt };
   }
 
   /**
@@ -51,9 +94,11 @@ export class Voice {
    * @param {Client} client @param {number} sampleRate @param {() => boolean} isSilent
    */
   async start(client, sampleRate, isSilent) {
+    const onChunk = (/** @type {Captured} */ chunk) => this.#take(chunk, client, isSilent());
+    this.#begin = (capture) => capture.start({ sampleRate, chunkMs: CHUNK_MS, onChunk });
+    this.#beganAt = performance.now();
     try {
-      const onChunk = (/** @type {Captured} */ chunk) => this.#take(chunk, client, isSilent());
-      await this.#capture.start({ sampleRate, chunkMs: CHUNK_MS, onChunk });
+      await this.#begin(this.#capture);
     } catch (problem) {
       if (client.state === "ended") return; // before the sound began, and that was shown
       client.end();
@@ -63,16 +108,46 @@ export class Voice {
 
   /** @param {Captured} captured @param {Client} client @param {boolean} isSilent */
   #take({ bytes, level }, client, isSilent) {
+    const now = performance.now();
+    this.#capturedAt = now;
+    if (bytes.some((byte) => byte !== 0)) this.#silentSince = 0;
+    else if (this.#silentSince === 0) this.#silentSince = now;
+    if (client.isTaken || this.#sentAt === 0) this.#takenAt = now;
     this.#meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
     /** @type {HTMLElement} */ (this.#meter.firstElementChild).style.transform = `scaleX(${level})`;
-    if (isSilent) return;
-    const chunk = { audioData: toBase64(bytes), sequenceNumber: this.#nextNumber++, timestamp: Date.now() - CHUNK_MS };
-    if (client.send({ action: "sendAudio", ...chunk })) this.sent++;
-    else this.dropped++;
+    // A microphone that is gone, or that a call has, gives zeros.
+    if (isSilent || this.#capture.state !== "running") return;
+    const chunk = { audioData: toBase64(bytes), sequenceNumber: this.nextNumber++, timestamp: Date.now() - CHUNK_MS };
+    if (client.send({ action: "sendAudio", ...chunk })) {
+      this.sent++;
+      this.#sentAt = now;
+    } else this.dropped++;
+  }
+
+  /** Go on where the browser waits for a tap, or the microphone is gone and there may be another. */
+  resume() {
+    this.#capture.resume();
+  }
+
+  /** Take a microphone in place of one that is gone: the one that is chosen now, or the default. */
+  async replace() {
+    if (this.#isReplacing || this.#begin === null) return;
+    this.#isReplacing = true;
+    try {
+      const next = await openSource(this.#view, this.#config, this.#source);
+      if (this.#isStopped) return next.stop();
+      this.#capture.stop();
+      this.#capture = next;
+      this.#beganAt = performance.now();
+      await this.#begin(next);
+    } finally {
+      this.#isReplacing = false;
+    }
   }
 
   /** Give the microphone back. */
   stop() {
+    this.#isStopped = true;
     this.#capture.stop();
   }
 }

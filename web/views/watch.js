@@ -1,191 +1,103 @@
 /**
- * The operator's view: what functions log, count and fail with, as it happens.
+ * The operator's view: the sessions that run, and what functions log, count and fail with, as it happens.
  *
- * @import { Line } from "../core/operator.js"
+ * @import { Filter } from "../core/operator-filter.js"
  */
 
-import { Series, passes, readLine } from "../core/operator.js";
-import { ERRORS } from "../protocol/messages.js";
-import { element, make } from "./dom.js";
+import { LastErrors } from "../core/operator-errors.js";
+import { NO_FILTER, readFilter, watchAddress } from "../core/operator-filter.js";
+import { readLine } from "../core/operator-line.js";
+import { element } from "./dom.js";
+import { errorsView } from "./watch-errors.js";
+import { logView } from "./watch-log.js";
+import { metricsView } from "./watch-metrics.js";
+import { sessionsView } from "./watch-sessions.js";
 
-const MAX_LINES = 2000;
-const MAX_SHOWN = 200;
-const MAX_ERRORS = 5;
-const SVG = "http://www.w3.org/2000/svg";
+/** Who reads sees nothing change twice in so short a time, and drawing 250 lines a second costs little. */
+const DRAW_MS = 500;
 
-/** @param {string} address */
+const FIELDS = /** @type {(keyof Filter)[]} */ (Object.keys(NO_FILTER));
+
+/** @param {string} address of the stream */
 export function watchView(address) {
-  const log = element("log", HTMLOListElement);
-  const hold = element("watch-hold", HTMLButtonElement);
   const status = element("watch-status", HTMLParagraphElement);
-  /** @type {Line[]} */
-  const lines = [];
-  /** Those that came since they were shown last. @type {Line[]} */
-  let fresh = [];
-  /** @type {Map<string, Series>} */
-  const metrics = new Map();
-  let isHeld = false;
+  const section = element("watch", HTMLElement);
+  const errors = new LastErrors();
+  const clear = element("watch-clear", HTMLButtonElement);
+  const showErrors = errorsView(errors, (wanted) => showInLog({ ...NO_FILTER, ...wanted }));
+  const metrics = metricsView();
+  const sessions = sessionsView((wanted) => showInLog({ ...NO_FILTER, ...wanted }));
+  const log = logView((wanted) => showInLog({ ...filter(), ...wanted }));
 
+  /** @param {keyof Filter} name */
+  function field(name) {
+    return /** @type {HTMLInputElement | HTMLSelectElement} */ (element(`filter-${name}`, HTMLElement));
+  }
+
+  /** @returns {Filter} */
   function filter() {
-    return {
-      session: element("filter-session", HTMLInputElement).value,
-      connection: element("filter-connection", HTMLInputElement).value,
-      level: element("filter-level", HTMLSelectElement).value,
-    };
+    return /** @type {Filter} */ (Object.fromEntries(FIELDS.map((name) => [name, field(name).value])));
   }
 
-  /** @param {Line} line */
-  function take(line) {
-    for (const one of line.measurements) {
-      const series = metrics.get(one.name) ?? new Series();
-      series.add(one, line.time);
-      metrics.set(one.name, series);
-    }
-    if (line.errorCode) showError(line.time, line.errorCode, sentenceOf(line.errorCode), line.message);
-    if (line.message === "" || isOnlyMetrics(line)) return;
-    lines.push(line);
-    if (lines.length > MAX_LINES) lines.shift();
-    fresh.push(line);
+  /** @param {Filter} wanted */
+  function setFilter(wanted) {
+    for (const name of FIELDS) field(name).value = wanted[name];
+    showFilter();
   }
 
-  function showFresh() {
-    if (isHeld || fresh.length === 0) return;
-    const wanted = filter();
-    const items = fresh.filter((line) => passes(line, wanted)).slice(-MAX_SHOWN).reverse().map(itemOf);
-    fresh = [];
-    log.prepend(...items);
-    while (log.children.length > MAX_SHOWN) log.lastElementChild?.remove();
-    element("log-none", HTMLParagraphElement).hidden = log.children.length > 0;
+  /** What was pressed may be gone, or far above the log: the focus is on what takes the filter away again. @param {Filter} wanted */
+  function showInLog(wanted) {
+    setFilter(wanted);
+    clear.focus();
   }
 
-  function showAll() {
-    log.replaceChildren();
-    fresh = [...lines];
-    const held = isHeld;
-    isHeld = false;
-    showFresh();
-    isHeld = held;
-    element("log-none", HTMLParagraphElement).hidden = log.children.length > 0;
+  /** The address has the filter while this view is the one that it names; the link to the view always has it. */
+  function showFilter() {
+    const fragment = watchAddress(filter());
+    element("watch-link", HTMLAnchorElement).setAttribute("href", fragment);
+    if (document.body.dataset["view"] === "watch" && location.hash !== fragment) history.replaceState(null, "", fragment);
+    clear.disabled = fragment === "#watch" && FIELDS.every((name) => field(name).value === "");
+    log.show(filter());
   }
 
-  function showMetrics() {
-    element("metrics-none", HTMLParagraphElement).hidden = metrics.size > 0;
-    if (document.hidden) return;
-    const place = element("metrics", HTMLDivElement);
-    const names = [...metrics.keys()].sort();
-    names.forEach((name, i) => {
-      const found = place.children[i];
-      const figure = found?.getAttribute("data-name") === name ? found : plot(name);
-      if (figure !== found) place.insertBefore(figure, found ?? null);
-      draw(figure, /** @type {Series} */ (metrics.get(name)));
-    });
+  function followAddress() {
+    const [view, query = ""] = location.hash.split("?");
+    if (view === "#watch") setFilter(readFilter(query));
+  }
+
+  function draw() {
+    if (document.hidden || !section.checkVisibility()) return;
+    log.draw();
+    showErrors();
+  }
+
+  function drawEachSecond() {
+    if (document.hidden || !section.checkVisibility()) return;
+    metrics.draw(Date.now());
+    sessions.draw(Date.now());
   }
 
   const stream = new EventSource(address);
-  stream.onopen = () => (status.textContent = "Lines come as they are written.");
+  stream.onopen = () => (status.textContent = "Rows come as they are written.");
   stream.onerror = () => (status.textContent = "The local run does not answer. Trying again…");
-  stream.onmessage = ({ data }) => take(readLine(JSON.parse(data)));
-  document.addEventListener("problem", (event) => {
-    const { code, message } = /** @type {CustomEvent} */ (event).detail;
-    showError(Date.now(), code, message, "told to this page");
+  stream.onmessage = ({ data }) => {
+    const line = readLine(JSON.parse(data));
+    metrics.add(line);
+    errors.add(line);
+    log.add(line);
+  };
+  stream.addEventListener("sessions", ({ data }) => sessions.take(JSON.parse(data)));
+  document.addEventListener("problem", (event) => errors.addShown(/** @type {CustomEvent} */ (event).detail, Date.now()));
+  const form = element("watch-filter", HTMLFormElement);
+  form.addEventListener("input", showFilter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  clear.addEventListener("click", () => {
+    setFilter(NO_FILTER);
+    field("session").focus(); // the button cannot be used any longer
   });
-  element("watch-filter", HTMLFormElement).addEventListener("input", showAll);
-  element("watch-filter", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
-  hold.addEventListener("click", () => {
-    isHeld = !isHeld;
-    hold.setAttribute("aria-pressed", String(isHeld));
-    showFresh();
-  });
-  setInterval(showFresh, 200);
-  setInterval(showMetrics, 1000);
-}
-
-/** What the layer writes to carry metrics alone has no word for people. @param {Line} line */
-function isOnlyMetrics(line) {
-  return line.measurements.length > 0 && line.message === "Metrics";
-}
-
-/** @param {string} code */
-function sentenceOf(code) {
-  return Object.hasOwn(ERRORS, code) ? ERRORS[/** @type {keyof typeof ERRORS} */ (code)].sentence : "";
-}
-
-/** @param {number} time @param {string} code @param {string} sentence @param {string} where */
-function showError(time, code, sentence, where) {
-  const list = element("errors", HTMLUListElement);
-  const item = make("li", {}, timeOf(time), " ", sentence, " ", make("code", {}, code), ` · ${where}`);
-  list.prepend(item);
-  while (list.children.length > MAX_ERRORS) list.lastElementChild?.remove();
-  element("errors-none", HTMLParagraphElement).hidden = true;
-}
-
-/** @param {number} time */
-function timeOf(time) {
-  const at = new Date(time);
-  return make("time", { datetime: at.toISOString() }, at.toLocaleTimeString(undefined, { hour12: false }));
-}
-
-/** @param {Line} line */
-function itemOf(line) {
-  const code = line.errorCode ? [" ", make("code", {}, line.errorCode)] : [];
-  const level = make("span", { class: "level" }, line.level);
-  const source = make("span", { class: "source" }, line.source);
-  const head = [timeOf(line.time), " ", level, " ", source, " ", line.message, ...code];
-  const more = detailsOf(line);
-  const item = make("li", { class: `level-${line.level}` });
-  if (more.length === 0) item.append(...head);
-  else item.append(make("details", {}, make("summary", {}, ...head), ...more));
-  return item;
-}
-
-/** @param {Line} line */
-function detailsOf(line) {
-  const ids = { sessionId: line.sessionId, connectionId: line.connectionId };
-  const known = Object.entries({ ...ids, ...line.fields }).filter(([, value]) => value !== "");
-  const texts = [known.length > 0 ? JSON.stringify(Object.fromEntries(known), null, 2) : "", line.stack];
-  return texts.filter(Boolean).map((text) => make("pre", { tabindex: "0" }, text));
-}
-
-/** @param {string} name */
-function plot(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 59 20");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.append(document.createElementNS(SVG, "path"));
-  svg.firstElementChild?.setAttribute("vector-effect", "non-scaling-stroke");
-  // A long name may break between its words.
-  const words = name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word) => [make("wbr"), word]);
-  return make("figure", { "data-name": name }, make("figcaption", {}, make("span", {}, ...words), make("span")), svg);
-}
-
-/** @param {Element} figure @param {Series} series */
-function draw(figure, series) {
-  // The second that has begun is not full yet.
-  const values = series.lastMinute(Date.now() - 1000);
-  const known = values.filter((value) => value !== null);
-  const total = known.reduce((sum, value) => sum + value, 0);
-  const isCount = series.unit === "Count";
-  const text = isCount ? String(total) : `${round(known.length ? total / known.length : 0)} ${unitOf(series.unit)}`;
-  const most = Math.max(...known, 1e-9);
-  let path = "";
-  values.forEach((value, x) => {
-    // A single point is a line of no length, whose round ends show.
-    if (value !== null) path += `${path ? "L" : "M"}${x} ${18 - (16 * value) / most}h0`;
-  });
-  figure.querySelector("path")?.setAttribute("d", path || "M0 19");
-  const name = figure.getAttribute("data-name");
-  figure.querySelector("svg")?.setAttribute("aria-label", `${name} in the last minute: ${text}${isCount ? "" : " on average"}`);
-  const shown = figure.querySelector("figcaption span:last-child");
-  if (shown) shown.textContent = isCount ? text : `⌀ ${text}`;
-}
-
-/** @param {string} unit */
-function unitOf(unit) {
-  return { Milliseconds: "ms", Bytes: "B" }[unit] ?? unit;
-}
-
-/** @param {number} value */
-function round(value) {
-  return value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+  addEventListener("hashchange", followAddress);
+  followAddress();
+  showFilter();
+  setInterval(draw, DRAW_MS);
+  setInterval(drawEachSecond, 1000);
 }

@@ -9,6 +9,6 @@ runtime client. `CONFORMANCE.md` lists its behaviours with their sources, and wh
 
 from .definition import ApiError
 from .limits import GatewayLimits
-from .local_api import Connection, LocalApi
+from .local_api import Connection, LocalApi, Post
 
-__all__ = ["ApiError", "Connection", "GatewayLimits", "LocalApi"]
+__all__ = ["ApiError", "Connection", "GatewayLimits", "LocalApi", "Post"]

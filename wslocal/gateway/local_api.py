@@ -13,7 +13,7 @@ from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import unquote
 from weakref import WeakSet
 
@@ -23,7 +23,7 @@ from websockets.frames import CloseCode
 from wslocal.failures import FailureLog
 from wslocal.fault_kinds import POST_ANSWERS
 from wslocal.faults import Faults
-from wslocal.http1 import LOOPBACK, HttpRequest, respond
+from wslocal.http1 import LOOPBACK, HttpRequest, respond, status_of
 from wslocal.lambda_host.deployed import DeployedFunctions
 from wslocal.lambda_host.results import HostError
 from wslocal.lambda_host.shipping import Shipper
@@ -68,7 +68,9 @@ if TYPE_CHECKING:
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult
 
-__all__ = ["Connection", "LocalApi"]
+__all__ = ["Connection", "LocalApi", "Post"]
+
+T = TypeVar("T")
 
 _SWEEP_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -82,6 +84,15 @@ class Connection:
     socket: Socket
     connected_at: float
     last_active_at: float  # a message in either direction
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a function posted to a connection; `status` is that of the answer, 0 if there was none."""
+
+    connection_id: str
+    body: bytes
+    status: int
 
 
 class LocalApi:
@@ -122,6 +133,7 @@ class LocalApi:
         self._ids: dict[Socket, str] = {}
         self.faults = Faults(self._connections)
         self._subscribers: set[Callable[[LogLine], None]] = set()
+        self._post_subscribers: set[Callable[[Post], None]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._account = TokenBucket(self._limits.requests_per_second, self._limits.burst)
         rate = self._limits.new_connections_per_second
@@ -218,6 +230,11 @@ class LocalApi:
         """Call `callback` with each line of a function, on the loop; return what ends that."""
         self._subscribers.add(callback)
         return lambda: self._subscribers.discard(callback)
+
+    def subscribe_to_posts(self, callback: Callable[[Post], None]) -> Callable[[], None]:
+        """Call `callback` with each post of a function, once it is answered; return what ends that."""
+        self._post_subscribers.add(callback)
+        return lambda: self._post_subscribers.discard(callback)
 
     async def flush(self) -> None:
         """Have all lines so far in CloudWatch, as logs and as metrics."""
@@ -396,6 +413,14 @@ class LocalApi:
             # Who signs by a wrong clock, signs again by ours: every answer of AWS says its time.
             date = "Date", formatdate(self._clock(), usegmt=True)
             return _error(HTTPStatus.FORBIDDEN, refused.kind, str(refused), date)
+        answer = await self._managed(request, connection_id)
+        if request.method == "POST" and self._post_subscribers:
+            post = Post(connection_id, request.body, status_of(answer) if answer else 0)
+            _call_each(self._post_subscribers, post)
+        return answer
+
+    async def _managed(self, request: HttpRequest, connection_id: str) -> bytes | None:
+        """Answer a request by who may make it."""
         if not self._account.take(self._clock()):
             return _error(HTTPStatus.TOO_MANY_REQUESTS, "LimitExceededException", "Limit Exceeded")
         if request.method == "POST" and (fault := self.faults.of_post(connection_id)):
@@ -506,12 +531,7 @@ class LocalApi:
 
     def _on_line(self, line: LogLine) -> None:
         self._shipper.take(line)
-        for callback in list(self._subscribers):
-            try:
-                callback(line)
-            except Exception:  # who only looks on must not stop a function
-                self._subscribers.discard(callback)
-                _log.exception("a subscriber failed, and gets no more lines")
+        _call_each(self._subscribers, line)
 
     async def _sweep_now_and_then(self) -> None:
         while True:
@@ -533,6 +553,15 @@ class LocalApi:
         for socket in list(self.sockets):
             socket.abort()
         await asyncio.sleep(0)  # the loop has to go round once for them
+
+
+def _call_each(subscribers: set[Callable[[T], None]], item: T) -> None:
+    for callback in list(subscribers):
+        try:
+            callback(item)
+        except Exception:  # who only looks on must not stop a function
+            subscribers.discard(callback)
+            _log.exception("a subscriber failed, and gets no more")
 
 
 def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:

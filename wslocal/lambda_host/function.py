@@ -12,7 +12,7 @@ import secrets
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import Environment
@@ -40,6 +40,7 @@ _MARGIN_SECONDS = 16 * 60
 _MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
 # Environments that are killed together are reported together.
 _REPORT_SECONDS = 0.5
+_KEPT_STARTS = 100
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class FunctionState:
     crashes: int = 0  # also of environments that had no event
     throttles: int = 0  # not invoked
     cold_starts: int = 0
+    # When the last environments were begun, and when they were ready: ms since the epoch.
+    starts: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_KEPT_STARTS))
 
 
 class FunctionPool:
@@ -300,8 +303,11 @@ class FunctionPool:
         self._grow()  # it may have failed, and others wait
 
     async def _start(self) -> None:
+        begun_ms = time.time() * 1000
         try:
-            self._give(await self._new())
+            member = await self._new()
+            self._state.starts.append((begun_ms, time.time() * 1000))
+            self._give(member)
         except Exception as error:
             while self._waiting:
                 waiter = self._waiting.popleft()

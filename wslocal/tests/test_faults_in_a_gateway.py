@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
-from wslocal import Emulator, FaultError, GatewayLimits, HostError, LocalApi, LoopThread
+from wslocal import Emulator, FaultError, GatewayLimits, HostError, LocalApi, LoopThread, Post
 from wslocal.emulator import ACCOUNT, REGION
 from wslocal.tests.gateway_system import create_api, create_function, create_role, zip_of
 
@@ -203,6 +203,37 @@ def test_post_that_is_never_answered(api, loop, post):
             return status, heard, waits, await post(stuck_id, b"z"), await stuck.recv()
 
     assert loop.run(run()) == (200, "y", True, 200, "z")
+
+
+def test_who_subscribes_to_posts_gets_each_with_its_status(api, loop, post):
+    """Also those that reached nobody; a subscriber that fails harms nobody."""
+
+    async def run():
+        seen, failing = [], []
+
+        def fail(post):
+            failing.append(post)
+            raise RuntimeError
+
+        api.subscribe_to_posts(fail)
+        stop = api.subscribe_to_posts(seen.append)
+        async with client(api) as (_, connection_id):
+            await post(connection_id, b"x")
+            await post("nobody", b"y")
+            with api.faults.posts(429):
+                await post(connection_id, b"z")
+            stop()
+            await post(connection_id, b"unseen")
+        return connection_id, seen, failing
+
+    connection_id, seen, failing = loop.run(run())
+
+    assert seen == [
+        Post(connection_id, b"x", 200),
+        Post("nobody", b"y", 410),
+        Post(connection_id, b"z", 429),
+    ]
+    assert failing == seen[:1]
 
 
 def test_silent_post_does_not_keep_the_gateway_from_ending(emulator, loop):

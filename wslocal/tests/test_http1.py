@@ -2,7 +2,7 @@
 
 import pytest
 
-from wslocal.http1 import LOOPBACK, BadRequest, RequestReader, respond
+from wslocal.http1 import LOOPBACK, BadRequest, RequestReader, respond, status_of
 
 POST = b"POST /a?b=1 HTTP/1.1\r\nHost: localhost\r\nX-Own: \xe9\r\nContent-Length: 5\r\n\r\nhello"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -150,3 +150,4 @@ def test_answer():
 
 def test_answer_without_content():
     assert respond(204) == b"HTTP/1.1 204 No Content\r\n\r\n"
+    assert status_of(respond(204)) == 204

@@ -1,0 +1,127 @@
+/**
+ * The log: new rows come on top, unless somebody reads. While the list is stopped, a row is open, the list is scrolled or
+ * has the focus, new ones wait, and nothing moves.
+ *
+ * @import { Filter } from "../core/operator-filter.js"
+ * @import { Group } from "../core/operator-groups.js"
+ * @import { Line } from "../core/operator-line.js"
+ */
+
+import { NO_FILTER, passes } from "../core/operator-filter.js";
+import { Groups } from "../core/operator-groups.js";
+import { element } from "./dom.js";
+import { filterOfPress, rowOf, setOpen, updateRow } from "./watch-rows.js";
+
+const MAX_ROWS = 200;
+/** Scrolled by less is not scrolled. */
+const TOP_PX = 4;
+
+/** @param {(wanted: Partial<Filter>) => void} filterBy */
+export function logView(filterBy) {
+  const list = element("log", HTMLOListElement);
+  const stop = element("watch-stop", HTMLButtonElement);
+  const note = element("log-waiting", HTMLParagraphElement);
+  const groups = new Groups();
+  let filter = NO_FILTER;
+  let isStopped = false;
+  /** Somebody pressed "Continue" although a row is open: new rows come until the list is used again. */
+  let isReleased = false;
+  /** New rows, and those that changed since they were drawn. @type {Map<string, Group>} */
+  const changed = new Map();
+  /** @type {Map<string, { group: Group, item: HTMLElement }>} */
+  const rows = new Map();
+
+  function isRead() {
+    const isUsed = list.scrollTop > TOP_PX || list.contains(document.activeElement) || list.querySelector(".body") !== null;
+    return isUsed && !isReleased;
+  }
+
+  function draw() {
+    for (const [key, group] of changed) {
+      const row = rows.get(key);
+      if (row === undefined) continue;
+      // What has the focus stays the same element; the row is drawn when the focus has left.
+      if (row.item.contains(document.activeElement)) continue;
+      changed.delete(key);
+      updateRow(row.item, group);
+    }
+    const isHeld = isStopped || isRead();
+    if (!isHeld) {
+      showNew(waiting());
+      for (const key of changed.keys()) if (!rows.has(key)) changed.delete(key);
+    }
+    // Far more than are shown: the oldest of those that wait are forgotten.
+    for (const key of changed.keys()) {
+      if (changed.size <= MAX_ROWS * 5) break;
+      changed.delete(key);
+    }
+    showWaiting(isHeld);
+  }
+
+  /** New ones that pass the filter, oldest first. */
+  function waiting() {
+    return [...changed.values()].filter((group) => !rows.has(group.key) && passes(group, filter));
+  }
+
+  /** @param {Group[]} fresh oldest first */
+  function showNew(fresh) {
+    const added = fresh.slice(-MAX_ROWS).map((group) => ({ group, item: rowOf(group) }));
+    if (added.length > 0) list.prepend(...added.map(({ item }) => item).reverse());
+    for (const row of added) {
+      rows.set(row.group.key, row);
+      changed.delete(row.group.key);
+    }
+    const oldest = [...list.children].slice(MAX_ROWS).filter((item) => item.children.length === 1 && !item.contains(document.activeElement));
+    for (const item of oldest) {
+      item.remove();
+      rows.delete(item.getAttribute("data-key") ?? "");
+    }
+    element("log-none", HTMLParagraphElement).hidden = list.children.length > 0;
+  }
+
+  /** @param {boolean} isHeld */
+  function showWaiting(isHeld) {
+    const count = isHeld ? waiting().length : 0;
+    const canGoOn = isStopped || (isHeld && count > 0);
+    const words = canGoOn ? (count > 0 ? `Continue (${count >= MAX_ROWS ? `${MAX_ROWS} or more` : count} new)` : "Continue") : "Stop the list";
+    if (stop.textContent !== words) stop.textContent = words;
+    const why = isStopped ? "The list is stopped." : canGoOn ? "New rows wait while you read." : "";
+    if (note.textContent !== why) note.textContent = why;
+  }
+
+  stop.addEventListener("click", () => {
+    const goesOn = isStopped || stop.textContent !== "Stop the list";
+    isStopped = !goesOn;
+    isReleased = goesOn;
+    if (goesOn) list.scrollTop = 0;
+    draw();
+  });
+  list.addEventListener("click", ({ target }) => {
+    const wanted = filterOfPress(target);
+    if (wanted !== null) return filterBy(wanted);
+    const button = target instanceof Element ? target.closest("button.open") : null;
+    const row = rows.get(button?.closest("li")?.getAttribute("data-key") ?? "");
+    if (row && button) setOpen(row.item, row.group, button.getAttribute("aria-expanded") === "false");
+    isReleased = false;
+  });
+  list.addEventListener("focusin", () => (isReleased = false));
+  list.addEventListener("wheel", () => (isReleased = false), { passive: true });
+
+  return {
+    draw,
+    /** @param {Line} line */
+    add(line) {
+      const group = groups.add(line);
+      if (group !== null) changed.set(group.key, group);
+    },
+    /** Show anew what passes a filter. @param {Filter} wanted */
+    show(wanted) {
+      filter = wanted;
+      list.replaceChildren();
+      rows.clear();
+      changed.clear();
+      showNew(groups.all().filter((group) => passes(group, filter)).slice(0, MAX_ROWS).reverse());
+      showWaiting(isStopped);
+    },
+  };
+}
