@@ -16,7 +16,7 @@ import node
 from broadcast.keys import SHORT_KEY
 from local.page import Page, sign_in_config
 from tests import browser as b
-from tests.issuer import Answer, Issuer
+from tests.issuer import Answer
 
 VIEWS = ("speak", "listen", "interpret", "watch")
 
@@ -225,19 +225,6 @@ def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
 
 
 # --- who may speak: an issuer says it
-
-
-@pytest.fixture(scope="module")
-def guarded():
-    """Return the whole system, which takes the tokens of an issuer of its own."""
-    with Issuer() as issuer:
-        settings = b.SETTINGS | {
-            "SPEAKER_ISSUER": issuer.url,
-            "SPEAKER_AUDIENCE": issuer.audience,
-            "RATE_LIMIT_WRONG_KEYS": "3",
-        }
-        with b.Running(settings, issuer) as running:
-            yield running
 
 
 @pytest.fixture

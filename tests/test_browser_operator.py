@@ -183,7 +183,9 @@ def test_metrics_have_words_units_percentiles_and_bad_news_first(operator, publi
 
 def test_error_stays_says_what_to_do_and_shows_its_rows(operator, publish):
     for _ in range(2):
-        publish("Message refused", level="WARN", operation="say", errorCode="RATE_LIMIT_AUDIO_CHUNKS")
+        publish(
+            "Message refused", level="WARN", operation="say", errorCode="RATE_LIMIT_AUDIO_CHUNKS"
+        )
     error = operator.page.locator("#errors li", has_text="RATE_LIMIT_AUDIO_CHUNKS")
     error.wait_for()
     assert "Too many audio chunks" in error.inner_text()

@@ -69,7 +69,7 @@ export function adviceOf(code) {
   if (row === null) return "Open its row in the log: the lines and the stack say where it came from.";
   if (code === "INTERNAL_CONFIGURATION_ERROR") return "Correct the settings of the function that is named. Clients cannot do anything.";
   if (row.status >= 500) return `Open its row in the log and read the stack. ${row.retryable ? "Clients try again by themselves." : ""}`.trim();
-  if (row.status === 429) return "Usually nothing: the client waits, and tries again. If many clients have it, raise the limit.";
+  if (row.status === 429) return "Usually nothing: the client waits, and tries again. If many have it, raise the limit.";
   if (row.retryable) return "Usually nothing: the client tries again.";
-  return "Usually nothing here: the client has to send something else. The row in the log says what was wrong.";
+  return "Usually nothing here: the client has to send something else.";
 }

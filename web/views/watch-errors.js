@@ -25,9 +25,9 @@ export function errorsView(errors, filterBy) {
       drawn.set(key, { seen, item });
     }
     const items = [...drawn.values()].map(({ item }) => item);
-    // Who is about to press a button here finds it where it was.
-    const isUsed = list.contains(document.activeElement) || list.matches(":hover");
-    for (const { item } of before.values()) if (!items.includes(item)) item.remove();
+    // Who is about to press a button here finds it where it was, unless there is something new.
+    const isNew = items.some((item) => !item.isConnected);
+    const isUsed = list.contains(document.activeElement) || (!isNew && list.matches(":hover"));
     if (!isUsed && items.some((item, i) => list.children[i] !== item)) list.replaceChildren(...items);
     element("errors-none", HTMLParagraphElement).hidden = list.children.length > 0;
   };

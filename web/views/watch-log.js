@@ -13,6 +13,7 @@ import { element } from "./dom.js";
 import { filterOfPress, rowOf, setOpen, updateRow } from "./watch-rows.js";
 
 const MAX_ROWS = 200;
+const MAX_WAITING = 1000;
 /** Scrolled by less is not scrolled. */
 const TOP_PX = 4;
 
@@ -49,11 +50,6 @@ export function logView(filterBy) {
     if (!isHeld) {
       showNew(waiting());
       for (const key of changed.keys()) if (!rows.has(key)) changed.delete(key);
-    }
-    // Far more than are shown: the oldest of those that wait are forgotten.
-    for (const key of changed.keys()) {
-      if (changed.size <= MAX_ROWS * 5) break;
-      changed.delete(key);
     }
     showWaiting(isHeld);
   }
@@ -112,7 +108,10 @@ export function logView(filterBy) {
     /** @param {Line} line */
     add(line) {
       const group = groups.add(line);
-      if (group !== null) changed.set(group.key, group);
+      if (group === null) return;
+      changed.set(group.key, group);
+      // Far more than are shown, in a page that nobody sees perhaps: the oldest are forgotten.
+      if (changed.size > MAX_WAITING) changed.delete(/** @type {string} */ (changed.keys().next().value));
     },
     /** Show anew what passes a filter. @param {Filter} wanted */
     show(wanted) {

@@ -5,8 +5,7 @@
  * @import { SessionReport, SessionsReport } from "../core/operator-sessions.js"
  */
 
-import { shown } from "../core/operator-metrics.js";
-import { duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator-sessions.js";
+import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator-sessions.js";
 import { element, make } from "./dom.js";
 import { filterOfPress, nameButton } from "./watch-rows.js";
 
@@ -86,7 +85,7 @@ function update(row, session, now) {
     interpreters.replaceChildren(...(parts.length > 0 ? parts : ["none"]));
   }
   set(listeners, listenersText(session.listeners) || "none");
-  set(delay, session.delayMs ? `${shown(session.delayMs.p50)} ms, p95 ${shown(session.delayMs.p95)} ms` : "nothing came");
+  set(delay, delayText(session));
   const words = lostText(session);
   set(lost, words, words === "nothing" ? "" : "bad");
 }
