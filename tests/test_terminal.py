@@ -115,6 +115,7 @@ def test_status_says_what_failed_in_a_line():
         ["─" * 57],
         ["authorizer", "12", "10", "10,000", "1,234,567", "1,234"],
         ["authorizer", "12", "10", "10,000", "1,234,567", "1,234"],
+        "each name begins with websocket-audio-dev-".split(),
         "authorizer: 12345 errors, 2 timeouts, 1 crash, 10000 throttles".split(),
     ]
 
