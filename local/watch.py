@@ -283,7 +283,11 @@ def status_table(functions: list[dict[str, Any]]) -> Group:
     table = plain_table("function", *columns.values())
     for function in functions:
         table.add_row(_short(function["name"]), *(_number(function[column]) for column in columns))
-    return Group(table, *filter(None, map(_failures, functions)))
+    prefixes = sorted(
+        {function["name"].removesuffix(_short(function["name"])) for function in functions}
+    )
+    named = [f"each name begins with {prefix}" for prefix in prefixes if prefix]
+    return Group(table, *named, *filter(None, map(_failures, functions)))
 
 
 def _failures(function: dict[str, Any]) -> str:
