@@ -255,7 +255,7 @@ def _decoded(
                 with quiet_stderr():
                     block = sound.read(size, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as error:
-                at = sound.tell() / sound.samplerate
+                at = sound.seek(0, os.SEEK_CUR) / sound.samplerate
                 raise ValueError(f"{name} is damaged after {at:.1f} s of sound") from error
             if not len(block):
                 return

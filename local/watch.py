@@ -294,8 +294,8 @@ def _failures(function: dict[str, Any]) -> str:
     """Return what failed in a function; empty if nothing did."""
     kinds = {"errors": "error", "timeouts": "timeout", "crashes": "crash", "throttles": "throttle"}
     numbers = {noun: function[kind] for kind, noun in kinds.items() if function[kind]}
-    told = ", ".join(counted(number, noun) for noun, number in numbers.items())
-    return f"{_short(function['name'])}: {told}" if told else ""
+    kinds_of_failure = ", ".join(counted(number, noun) for noun, number in numbers.items())
+    return f"{_short(function['name'])}: {kinds_of_failure}" if kinds_of_failure else ""
 
 
 def _short(name: str) -> str:
