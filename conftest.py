@@ -11,13 +11,14 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# What uses the fixture `running`.
-SYSTEM_FILES = (
-    *("tests/end_to_end/", "tests/reliability/", "tests/security/"),
-    "tests/test_browser",
-)
+# What uses the fixture `running`, in two groups: each has a system of its own, since one after the other
+# they would take longer than all the rest. What needs an issuer's system, too, is with the browsers.
+SYSTEMS = {
+    "browsers": ("tests/test_browser", "tests/end_to_end/test_speakers.py"),
+    "the running system": ("tests/end_to_end/", "tests/reliability/", "tests/security/"),
+}
 
-# `make long` asks for it: three times what a test usually tries.
+# `make long` asks for it: three times what a test usually tries, and nine times where one example takes long.
 settings.register_profile(
     "long", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -47,33 +48,41 @@ ACCEPTED_SKIPS = frozenset(
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "slow: takes long; left out by `make quick`")
-    config.addinivalue_line("markers", "long: takes minutes; only in `make long`")
-    config.addinivalue_line("markers", "system: uses the one running system of its test run")
+    config.addinivalue_line(
+        "markers", "long: takes minutes, or repeats a proof with more values; only in `make long`"
+    )
+    config.addinivalue_line("markers", "system: uses a running system that others use, too")
     row = "fault(what=, speaker=, listeners=, log=, heals=)"
     config.addinivalue_line("markers", f"{row}: a row of docs/reliability.md")
     config.addinivalue_line("markers", "threat(*ids): shows these rows of docs/security.md")
 
 
-def is_of_the_system(file: str) -> bool:
-    """Return whether a file's tests use the one running system."""
-    return file.startswith(SYSTEM_FILES) and file != "tests/end_to_end/test_up.py"
+def system_of(file: str) -> str | None:
+    """Return which running system a file's tests use, if any."""
+    if file == "tests/end_to_end/test_up.py":
+        return None
+    return next((name for name, files in SYSTEMS.items() if file.startswith(files)), None)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and put the tests of the running system first: they take longest."""
+    """Mark what is slow, and put the tests of the running systems first: they take longest."""
+    order = [*SYSTEMS, None]
+    places = {}
     for item in items:
         file = item.nodeid.partition("::")[0]
-        if is_of_the_system(file):
+        system = system_of(file)
+        places[item] = order.index(system)
+        if system is not None:
             item.add_marker(pytest.mark.system)
         if file.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    items.sort(key=places.__getitem__)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Keep a file's tests in one process, all tests of the running system in one, and all of the templates."""
+    """Keep a file's tests in one process, all tests of a running system in one, and all of the templates."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
@@ -81,7 +90,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
             file = nodeid.partition("::")[0]
             if file.startswith(TEMPLATES):
                 return TEMPLATES
-            return "the running system" if is_of_the_system(file) else file
+            return system_of(file) or file
 
     return ByFile(config, log)
 

@@ -26,7 +26,7 @@ from .credentials import access_token, interpreter_key_option, key_option, token
 from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
-from .options import Commands, Language, Number, Seconds, Session
+from .options import Commands, Language, Number, Seconds, SessionId
 from .options import pid as _pid
 from .results import ExitCode, TalkError, run_interruptibly
 from .scheduler import ScheduleError
@@ -259,7 +259,7 @@ def speak(
 
 
 @main.command()
-@click.argument("session", type=Session())
+@click.argument("session", type=SessionId())
 @click.option("--language", type=Language(), default="es", show_default=True, help="What to hear.")
 @click.option(
     "--jitter",
@@ -313,7 +313,7 @@ def listen(
 
 
 @main.command()
-@click.argument("session", type=Session())
+@click.argument("session", type=SessionId())
 @click.argument("recording", type=_file)
 @click.option("--language", type=Language(), required=True, help="What is spoken in RECORDING.")
 @interpreter_key_option
@@ -340,7 +340,7 @@ def interpret(
 
 
 @main.command()
-@click.argument("session", type=Session())
+@click.argument("session", type=SessionId())
 @click.argument("captions", type=_file)
 @click.option("--language", type=Language(), required=True, help="In what CAPTIONS are written.")
 @interpreter_key_option
@@ -367,7 +367,7 @@ def caption(
 
 
 @main.command()
-@click.option("--session", type=Session(), help="Only lines with this session's id.")
+@click.option("--session", type=SessionId(), help="Only lines with this session's id.")
 @click.option("--connection", help="Only lines with this connection's id.")
 @click.option(
     "--level",

@@ -351,11 +351,11 @@ class SessionClient:
         """Send heartbeats as often as the role asks for; one without an answer does not delay the next."""
         while not self.closed.is_set():
             if self._interprets.is_set():
-                seconds = _INTERPRETERS_HEARTBEAT_SECONDS
-                await _within(seconds, self.closed.wait())
+                await _within(_INTERPRETERS_HEARTBEAT_SECONDS, self.closed.wait())
             else:
-                seconds = _HEARTBEAT_SECONDS
-                await _within(seconds, self._interprets.wait())
+                await _within(_HEARTBEAT_SECONDS, self._interprets.wait())
+            is_interpreter = self._interprets.is_set()  # perhaps since now
+            seconds = _INTERPRETERS_HEARTBEAT_SECONDS if is_interpreter else _HEARTBEAT_SECONDS
             try:
                 await _within(seconds, self.request("heartbeat", timestamp=_now_ms()))
             except RequestRefusedError as error:

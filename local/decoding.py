@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import soundfile
@@ -20,6 +20,7 @@ import soxr
 
 from .audio import CHANNELS, MIN_CHUNK_BYTES, SAMPLE_BYTES, SAMPLE_RATES, Recording, in_pieces
 from .streams import quiet_stderr
+from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -196,17 +197,18 @@ async def open_audio(
 
     `progress` is called with the frames that were decoded, and with all that the file claims.
     """
+    shown, name = printable(str(path)), printable(path.name)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        raise ValueError(f"{shown} cannot be read: {error.strerror}") from error
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError(f"{path} is no file with sound")
+            raise ValueError(f"{shown} is no file with sound")
         if not found.st_size:
-            raise ValueError(f"{path} is empty")
-        yield await _checked(path.name, descriptor, progress)
+            raise ValueError(f"{shown} is empty")
+        yield await _checked(name, descriptor, progress)
     finally:
         os.close(descriptor)
 
@@ -237,12 +239,14 @@ async def _checked(name: str, descriptor: int, progress: Callable[[int, int], ob
 
 
 def _kind(sound: soundfile.SoundFile) -> str:
-    kind = _KINDS.get(sound.format, sound.format)
+    kind = _KINDS.get(sound.format, str(sound.format))
     bits = _BITS.get(sound.subtype)
     return f"{bits}-bit {kind}" if bits else kind
 
 
-def _decoded(descriptor: int, name: str, dtype: str) -> Iterator[npt.NDArray[Any]]:
+def _decoded(
+    descriptor: int, name: str, dtype: Literal["int16", "float32"]
+) -> Iterator[npt.NDArray[Any]]:
     """Yield the samples in blocks, a row for each moment; ValueError if they cannot all be decoded."""
     with _opened(descriptor, name) as sound:
         size = max(1, _BLOCK_SAMPLES // sound.channels)
@@ -251,7 +255,7 @@ def _decoded(descriptor: int, name: str, dtype: str) -> Iterator[npt.NDArray[Any
                 with quiet_stderr():
                     block = sound.read(size, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as error:
-                at = sound.tell() / sound.samplerate
+                at = sound.seek(0, os.SEEK_CUR) / sound.samplerate
                 raise ValueError(f"{name} is damaged after {at:.1f} s of sound") from error
             if not len(block):
                 return

@@ -14,7 +14,7 @@ from .words import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Commands", "Language", "Number", "Seconds", "Session", "pid"]
+__all__ = ["Commands", "Language", "Number", "Seconds", "SessionId", "pid"]
 
 _LONGEST_SHOWN = 40
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -128,7 +128,7 @@ class Language(click.ParamType[str]):
         _fail("look like en, en-US or zh-Hans-CN", value)
 
 
-class Session(click.ParamType[str]):
+class SessionId(click.ParamType[str]):
     """The name of a session."""
 
     name = "session"

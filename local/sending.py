@@ -110,7 +110,7 @@ class Sent:
 async def opened(path: Path, console: Console) -> AsyncIterator[AudioFile]:
     """Give a file with sound, and say if there is less than its header claims; ValueError unless it can be sent."""
     bar = Progress(
-        TextColumn(f"decoding {printable(path.name)}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         console=console,
@@ -119,7 +119,7 @@ async def opened(path: Path, console: Console) -> AsyncIterator[AudioFile]:
     )
     async with contextlib.AsyncExitStack() as stack:
         with bar:
-            task = bar.add_task("", total=None)
+            task = bar.add_task(f"decoding {printable(path.name)}", total=None)
             show = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
             file = await stack.enter_async_context(open_audio(path, show))
         if file.missing_seconds:

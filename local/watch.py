@@ -283,15 +283,19 @@ def status_table(functions: list[dict[str, Any]]) -> Group:
     table = plain_table("function", *columns.values())
     for function in functions:
         table.add_row(_short(function["name"]), *(_number(function[column]) for column in columns))
-    return Group(table, *filter(None, map(_failures, functions)))
+    prefixes = sorted(
+        {function["name"].removesuffix(_short(function["name"])) for function in functions}
+    )
+    named = [f"each name begins with {prefix}" for prefix in prefixes if prefix]
+    return Group(table, *named, *filter(None, map(_failures, functions)))
 
 
 def _failures(function: dict[str, Any]) -> str:
     """Return what failed in a function; empty if nothing did."""
     kinds = {"errors": "error", "timeouts": "timeout", "crashes": "crash", "throttles": "throttle"}
     numbers = {noun: function[kind] for kind, noun in kinds.items() if function[kind]}
-    told = ", ".join(counted(number, noun) for noun, number in numbers.items())
-    return f"{_short(function['name'])}: {told}" if told else ""
+    kinds_of_failure = ", ".join(counted(number, noun) for noun, number in numbers.items())
+    return f"{_short(function['name'])}: {kinds_of_failure}" if kinds_of_failure else ""
 
 
 def _short(name: str) -> str:

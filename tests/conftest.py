@@ -1,4 +1,4 @@
-"""What tests share: the built layer, unpacked as Lambda does it, and one running system."""
+"""What tests share: the built layer, unpacked as Lambda does it, and the running systems."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import browser
+from tests.issuer import Issuer
 from wslocal import Emulator, unpack_layer
 
 ROOT = Path(__file__).parent.parent
@@ -37,8 +38,27 @@ def emulator():
 
 @pytest.fixture(scope="session")
 def running():
-    """Return the one system of a test run, with its page, for end-to-end and browser tests."""
+    """Return the system that the tests of a process share, with its page."""
     with browser.Running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def issuer():
+    """Return the issuer that the tests of a process share: its address is in the template, which takes long to make."""
+    with Issuer() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def guarded(issuer):
+    """The same, but it takes the tokens of an issuer."""
+    settings = browser.SETTINGS | {
+        "SPEAKER_ISSUER": issuer.url,
+        "SPEAKER_AUDIENCE": issuer.audience,
+        "RATE_LIMIT_WRONG_KEYS": "3",
+    }
+    with browser.Running(settings, issuer) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ import node
 from broadcast.keys import SHORT_KEY
 from local.page import Page, sign_in_config
 from tests import browser as b
-from tests.issuer import Answer, Issuer
+from tests.issuer import Answer
 
 VIEWS = ("speak", "listen", "interpret", "watch")
 
@@ -72,11 +72,11 @@ def test_recording_stands_in_for_a_microphone(tab):
 
 
 def test_delay_is_shown(conversation):
-    """A chunk is 100 ms, waits 200 ms, and is given to the sound card 80 ms ahead; 2 s are the most."""
+    """A chunk is 100 ms and waits 200 ms; less, if the speaker's machine halted since the first one."""
     _, listener, _ = conversation
     listener.reaches("#listen-played", 20)
 
-    assert 300 < listener.number("#listen-latency") < 4000
+    assert 100 < listener.number("#listen-latency") < 4000
 
 
 # --- the controls
@@ -225,19 +225,6 @@ def test_without_a_microphone_the_page_says_what_to_do(chromium, running):
 
 
 # --- who may speak: an issuer says it
-
-
-@pytest.fixture(scope="module")
-def guarded():
-    """Return the whole system, which takes the tokens of an issuer of its own."""
-    with Issuer() as issuer:
-        settings = b.SETTINGS | {
-            "SPEAKER_ISSUER": issuer.url,
-            "SPEAKER_AUDIENCE": issuer.audience,
-            "RATE_LIMIT_WRONG_KEYS": "3",
-        }
-        with b.Running(settings, issuer) as running:
-            yield running
 
 
 @pytest.fixture

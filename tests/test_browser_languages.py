@@ -139,7 +139,7 @@ def test_interpreter_is_silent_while_muted_or_the_speaker_paused_and_comes_back_
     sent = len(interpreter.sent)
     interpreter.page.click("#interpret-mute")
     speaker.page.click("#speak-pause")
-    interpreter.sees("#interpret-broadcast", "Live.")
+    interpreter.sees("#interpret-broadcast", "You are muted: nobody hears you.")
     interpreter.reaches("#interpret-played", interpreter.number("#interpret-played") + 3)
     assert len(interpreter.sent) == sent
     interpreter.page.click("#interpret-mute")
@@ -157,7 +157,7 @@ def test_interpreter_is_silent_while_muted_or_the_speaker_paused_and_comes_back_
     for one, view in ((interpreter, "interpret"), (listener, "listen"), (speaker, "speak")):
         one.sees(f"#{view}-status", "Connected.")
     speaker.sees("#speak-interpreters", "German")
-    interpreter.sees("#interpret-broadcast", "You are muted: nobody hears you.")
+    interpreter.sees("#interpret-broadcast", "Live.")
     listener.reaches("#listen-played", listener.number("#listen-played") + 5)
     listener.sees("#listen-hears", "You hear the German interpreter.")
 

@@ -126,6 +126,7 @@ def test_listener_and_interpreter_whose_pages_are_loaded_again_go_on(tab, talk):
     assert interpreter.page.is_visible("#interpret-live")
 
 
+@pytest.mark.threat("duplicated-tab")
 def test_duplicated_tab_does_not_take_the_session(talk):
     """Its copy of the token stays unused, and is gone."""
     speaker, listener = talk
@@ -142,6 +143,7 @@ def test_duplicated_tab_does_not_take_the_session(talk):
     assert state(speaker, "speak") == "live"
 
 
+@pytest.mark.threat("duplicated-tab")
 def test_token_is_in_the_tab_only_until_it_is_used(talk, running):
     speaker, _ = talk
     kept = "JSON.parse(sessionStorage.getItem('session.speak')).refreshToken"

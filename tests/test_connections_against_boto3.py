@@ -66,7 +66,11 @@ def endpoints(draw):
     return region, draw(st.sampled_from([f"https://{host}{port}", local])) + draw(stages)
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=settings.default.max_examples**2 // 25,  # 400; `make long` tries 3,600
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     place=endpoints(),
     method=st.sampled_from(["POST", "GET", "DELETE"]),

@@ -56,15 +56,12 @@ def test_schema_is_draft_7_and_takes_the_example(cls):
 TEXTS_OF_JSON = [value for value in INTERESTING if value != "\ud800"]
 
 
-@pytest.mark.parametrize("value", TEXTS_OF_JSON, ids=lambda value: repr(value)[:30])
 @pytest.mark.parametrize("cls", CLIENT + SERVER)
-def test_schema_and_parser_agree_on_every_field(cls, value):
+def test_schema_and_parser_agree_on_every_value_of_every_field(cls):
     wire = r.example(cls).to_dict()
-    changed = [{**wire, name: value} for name in wire]
+    changed = [{**wire, name: value} for name in wire for value in TEXTS_OF_JSON]
 
-    assert [SCHEMAS[cls].is_valid(other) for other in changed] == [
-        accepted(cls, other) for other in changed
-    ]
+    assert [one for one in changed if SCHEMAS[cls].is_valid(one) != accepted(cls, one)] == []
 
 
 @pytest.mark.parametrize("cls", CLIENT + SERVER)

@@ -1,5 +1,6 @@
 """At a terminal of 60 columns nothing is cut; colours are as NO_COLOR, FORCE_COLOR and TERM ask for."""
 
+import asyncio
 import fcntl
 import io
 import os
@@ -22,6 +23,7 @@ from local.demo.broken import BROKEN, BROKEN_IN_A_SESSION, CLOSING
 from local.demo.record import DemoResult, ListenerResult, Voice
 from local.demo.summary import latency_table, show_summary
 from local.notices import Notices
+from local.sending import opened
 from local.talk import Heard
 from local.watch import MetricRow, metric_table, render_line, status_table
 from tests.sounds import tone, write
@@ -115,6 +117,7 @@ def test_status_says_what_failed_in_a_line():
         ["─" * 57],
         ["authorizer", "12", "10", "10,000", "1,234,567", "1,234"],
         ["authorizer", "12", "10", "10,000", "1,234,567", "1,234"],
+        "each name begins with websocket-audio-dev-".split(),
         "authorizer: 12345 errors, 2 timeouts, 1 crash, 10000 throttles".split(),
     ]
 
@@ -191,6 +194,20 @@ def test_dumb_terminal_gets_no_line_that_changes():
     notices.show_progress("1 of 2 s sent")
 
     assert output.getvalue() == ""
+
+
+def test_bar_of_a_file_with_any_name_is_shown_and_taken_away(tmp_path):
+    path, output = write(tmp_path / "a {0} [b]\n.wav", tone(0.2)), io.StringIO()
+    console = Console(file=output, width=60, force_terminal=True, _environ={"TERM": "xterm"})
+
+    async def work():
+        async with opened(path, console):
+            return output.getvalue()
+
+    shown = asyncio.run(work())
+
+    assert "decoding a {0} [b]\\n.wav" in shown
+    assert shown.endswith("\x1b[2K")
 
 
 # --- real processes --------------------------------------------------------------------------------

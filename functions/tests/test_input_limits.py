@@ -7,6 +7,7 @@ passes the checks is stored, sent and logged.
 import itertools
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -253,7 +254,7 @@ def alarming(lines) -> list[dict]:
 
 
 @pytest.fixture
-def senders(system):
+def senders(unhurried, system):
     return Senders(system)
 
 
@@ -279,16 +280,40 @@ PLACES = [
 ]
 
 
+# Each field gets its own limits, and one in so many of the other values, of which the next field gets the next ones.
+SHARES = 4
+
+
+def share_of(action, path):
+    place = [param.values[:2] for param in PLACES].index((action, path))
+    return VALUES[place % SHARES :: SHARES]
+
+
+def complaints_about(senders, action, path, values):
+    """Return what was wrong with the answers, and what was written that says so."""
+    complaints = send_all(senders, CLIENT_MESSAGES[action], path, values)
+    return complaints + alarming(senders.system.lines())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("action", "path", "schema"), PLACES)
 @pytest.mark.threat("ws-test-injection")
 def test_no_value_of_a_field_is_a_failure_of_ours(senders, action, path, schema):
-    cls = CLIENT_MESSAGES[action]
+    values = share_of(action, path) + at_limits(schema)
 
-    complaints = send_all(senders, cls, path, VALUES + at_limits(schema))
+    assert complaints_about(senders, action, path, values) == []
 
-    assert complaints == []
-    assert alarming(senders.system.lines()) == []
+
+@pytest.mark.long
+@pytest.mark.parametrize(("action", "path", "schema"), PLACES)
+def test_none_of_all_values_is_a_failure_of_ours_in_any_field(senders, action, path, schema):
+    assert complaints_about(senders, action, path, VALUES + at_limits(schema)) == []
+
+
+def test_every_value_is_tried_in_many_fields():
+    tried = Counter(value for param in PLACES for value in share_of(*param.values[:2]))
+
+    assert {value: tried[value] for value in VALUES if tried[value] < 10} == {}
 
 
 def test_every_field_of_every_message_is_walked():

@@ -150,12 +150,29 @@ def stored(dynamodb, tables) -> list:
     return sorted(found)
 
 
-@pytest.mark.parametrize("what", ["answer", "request"])
-@pytest.mark.parametrize("times", [1, 2])
+# Each of the three with each of the others; `make long` has all of them together.
 @pytest.mark.parametrize(
-    ("play", "deletes"),
-    [(play, set()), (play_interpreted, {"DeleteItem"})],
-    ids=["", "interpreted"],
+    ("play", "deletes", "times", "what"),
+    [
+        pytest.param(play, set(), 1, "request", id="once-request"),
+        pytest.param(play, set(), 2, "answer", id="twice-answer"),
+        pytest.param(play, set(), 1, "answer", id="once-answer", marks=pytest.mark.long),
+        pytest.param(play, set(), 2, "request", id="twice-request", marks=pytest.mark.long),
+        pytest.param(play_interpreted, {"DeleteItem"}, 1, "answer", id="interpreted-once-answer"),
+        pytest.param(
+            play_interpreted, {"DeleteItem"}, 2, "request", id="interpreted-twice-request"
+        ),
+        pytest.param(
+            *(play_interpreted, {"DeleteItem"}, 1, "request"),
+            id="interpreted-once-request",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            *(play_interpreted, {"DeleteItem"}, 2, "answer"),
+            id="interpreted-twice-answer",
+            marks=pytest.mark.long,
+        ),
+    ],
 )
 def test_session_in_which_every_write_is_lost_is_as_one_in_which_none_is(
     proxy, dynamodb, tables, unhurried, make_system, what, times, play, deletes

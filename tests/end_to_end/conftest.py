@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from local.audio import JitterBuffer, read_recording
+from local.audio import JitterBuffer
 from local.client import connect
 from local.talk import Heard, hear
+from tests.sounds import read_wav
 
 # The first messages wait for functions that start; on a busy machine that takes seconds.
 PATIENCE_SECONDS = 20
@@ -126,4 +127,4 @@ def restored(live):
 def speech():
     from local.__main__ import SPEECH
 
-    return read_recording(SPEECH)
+    return read_wav(SPEECH)

@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from local import talk
-from local.audio import Recording, read_recording, write_recording
+from local.audio import Recording, write_recording
 from local.client import stream
 from local.interpret import caption, interpret
 from local.results import ExitCode, TalkError
+from tests.sounds import read_wav
 
 SIZE = 3200  # bytes of a chunk
 FLOOR = [bytes([number]) * SIZE for number in range(90)]
@@ -49,7 +50,7 @@ def interpretation(tmp_path):
 
 def runs_of(path):
     """Return what a file has, as runs of chunks that follow each other."""
-    pcm = read_recording(path).pcm
+    pcm = read_wav(path).pcm
     numbers = [pcm[start] for start in range(0, len(pcm), SIZE)]
     runs = itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
     return [[number for _, number in run] for _, run in runs]

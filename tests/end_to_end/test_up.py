@@ -374,7 +374,8 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
     status = system.run("status").stdout
     assert page_of(status).startswith(b"<!doctype html>")
     assert "ws://127.0.0.1:" in status
-    assert "websocket-audio-dev-audio" in status
+    assert re.search(r"^audio +[0-9]", status, re.MULTILINE)
+    assert "each name begins with websocket-audio-dev-\n" in status
     assert "over after" in system.run("fault", "freeze-emulator", "--seconds", "0.1").stdout
     for command in ("metrics", "status", "logs"):  # `logs` follows, and would not end
         with place.start(command, *system.pid, stdout=pipe_without_a_reader()) as unread:

@@ -23,7 +23,7 @@ from local.client import SUBPROTOCOL
 from local.page import Page
 from local.session_reports import reported_sessions
 from local.system import System
-from tests.issuer import Issuer, SigningKey
+from tests.issuer import SigningKey
 from wslocal import LoopThread
 
 # It has a system of its own: with an issuer, with low limits, and with all that functions can write.
@@ -238,7 +238,9 @@ async def tokens_that_cannot_be_judged(scene):
     scene.system.api.kill_environments(name)
     kid = scene.planted.plant("a key's name", secrets.token_urlsafe(18))
     token = scene.planted.token("a token for nobody", scene.issuer.token(header={"kid": kid}))
-    return [await scene.try_to_connect(**how(token)) for how in TRAVELS.values()]
+    statuses = [await scene.try_to_connect(**how(token)) for how in TRAVELS.values()]
+    scene.issuer.start()
+    return statuses
 
 
 async def keys_right_and_wrong(scene, speaker, marker):
@@ -406,12 +408,12 @@ def all_levels(template):
 
 
 @pytest.fixture(scope="module")
-def seen():
+def seen(issuer):
     """Return all that was written while secrets went through the system, and what came of them."""
     written, marker = Written(), f"marker-{secrets.token_hex(8)}"
     root = logging.getLogger()
     before = root.level
-    with Issuer() as issuer, LoopThread() as loop:
+    with LoopThread() as loop:
         variables = {"SPEAKER_ISSUER": issuer.url, "SPEAKER_AUDIENCE": issuer.audience}
         settings = {**SETTINGS, **variables}
         report = partial(written.add, "the terminal")

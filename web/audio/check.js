@@ -1,6 +1,7 @@
 /** A microphone that somebody tries: its samples, and on request its sound. Nothing is sent. */
 
 import { openMicrophone } from "./microphone.js";
+import { Sink } from "./sink.js";
 
 /** 85 ms at 48 kHz: who reads more often misses none. */
 const SAMPLES = 4096;
@@ -9,17 +10,22 @@ export class Check {
   #stream;
   #context;
   #analyser;
-  #source;
+  #heard;
+  #sink;
   #samples = new Float32Array(SAMPLES);
 
   /** @param {MediaStream} stream @param {AudioContext} context @param {() => void} lost */
   constructor(stream, context, lost) {
     this.#stream = stream;
     this.#context = context;
-    this.#source = context.createMediaStreamSource(stream);
+    const source = context.createMediaStreamSource(stream);
     this.#analyser = context.createAnalyser();
     this.#analyser.fftSize = SAMPLES;
-    this.#source.connect(this.#analyser);
+    source.connect(this.#analyser);
+    this.#heard = context.createGain();
+    this.#heard.gain.value = 0;
+    source.connect(this.#heard);
+    this.#sink = new Sink(context, this.#heard, () => {});
     for (const track of stream.getTracks()) track.addEventListener("ended", lost);
   }
 
@@ -43,16 +49,14 @@ export class Check {
 
   /** Let the person hear the microphone, or not any more. @param {boolean} isHeard @param {string} output empty: the default */
   async setHeard(isHeard, output) {
-    this.#source.disconnect();
-    this.#source.connect(this.#analyser);
-    if (!isHeard) return;
-    await /** @type {{ setSinkId?: (id: string) => Promise<void> }} */ (this.#context).setSinkId?.(output);
-    this.#source.connect(this.#context.destination);
+    this.#heard.gain.value = isHeard ? 1 : 0;
+    if (isHeard) await this.#sink.use(output).catch(() => {}); // then it is heard on the default one
   }
 
   /** Give the microphone back. */
   close() {
     for (const track of this.#stream.getTracks()) track.stop();
+    this.#sink.close();
     void this.#context.close();
   }
 }

@@ -114,8 +114,13 @@ export class Player {
     this.#watch.see({ state, contextTime: currentTime, hasDevice: this.#sink.hasDevice }, performance.now());
     // What waited is old by now.
     if (this.#watch.isRendering && !isRendering) this.reset();
-    if (this.#watch.sound === "interrupted" && performance.now() - this.#resumedAt >= RESUME_MS) this.resume();
+    if (this.#mayGoOn && performance.now() - this.#resumedAt >= RESUME_MS) this.resume();
     if (this.#watch.sound !== sound) this.#onSound();
+  }
+
+  /** It ran, and does not: only a first start needs the person. */
+  get #mayGoOn() {
+    return this.#watch.sound === "interrupted" || this.#watch.sound === "noDevice";
   }
 
   /** Something changed around: the sound may go on again. */
@@ -127,6 +132,8 @@ export class Player {
   /** Ask the browser to let the sound out. */
   resume() {
     this.#resumedAt = performance.now();
+    void this.#sink.look();
+    if (!this.#sink.hasDevice) return;
     this.#context.resume().catch(() => {}); // what became of it is looked at
     this.#sink.resume();
   }

@@ -18,19 +18,32 @@ export class Sink {
     this.#node = node;
     this.#onChange = onChange;
     node.connect(context.destination);
-    navigator.mediaDevices.addEventListener("devicechange", () => void this.#look(), { signal: this.#listening.signal });
-    void this.#look();
+    navigator.mediaDevices.addEventListener("devicechange", () => void this.look(), { signal: this.#listening.signal });
+    void this.look();
   }
 
-  async #look() {
+  /** See which devices there are; browsers say it late. */
+  async look() {
     const devices = await navigator.mediaDevices.enumerateDevices();
     if (this.#listening.signal.aborted) return;
     const outputs = devices.filter(({ kind }) => kind === "audiooutput");
     this.#listsDevices ||= outputs.length > 0;
+    const hadDevice = this.hasDevice;
     this.hasDevice = outputs.length > 0 || !this.#listsDevices;
-    // A device that was pulled out would stay chosen, and silent.
-    if (this.#deviceId !== "" && !outputs.some(({ deviceId }) => deviceId === this.#deviceId)) await this.use("").catch(() => {});
+    const isLost = this.#deviceId !== "" && !outputs.some(({ deviceId }) => deviceId === this.#deviceId);
+    if (hadDevice === this.hasDevice && !isLost) return;
+    // It would stay chosen, and silent.
+    if (isLost) await this.use("").catch(() => (this.#deviceId = ""));
+    if (!hadDevice && this.hasDevice) await this.#reopen().catch(() => {});
     this.#onChange();
+  }
+
+  /** A Chromium whose only device went keeps playing to what is gone, until it is given another. */
+  async #reopen() {
+    const context = /** @type {any} */ (this.#context);
+    if (!("setSinkId" in context)) return;
+    await context.setSinkId({ type: "none" });
+    await context.setSinkId(this.#deviceId);
   }
 
   /** Whether a device can be picked in this browser. */

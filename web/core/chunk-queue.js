@@ -37,9 +37,9 @@ export class ChunkQueue {
     return this.#frames;
   }
 
-  /** Whether the chunk that is next in order waits. */
+  /** Whether the chunk waits whose number follows the last one. */
   get hasNext() {
-    return this.#next !== null && this.#waiting.has(this.#next);
+    return this.#hasBegun && this.#next !== null && this.#waiting.has(this.#next);
   }
 
   /** The earliest chunk that waits. @returns {Chunk | undefined} */

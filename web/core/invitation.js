@@ -8,7 +8,7 @@
  * @typedef {{ view: View, sessionId: string, key: string, address: string, isDamaged: boolean }} Asked by a fragment
  */
 
-import { readFilter, watchAddress } from "./operator-filter.js";
+import { readFilter, watchAddress } from "./operator/filter.js";
 
 /** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
 const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";

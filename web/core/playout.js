@@ -23,6 +23,7 @@
 
 import { Backlog } from "./backlog.js";
 import { ChunkQueue } from "./chunk-queue.js";
+import { Crossfade } from "./crossfade.js";
 import { Pace } from "./pace.js";
 
 /** How long the first chunk waits for those that it overtook, and for what will come late. */
@@ -64,11 +65,7 @@ export class Playout {
   #chunkFrames = 0;
   /** How many frames are to be left out. */
   #surplus = 0;
-  /** What the beginning is crossfaded from. @type {Float32Array[]} */
-  #tail = [];
-  #tailAt = 0;
-  /** The last frame, from which a fade goes on. @type {Float32Array} */
-  #last;
+  #crossfade;
   /** @type {Played<C>[]} */
   #played = [];
 
@@ -77,7 +74,7 @@ export class Playout {
     this.#sampleRate = sampleRate;
     this.#backlog = new Backlog(sampleRate, CORRECT_AFTER_SECONDS);
     this.#pace = new Pace(channels);
-    this.#last = new Float32Array(channels);
+    this.#crossfade = new Crossfade(channels, this.#framesOf(FADE_SECONDS));
   }
 
   /** What happened to the chunks so far, and how much waits. */
@@ -140,33 +137,26 @@ export class Playout {
   #read(frame, index) {
     while (this.#left <= 0) this.#goOn(index);
     const samples = this.#chunk?.samples ?? [];
-    const fadeFrames = this.#tail[0]?.length ?? 0;
-    const isFading = this.#tailAt < fadeFrames;
-    for (let channel = 0; channel < frame.length; channel++) {
-      const sample = samples[channel]?.[this.#at] ?? 0;
-      const before = this.#tail[channel]?.[this.#tailAt] ?? 0;
-      frame[channel] = isFading ? before + ((sample - before) * (this.#tailAt + 1)) / (fadeFrames + 1) : sample;
-    }
-    this.#last.set(frame);
+    for (let channel = 0; channel < frame.length; channel++) frame[channel] = samples[channel]?.[this.#at] ?? 0;
+    this.#crossfade.apply(frame);
     this.#at++;
     this.#left--;
-    if (isFading) this.#tailAt++;
     if (this.#isIdle) this.#idleFrames++;
   }
 
   /** Begin with what comes next. @param {number} index */
   #goOn(index) {
-    if (this.#isGap && !this.#queue.hasNext) {
+    if (this.#isGap && this.#queue.isMissing) {
       this.#queue.miss();
       this.#played.push({ chunk: null, frames: this.#chunkFrames, index });
     }
+    const follows = this.#chunk !== null && this.#queue.hasNext;
     const skipped = this.#skip();
     if (this.#queue.isMissing) return this.#beSilent(this.#chunkFrames);
-    const isSeamless = this.#chunk !== null && this.#queue.hasNext;
     const chunk = this.#queue.take();
     if (chunk === null) return this.#beSilent(Infinity);
-    if (skipped) this.#fadeFrom(skipped);
-    else if (!isSeamless) this.#fadeFromLast();
+    if (!follows) this.#crossfade.fromLast();
+    else if (skipped) this.#crossfade.from(skipped.samples);
     // What was seen before a pause says nothing of what is now.
     if (this.#isIdle && this.#idleFrames >= this.#framesOf(PAUSE_SECONDS)) this.#backlog.clear();
     this.#chunk = chunk;
@@ -178,7 +168,7 @@ export class Playout {
 
   /** @param {number} frames of a gap; Infinity: until there is something to play */
   #beSilent(frames) {
-    this.#fadeFromLast();
+    this.#crossfade.fromLast();
     this.#chunk = null;
     this.#isGap = frames !== Infinity;
     this.#left = frames;
@@ -188,29 +178,20 @@ export class Playout {
     this.#backlog.see(0, 0);
   }
 
-  /** Leave out chunks, if there are too many. Return what would have been played. @returns {Float32Array[] | null} */
+  /** Leave out chunks, if there are too many. Return the first of them. @returns {C | null} */
   #skip() {
     if (this.#surplus === 0) return null;
     // Whole chunks do not fit exactly.
     let surplus = Math.min(this.#surplus, this.#queue.frames - this.#framesOf(TARGET_SECONDS)) + this.#framesOf(DEAD_BAND_SECONDS);
     this.#surplus = 0;
-    const next = this.#chunk !== null && this.#queue.hasNext ? this.#queue.earliest : undefined;
-    for (let { earliest } = this.#queue; earliest !== undefined && earliest.frames <= surplus; { earliest } = this.#queue) {
-      surplus -= earliest.frames;
+    const first = this.#queue.earliest;
+    for (let next = first; next !== undefined && next.frames <= surplus; next = this.#queue.earliest) {
+      surplus -= next.frames;
       this.#queue.skip();
     }
+    if (first === undefined || first === this.#queue.earliest) return null;
     this.#backlog.clear();
-    return next?.samples ?? null;
-  }
-
-  #fadeFromLast() {
-    this.#fadeFrom([...this.#last].map((value) => new Float32Array(this.#framesOf(FADE_SECONDS)).fill(value)));
-  }
-
-  /** @param {Float32Array[]} tail */
-  #fadeFrom(tail) {
-    this.#tail = tail.map((samples) => samples.subarray(0, this.#framesOf(FADE_SECONDS)));
-    this.#tailAt = 0;
+    return first;
   }
 
   /** See whether all is as it should be, and set right what is not. */

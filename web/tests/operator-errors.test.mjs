@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LastErrors, adviceOf, sentenceOf } from "../core/operator-errors.js";
-import { readLine } from "../core/operator-line.js";
+import { LastErrors, adviceOf, sentenceOf } from "../core/operator/errors.js";
+import { readLine } from "../core/operator/line.js";
 import { ERRORS } from "../protocol/messages.js";
 
 const line = (fields, time = 5000) => readLine({ id: 1, function: "session", time, line: JSON.stringify({ component: "Session", ...fields }) });

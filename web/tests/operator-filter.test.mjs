@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_FILTER, passes, readFilter, watchAddress } from "../core/operator-filter.js";
-import { Groups } from "../core/operator-groups.js";
-import { readLine } from "../core/operator-line.js";
+import { NO_FILTER, passes, readFilter, watchAddress } from "../core/operator/filter.js";
+import { Groups } from "../core/operator/groups.js";
+import { readLine } from "../core/operator/line.js";
 
 const ID = "31c1d2ff-61ef-4fb8-bcda-5200106af28a";
 const GROUP = new Groups().add(readLine({
@@ -38,15 +38,15 @@ test("a filter stands in the address, and is read from it", () => {
 });
 
 // threat: crafted-link
-for (const [name, value] of [
-  ["session", "abcdefgh2345"], ["session", "golden-eagle-427/abcdefgh2345"], ["connection", "FhD7I8Y8Bp_D40xr8Tnx6A"], ["level", "LOUD"],
-  ["action", "abcdefgh2345"], ["text", "abcdefgh2345"], ["text", "my secret key"], ["text", "a".repeat(100_000)], ["key", "short"],
-]) {
-  test(`what may be a key is not in the address: ${name}=${value.slice(0, 40)}`, () => {
-    assert.deepEqual(readFilter(new URLSearchParams({ [name]: value }).toString()), NO_FILTER);
-    assert.equal(watchAddress({ ...NO_FILTER, [name]: value }), "#watch");
-  });
-}
+test("what may be a key is not in the address of the log", () => {
+  for (const [name, value] of [
+    ["session", "abcdefgh2345"], ["session", "golden-eagle-427/abcdefgh2345"], ["connection", "FhD7I8Y8Bp_D40xr8Tnx6A"], ["level", "LOUD"],
+    ["action", "abcdefgh2345"], ["text", "abcdefgh2345"], ["text", "my secret key"], ["text", "a".repeat(100_000)], ["key", "short"],
+  ]) {
+    assert.deepEqual(readFilter(new URLSearchParams({ [name]: value }).toString()), NO_FILTER, name);
+    assert.equal(watchAddress({ ...NO_FILTER, [name]: value }), "#watch", name);
+  }
+});
 
 test("what is shorter than any key may stand there", () => {
   assert.equal(watchAddress({ ...NO_FILTER, text: "timeout", session: "golden" }), "#watch?session=golden&text=timeout");

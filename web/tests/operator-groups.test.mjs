@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Groups } from "../core/operator-groups.js";
-import { readLine } from "../core/operator-line.js";
+import { Groups } from "../core/operator/groups.js";
+import { readLine } from "../core/operator/line.js";
 
 let id = 0;
 const line = (fields) => readLine({ id: ++id, function: "session", time: 5000, line: JSON.stringify({ level: "INFO", component: "Session", ...fields }) });

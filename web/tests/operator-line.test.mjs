@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOnlyMetrics, readLine } from "../core/operator-line.js";
+import { isOnlyMetrics, readLine } from "../core/operator/line.js";
 
 const ID = "31c1d2ff-61ef-4fb8-bcda-5200106af28a";
 const read = (line, invocation = "") =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { axisEnd, isBad, shown, unitOf, wordsOf } from "../core/operator-metrics.js";
+import { axisEnd, isBad, shown, unitOf, wordsOf } from "../core/operator/metrics.js";
 
 test("a metric has a name in words, also one that nobody knows", () => {
   assert.equal(wordsOf("AudioChunksDropped"), "Audio chunks not passed on");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Series } from "../core/operator-series.js";
+import { Series } from "../core/operator/series.js";
 
 test("a count is added up second by second, and is zero where nothing came", () => {
   const series = new Series();

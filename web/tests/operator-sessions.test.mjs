@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator-sessions.js";
+import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator/sessions.js";
 
 const NOW = 1_000_000;
-const SESSION = { awaySince: null, state: { isPaused: false, isMuted: false }, lastAudioAt: NOW - 100, refused: 0, notPassedOn: 0, notDelivered: 0 };
+const SESSION = { awaySince: null, state: { isPaused: false, isMuted: false }, lastAudioAt: NOW - 100, delayMs: null, listeners: [{ language: "de", count: 2, paused: 1 }], interpreters: [], refused: 0, notPassedOn: 0, notDelivered: 0 };
 
 for (const [change, text, isBad] of [
   [{}, "live", false],
@@ -12,9 +12,16 @@ for (const [change, text, isBad] of [
   [{ awaySince: NOW - 65_000, state: { isPaused: true, isMuted: false } }, "away for 1 min 5 s", true],
   [{ lastAudioAt: null }, "live, no sound yet", false],
   [{ lastAudioAt: NOW - 12_500 }, "live, no sound for 12 s", true],
+  [{ lastAudioAt: NOW - 12_500, listeners: [{ language: "de", count: 1, paused: 1 }] }, "live", false],
 ]) {
-  test(`a speaker is ${text}`, () => assert.deepEqual(speakerState({ ...SESSION, ...change }, NOW), { text, isBad }));
+  test(`a speaker is ${text}: ${JSON.stringify(change)}`, () => assert.deepEqual(speakerState({ ...SESSION, ...change }, NOW), { text, isBad }));
 }
+
+test("the delay is known while somebody listens", () => {
+  assert.equal(delayText({ ...SESSION, delayMs: { p50: 18, p95: 476 } }), "18 ms, p95 476 ms");
+  assert.equal(delayText(SESSION), "nothing came");
+  assert.equal(delayText({ ...SESSION, listeners: [] }), "nobody listens");
+});
 
 test("an interpreter without a sign is said to be, and the speaker's own language is for captions", () => {
   assert.equal(interpreterText({ language: "de", seenAt: NOW - 9_000 }, "en", NOW), "German");

@@ -207,6 +207,29 @@ test("another interpreter's numbers are followed at once", () => {
   assert.deepEqual(player.names.slice(10), [0, 1, 2, 3, 4]);
 });
 
+test("numbers that begin anew while somebody is heard do not click", () => {
+  const player = new Player().run(live(505, 515, 0), 1);
+  player.playout.expectRestart();
+  player.run(live(0, 10, 1.05), 3);
+
+  assert.deepEqual(player.names.slice(-10), [...Array(10).keys()]);
+  assert.ok(player.largestStep <= MAX_STEP * 1.2);
+});
+
+test("of chunks that are too long to leave one out, what is too much is taken in by playing faster", () => {
+  const playout = new Playout(RATE, 1);
+  const output = new Float32Array(QUANTUM);
+  for (const number of [0, 1]) playout.push(chunk(number, 12_000));
+  for (let pulls = 0, number = 2; pulls < 15_000; pulls++) {
+    if (pulls * QUANTUM >= (number - 0.667) * 12_000) playout.push(chunk(number++, 12_000));
+    playout.pull([output]);
+    if (playout.pace > 1) break;
+  }
+
+  assert.ok(playout.pace > 1);
+  assert.equal(playout.numbers.skipped, 0);
+});
+
 test("channels stay apart", () => {
   const playout = new Playout(RATE, 2);
   const samples = [new Float32Array(1600).fill(0.25), new Float32Array(1600).fill(-0.5)];

@@ -16,7 +16,7 @@ const IS_LOST = "The microphone is not connected any more, and the check has end
 /**
  * What a check takes from the form, and what is run once the microphone is open.
  *
- * @typedef {{ microphone: () => string, output: () => string, opened: () => Promise<void> }} Devices
+ * @typedef {{ microphone: () => Promise<string>, output: () => string, opened: () => Promise<void> }} Devices
  */
 
 export class MicrophoneCheck {
@@ -78,7 +78,7 @@ export class MicrophoneCheck {
     this.#button.textContent = "Stop the check";
     showProblem(this.#problem, null);
     try {
-      const check = await Check.open(this.#clean.checked, this.#devices.microphone(), () => this.#fail(IS_LOST));
+      const check = await Check.open(this.#clean.checked, await this.#devices.microphone(), () => this.#fail(IS_LOST));
       if (wish !== this.#wish) return check.close();
       this.#check = check;
       this.#history = new LevelHistory();

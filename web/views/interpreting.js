@@ -59,7 +59,7 @@ export class Interpreting {
     this.#voice = isCaptioner ? null : voice;
     this.#hearing = new Hearing("interpret", ready, this.#controls);
     this.#hearing.onSound = this.show;
-    const output = chosenOutput("interpret");
+    const output = chosenOutput();
     if (output !== "") this.#hearing.setOutput(output).catch((problem) => this.#controls.fail(problem));
     this.#writer = new CaptionWriter({
       send: (caption) => (caption.isFinal ? this.#sendFinal(caption) : client.send(asMessage(caption))),

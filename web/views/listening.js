@@ -64,7 +64,7 @@ export class Listening {
     this.#channel = { language: wish.targetLanguage, sourceLanguage, audio: wish.audio, hears, channels: this.#channels };
     this.#hearing.playback.tuneTo(hears);
     this.#hearing.onSound = this.show;
-    const output = chosenOutput("listen");
+    const output = chosenOutput();
     if (output !== "") this.#hearing.setOutput(output).catch((problem) => this.#controls.fail(problem));
     this.#addControls();
     element("listen-name", HTMLOutputElement).value = joined.sessionId;

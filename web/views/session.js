@@ -13,6 +13,7 @@ import { element, focusNext, isFocusLost, showProblem } from "./dom.js";
 import { showState } from "./on-air.js";
 
 const COPIED_MS = 4_000;
+const CANNOT_COPY = "The browser did not copy it. Use the link beside the button: a long press or the right mouse button offers to copy its address.";
 
 /**
  * Begin when the form is sent. What goes wrong is shown, and the focus stays where the person can go on.
@@ -103,7 +104,11 @@ export class Controls {
     this.ask(element(button, HTMLButtonElement), "click", async () => {
       clearTimeout(timer);
       showText(place, ""); // so that it is read out again
-      await navigator.clipboard.writeText(text());
+      try {
+        await navigator.clipboard.writeText(text());
+      } catch {
+        throw new Error(CANNOT_COPY);
+      }
       showText(place, "Copied.");
       timer = setTimeout(() => showText(place, ""), COPIED_MS);
     });

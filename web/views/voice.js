@@ -28,11 +28,11 @@ export function sourceIn(view) {
   return { kind: kind === "none" || kind === "recording" ? kind : "microphone", clean: form.has("clean") };
 }
 
-/** @param {"speak" | "interpret"} view @param {Config} config @param {Source} source */
-async function openSource(view, config, { kind, clean }) {
+/** @param {Config} config @param {Source} source */
+async function openSource(config, { kind, clean }) {
   if (kind === "recording") return Capture.recording(config.sample ?? "");
   try {
-    return await Capture.microphone(clean, chosenMicrophone(view));
+    return await Capture.microphone(clean, await chosenMicrophone());
   } catch (error) {
     const { name, message } = /** @type {Error} */ (error);
     throw new Error(whyNoMicrophone(name, window.isSecureContext, message));
@@ -40,7 +40,6 @@ async function openSource(view, config, { kind, clean }) {
 }
 
 export class Voice {
-  #view;
   #config;
   #source;
   #capture;
@@ -60,7 +59,6 @@ export class Voice {
 
   /** @param {"speak" | "interpret"} view @param {Config} config @param {Source} source @param {Capture} capture */
   constructor(view, config, source, capture) {
-    this.#view = view;
     this.#config = config;
     this.#source = source;
     this.#capture = capture;
@@ -75,7 +73,7 @@ export class Voice {
   static async open(view, config, source) {
     if (source.kind === "none") return null;
     if (source.kind === "microphone") statusOf(view).textContent = "Asking for the microphone…";
-    return new Voice(view, config, source, await openSource(view, config, source));
+    return new Voice(view, config, source, await openSource(config, source));
   }
 
   get source() {
@@ -134,7 +132,7 @@ export class Voice {
     if (this.#isReplacing || this.#begin === null) return;
     this.#isReplacing = true;
     try {
-      const next = await openSource(this.#view, this.#config, this.#source);
+      const next = await openSource(this.#config, this.#source);
       if (this.#isStopped) return next.stop();
       this.#capture.stop();
       this.#capture = next;

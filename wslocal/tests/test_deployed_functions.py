@@ -133,12 +133,16 @@ def test_many_first_calls_load_the_function_once(functions, loop, name, monkeypa
 
 
 def test_environment_is_reused(functions, loop, name):
+    before = time.time() * 1000
     first = loop.run(functions.invoke(name, {}))
     second = loop.run(functions.invoke(name, {}))
 
     assert first.payload["pid"] == second.payload["pid"]
     assert second.payload["calls"] == 2
     assert (first.init_ms is None, second.init_ms is None) == (False, True)
+    (state,) = [state for state in functions.states() if state.name == name]
+    ((begun, ready),) = state.starts
+    assert before <= begun < ready <= time.time() * 1000
 
 
 def test_credentials_that_are_about_to_end_end_the_environment(functions, loop, name, clock):

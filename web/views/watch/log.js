@@ -2,17 +2,18 @@
  * The log: new rows come on top, unless somebody reads. While the list is stopped, a row is open, the list is scrolled or
  * has the focus, new ones wait, and nothing moves.
  *
- * @import { Filter } from "../core/operator-filter.js"
- * @import { Group } from "../core/operator-groups.js"
- * @import { Line } from "../core/operator-line.js"
+ * @import { Filter } from "../../core/operator/filter.js"
+ * @import { Group } from "../../core/operator/groups.js"
+ * @import { Line } from "../../core/operator/line.js"
  */
 
-import { NO_FILTER, passes } from "../core/operator-filter.js";
-import { Groups } from "../core/operator-groups.js";
-import { element } from "./dom.js";
-import { filterOfPress, rowOf, setOpen, updateRow } from "./watch-rows.js";
+import { NO_FILTER, passes } from "../../core/operator/filter.js";
+import { Groups } from "../../core/operator/groups.js";
+import { element } from "../dom.js";
+import { filterOfPress, rowOf, setOpen, updateRow } from "./rows.js";
 
 const MAX_ROWS = 200;
+const MAX_WAITING = 1000;
 /** Scrolled by less is not scrolled. */
 const TOP_PX = 4;
 
@@ -49,11 +50,6 @@ export function logView(filterBy) {
     if (!isHeld) {
       showNew(waiting());
       for (const key of changed.keys()) if (!rows.has(key)) changed.delete(key);
-    }
-    // Far more than are shown: the oldest of those that wait are forgotten.
-    for (const key of changed.keys()) {
-      if (changed.size <= MAX_ROWS * 5) break;
-      changed.delete(key);
     }
     showWaiting(isHeld);
   }
@@ -104,15 +100,17 @@ export function logView(filterBy) {
     if (row && button) setOpen(row.item, row.group, button.getAttribute("aria-expanded") === "false");
     isReleased = false;
   });
-  list.addEventListener("focusin", () => (isReleased = false));
-  list.addEventListener("wheel", () => (isReleased = false), { passive: true });
+  for (const use of ["focusin", "wheel", "touchstart"]) list.addEventListener(use, () => (isReleased = false), { passive: true });
 
   return {
     draw,
     /** @param {Line} line */
     add(line) {
       const group = groups.add(line);
-      if (group !== null) changed.set(group.key, group);
+      if (group === null) return;
+      changed.set(group.key, group);
+      // Far more than are shown, in a page that nobody sees perhaps: the oldest are forgotten.
+      if (changed.size > MAX_WAITING) changed.delete(/** @type {string} */ (changed.keys().next().value));
     },
     /** Show anew what passes a filter. @param {Filter} wanted */
     show(wanted) {

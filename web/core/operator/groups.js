@@ -2,7 +2,7 @@
  * Puts the lines of one invocation together: a group is a row of the log. A line that belongs to no invocation is a
  * group of its own.
  *
- * @import { Line } from "./operator-line.js"
+ * @import { Line } from "./line.js"
  *
  * @typedef {object} Group
  * @property {string} key
@@ -19,7 +19,7 @@
  * @property {Line[]} lines in the order in which they came, the newest `MAX_LINES_OF_ONE`
  */
 
-import { LEVELS, isOnlyMetrics } from "./operator-line.js";
+import { LEVELS, isOnlyMetrics } from "./line.js";
 
 const MAX_GROUPS = 1000;
 /** An invocation that writes without end is shown by its newest lines. */

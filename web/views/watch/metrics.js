@@ -1,12 +1,12 @@
 /**
  * The metrics of the last minute: a card each, those that are bad news first, those without a value folded.
  *
- * @import { Line } from "../core/operator-line.js"
+ * @import { Line } from "../../core/operator/line.js"
  */
 
-import { axisEnd, isBad, shown, unitOf, wordsOf } from "../core/operator-metrics.js";
-import { Series, WINDOW_SECONDS } from "../core/operator-series.js";
-import { element, make } from "./dom.js";
+import { axisEnd, isBad, shown, unitOf, wordsOf } from "../../core/operator/metrics.js";
+import { Series, WINDOW_SECONDS } from "../../core/operator/series.js";
+import { element, make } from "../dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** The drawing's own units: one a second, and so many upwards. */

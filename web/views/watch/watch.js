@@ -1,17 +1,17 @@
 /**
  * The operator's view: the sessions that run, and what functions log, count and fail with, as it happens.
  *
- * @import { Filter } from "../core/operator-filter.js"
+ * @import { Filter } from "../../core/operator/filter.js"
  */
 
-import { LastErrors } from "../core/operator-errors.js";
-import { NO_FILTER, readFilter, watchAddress } from "../core/operator-filter.js";
-import { readLine } from "../core/operator-line.js";
-import { element } from "./dom.js";
-import { errorsView } from "./watch-errors.js";
-import { logView } from "./watch-log.js";
-import { metricsView } from "./watch-metrics.js";
-import { sessionsView } from "./watch-sessions.js";
+import { LastErrors } from "../../core/operator/errors.js";
+import { NO_FILTER, readFilter, watchAddress } from "../../core/operator/filter.js";
+import { readLine } from "../../core/operator/line.js";
+import { element } from "../dom.js";
+import { errorsView } from "./errors.js";
+import { logView } from "./log.js";
+import { metricsView } from "./metrics.js";
+import { sessionsView } from "./sessions.js";
 
 /** Who reads sees nothing change twice in so short a time, and drawing 250 lines a second costs little. */
 const DRAW_MS = 500;

@@ -1,12 +1,12 @@
 /**
  * The last errors, each with what to do about it. They stay while new lines come.
  *
- * @import { LastErrors, Seen } from "../core/operator-errors.js"
- * @import { Filter } from "../core/operator-filter.js"
+ * @import { LastErrors, Seen } from "../../core/operator/errors.js"
+ * @import { Filter } from "../../core/operator/filter.js"
  */
 
-import { element, make } from "./dom.js";
-import { timeOf } from "./watch-rows.js";
+import { element, make } from "../dom.js";
+import { timeOf } from "./rows.js";
 
 /** @param {LastErrors} errors @param {(wanted: Partial<Filter>) => void} filterBy @returns {() => void} what draws them */
 export function errorsView(errors, filterBy) {
@@ -25,9 +25,9 @@ export function errorsView(errors, filterBy) {
       drawn.set(key, { seen, item });
     }
     const items = [...drawn.values()].map(({ item }) => item);
-    // Who is about to press a button here finds it where it was.
-    const isUsed = list.contains(document.activeElement) || list.matches(":hover");
-    for (const { item } of before.values()) if (!items.includes(item)) item.remove();
+    // Who is about to press a button here finds it where it was, unless there is something new.
+    const isNew = items.some((item) => !item.isConnected);
+    const isUsed = list.contains(document.activeElement) || (!isNew && list.matches(":hover"));
     if (!isUsed && items.some((item, i) => list.children[i] !== item)) list.replaceChildren(...items);
     element("errors-none", HTMLParagraphElement).hidden = list.children.length > 0;
   };

@@ -4,12 +4,12 @@
  * Nobody's key belongs into an address. A value stays there only if it has the form of what it names, or is shorter than
  * any key; what was typed filters all the same.
  *
- * @import { Group } from "./operator-groups.js"
+ * @import { Group } from "./groups.js"
  *
  * @typedef {{ session: string, connection: string, level: string, action: string, text: string }} Filter
  */
 
-import { LEVELS } from "./operator-line.js";
+import { LEVELS } from "./line.js";
 
 /** @type {Filter} */
 export const NO_FILTER = { session: "", connection: "", level: "", action: "", text: "" };

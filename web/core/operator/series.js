@@ -1,7 +1,7 @@
 /**
  * One metric over the last minute: counts as a rate and a total, measures as percentiles.
  *
- * @import { Measurement } from "./operator-line.js"
+ * @import { Measurement } from "./line.js"
  *
  * @typedef {object} Percentiles
  * @property {number} p50

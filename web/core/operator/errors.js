@@ -1,7 +1,7 @@
 /**
  * The last errors, by what they are: how often each came, and what to do about it.
  *
- * @import { Line } from "./operator-line.js"
+ * @import { Line } from "./line.js"
  *
  * @typedef {object} Seen
  * @property {string} code empty if the error has none
@@ -13,8 +13,8 @@
  * @property {string} sessionId of the last one
  */
 
-import { ERRORS } from "../protocol/messages.js";
-import { LEVELS } from "./operator-line.js";
+import { ERRORS } from "../../protocol/messages.js";
+import { LEVELS } from "./line.js";
 
 const MAX_KINDS = 6;
 
@@ -69,7 +69,7 @@ export function adviceOf(code) {
   if (row === null) return "Open its row in the log: the lines and the stack say where it came from.";
   if (code === "INTERNAL_CONFIGURATION_ERROR") return "Correct the settings of the function that is named. Clients cannot do anything.";
   if (row.status >= 500) return `Open its row in the log and read the stack. ${row.retryable ? "Clients try again by themselves." : ""}`.trim();
-  if (row.status === 429) return "Usually nothing: the client waits, and tries again. If many clients have it, raise the limit.";
+  if (row.status === 429) return "Usually nothing: the client waits, and tries again. If many have it, raise the limit.";
   if (row.retryable) return "Usually nothing: the client tries again.";
-  return "Usually nothing here: the client has to send something else. The row in the log says what was wrong.";
+  return "Usually nothing here: the client has to send something else.";
 }

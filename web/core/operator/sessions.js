@@ -19,17 +19,31 @@
  * @typedef {{ time: number, isOld: boolean, more: number, sessions: SessionReport[] }} SessionsReport `more`: so many run beside these
  */
 
-import { languageName } from "./channels.js";
+import { languageName } from "../channels.js";
+import { shown } from "./metrics.js";
 
 /** An interpreter who gives no sign for so long may be replaced. */
 const SIGN_MS = 10_000;
 const SILENT_MS = 3_000;
 
-/** Return who speaks and how it is, and whether that is good. @param {SessionReport} session @param {number} now */
-export function speakerState({ awaySince, state, lastAudioAt }, now) {
+/** Say whether somebody hears the session: to others nothing is sent, so that nothing is known of the sound. @param {SessionReport} session */
+function isHeard({ listeners, interpreters }) {
+  return listeners.some(({ count, paused }) => count > paused) || interpreters.length > 0;
+}
+
+/** Return how late the sound is. @param {SessionReport} session */
+export function delayText(session) {
+  if (session.delayMs) return `${shown(session.delayMs.p50)} ms, p95 ${shown(session.delayMs.p95)} ms`;
+  return isHeard(session) ? "nothing came" : "nobody listens";
+}
+
+/** Return how the speaker is, and whether that is bad. @param {SessionReport} session @param {number} now */
+export function speakerState(session, now) {
+  const { awaySince, state, lastAudioAt } = session;
   if (awaySince !== null) return { text: `away for ${duration(now - awaySince)}`, isBad: true };
   if (state.isPaused) return { text: "paused", isBad: false };
   if (state.isMuted) return { text: "muted", isBad: false };
+  if (!isHeard(session)) return { text: "live", isBad: false };
   if (lastAudioAt === null) return { text: "live, no sound yet", isBad: false };
   const silentMs = now - lastAudioAt;
   return silentMs < SILENT_MS ? { text: "live", isBad: false } : { text: `live, no sound for ${duration(silentMs)}`, isBad: true };

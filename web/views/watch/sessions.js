@@ -1,14 +1,13 @@
 /**
  * The sessions that run, a row each: who speaks, who interprets, who listens, how late it is, and what was lost.
  *
- * @import { Filter } from "../core/operator-filter.js"
- * @import { SessionReport, SessionsReport } from "../core/operator-sessions.js"
+ * @import { Filter } from "../../core/operator/filter.js"
+ * @import { SessionReport, SessionsReport } from "../../core/operator/sessions.js"
  */
 
-import { shown } from "../core/operator-metrics.js";
-import { duration, interpreterText, listenersText, lostText, speakerState } from "../core/operator-sessions.js";
-import { element, make } from "./dom.js";
-import { filterOfPress, nameButton } from "./watch-rows.js";
+import { delayText, duration, interpreterText, listenersText, lostText, speakerState } from "../../core/operator/sessions.js";
+import { element, make } from "../dom.js";
+import { filterOfPress, nameButton } from "./rows.js";
 
 const COLUMNS = ["Session", "Since", "Speaker", "Interpreters", "Listeners", "Delay", "Lost"];
 /** A report comes each second. */
@@ -86,7 +85,7 @@ function update(row, session, now) {
     interpreters.replaceChildren(...(parts.length > 0 ? parts : ["none"]));
   }
   set(listeners, listenersText(session.listeners) || "none");
-  set(delay, session.delayMs ? `${shown(session.delayMs.p50)} ms, p95 ${shown(session.delayMs.p95)} ms` : "nothing came");
+  set(delay, delayText(session));
   const words = lostText(session);
   set(lost, words, words === "nothing" ? "" : "bad");
 }

@@ -1,14 +1,14 @@
 /**
  * The rows of the log: one for each invocation, which opens to its lines.
  *
- * @import { Filter } from "../core/operator-filter.js"
- * @import { Group } from "../core/operator-groups.js"
- * @import { Line } from "../core/operator-line.js"
+ * @import { Filter } from "../../core/operator/filter.js"
+ * @import { Group } from "../../core/operator/groups.js"
+ * @import { Line } from "../../core/operator/line.js"
  */
 
-import { isOnlyMetrics } from "../core/operator-line.js";
-import { shown, unitOf } from "../core/operator-metrics.js";
-import { make } from "./dom.js";
+import { isOnlyMetrics } from "../../core/operator/line.js";
+import { shown, unitOf } from "../../core/operator/metrics.js";
+import { make } from "../dom.js";
 
 /** @param {number} time */
 export function timeOf(time) {
