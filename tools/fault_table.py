@@ -42,11 +42,11 @@ def table(results: Path = RESULTS) -> str:
         f"Last run on {run['date']}, with {versions}, on {run['system']} with {run['cores']} cores, "
         f"whose load average was {low:g} to {high:g} meanwhile."
     ]
-    for browser in sorted(measured):
-        parts += [f"### Faults in {browser}", _fault_table(measured[browser])]
-    parts += ["### From microphone to ear", _journey_table(measured)]
-    parts += ["### Long and large sessions", _session_list(measured)]
-    return "\n\n".join(filter(None, parts))
+    sections = {f"Faults in {browser}": _fault_table(rows) for browser, rows in measured.items()}
+    sections["From microphone to ear"] = _journey_table(measured)
+    sections["Long and large sessions"] = _session_list(measured.get("Chromium", {}))
+    parts += [f"### {title}\n\n{text}" for title, text in sections.items() if text]
+    return "\n\n".join(parts)
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
@@ -56,7 +56,7 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
 def _fault_table(measured: dict[str, Row]) -> str:
     lines = [_line(_HEADS), _line(["---"] * len(_HEADS))]
     for name, row in measured.items():
-        if "seams" not in row or "before_ms" not in row:
+        if "before_ms" not in row:  # of another table
             continue
         what, _, role = name.rpartition(": ")
         shown = " ".join(f"“{sentence}”" for sentence in row["shown"]) or "nothing new"
@@ -78,7 +78,8 @@ def _heard(row: Row) -> str:
 
 def _delay(row: Row) -> str:
     before, after = (
-        f"{row[name]} ms" if row[name] is not None else "none" for name in ("before_ms", "after_ms")
+        f"{row[name]:g} ms" if row[name] is not None else "none"
+        for name in ("before_ms", "after_ms")
     )
     return f"{before}, {after}"
 
@@ -102,8 +103,7 @@ def _journey_table(measured: dict[str, dict[str, Row]]) -> str:
     return "\n".join(lines)
 
 
-def _session_list(measured: dict[str, dict[str, Row]]) -> str:
-    rows = measured.get("Chromium", {})
+def _session_list(rows: dict[str, Row]) -> str:
     lines = []
     if (ten := rows.get("ten minutes")) is not None:
         delays = [delay for ear in ten["minutes"] for delay in ear]

@@ -16,6 +16,7 @@ __all__ = ["Participant", "Stage"]
 VIEWS = {"speaker": "speak", "listener": "listen", "interpreter": "interpret"}
 LANGUAGE = "de"
 GOES_ON_SECONDS = 3
+TAP_SECONDS = 1.5
 
 
 class Participant:
@@ -53,9 +54,16 @@ class Participant:
         """Do after a reload what the page asks for: nothing, a tap, or all again."""
         with contextlib.suppress(AssertionError):
             self.tab.shows(f"#{self.view}-live", GOES_ON_SECONDS)
-        if not self.tab.is_visible(f"#{self.view}-live"):
+        if self.tab.is_visible(f"#{self.view}-live"):
+            self.taps_if_asked()
+        else:
             self.begin()
-        elif self.tab.evaluate("contexts.some((one) => one.state === 'suspended')"):
+
+    def taps_if_asked(self):
+        """Tap the page if it soon says that it needs that; a listener's may go on by itself."""
+        asked = f"document.querySelector('#{self.view}').dataset.state === 'needsTap'"
+        with contextlib.suppress(AssertionError):
+            self.tab.wait_until(asked, TAP_SECONDS)
             self.tab.click("h1")
 
     def shown(self):
