@@ -26,7 +26,8 @@ OPTIONS = (
     "--no-default-browser-check",
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-features=Translate,OptimizationHints,MediaRouter",
+    # The last one lets pages that were heard before play without a click; who comes for the first time has none.
+    "--disable-features=Translate,OptimizationHints,MediaRouter,MediaEngagementBypassAutoplayPolicies",
     "--use-fake-ui-for-media-stream",  # answers yes to who asks for the microphone; the microphone is real
     "--remote-debugging-port=0",
     "--remote-allow-origins=*",

@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.page_faults.stage import Participant
+
 __all__ = ["FAULTS", "Fault", "rows_of"]
 
 EVERYONE = ("speaker", "listener", "interpreter")
@@ -24,6 +26,7 @@ class Fault(NamedTuple):
     seconds: float
     at_start: bool = False  # it is there when the person joins
     browsers: tuple[str, ...] = ("Chromium", "Firefox")
+    then: Callable[[Any], object] = lambda person: None  # what the person does when it is over
 
     def key(self, role):
         """Return the name of a row."""
@@ -76,7 +79,6 @@ def gateway_is_restarted(stage, person, session_id):
 def page_is_reloaded(stage, person, session_id):
     person.tab.reload()
     yield
-    person.goes_on()
 
 
 @contextlib.contextmanager
@@ -121,11 +123,17 @@ def there_is_no_output(stage, person, session_id):
 # Firefox is spared what makes its sound wait for itself: PulseAudio without any output, which has one on people's machines.
 FAULTS = (
     Fault("the audio process stops for 1 s", EVERYONE, audio_stops, 1),
-    Fault("the sound is suspended for 5 s", EVERYONE, context_is_suspended, 5),
+    Fault(
+        "the sound is suspended for 5 s",
+        EVERYONE,
+        context_is_suspended,
+        5,
+        then=Participant.taps_if_asked,
+    ),
     Fault("another tab is in front for 60 s", ("speaker", "listener"), tab_is_hidden, 60),
     Fault("the network is gone for 10 s", EVERYONE, network_is_gone, 10),
     Fault("the gateway is restarted", EVERYONE, gateway_is_restarted, 1),
-    Fault("the page is reloaded", EVERYONE, page_is_reloaded, 0),
+    Fault("the page is reloaded", EVERYONE, page_is_reloaded, 0, then=Participant.goes_on),
     Fault("the microphone is unplugged for 5 s", WHO_SPEAKS, microphone_is_lost, 5),
     Fault("the microphone is silent for 15 s", WHO_SPEAKS, microphone_is_silent, 15),
     Fault(

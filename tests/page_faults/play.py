@@ -39,6 +39,7 @@ def _play(stage, fault, role):
             begin = time.monotonic()
             notes.watch(fault.seconds)
         end = time.monotonic()
+        fault.then(person)
         notes.watch(AFTER_SECONDS)
     return outcome(said, heard, begin, end, wanted=1 if role == "interpreter" else 0), notes.shown
 

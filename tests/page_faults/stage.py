@@ -67,9 +67,9 @@ class Participant:
             self.tab.click("h1")
 
     def shown(self):
-        """Return what the page tells this person, the state first."""
+        """Return what the page tells this person: the state's sentence, problems and warnings."""
         return self.tab.shown(
-            f"#{self.view} [role=status], #{self.view} [role=alert], body > [role=alert], body > [role=status]"
+            ", ".join(f"#{self.view}-{place}" for place in ("broadcast", "problem", "warning"))
         )
 
 
