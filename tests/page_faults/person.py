@@ -22,7 +22,11 @@ window.AudioContext = class extends Real {
 SHOWN = """[...document.querySelectorAll(%s)].filter((one) => one.checkVisibility() && one.innerText.trim() !== "")
   .map((one) => one.innerText.trim())"""
 
-PLACE = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])(%s.getBoundingClientRect())"
+# After the next frame: before the first one is shown, a browser takes no clicks.
+PLACE = """new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => {
+  const { x, y, width, height } = %s.getBoundingClientRect();
+  resolve([x + width / 2, y + height / 2]);
+})))"""
 
 
 class Person(ABC):
@@ -62,7 +66,7 @@ class Person(ABC):
             places.append(self.evaluate(PLACE % found))
             return places[-1] == places[-2]
 
-        until(stands_still, PATIENCE_SECONDS, pause=0.1)
+        until(stands_still, PATIENCE_SECONDS, pause=0)
         self.click_at(*places[-1])
 
     def set(self, selector, value):

@@ -28,35 +28,29 @@ NAMES = {
 
 
 class Results:
-    """The numbers of one run."""
+    """The numbers of one run, by `versions` of the browsers."""
 
-    def __init__(self):
-        self._new = {}
+    def __init__(self, versions):
+        self._versions = versions
         self._loads = []
 
     def add(self, name, browser, values):
-        """Keep the numbers of one test with one browser."""
-        self._new.setdefault(browser, {})[name] = values
-        self._loads.append(round(os.getloadavg()[0], 1))
-
-    def write(self, versions):
-        """Put them into the file, if this run was asked to."""
-        if ASKED not in os.environ or not self._new:
+        """Keep the numbers of one test with one browser, if this run was asked to."""
+        if ASKED not in os.environ:
             return
         file = Path(os.environ[ASKED])
-        kept = json.loads(file.read_text()) if file.exists() else {"measured": {}}
-        for browser, new in self._new.items():
-            known = {**kept["measured"].get(browser, {}), **new}
-            kept["measured"][browser] = {
-                name: known[name] for name in NAMES[browser] if name in known
-            }
-        kept["run"] = {
+        measured = json.loads(file.read_text())["measured"] if file.exists() else {}
+        known = {**measured.get(browser, {}), name: values}
+        measured[browser] = {one: known[one] for one in NAMES[browser] if one in known}
+        self._loads.append(round(os.getloadavg()[0], 1))
+        run = {
             "date": datetime.now(UTC).date().isoformat(),
             "cores": os.cpu_count(),
             "system": f"{platform.system()} {platform.machine()}",
             "load": [min(self._loads), max(self._loads)],
-            "versions": {**kept.get("run", {}).get("versions", {}), **versions},
+            "versions": self._versions,
         }
+        kept = {"run": run, "measured": dict(sorted(measured.items()))}
         file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
