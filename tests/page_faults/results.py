@@ -32,22 +32,24 @@ class Results:
 
     def __init__(self, versions):
         self._versions = versions
-        self._loads = []
 
     def add(self, name, browser, values):
         """Keep the numbers of one test with one browser, if this run was asked to."""
         if ASKED not in os.environ:
             return
         file = Path(os.environ[ASKED])
-        measured = json.loads(file.read_text())["measured"] if file.exists() else {}
+        kept = json.loads(file.read_text()) if file.exists() else {"run": {}, "measured": {}}
+        measured, today = kept["measured"], datetime.now(UTC).date().isoformat()
         known = {**measured.get(browser, {}), name: values}
         measured[browser] = {one: known[one] for one in NAMES[browser] if one in known}
-        self._loads.append(round(os.getloadavg()[0], 1))
+        loads = [round(os.getloadavg()[0], 1)]
+        if kept["run"].get("date") == today:
+            loads += kept["run"]["load"]
         run = {
-            "date": datetime.now(UTC).date().isoformat(),
+            "date": today,
             "cores": os.cpu_count(),
             "system": f"{platform.system()} {platform.machine()}",
-            "load": [min(self._loads), max(self._loads)],
+            "load": [min(loads), max(loads)],
             "versions": self._versions,
         }
         kept = {"run": run, "measured": dict(sorted(measured.items()))}
