@@ -135,7 +135,7 @@ export class Interpreting {
     this.#hearing.take(message);
     if (message.type === "audio") return;
     if (message.type === "caption") this.#captions.take(message);
-    if (message.type === "connectionRefreshComplete") this.#isReturning = false;
+    if (message.type === "broadcastControl") this.#isReturning = false;
     this.#warning.take(message);
     if (message.type === "sessionEnded") this.#end(endingOf("interpret", message.reason));
     this.show();

@@ -119,8 +119,8 @@ export class Listening {
     }
     const isRead = message.type === "caption" && this.#wish.captions && isCaptionFor(message.language, this.#channel);
     if (isRead) this.#captions.take(message);
-    // What was asked during the break reached nobody.
-    if (message.type === "connectionRefreshComplete") {
+    // After a break the system says how things are: what was asked meanwhile reached nobody.
+    if (message.type === "broadcastControl") {
       this.#isReturning = false;
       this.#pause.retry().catch((problem) => this.#controls.fail(problem));
     }

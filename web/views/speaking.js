@@ -133,16 +133,16 @@ export class Speaking {
       this.#captions.take(message);
       element("speak-captions-part", HTMLDivElement).hidden = false;
     }
-    if (message.type === "connectionRefreshComplete") this.#goOn();
+    if (message.type === "connectionRefreshComplete") this.#captions.dropPartials(() => true);
+    if (message.type === "broadcastControl") this.#goOn();
     if (message.type === "interpreterLeft") this.#captions.dropPartials((language) => language === message.language);
     if (message.type === "sessionEnded") this.#ending = endingOf("speak", message.reason);
     this.show();
   };
 
-  /** Ask for what nobody could be asked during the break. */
+  /** After a break the system says how things are: ask for what nobody could be asked meanwhile. */
   #goOn() {
     this.#isReturning = false;
-    this.#captions.dropPartials(() => true);
     void this.#controls.attempt(() => this.#end.retry());
     void this.#controls.attempt(() => this.#askForVolume());
   }
