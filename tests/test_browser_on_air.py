@@ -16,6 +16,12 @@ MICROPHONES = """(() => {
     return stream;
   };
 })()"""
+# How loud the listener's page plays.
+VOLUMES = """() => {
+  const set = AudioParam.prototype.setTargetAtTime;
+  window.volumes = [];
+  AudioParam.prototype.setTargetAtTime = function (...a) { window.volumes.push(a[0]); set.apply(this, a); };
+}"""
 LOSE = """() => {
   const track = window.tracks.at(-1);
   track.stop();
@@ -52,7 +58,8 @@ def test_every_view_the_title_and_the_icon_say_that_one_is_live(talk):
     speaker.page.click("nav a[href='#listen']")
 
     assert speaker.page.is_visible("#on-air")
-    assert speaker.text("#on-air") == f"LIVE You speak in {session_id}"
+    assert speaker.text("#on-air-word") == "LIVE"
+    assert speaker.text("#on-air-link") == f"You speak in {session_id}"
     assert speaker.page.title() == f"LIVE · {session_id} · WebSocket Audio"
     assert speaker.page.get_attribute("link[rel=icon]", "href") == "icon-live.svg"
     speaker.page.click("#on-air-link")
@@ -135,9 +142,10 @@ def test_duplicated_tab_does_not_take_the_session(talk):
     copy.add_init_script(f"sessionStorage.setItem('session.speak', {kept!r})")
     copy.goto(speaker.page.url)
     copy.wait_for_selector("body[data-ready]")
-    copy.wait_for_function("sessionStorage.getItem('session.speak') === null")
+    copy.locator("#speak-status").filter(has_text="in another tab").wait_for()
 
     assert copy.is_visible("#speak-form")
+    assert copy.evaluate("sessionStorage.getItem('session.speak')") is None
     played = listener.number("#listen-played")
     listener.reaches("#listen-played", played + 5)
     assert state(speaker, "speak") == "live"
@@ -206,3 +214,60 @@ def test_page_on_which_somebody_is_live_asks_before_it_is_left(talk):
         person.page.wait_for_event("close") if not person.page.is_closed() else None
 
     assert asked == ["beforeunload"]
+
+
+def test_speaker_who_is_refused_the_microphone_after_a_reload_stays_in_the_session(talk):
+    speaker, _ = talk
+    session_id = speaker.text("#speak-session")
+    refused = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }"
+    speaker.page.add_init_script(refused)
+    speaker.page.reload()
+
+    becomes(speaker, "speak", "deviceLost")
+    speaker.sees("#speak-broadcast", "This page may not use the microphone.")
+    assert speaker.text("#speak-session") == session_id
+    assert speaker.page.is_visible("#speak-another")
+
+
+def test_reload_while_the_microphone_is_asked_for_loses_nothing(talk):
+    speaker, _ = talk
+    session_id = speaker.text("#speak-session")
+    speaker.page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => new Promise(() => {})"
+    )
+    for _ in range(2):
+        speaker.page.reload()
+        becomes(speaker, "speak", "checking")
+        assert speaker.page.is_hidden("#speak-form")
+
+    assert speaker.text("#speak-session") == session_id
+
+
+def test_end_that_is_wanted_during_a_cut_is_the_end(running, talk):
+    speaker, listener = talk
+    running.kill_gateway()
+    try:
+        becomes(speaker, "speak", "reconnecting")
+        speaker.page.click("#speak-end")
+        speaker.sees("#speak-broadcast", "Ending the session: nobody hears you any more.")
+    finally:
+        running.start_gateway()
+
+    speaker.sees("#speak-status", "You ended the session.")
+    listener.sees("#listen-status", "The speaker ended the session.")
+
+
+def test_volume_that_is_wanted_during_a_cut_comes_after_it(running, talk):
+    speaker, listener = talk
+    listener.page.evaluate(VOLUMES)
+    running.kill_gateway()
+    try:
+        becomes(speaker, "speak", "reconnecting")
+        speaker.page.fill("#speak-volume", "0.4")
+    finally:
+        running.start_gateway()
+    becomes(speaker, "speak", "live")
+
+    listener.page.wait_for_function("() => window.volumes.includes(0.4)")
+    assert speaker.page.input_value("#speak-volume") == "0.4"
+    assert speaker.page.is_hidden("#speak-problem")

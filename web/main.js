@@ -13,7 +13,7 @@ import { devicesView } from "./views/devices.js";
 import { interpretView } from "./views/interpret.js";
 import { keyboardView } from "./views/keyboard.js";
 import { listenView } from "./views/listen.js";
-import { askBeforeLeaving } from "./views/on-air.js";
+import { askBeforeLeaving, muteFromEverywhere } from "./views/on-air.js";
 import { speakView } from "./views/speak.js";
 import { watchView } from "./views/watch/watch.js";
 import { element, personOf } from "./views/dom.js";
@@ -103,6 +103,7 @@ function start(config, answer) {
   }
   const { speaker, listener } = accountView(config, answer);
   askBeforeLeaving();
+  muteFromEverywhere();
   for (const view of /** @type {const} */ (["speak", "listen", "interpret"])) devicesView(view);
   speakView(config, speaker);
   listenView(config, listener);

@@ -1,8 +1,8 @@
 /** In the audio thread: makes chunks of raw audio, at the session's rate, out of what is captured. */
 
-import { Chunker, loudness } from "../core/chunker.js";
-import { toPcm16 } from "../core/pcm.js";
-import { Resampler } from "../core/resampler.js";
+import { Chunker, loudness } from "../core/sound/chunker.js";
+import { toPcm16 } from "../core/sound/pcm.js";
+import { Resampler } from "../core/sound/resampler.js";
 
 class Capture extends AudioWorkletProcessor {
   /** @param {{ processorOptions: { sampleRate: number, chunkSamples: number } }} options */

@@ -62,7 +62,7 @@ export class Capture {
 
   /** Go on, if the browser lets it: after a tap it does. */
   resume() {
-    if (this.#context.state !== "closed" && this.#context.state !== "running") void this.#context.resume();
+    if (this.#context.state !== "closed" && this.#context.state !== "running") this.#context.resume().catch(() => {}); // what became of it, the state says
   }
 
   /** Give out chunks from now on. @param {Options} options */

@@ -1,13 +1,13 @@
 /** In the audio thread: plays chunks of raw audio, and says which of them it played, and when. */
 
 /**
- * @import { Format } from "../core/pcm.js"
- * @import { Report, Sent } from "../core/playback.js"
- * @import { Chunk, Played } from "../core/playout.js"
+ * @import { Format } from "../core/sound/pcm.js"
+ * @import { Report, Sent } from "../core/sound/playback.js"
+ * @import { Chunk, Played } from "../core/sound/playout.js"
  */
 
-import { decode } from "../core/pcm.js";
-import { Playout } from "../core/playout.js";
+import { decode } from "../core/sound/pcm.js";
+import { Playout } from "../core/sound/playout.js";
 
 /** How often it says how much waits when nothing begins. */
 const REPORT_SECONDS = 0.25;

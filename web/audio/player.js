@@ -1,11 +1,11 @@
 /**
  * The sound of a session: a context whose audio thread plays chunks, kept running through what interrupts it.
  *
- * @import { Format } from "../core/pcm.js"
- * @import { Report, Sent } from "../core/playback.js"
+ * @import { Format } from "../core/sound/pcm.js"
+ * @import { Report, Sent } from "../core/sound/playback.js"
  */
 
-import { SoundWatch } from "../core/sound.js";
+import { SoundWatch } from "../core/sound/sound-watch.js";
 import { Sink } from "./sink.js";
 
 /** How often it is looked whether the sound runs. */
@@ -33,13 +33,13 @@ let prepared = null;
  */
 export function prepareSound(sampleRate) {
   if (!("audioWorklet" in AudioContext.prototype)) throw new Error(NO_WORKLET);
-  if (prepared?.context.sampleRate === sampleRate) return void prepared.context.resume();
+  if (prepared?.context.sampleRate === sampleRate) return void prepared.context.resume().catch(() => {});
   void prepared?.context.close();
   // At the session's own rate: the browser resamples the whole stream, not chunk by chunk.
   const context = new AudioContext({ sampleRate });
   const made = { context, module: context.audioWorklet.addModule("audio/playback-worklet.js") };
   made.module.catch(() => {}); // whoever uses it is told
-  void context.resume();
+  context.resume().catch(() => {}); // what became of it is looked at
   prepared = made;
   setTimeout(() => {
     if (prepared !== made) return;

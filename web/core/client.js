@@ -68,6 +68,8 @@ const SIGN_IN_CODES = new Set(["AUTH_TOKEN_EXPIRED", "AUTH_MISSING_TOKEN"]);
 const LOST_WITH_SIGN_IN =
   "The connection broke, and your sign-in has ended: you cannot come back to this session. Sign in again, and then start anew.";
 export const ENDS_WITH_SIGN_IN = "Your sign-in has ended. The session goes on, but when this connection ends you cannot come back to it.";
+/** Of a session that ended while nobody could be told. */
+const INACTIVE = "SESSION_INACTIVE";
 const PERHAPS_TAKEN_OVER = "This session was taken over elsewhere, or the break was too long.";
 
 /** What went wrong: a code of ours, or one of GATEWAY, TIMEOUT, CONNECTION_LOST, PROTOCOL. */
@@ -519,6 +521,7 @@ export class Client {
 function whatIsLost(problem, isInterpreter) {
   if (problem.code === TOKEN_INVALID) return new Problem(TOKEN_INVALID, isInterpreter ? PERHAPS_REMOVED : PERHAPS_TAKEN_OVER, false);
   if (problem.code === LANGUAGE_TAKEN) return new Problem(LANGUAGE_TAKEN, INTERPRETED_BY_ANOTHER, false);
+  if (problem.code === INACTIVE) return new Problem("ENDED", "The session has ended.", false);
   return SIGN_IN_CODES.has(problem.code) ? new Problem(problem.code, LOST_WITH_SIGN_IN, false) : problem;
 }
 

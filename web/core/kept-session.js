@@ -32,13 +32,17 @@ export class KeptSession {
     this.#world = world;
   }
 
-  /** Return what was kept, and take it out; null if nothing was, or another tab is in the session. @returns {Promise<Kept | null>} */
+  /** Whether something was kept: by this tab, or by the one of which it is a copy. */
+  get isThere() {
+    return asKept(this.#world.storage.getItem(this.#name)) !== null;
+  }
+
+  /** Return what was kept, which stays until it is used; null if nothing was, or another tab is in the session. @returns {Promise<Kept | null>} */
   async take() {
-    const text = this.#world.storage.getItem(this.#name);
-    this.#world.storage.removeItem(this.#name);
-    const kept = asKept(text);
-    if (kept === null || !(await this.#hold(kept.id))) return null;
-    return kept;
+    const kept = asKept(this.#world.storage.getItem(this.#name));
+    if (kept !== null && (await this.#hold(kept.id))) return kept;
+    this.forget();
+    return null;
   }
 
   /** Be in a new session. */

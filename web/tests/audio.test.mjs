@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Chunker, loudness } from "../core/chunker.js";
-import { decode, durationMs, fromBase64, toBase64, toPcm16, toWav } from "../core/pcm.js";
+import { Chunker, loudness } from "../core/sound/chunker.js";
+import { decode, durationMs, fromBase64, toBase64, toPcm16, toWav } from "../core/sound/pcm.js";
 
 test("chunks are even, whatever the input's cuts", () => {
   const chunker = new Chunker(3);

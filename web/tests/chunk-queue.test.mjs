@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChunkQueue } from "../core/chunk-queue.js";
+import { ChunkQueue } from "../core/sound/chunk-queue.js";
 
 /** Push these numbers, in this order. */
 function queueOf(...numbers) {

@@ -781,3 +781,12 @@ test("a connection that may be broken is asked at once, and once", async () => {
 
   assert.deepEqual(socket.sent.map(({ action }) => action), ["createSession", "heartbeat"]);
 });
+
+test("a page that was loaded again after the end says that the session has ended", async () => {
+  const { promise, socket } = await comesBack();
+  await opens(socket);
+  socket.answer(error("SESSION_INACTIVE", false));
+  await promise;
+
+  assert.deepEqual(problems, ["ENDED: The session has ended."]);
+});

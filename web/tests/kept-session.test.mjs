@@ -33,7 +33,7 @@ function tabOf(locks, held, entries) {
   return { map, kept, timeouts };
 }
 
-test("what was kept is taken once, when the page before has gone", async () => {
+test("what was kept is taken when the page before has gone, and stays until it is used", async () => {
   const { held, tab } = browser();
   const { map, kept } = tab();
   const before = kept();
@@ -41,8 +41,12 @@ test("what was kept is taken once, when the page before has gone", async () => {
   before.keep(KEPT);
   held.clear(); // the page is unloaded
 
-  assert.deepEqual(await kept().take(), { id: "id-0", ...KEPT });
-  assert.equal(map.size, 0);
+  const after = kept();
+  assert.equal(after.isThere, true);
+  assert.deepEqual(await after.take(), { id: "id-0", ...KEPT });
+  assert.equal(map.size, 1);
+  after.forget();
+  assert.equal(after.isThere, false);
   assert.equal(await kept().take(), null);
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LevelHistory, adviceOn } from "../core/level.js";
+import { LevelHistory, adviceOn } from "../core/sound/level.js";
 
 /** A hundred samples of which some, half of them below zero, are as loud. @param {number} db of full scale @param {number} count */
 function peaksOf(db, count = 2) {

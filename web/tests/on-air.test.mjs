@@ -6,23 +6,30 @@ const NOW = 100_000;
 const PLAIN = { isPaused: false, isMuted: false, volume: 1 };
 const PAUSED = { ...PLAIN, isPaused: true };
 const MUTED = { ...PLAIN, isMuted: true };
-const VOICE = { source: "running", beganAt: 1_000, capturedAt: NOW, silentSince: 0, sentAt: NOW, takenAt: NOW };
+const VOICE = { source: "running", refusal: "", beganAt: 1_000, capturedAt: NOW, silentSince: 0, sentAt: NOW, takenAt: NOW };
 const SOUND = { output: "running", beganAt: 1_000, heardAt: NOW };
-const SPEAKER = { connection: "open", unansweredMs: 0, broadcast: PLAIN, voice: VOICE };
+const SPEAKER = { connection: "open", isReturning: false, unansweredMs: 0, refusedAt: 0, broadcast: PLAIN, voice: VOICE };
 const INTERPRETER = { ...SPEAKER, isMuted: false, sound: SOUND };
-const LISTENER = { connection: "open", broadcast: PLAIN, isPaused: false, hears: "floor", sound: SOUND };
+const LISTENER = { connection: "open", isReturning: false, broadcast: PLAIN, isPaused: false, hears: "floor", sound: SOUND };
 const voice = (change) => ({ voice: { ...VOICE, ...change } });
 const sound = (change) => ({ sound: { ...SOUND, ...change } });
 
 for (const [name, change, state, sentence] of [
   ["chunks are sent and taken", {}, "live", "Live: everyone in the session hears you."],
-  ["the connection is broken", { connection: "waiting" }, "reconnecting", "Nobody hears you: the connection broke."],
-  ["the connection is opened again", { connection: "connecting" }, "reconnecting", "Nobody hears you: the connection broke."],
+  ["the connection is broken", { connection: "waiting" }, "reconnecting", /^Nobody hears you: the connection broke\. The page tries again by itself\.$/],
+  ["the connection is opened again", { connection: "connecting" }, "reconnecting", /^Nobody hears you: the connection broke\. The page tries again by itself\.$/],
+  ["the connection is broken and it is muted", { connection: "waiting", broadcast: MUTED }, "reconnecting", /tries again by itself\. You stay muted\./],
+  ["the connection is broken and it has paused", { connection: "waiting", broadcast: PAUSED }, "reconnecting", /tries again by itself\. You stay paused\./],
+  ["the page was loaded again", { connection: "connecting", isReturning: true }, "reconnecting", "Going back to the session…"],
+  ["the microphone is asked for", voice({ source: "asking" }), "checking", /the browser asks for your microphone/],
+  ["the microphone was refused", voice({ source: "refused", refusal: "Allow it." }), "deviceLost", "Nobody hears you. Allow it."],
+  ["the system has just refused a chunk", { refusedAt: NOW - 3_000 }, "interrupted", /^Some of what you say is lost/],
+  ["the system refused a chunk before", { refusedAt: NOW - 3_001 }, "live", /Live/],
   ["it is muted", { broadcast: MUTED }, "muted", "You are muted: nobody hears you."],
   ["it is muted and has paused", { broadcast: { ...PAUSED, isMuted: true } }, "paused", "You paused: nobody hears you."],
   ["the microphone is gone", voice({ source: "lost" }), "deviceLost", /your microphone is gone/],
   ["the microphone is gone while it is muted", { broadcast: MUTED, ...voice({ source: "lost" }) }, "deviceLost", /is gone/],
-  ["the browser waits for a tap", voice({ source: "blocked" }), "needsTap", /Tap the page or press a key/],
+  ["the browser waits for a tap", voice({ source: "blocked" }), "needsTap", /Tap the page, or press the button/],
   ["a call has the microphone", voice({ source: "interrupted" }), "interrupted", /interrupted the microphone/],
   ["the microphone gives nothing, just not too long", voice({ capturedAt: NOW - 1_500 }), "live", /Live/],
   ["the microphone gives nothing for longer", voice({ capturedAt: NOW - 1_501 }), "interrupted", /interrupted the microphone/],
@@ -47,8 +54,10 @@ for (const [name, change, state, sentence] of [
 for (const [name, change, state, sentence] of [
   ["somebody is heard", {}, "live", "Live."],
   ["the connection is broken", { connection: "waiting" }, "reconnecting", /You hear nothing/],
-  ["it has paused, whatever else", { isPaused: true, connection: "waiting", ...sound({ output: "blocked" }) }, "paused", "You paused."],
-  ["the browser waits for a tap", sound({ output: "blocked" }), "needsTap", /Tap the page or press a key/],
+  ["the page was loaded again", { connection: "connecting", isReturning: true }, "reconnecting", "Going back to the session…"],
+  ["an interpreter is silent", { hears: "de", ...sound({ heardAt: 1 }) }, "interrupted", /may be silent: you can choose the speaker’s own voice/],
+  ["it has paused, whatever else", { isPaused: true, connection: "waiting", ...sound({ output: "blocked" }) }, "paused", /^You paused\. Press Pause/],
+  ["the browser waits for a tap", sound({ output: "blocked" }), "needsTap", /Tap the page, or press the button/],
   ["a call has the sound", sound({ output: "interrupted" }), "interrupted", /the sound is interrupted/],
   ["there is nothing to hear it with", sound({ output: "noDevice" }), "deviceLost", /no speakers and no headphones/],
   ["the browser fails", sound({ output: "failed" }), "deviceLost", /Open the page again/],
@@ -56,9 +65,9 @@ for (const [name, change, state, sentence] of [
   ["the speaker is muted", { broadcast: MUTED, ...sound({ heardAt: 1 }) }, "muted", "The speaker is muted."],
   ["the speaker is muted and an interpreter is heard", { broadcast: MUTED, hears: "de" }, "live", "Live."],
   ["the last sound was lately", sound({ heardAt: NOW - 1_500 }), "live", "Live."],
-  ["no sound arrives", sound({ heardAt: NOW - 1_501 }), "interrupted", "No sound arrives at the moment."],
+  ["no sound arrives", sound({ heardAt: NOW - 1_501 }), "interrupted", /^No sound arrives at the moment\. Wait/],
   ["it has just come", sound({ beganAt: NOW - 3_000, heardAt: 0 }), "checking", "Waiting for the sound…"],
-  ["it has come and nobody is heard", sound({ beganAt: NOW - 3_001, heardAt: 0 }), "interrupted", "No sound arrives at the moment."],
+  ["it has come and nobody is heard", sound({ beganAt: NOW - 3_001, heardAt: 0 }), "interrupted", /^No sound arrives at the moment\. Wait/],
 ]) {
   test(`a listener when ${name}: ${state}`, () => {
     const found = listenerOnAir({ ...LISTENER, ...change }, NOW);
@@ -69,14 +78,15 @@ for (const [name, change, state, sentence] of [
 }
 
 for (const [name, change, state, sentence] of [
-  ["it hears and is heard", {}, "live", "Live."],
+  ["it hears and is heard", {}, "live", /^Live: listeners of your language/],
   ["the connection is broken", { connection: "waiting" }, "reconnecting", /Nobody hears you/],
+  ["the connection is broken while it is muted", { connection: "waiting", isMuted: true }, "reconnecting", /You stay muted\./],
   ["its microphone is gone", voice({ source: "lost" }), "deviceLost", /your microphone is gone/],
   ["it hears nothing", sound({ output: "blocked" }), "needsTap", /You hear nothing/],
   ["the microphone and the sound wait for a tap", { ...voice({ source: "blocked" }), ...sound({ output: "blocked" }) }, "needsTap", /Nobody hears you/],
   ["the speaker has paused", { broadcast: PAUSED, isMuted: true }, "paused", "The speaker paused."],
   ["it is muted", { isMuted: true }, "muted", "You are muted: nobody hears you."],
-  ["only the speaker is muted", { broadcast: MUTED }, "live", "Live."],
+  ["only the speaker is muted", { broadcast: MUTED }, "live", /^Live: listeners/],
   ["its network takes nothing", voice({ takenAt: NOW - 3_001 }), "interrupted", /lets nothing through/],
   ["it only writes captions", { voice: null }, "live", "Live."],
   ["it only writes captions and the speaker is muted", { voice: null, broadcast: MUTED }, "muted", "The speaker is muted."],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Playback } from "../core/playback.js";
-import { toBase64 } from "../core/pcm.js";
+import { Playback } from "../core/sound/playback.js";
+import { toBase64 } from "../core/sound/pcm.js";
 
 const FORMAT = { encoding: "pcm_s16le", sampleRate: 16000, channels: 1 };
 const NUMBERS = { played: 1, gaps: 0, late: 0, repeated: 0, reordered: 0, skipped: 2, waitingMs: 200 };

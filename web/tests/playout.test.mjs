@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Playout } from "../core/playout.js";
+import { Playout } from "../core/sound/playout.js";
 
 const RATE = 16000;
 const QUANTUM = 128;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Resampler } from "../core/resampler.js";
+import { Resampler } from "../core/sound/resampler.js";
 
 const tone = (hertz, rate, seconds = 0.5) =>
   Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hertz * i) / rate));

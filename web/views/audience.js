@@ -51,7 +51,7 @@ export class Audience {
     const rows = [...this.#counts].filter(([, count]) => count > 0).map(([code, count]) => ({ name: languageName(code), count }));
     rows.sort((a, b) => a.name.localeCompare(b.name));
     element("speak-count", HTMLOutputElement).value = String(rows.reduce((sum, { count }) => sum + count, 0));
-    const items = rows.map(({ name, count }) => make("li", {}, make("span", {}, name), make("span", {}, String(count))));
+    const items = rows.map(({ name, count }) => make("li", {}, make("bdi", {}, name), make("span", {}, String(count))));
     element("speak-audience", HTMLUListElement).replaceChildren(...items);
   }
 

@@ -15,6 +15,7 @@ export class CaptionList {
   #finals;
   #partials;
   #namesLanguages;
+  #follows = true;
 
   /** @param {"speak" | "listen" | "interpret"} view @param {boolean} namesLanguages captions of several languages come */
   constructor(view, namesLanguages) {
@@ -22,16 +23,26 @@ export class CaptionList {
     this.#finals = element(`${view}-finals`, HTMLUListElement);
     this.#partials = element(`${view}-partials`, HTMLUListElement);
     this.#namesLanguages = namesLanguages;
+    this.#box.addEventListener("scroll", () => (this.#follows = this.#isAtEnd));
+    new ResizeObserver(() => this.#follow()).observe(this.#box);
     this.clear();
+  }
+
+  get #isAtEnd() {
+    return this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
+  }
+
+  /** Who reads an older one stays there. */
+  #follow() {
+    if (this.#follows) this.#box.scrollTop = this.#box.scrollHeight;
   }
 
   /** Return the item of a final caption that is new. @param {Caption} caption */
   take(caption) {
-    const isAtEnd = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 8;
     const item = this.#captions.take(caption) ? this.#itemOf(caption) : null;
     if (item) this.#finals.append(item);
     this.#show();
-    if (isAtEnd) this.#box.scrollTop = this.#box.scrollHeight; // who reads an older one stays there
+    this.#follow();
     return item;
   }
 

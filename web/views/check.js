@@ -4,8 +4,8 @@
  */
 
 import { Check } from "../audio/check.js";
-import { loudness } from "../core/chunker.js";
-import { LevelHistory, adviceOn } from "../core/level.js";
+import { loudness } from "../core/sound/chunker.js";
+import { LevelHistory, adviceOn } from "../core/sound/level.js";
 import { whyNoMicrophone } from "../core/microphone-failure.js";
 import { element, isFocusLost, showProblem } from "./dom.js";
 
@@ -24,6 +24,7 @@ export class MicrophoneCheck {
   #button;
   #part;
   #problem;
+  #formProblem;
   #clean;
   #hear;
   #meter;
@@ -44,6 +45,7 @@ export class MicrophoneCheck {
     this.#button = element(`${view}-check`, HTMLButtonElement);
     this.#part = element(`${view}-check-part`, HTMLDivElement);
     this.#problem = element(`${view}-check-problem`, HTMLParagraphElement);
+    this.#formProblem = element(`${view}-problem`, HTMLParagraphElement);
     this.#clean = element(`${view}-clean`, HTMLInputElement);
     this.#hear = element(`${view}-hear`, HTMLInputElement);
     this.#meter = element(`${view}-check-meter`, HTMLDivElement);
@@ -77,6 +79,7 @@ export class MicrophoneCheck {
     this.#isWanted = true;
     this.#button.textContent = "Stop the check";
     showProblem(this.#problem, null);
+    showProblem(this.#formProblem, null); // another attempt is made
     try {
       const check = await Check.open(this.#clean.checked, await this.#devices.microphone(), () => this.#fail(IS_LOST));
       if (wish !== this.#wish) return check.close();

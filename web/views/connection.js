@@ -16,6 +16,7 @@
  * @property {() => void} show run when the connection is another way
  * @property {() => object} own what is kept for a page that is loaded again, beside the reply
  * @property {() => any} [reply] the reply as it is now, if it changes
+ * @property {(problem: Problem) => boolean} [takeProblem] returns whether it shows a problem that nobody waits for
  *
  * @typedef {object} Place where a session is shown
  * @property {Person} view
@@ -60,16 +61,25 @@ export async function begin(place, message, run) {
  *
  * @template {Session} S
  * @param {Place} place
- * @param {(client: Client, kept: Kept) => Promise<S>} run
+ * @param {(client: Client, kept: Kept) => S} run
  */
 export async function comeBack(place, run) {
   const carrier = new Carrier(place);
+  if (!carrier.kept.isThere) return;
+  const form = element(`${place.view}-form`, HTMLFormElement);
+  form.hidden = true; // whoever is in a session begins no other one
+  statusOf(place.view).textContent = "Going back to the session…";
   const kept = await carrier.kept.take();
-  if (kept === null) return;
+  if (kept === null) {
+    form.hidden = false;
+    statusOf(place.view).textContent = "You are in a session in another tab, of which this one is a copy.";
+    return;
+  }
   try {
-    carrier.carry(await run(carrier.client, kept), kept.reply, kept.refreshToken);
+    carrier.carry(run(carrier.client, kept), kept.reply, kept.refreshToken);
     await carrier.client.comeBack({ sessionId: kept.reply.sessionId, refreshToken: kept.refreshToken }, place.view === "interpret");
   } catch (problem) {
+    form.hidden = false;
     carrier.client.end();
     showProblem(problemPlaceOf(place.view), /** @type {Error} */ (problem));
   }
@@ -105,7 +115,7 @@ class Carrier {
       newId: () => crypto.randomUUID(),
     });
     this.client = new Client(place.config.url, place.world, {
-      state: (state, waitMs) => this.#showState(state, waitMs),
+      state: (state) => this.#showState(state),
       message: (message) => this.#take(message),
       problem: (problem) => this.#showProblem(problem),
       ticket: (ticket) => this.#takeTicket(ticket),
@@ -129,6 +139,7 @@ class Carrier {
     const { signal } = this.#listening;
     this.#early.splice(0).forEach(session.hear);
     addEventListener("online", () => this.#hurry(), { signal });
+    element(`${this.#place.view}-now`, HTMLButtonElement).addEventListener("click", () => this.client.hurry(), { signal });
     addEventListener("pagehide", () => this.#keep(), { signal });
     this.#keeping = setInterval(() => this.#keep(), KEEP_MS);
     this.#keep();
@@ -152,9 +163,9 @@ class Carrier {
     this.kept.keep({ refreshToken: this.#ticket.refreshToken, reply, own: this.#session.own() });
   }
 
-  /** @param {State} state @param {number} waitMs */
-  #showState(state, waitMs) {
-    statusOf(this.#place.view).textContent = connectionText(state, waitMs);
+  /** @param {State} state */
+  #showState(state) {
+    statusOf(this.#place.view).textContent = connectionText(state);
     if (state === "open") showProblem(problemPlaceOf(this.#place.view), null);
     this.#session?.show();
     if (state !== "ended") return;
@@ -166,6 +177,7 @@ class Carrier {
 
   /** @param {Problem} problem */
   #showProblem(problem) {
+    if (this.#session?.takeProblem?.(problem)) return announceProblem(problem);
     const { inWords = (/** @type {Problem} */ one) => one } = this.#place;
     const said = inWords(problem);
     if (said === null) return;
@@ -174,13 +186,13 @@ class Carrier {
   }
 }
 
-/** Say how the connection is. @param {State} state @param {number} waitMs */
-function connectionText(state, waitMs) {
+/** Say how the connection is. @param {State} state */
+function connectionText(state) {
   return {
     new: "",
     connecting: "Connecting…",
     open: "Connected.",
-    waiting: `The connection broke. Trying again in ${Math.max(1, Math.round(waitMs / 1000))} s…`,
+    waiting: "The connection broke. The page tries again by itself.",
     ended: "Not connected.",
   }[state];
 }

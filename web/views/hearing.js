@@ -8,7 +8,7 @@
 
 import { Player, prepareSound } from "../audio/player.js";
 import { afterMessage, loudnessOf } from "../core/broadcast.js";
-import { Playback } from "../core/playback.js";
+import { Playback } from "../core/sound/playback.js";
 import { element } from "./dom.js";
 import { showNumbers } from "./session.js";
 

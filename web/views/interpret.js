@@ -41,7 +41,7 @@ export function interpretView(config, world) {
     await world.token(); // before the person is asked for the microphone
     const voice = await Voice.open("interpret", config, sourceIn("interpret"));
     try {
-      const own = { isMuted: false, beganAt: Date.now() };
+      const own = { isMuted: false, beganAt: Date.now(), isReturning: false };
       const run = (/** @type {Client} */ client, /** @type {InterpreterReadyMessage} */ ready) => new Interpreting(client, ready, own, voice);
       const { session } = await begin(place, message, run);
       await session.startVoice();
@@ -52,11 +52,12 @@ export function interpretView(config, world) {
   }
 
   /** @param {Client} client @param {Kept} kept */
-  async function goOn(client, { reply, own }) {
-    const voice = await Voice.open("interpret", config, own.source);
+  function goOn(client, { reply, own }) {
+    const voice = own.source.kind === "none" ? null : new Voice("interpret", config, own.source);
     if (voice) voice.nextNumber = own.nextNumber;
-    const session = new Interpreting(client, reply, own, voice);
+    const session = new Interpreting(client, reply, { ...own, isReturning: true }, voice);
     void session.startVoice();
+    voice?.use().catch(() => {}); // the state says so
     return session;
   }
 

@@ -3,11 +3,12 @@
  * takes the session's own language writes captions of what the speaker says, and does not speak.
  *
  * @import { Written } from "../core/caption-writer.js"
- * @import { Client } from "../core/client.js"
+ * @import { Client, Problem } from "../core/client.js"
  * @import { InterpreterReadyMessage, ServerMessage } from "../protocol/declared.js"
  * @import { Voice } from "./voice.js"
  *
- * @typedef {{ isMuted: boolean, beganAt: number }} Own what no message says; `beganAt` in ms since the epoch
+ * @typedef {{ isMuted: boolean, beganAt: number, isReturning: boolean }} Own what no message says; `beganAt` in ms since the epoch;
+ * `isReturning`: the page was loaded again
  */
 
 import { CaptionWriter } from "../core/caption-writer.js";
@@ -33,6 +34,8 @@ export class Interpreting {
   #ready;
   #own;
   #isMuted;
+  #isReturning;
+  #refusedAt = 0;
   /** Null: only captions are written. */
   #voice;
   #source;
@@ -52,6 +55,7 @@ export class Interpreting {
     this.#ready = ready;
     this.#own = own;
     this.#isMuted = own.isMuted;
+    this.#isReturning = own.isReturning;
     const isCaptioner = ready.language === ready.sourceLanguage;
     this.#sampleRate = isCaptioner ? FORMAT.sampleRate : rateOf(ready, voice);
     this.#source = voice?.source ?? { kind: /** @type {const} */ ("none"), clean: false };
@@ -96,13 +100,12 @@ export class Interpreting {
       this.#end("You left.");
       this.#client.end();
     });
-    controls.ask(element("interpret-another", HTMLButtonElement), "click", async () => this.#voice?.replace());
-    controls.ask(navigator.mediaDevices ?? document, "devicechange", () => this.#replaceIfLost());
+    controls.ask(element("interpret-another", HTMLButtonElement), "click", async () => {
+      await this.#voice?.use();
+      element("interpret-mute", HTMLButtonElement).focus(); // this button is not needed any more
+    });
+    controls.on(navigator.mediaDevices ?? document, "devicechange", () => this.#voice?.lookAgain().catch(() => {}));
     for (const type of ["pointerdown", "keydown", "click"]) controls.on(document, type, () => this.#voice?.resume());
-  }
-
-  async #replaceIfLost() {
-    if (this.#voice?.facts.source === "lost") await this.#voice.replace();
   }
 
   /** @param {boolean} isCaptioner */
@@ -132,9 +135,16 @@ export class Interpreting {
     this.#hearing.take(message);
     if (message.type === "audio") return;
     if (message.type === "caption") this.#captions.take(message);
+    if (message.type === "broadcastControl") this.#isReturning = false;
     this.#warning.take(message);
     if (message.type === "sessionEnded") this.#end(endingOf("interpret", message.reason));
     this.show();
+  };
+
+  /** @param {Problem} problem */
+  takeProblem = ({ retryable }) => {
+    if (retryable) this.#refusedAt = performance.now();
+    return retryable && this.#voice !== null;
   };
 
   #watch() {
@@ -147,7 +157,8 @@ export class Interpreting {
     const { state: connection, unansweredMs } = this.#client;
     const { broadcast, facts: sound } = this.#hearing;
     const voice = this.#voice?.facts ?? null;
-    return interpreterOnAir({ connection, unansweredMs, broadcast, voice, isMuted: this.#isMuted, sound }, performance.now());
+    const seen = { connection, unansweredMs, refusedAt: this.#refusedAt, isReturning: this.#isReturning };
+    return interpreterOnAir({ ...seen, broadcast, voice, isMuted: this.#isMuted, sound }, performance.now());
   }
 
   show = () => {

@@ -28,12 +28,17 @@ function kept(use) {
 function focusOn(target) {
   if (!(target instanceof Element)) return "other";
   if (target.closest(FIELDS)) return "field";
-  return target.closest(CONTROLS) ? "control" : "other";
+  const control = target.closest(CONTROLS);
+  // A button that was clicked by a mouse keeps the focus, but nobody means to press it again.
+  if (control instanceof HTMLButtonElement && !control.matches(":focus-visible")) return "other";
+  return control ? "control" : "other";
 }
 
-/** Return the button that is shown, if any. @param {string[]} ids */
+/** Return the button that is shown or, of those that mute, the one of a session in another view. @param {string[]} ids */
 function shown(ids) {
-  return ids.map((id) => element(id, HTMLButtonElement)).find((button) => button.checkVisibility());
+  const buttons = ids.map((id) => element(id, HTMLButtonElement));
+  const inSession = buttons.filter((button) => button.closest("[hidden]") === null);
+  return buttons.find((button) => button.checkVisibility()) ?? (ids === BUTTONS.mute ? inSession[0] : undefined);
 }
 
 export function keyboardView() {

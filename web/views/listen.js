@@ -18,6 +18,8 @@ import { beginOnSubmit } from "./session.js";
 export function listenView(config, world) {
   const fields = wishFields("listen-language", "listen-audio", "listen-captions");
   for (const { language } of [fields, fieldsDuring()]) offerLanguages(language, "de");
+  // On a phone the button is to be seen without scrolling.
+  if (matchMedia("(max-width: 30rem)").matches) element("listen-more", HTMLDetailsElement).open = false;
   const key = element("listen-key", HTMLInputElement);
   watchKey(key, element("listen-key-hint", HTMLParagraphElement), () => [asSent(key.value) && whyNotKey(asSent(key.value)), ""]);
   const place = { view: /** @type {const} */ ("listen"), config, world };
@@ -28,8 +30,10 @@ export function listenView(config, world) {
     const listenerKey = asSent(key.value);
     const wish = wishIn(fields);
     const message = { action: /** @type {const} */ ("joinSession"), sessionId, ...wish, ...(listenerKey && { listenerKey }) };
-    await begin(place, message, (client, joined) => new Listening(client, joined, { wish, isPaused: false }));
+    await begin(place, message, (client, joined) => new Listening(client, joined, { wish, isPaused: false, isReturning: false }));
   }
   beginOnSubmit("listen", start, whyNotJoined);
-  void comeBack(place, async (client, { reply, own }) => new Listening(client, reply, /** @type {{ wish: Wish, isPaused: boolean }} */ (own)));
+  void comeBack(place, (client, { reply, own }) => {
+    return new Listening(client, reply, { .../** @type {{ wish: Wish, isPaused: boolean }} */ (own), isReturning: true });
+  });
 }

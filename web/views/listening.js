@@ -45,6 +45,7 @@ export class Listening {
   #captions = new CaptionList("listen", false);
   #hearing;
   #pause;
+  #isReturning;
   #showing;
   /** Those of before, while nobody has named others. */
   #channels;
@@ -52,8 +53,9 @@ export class Listening {
   #channel;
   #ending = "";
 
-  /** @param {Client} client @param {SessionJoinedMessage} joined @param {{ wish: Wish, isPaused: boolean }} own */
-  constructor(client, joined, { wish, isPaused }) {
+  /** @param {Client} client @param {SessionJoinedMessage} joined @param {{ wish: Wish, isPaused: boolean, isReturning: boolean }} own */
+  constructor(client, joined, { wish, isPaused, isReturning }) {
+    this.#isReturning = isReturning;
     this.#client = client;
     this.#joined = joined;
     this.#wish = wish;
@@ -117,8 +119,11 @@ export class Listening {
     }
     const isRead = message.type === "caption" && this.#wish.captions && isCaptionFor(message.language, this.#channel);
     if (isRead) this.#captions.take(message);
-    // What was asked during the break reached nobody.
-    if (message.type === "connectionRefreshComplete") this.#pause.retry().catch((problem) => this.#controls.fail(problem));
+    // After a break the system says how things are: what was asked meanwhile reached nobody.
+    if (message.type === "broadcastControl") {
+      this.#isReturning = false;
+      this.#pause.retry().catch((problem) => this.#controls.fail(problem));
+    }
     if (message.type === "sessionEnded") this.#ending = endingOf("listen", message.reason);
     this.show();
   };
@@ -138,7 +143,8 @@ export class Listening {
   #judge() {
     const { broadcast, facts, playback } = this.#hearing;
     const { state: connection } = this.#client;
-    return listenerOnAir({ connection, broadcast, isPaused: this.#pause.isWanted, hears: playback.hears, sound: facts }, performance.now());
+    const wanted = { isPaused: this.#pause.isWanted, hears: playback.hears, isReturning: this.#isReturning };
+    return listenerOnAir({ connection, broadcast, ...wanted, sound: facts }, performance.now());
   }
 
   show = () => {

@@ -47,7 +47,8 @@ export function showState(view, { state, sentence }) {
 }
 
 function showEverywhere() {
-  const [first] = onAir;
+  // Somebody may speak and interpret at once: whoever is live matters more.
+  const first = [...onAir].find(([, { state }]) => state === "live") ?? [...onAir][0];
   const bar = element("on-air", HTMLElement);
   bar.hidden = first === undefined;
   const icon = document.querySelector("link[rel=icon]");
@@ -66,6 +67,15 @@ function showEverywhere() {
     if (place.textContent !== text) place.textContent = text;
   }
   if (link.getAttribute("href") !== `#${view}`) link.setAttribute("href", `#${view}`);
+  const mute = element("on-air-mute", HTMLButtonElement);
+  mute.dataset["view"] = view;
+  mute.setAttribute("aria-pressed", element(`${view}-mute`, HTMLButtonElement).getAttribute("aria-pressed") ?? "false");
+}
+
+/** Mute from wherever one looks. */
+export function muteFromEverywhere() {
+  const mute = element("on-air-mute", HTMLButtonElement);
+  mute.addEventListener("click", () => element(`${mute.dataset["view"]}-mute`, HTMLButtonElement).click());
 }
 
 /** Ask before a page is closed on which somebody is on air. */

@@ -35,6 +35,7 @@ export function beginOnSubmit(view, begin, inWords) {
       showState(view, OFF_AIR.idle);
       status.textContent = "";
       showProblem(problemPlace, problem instanceof Problem ? inWords(problem) : /** @type {Error} */ (problem));
+      problemPlace.scrollIntoView({ block: "nearest" }); // on a phone it may be far above the button
       await waitAsLongAs(status, problem);
     } finally {
       const isLost = isFocusLost();
@@ -95,6 +96,7 @@ export class Controls {
   /** @param {unknown} problem */
   fail(problem) {
     showProblem(this.#problemPlace, /** @type {Error} */ (problem));
+    this.#problemPlace.scrollIntoView({ block: "nearest" });
   }
 
   /** Copy a text when a button is clicked, and say so for a while. @param {string} button @param {string} place ids @param {() => string} text */

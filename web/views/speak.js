@@ -54,18 +54,19 @@ export function speakView(config, world) {
     const sourceLanguage = element("speak-language", HTMLSelectElement).value;
     const wanted = { sourceLanguage, audioFormat: FORMAT, ...(listenerKey !== null && { listenerKey }) };
     const message = { action: /** @type {const} */ ("createSession"), ...wanted };
-    const own = { listenerKey: listenerKey ?? "", isMuted: false, isPaused: false, beganAt: Date.now() };
+    const own = { listenerKey: listenerKey ?? "", isMuted: false, isPaused: false, beganAt: Date.now(), isReturning: false };
     const run = (/** @type {Client} */ client, /** @type {SessionCreatedMessage} */ created) => new Speaking(client, created, own, voice);
     const { client, session } = await begin(place, message, run);
     await voice.start(client, FORMAT.sampleRate, () => session.isSilent);
   }
 
   /** @param {Client} client @param {Kept} kept */
-  async function goOn(client, { reply, own }) {
-    const voice = /** @type {Voice} */ (await Voice.open("speak", config, own.source));
+  function goOn(client, { reply, own }) {
+    const voice = new Voice("speak", config, own.source);
     voice.nextNumber = own.nextNumber;
-    const session = new Speaking(client, reply, /** @type {Own} */ (own), voice);
+    const session = new Speaking(client, reply, /** @type {Own} */ ({ ...own, isReturning: true }), voice);
     void voice.start(client, FORMAT.sampleRate, () => session.isSilent);
+    voice.use().catch(() => {}); // the state says so
     return session;
   }
 

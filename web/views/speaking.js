@@ -2,16 +2,20 @@
  * A speaker in a session: what is on air, the controls, and who listens.
  *
  * @import { Broadcast } from "../core/broadcast.js"
- * @import { Client } from "../core/client.js"
+ * @import { Client, Problem } from "../core/client.js"
  * @import { ServerMessage, SessionCreatedMessage } from "../protocol/declared.js"
  * @import { Voice } from "./voice.js"
  *
- * @typedef {{ listenerKey: string, isMuted: boolean, isPaused: boolean, beganAt: number }} Own what no message says; `listenerKey`
- * empty: none; `beganAt` in ms since the epoch
+ * @typedef {object} Own what no message says
+ * @property {string} listenerKey empty: none
+ * @property {boolean} isMuted
+ * @property {boolean} isPaused
+ * @property {number} beganAt ms since the epoch
+ * @property {boolean} isReturning the page was loaded again
  */
 
 import { afterMessage } from "../core/broadcast.js";
-import { OFF_AIR, speakerOnAir } from "../core/on-air.js";
+import { ENDING, OFF_AIR, speakerOnAir } from "../core/on-air.js";
 import { endingOf } from "../core/sentences.js";
 import { Toggle } from "../core/toggle.js";
 import { Audience } from "./audience.js";
@@ -40,6 +44,11 @@ export class Speaking {
   #warning;
   #mute;
   #pause;
+  #end;
+  #isReturning;
+  #refusedAt = 0;
+  /** What the system has not heard of so far. @type {number | null} */
+  #wantedVolume = null;
   #volume = element("speak-volume", HTMLInputElement);
   /** @type {any} */
   #volumeTimer = null;
@@ -60,6 +69,8 @@ export class Speaking {
     this.#warning = new Warning("speak", created.warning);
     this.#mute = new Toggle((isOn) => client.request({ action: isOn ? "muteBroadcast" : "unmuteBroadcast" }), own.isMuted);
     this.#pause = new Toggle((isOn) => client.request({ action: isOn ? "pauseBroadcast" : "resumeBroadcast" }), own.isPaused);
+    this.#end = new Toggle(() => client.request({ action: "endSession" }));
+    this.#isReturning = own.isReturning;
     this.#addControls();
     element("speak-session", HTMLOutputElement).value = created.sessionId;
     this.#showing = setInterval(() => this.show(), SHOW_MS);
@@ -71,7 +82,7 @@ export class Speaking {
 
   /** Whether nothing is sent: at once when the person says so, and until the system knows the contrary. */
   get isSilent() {
-    return this.#mute.isOn || this.#pause.isOn;
+    return this.#mute.isOn || this.#pause.isOn || this.#end.isOn;
   }
 
   #addControls() {
@@ -84,19 +95,30 @@ export class Speaking {
       });
     }
     controls.on(this.#volume, "input", () => {
-      this.#volumeTimer ??= setTimeout(async () => {
-        await controls.attempt(() => this.#client.request({ action: "setVolume", volumeLevel: Number(this.#volume.value) }));
-        this.#volumeTimer = null;
-      }, VOLUME_MS);
+      this.#wantedVolume = Number(this.#volume.value);
+      this.#volumeTimer ??= setTimeout(() => void controls.attempt(() => this.#askForVolume()), VOLUME_MS);
     });
-    controls.ask(element("speak-end", HTMLButtonElement), "click", () => this.#client.request({ action: "endSession" }));
-    controls.ask(element("speak-another", HTMLButtonElement), "click", () => this.#voice.replace());
-    controls.ask(navigator.mediaDevices ?? document, "devicechange", () => this.#replaceIfLost());
+    controls.ask(element("speak-end", HTMLButtonElement), "click", async () => {
+      const asked = this.#end.want(true);
+      this.#voice.stop(); // at once, also while there is no connection
+      this.show();
+      await asked;
+    });
+    controls.ask(element("speak-another", HTMLButtonElement), "click", async () => {
+      await this.#voice.use();
+      element("speak-mute", HTMLButtonElement).focus(); // this button is not needed any more
+    });
+    controls.on(navigator.mediaDevices ?? document, "devicechange", () => this.#voice.lookAgain().catch(() => {}));
     for (const type of ["pointerdown", "keydown", "click"]) controls.on(document, type, () => this.#voice.resume());
   }
 
-  async #replaceIfLost() {
-    if (this.#voice.facts.source === "lost") await this.#voice.replace();
+  /** Ask for the volume that is wanted; during a break it stays wanted. */
+  async #askForVolume() {
+    this.#volumeTimer = null;
+    const wanted = this.#wantedVolume;
+    if (wanted === null || this.#client.state !== "open") return;
+    await this.#client.request({ action: "setVolume", volumeLevel: wanted });
+    if (this.#wantedVolume === wanted) this.#wantedVolume = null;
   }
 
   /** @param {ServerMessage} message */
@@ -112,9 +134,23 @@ export class Speaking {
       element("speak-captions-part", HTMLDivElement).hidden = false;
     }
     if (message.type === "connectionRefreshComplete") this.#captions.dropPartials(() => true);
+    if (message.type === "broadcastControl") this.#goOn();
     if (message.type === "interpreterLeft") this.#captions.dropPartials((language) => language === message.language);
     if (message.type === "sessionEnded") this.#ending = endingOf("speak", message.reason);
     this.show();
+  };
+
+  /** After a break the system says how things are: ask for what nobody could be asked meanwhile. */
+  #goOn() {
+    this.#isReturning = false;
+    void this.#controls.attempt(() => this.#end.retry());
+    void this.#controls.attempt(() => this.#askForVolume());
+  }
+
+  /** @param {Problem} problem */
+  takeProblem = ({ retryable }) => {
+    if (retryable) this.#refusedAt = performance.now();
+    return retryable;
   };
 
   /** The system says how things are; it may not know what was wanted while the connection was broken. */
@@ -127,11 +163,12 @@ export class Speaking {
     if (this.#client.state === "ended") return;
     const broadcast = { ...this.#broadcast, isMuted: this.#mute.isOn, isPaused: this.#pause.isOn };
     const { state: connection, unansweredMs } = this.#client;
-    const facts = { connection, unansweredMs, broadcast, voice: this.#voice.facts };
-    showOnAir("speak", speakerOnAir(facts, performance.now()), this.#created.sessionId);
+    const seen = { connection, unansweredMs, refusedAt: this.#refusedAt, isReturning: this.#isReturning };
+    const onAir = this.#end.isOn ? ENDING : speakerOnAir({ ...seen, broadcast, voice: this.#voice.facts }, performance.now());
+    showOnAir("speak", onAir, this.#created.sessionId);
     showPressed(element("speak-pause", HTMLButtonElement), this.#pause.isWanted);
     showPressed(element("speak-mute", HTMLButtonElement), this.#mute.isWanted);
-    if (this.#volumeTimer === null) this.#volume.value = String(broadcast.volume);
+    if (this.#wantedVolume === null) this.#volume.value = String(broadcast.volume);
     const { sent, dropped } = this.#voice;
     showNumbers("speak", { time: duration(Date.now() - this.#own.beganAt), sent, dropped });
   };

@@ -12,7 +12,7 @@
 
 import { Capture } from "../audio/capture.js";
 import { whyNoMicrophone } from "../core/microphone-failure.js";
-import { toBase64 } from "../core/pcm.js";
+import { toBase64 } from "../core/sound/pcm.js";
 import { chosenMicrophone } from "./devices.js";
 import { element } from "./dom.js";
 import { statusOf } from "./session.js";
@@ -42,13 +42,15 @@ async function openSource(config, { kind, clean }) {
 export class Voice {
   #config;
   #source;
-  #capture;
+  /** Null while the microphone is asked for, or was refused. @type {Capture | null} */
+  #capture = null;
+  #refusal = "";
   #meter;
   /** Begins to give out chunks; null before the session has begun. @type {((capture: Capture) => Promise<void>) | null} */
   #begin = null;
-  #isReplacing = false;
+  #isOpening = false;
   #isStopped = false;
-  #beganAt = performance.now();
+  #beganAt = 0;
   #capturedAt = 0;
   #silentSince = 0;
   #sentAt = 0;
@@ -57,11 +59,10 @@ export class Voice {
   sent = 0;
   dropped = 0;
 
-  /** @param {"speak" | "interpret"} view @param {Config} config @param {Source} source @param {Capture} capture */
-  constructor(view, config, source, capture) {
+  /** @param {"speak" | "interpret"} view @param {Config} config @param {Source} source */
+  constructor(view, config, source) {
     this.#config = config;
     this.#source = source;
-    this.#capture = capture;
     this.#meter = element(`${view}-meter`, HTMLDivElement);
   }
 
@@ -73,7 +74,9 @@ export class Voice {
   static async open(view, config, source) {
     if (source.kind === "none") return null;
     if (source.kind === "microphone") statusOf(view).textContent = "Asking for the microphone…";
-    return new Voice(view, config, source, await openSource(config, source));
+    const voice = new Voice(view, config, source);
+    await voice.use();
+    return voice;
   }
 
   get source() {
@@ -83,7 +86,31 @@ export class Voice {
   /** @returns {Facts} */
   get facts() {
     const moments = { beganAt: this.#beganAt, capturedAt: this.#capturedAt, silentSince: this.#silentSince };
-    return { source: this.#capture.state, ...moments, sentAt: this.#sentAt, takenAt: this.#takenAt };
+    return { source: this.#state, refusal: this.#refusal, ...moments, sentAt: this.#sentAt, takenAt: this.#takenAt };
+  }
+
+  get #state() {
+    if (this.#refusal !== "") return "refused";
+    return this.#capture === null || this.#beganAt === 0 ? "asking" : this.#capture.state;
+  }
+
+  /** Take what was chosen, or another microphone in place of one that is gone. @throws with a sentence */
+  async use() {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    this.#refusal = "";
+    try {
+      const next = await openSource(this.#config, this.#source);
+      if (this.#isStopped) return next.stop();
+      this.#capture?.stop();
+      this.#capture = next;
+      await this.#beginIfBoth();
+    } catch (problem) {
+      this.#refusal = /** @type {Error} */ (problem).message;
+      throw problem;
+    } finally {
+      this.#isOpening = false;
+    }
   }
 
   /**
@@ -94,14 +121,19 @@ export class Voice {
   async start(client, sampleRate, isSilent) {
     const onChunk = (/** @type {Captured} */ chunk) => this.#take(chunk, client, isSilent());
     this.#begin = (capture) => capture.start({ sampleRate, chunkMs: CHUNK_MS, onChunk });
-    this.#beganAt = performance.now();
     try {
-      await this.#begin(this.#capture);
+      await this.#beginIfBoth();
     } catch (problem) {
       if (client.state === "ended") return; // before the sound began, and that was shown
       client.end();
       throw problem;
     }
+  }
+
+  async #beginIfBoth() {
+    if (this.#begin === null || this.#capture === null) return;
+    this.#beganAt = performance.now();
+    await this.#begin(this.#capture);
   }
 
   /** @param {Captured} captured @param {Client} client @param {boolean} isSilent */
@@ -114,7 +146,7 @@ export class Voice {
     this.#meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
     /** @type {HTMLElement} */ (this.#meter.firstElementChild).style.transform = `scaleX(${level})`;
     // A microphone that is gone, or that a call has, gives zeros.
-    if (isSilent || this.#capture.state !== "running") return;
+    if (isSilent || this.#state !== "running") return;
     const chunk = { audioData: toBase64(bytes), sequenceNumber: this.nextNumber++, timestamp: Date.now() - CHUNK_MS };
     if (client.send({ action: "sendAudio", ...chunk })) {
       this.sent++;
@@ -122,30 +154,19 @@ export class Voice {
     } else this.dropped++;
   }
 
-  /** Go on where the browser waits for a tap, or the microphone is gone and there may be another. */
+  /** Go on where the browser waits for a tap. */
   resume() {
-    this.#capture.resume();
+    this.#capture?.resume();
   }
 
-  /** Take a microphone in place of one that is gone: the one that is chosen now, or the default. */
-  async replace() {
-    if (this.#isReplacing || this.#begin === null) return;
-    this.#isReplacing = true;
-    try {
-      const next = await openSource(this.#config, this.#source);
-      if (this.#isStopped) return next.stop();
-      this.#capture.stop();
-      this.#capture = next;
-      this.#beganAt = performance.now();
-      await this.#begin(next);
-    } finally {
-      this.#isReplacing = false;
-    }
+  /** A device came or went: one that is gone may be there again, or another one. */
+  async lookAgain() {
+    if (this.#state === "lost" || this.#state === "refused") await this.use();
   }
 
   /** Give the microphone back. */
   stop() {
     this.#isStopped = true;
-    this.#capture.stop();
+    this.#capture?.stop();
   }
 }

@@ -7,7 +7,8 @@
 import { warningIn } from "../core/warnings.js";
 import { element } from "./dom.js";
 
-const SHOWN_MS = 20_000;
+/** The system says it again every ten seconds while it is so. */
+const SHOWN_MS = 12_000;
 
 export class Warning {
   #place;

@@ -22,7 +22,7 @@
  * @property {() => number} now milliseconds since the epoch
  */
 
-import { FLOOR } from "./channels.js";
+import { FLOOR } from "../channels.js";
 import { durationMs, fromBase64, toWav } from "./pcm.js";
 
 /** What can be saved: the last ten minutes. */

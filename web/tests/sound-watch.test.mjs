@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SoundWatch } from "../core/sound.js";
+import { SoundWatch } from "../core/sound/sound-watch.js";
 
 /** Look at a context again and again: `[state, contextTime, now]`. Return what the sound was at each look. */
 function watch(...looks) {
