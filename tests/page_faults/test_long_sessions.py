@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import numpy as np
@@ -77,7 +76,8 @@ def test_twenty_listeners_hear_all(stage, running, results):
     with stage.session():
         session_id = stage.speak()
         listeners = [stage.listen(session_id, number) for number in range(PAGES)]
-        clients = running.loop.run(joined(running.system.url, session_id, CLIENTS))
+        clients = [running.loop.enter(connect(running.system.url)) for _ in range(CLIENTS)]
+        running.loop.run(join(clients, session_id))
         time.sleep(SETTLING_SECONDS)
         with stage.recorded_by_all() as (mouth, ears):
             time.sleep(LISTENED_SECONDS)
@@ -97,17 +97,10 @@ def test_twenty_listeners_hear_all(stage, running, results):
     assert values["lost"] == [0] * PAGES
 
 
-async def joined(url, session_id, count):
-    clients = [await connect(url) for _ in range(count)]
+async def join(clients, session_id):
+    wish = {"targetLanguage": "de", "audio": "interpreted", "captions": False}
     for client in clients:
-        await client.request(
-            "joinSession",
-            sessionId=session_id,
-            targetLanguage="de",
-            audio="interpreted",
-            captions=False,
-        )
-    return clients
+        await client.request("joinSession", sessionId=session_id, **wish)
 
 
 async def left(clients):
@@ -119,7 +112,6 @@ async def left(clients):
             got.append(client.audio.get_nowait().number)
         numbers.append(got)
         await client.close()
-    await asyncio.sleep(0)
     return numbers
 
 
