@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-# Ctrl-C while the rest is imported, which takes half a second, ends it without a traceback.
+# Ctrl-C before there is something to end in order, as while the rest is imported, ends it without a traceback.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -28,7 +28,7 @@ from .fault import fault
 from .machine import MachineError
 from .options import Commands, Language, Number, Seconds, SessionId
 from .options import pid as _pid
-from .results import ExitCode, TalkError, run_interruptibly
+from .results import ExitCode, TalkError, ended_by_ctrl_c, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
 from .state import StateError, chosen_systems, find_running
@@ -389,10 +389,8 @@ def logs(
 ) -> None:
     """Show what the functions log, from CloudWatch Logs."""
     chosen = LogFilter(session, connection, level, metrics)
-    try:
+    with ended_by_ctrl_c():
         follow_logs(find_running(pid), chosen, make_console(), follow=follow)
-    except KeyboardInterrupt:
-        return
 
 
 @main.command()
@@ -433,7 +431,5 @@ def status(pid: int | None) -> None:
 
 
 if __name__ == "__main__":
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_streams()
     main(prog_name="python -m local")
