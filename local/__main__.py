@@ -32,7 +32,7 @@ from .results import ExitCode, TalkError, ended_by_ctrl_c, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
 from .state import StateError, chosen_systems, find_running
-from .streams import keep_streams, make_console
+from .streams import all_is_written, keep_streams, make_console
 from .watch import (
     LEVELS,
     LogFilter,
@@ -46,6 +46,10 @@ from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from rich.console import Console
+
+    from .state import RunningSystem
 
 SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
 
@@ -389,7 +393,7 @@ def logs(
 ) -> None:
     """Show what the functions log, from CloudWatch Logs."""
     chosen = LogFilter(session, connection, level, metrics)
-    with ended_by_ctrl_c():
+    with all_is_written(), ended_by_ctrl_c():
         follow_logs(find_running(pid), chosen, make_console(), follow=follow)
 
 
@@ -405,7 +409,8 @@ def logs(
 @_plainly
 def metrics(minutes: int, pid: int | None) -> None:
     """Show the metrics of all functions, from CloudWatch."""
-    make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
+    with all_is_written():
+        make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
 
 
 @main.command()
@@ -413,8 +418,12 @@ def metrics(minutes: int, pid: int | None) -> None:
 @_plainly
 def status(pid: int | None) -> None:
     """Show each system that runs: its addresses, its age, and how its functions are."""
-    console = make_console()
-    for running in chosen_systems(pid):
+    with all_is_written():
+        _show_status(chosen_systems(pid), make_console())
+
+
+def _show_status(systems: list[RunningSystem], console: Console) -> None:
+    for running in systems:
         age = running.age(time.time())
         console.print(f"process {running.pid}, stack {running.stack}, for {age}")
         try:

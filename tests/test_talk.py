@@ -630,6 +630,36 @@ def test_output_that_nobody_takes_breaks_nothing(command, recording, which, plac
     assert (out if which == "stderr" else "session ").startswith("session ")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["status", "metrics", "logs"])
+def test_what_only_shows_something_fails_where_nothing_can_be_shown(command, name):
+    """Who reads a pipe may stop, but a file that has less than all of it must not look whole."""
+    closed = command(Server(), name, preexec_fn=lambda: os.close(1))
+
+    _, err = closed.communicate(timeout=20)
+
+    assert (closed.returncode, err) == (1, "Error: nothing can be written: stdout is closed\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("full", "code", "sentence"),
+    [
+        (True, 1, "Error: stdout cannot be written: No space left on device\n"),
+        (False, 0, ""),
+    ],
+    ids=["full-disk", "closed-pipe"],
+)
+def test_status_that_cannot_be_shown_is_an_error_unless_nobody_reads(command, full, code, sentence):
+    stdout = os.open("/dev/full", os.O_WRONLY) if full else pipe_without_a_reader()
+    process = command(Server(), "status", stdout=stdout)
+
+    _, err = process.communicate(timeout=20)
+    os.close(stdout)
+
+    assert (process.returncode, err) == (code, sentence)
+
+
 @pytest.fixture(scope="module")
 def issuer():
     """Return an issuer that runs."""
