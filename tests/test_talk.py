@@ -820,7 +820,7 @@ def test_speaker_sees_that_keys_are_tried_also_while_it_waits(recording, listene
     assert code == 0
     sentence = "somebody tries keys of this session: more than 100 wrong ones in a minute"
     assert printed.splitlines().count(sentence) == 1
-    assert "rateLimitWarning: limit 100, windowSeconds 60, retryAfterMs 9000" in printed
+    assert "too much is being sent: at most 100 in 60 s are taken" in printed
 
 
 def test_warning_of_the_session_is_shown(recording):
