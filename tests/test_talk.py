@@ -372,6 +372,27 @@ def test_file_that_is_cut_is_spoken_and_said(recording):
     )
 
 
+def test_ogg_that_is_cut_is_spoken_and_said(tmp_path):
+    path = write(tmp_path / "cut.ogg", tone(3.0))
+    path.write_bytes(path.read_bytes()[:-1])
+
+    printed, code, _ = spoken(Server(), path)
+
+    assert code == 0
+    assert re.match(
+        r"cut\.ogg is cut, its end is missing: [12]\.\d s of sound are there and will be sent\n",
+        printed,
+    )
+
+
+def test_difference_of_milliseconds_is_shown_as_one(recording):
+    recording.write_bytes(recording.read_bytes()[:-32])
+
+    printed, _, _ = spoken(Server(), recording)
+
+    assert "0.299 s of sound are there and will be sent, its header claims 0.300 s" in printed
+
+
 def test_file_of_another_format_is_converted_and_it_is_said(tmp_path):
     server = Server()
 
