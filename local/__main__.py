@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-# Ctrl-C while the rest is imported, which takes half a second, ends it without a traceback.
+# Ctrl-C before there is something to end in order, as while the rest is imported, ends it without a traceback.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -28,11 +28,11 @@ from .fault import fault
 from .machine import MachineError
 from .options import Commands, Language, Number, Seconds, SessionId
 from .options import pid as _pid
-from .results import ExitCode, TalkError, run_interruptibly
+from .results import ExitCode, TalkError, ended_by_ctrl_c, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
 from .state import StateError, chosen_systems, find_running
-from .streams import keep_streams, make_console
+from .streams import all_is_written, keep_streams, make_console
 from .watch import (
     LEVELS,
     LogFilter,
@@ -46,6 +46,10 @@ from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from rich.console import Console
+
+    from .state import RunningSystem
 
 SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
 
@@ -389,10 +393,8 @@ def logs(
 ) -> None:
     """Show what the functions log, from CloudWatch Logs."""
     chosen = LogFilter(session, connection, level, metrics)
-    try:
+    with all_is_written(), ended_by_ctrl_c():
         follow_logs(find_running(pid), chosen, make_console(), follow=follow)
-    except KeyboardInterrupt:
-        return
 
 
 @main.command()
@@ -407,7 +409,8 @@ def logs(
 @_plainly
 def metrics(minutes: int, pid: int | None) -> None:
     """Show the metrics of all functions, from CloudWatch."""
-    make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
+    with all_is_written():
+        make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
 
 
 @main.command()
@@ -415,8 +418,12 @@ def metrics(minutes: int, pid: int | None) -> None:
 @_plainly
 def status(pid: int | None) -> None:
     """Show each system that runs: its addresses, its age, and how its functions are."""
-    console = make_console()
-    for running in chosen_systems(pid):
+    with all_is_written():
+        _show_status(chosen_systems(pid), make_console())
+
+
+def _show_status(systems: list[RunningSystem], console: Console) -> None:
+    for running in systems:
         age = running.age(time.time())
         console.print(f"process {running.pid}, stack {running.stack}, for {age}")
         try:
@@ -433,7 +440,5 @@ def status(pid: int | None) -> None:
 
 
 if __name__ == "__main__":
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_streams()
     main(prog_name="python -m local")

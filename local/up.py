@@ -15,7 +15,7 @@ from .control import answering
 from .machine import check_machine, check_ports
 from .page import Page, sign_in_config
 from .reload import follow_sources, take_snapshot
-from .results import cancelled_by_signals
+from .results import run_cancelled_by_signals
 from .session_reports import reported_sessions
 from .settings import UnusableSettingError
 from .state import RunningSystem, announced
@@ -49,7 +49,7 @@ def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
     with guarded_folder("websocket-audio-") as folder:
         tempfile.tempdir = str(folder)  # for everything that any part of the system writes
         try:
-            return asyncio.run(cancelled_by_signals(main))
+            return run_cancelled_by_signals(main)
         except asyncio.CancelledError:
             return 0
         finally:

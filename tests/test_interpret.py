@@ -224,7 +224,7 @@ def test_session_that_ends_after_the_last_chunk_took_nothing_from_it(recording):
     printed, code, said = done(server, interpret.interpret, recording)
 
     assert (code, said) == (0, "")
-    assert "broadcastPaused\n" in printed
+    assert "the broadcast is paused\n" in printed
     assert printed.endswith("sent 3 chunks, 0.3 s\n")
 
 
