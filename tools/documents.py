@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import audio_protocol
+import fault_table
 import guessing
 import reliability
 import threats
@@ -42,7 +43,15 @@ FOLDERS = {
     "wslocal": ("wslocal",),
     "layerctl": ("layerctl",),
     "tools": (
-        *("tools", "audio_protocol", "documents", "environments", "guessing", "marks"),
+        *(
+            "tools",
+            "audio_protocol",
+            "documents",
+            "environments",
+            "fault_table",
+            "guessing",
+            "marks",
+        ),
         *(
             "page_protocol",
             "planted_secrets",
@@ -93,7 +102,7 @@ RATIOS = {
 
 _DOCUMENTS = (
     *("README.md", "docs/architecture.md", "docs/local.md", "docs/reliability.md", "docs/scale.md"),
-    *("docs/security.md", "functions/README.md"),
+    *("docs/security.md", "functions/README.md", "web/README.md"),
 )
 
 CHUNKS_A_SECOND = 10
@@ -123,6 +132,7 @@ def documents() -> dict[Path, str]:
         "channels": channels,
         "costs": costs,
         "duration": duration,
+        "faults": fault_table.table,
         "functions": functions,
         "ids": guessing.id_table,
         "keys": guessing.key_table,
