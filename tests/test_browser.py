@@ -6,6 +6,7 @@ import json
 import re
 import wave
 from array import array
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -48,14 +49,17 @@ def test_listener_gets_the_bytes_that_were_sent_and_hears_what_was_said(conversa
         assert file.getparams()[:3] == (1, 2, 16000)
         heard = file.readframes(file.getnframes())
     chunks = [heard[start : start + 3200] for start in range(0, len(heard), 3200)]
-    numbers = {chunk: number for number, chunk in speaker.sent.items()}
+    # A microphone on a busy machine may give the same silence several times: it says nothing of the order.
+    times = Counter(speaker.sent.values())
+    numbers = {chunk: number for number, chunk in speaker.sent.items() if times[chunk] == 1}
     given = [numbers.get(chunk) for chunk in chunks]
     known = [number for number in given if number is not None]
     assert {len(chunk) for chunk in speaker.sent.values()} == {3200}
     assert len(chunks) >= 45
     assert known == sorted(set(known))
     # What did not come in time on a busy machine is a silence, and said to be one.
-    assert given.count(None) <= listener.number("#listen-gaps") <= 5
+    missing = sum(chunk not in times for chunk in chunks)
+    assert missing <= listener.number("#listen-gaps") <= 5
     run = b.longest_run(given, chunks)
     assert len(run) >= 8 * 3200
     b.write_wav(tmp_path / "run.wav", run)
