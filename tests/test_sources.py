@@ -20,7 +20,7 @@ PYTHON = sorted(
 )
 PAGE = sorted(
     path
-    for pattern in ("*.js", "core/*.js", "views/*.js", "audio/*.js", "protocol/*.js")
+    for pattern in ("*.js", "core/**/*.js", "views/**/*.js", "audio/*.js", "protocol/*.js")
     for path in (ROOT / "web").glob(pattern)
 )
 
