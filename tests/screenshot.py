@@ -45,6 +45,8 @@ def main() -> None:
             interpreter.fill("#interpret-line", line)
             interpreter.press("#interpret-line", key)
         reach(listener, "#listen-played", CHUNKS)
+        listener.click("#watch-beside")
+        listener.wait_for_selector("#metrics figure")
         listener.screenshot(path=PICTURE)
 
 

@@ -197,6 +197,7 @@ def test_error_is_reported_in_a_sentence_to_the_person_and_to_the_operator(tab):
 
     listener.sees("#listen-problem", "There is no such session, or the key is wrong.")
     listener.sees("#listen-problem", "SESSION_NOT_FOUND")
+    listener.page.click("#watch-beside")
     listener.sees("#errors", "Session not found")
     assert listener.page.is_enabled("#listen-start")
 
