@@ -142,7 +142,9 @@ async def listen(
     wanted = {"targetLanguage": language, "audio": audio, "captions": captions}
     async with connect(url, origin=origin, token=token) as client:
         joined = await ask(client, "joinSession", sessionId=session_id, **wanted, **_key_of(key))
-        console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
+        console.print(
+            f"listening to {session_id} in {language}; it ends with the session, or with Ctrl-C"
+        )
         if client.hears not in {None, FLOOR}:
             console.print(f"you hear {voice_of(str(client.hears))}")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))

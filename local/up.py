@@ -203,7 +203,7 @@ def welcome(running: RunningSystem) -> str:
         f"\nAPI    {running.url}\n{page}"
         "\nIn another terminal, with .venv/dev/bin/python:\n"
         "  python -m local speak local/recordings/speech.wav --listeners 1\n"
-        "  python -m local listen SESSION --language es -o heard.wav\n"
+        "  python -m local listen SESSION --language es\n"
         "  python -m local logs | metrics | status | fault\n"
         "\nA changed handler or layer file becomes live by itself. Ctrl-C ends everything.\n"
     )
