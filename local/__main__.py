@@ -32,7 +32,7 @@ from .options import pid as _pid
 from .results import ExitCode, TalkError, ended_by_ctrl_c, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
-from .state import StateError, chosen_systems, find_running
+from .state import StateError, chosen_systems, find_running, running_systems
 from .streams import all_is_written, keep_streams, make_console
 from .watch import (
     LEVELS,
@@ -258,9 +258,10 @@ def speak(
     from .talk import speak as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, make_console(soft_wrap=True)
+    running, console = find_running(pid), make_console(soft_wrap=True)
     access = {"token": token, "key": key, "origin": origin}
-    _talk(run(url, recording, language, listeners, console, **access))
+    options = f" --pid {running.pid}" if len(running_systems()) > 1 else ""
+    _talk(run(running.url, recording, language, listeners, console, **access, options=options))
 
 
 @main.command()
@@ -436,6 +437,7 @@ def _show_status(systems: list[RunningSystem], console: Console) -> None:
             console.print(f"API     {running.url}\nit does not answer: {error}")
             continue
         console.print(f"API     {running.url}")
+        console.print(f"folder  {running.folder}", soft_wrap=True)
         if running.page:
             console.print(f"page    {running.page}")
         console.print(f"AWS     {running.variables['AWS_ENDPOINT_URL']}")

@@ -28,7 +28,7 @@ from .sending import (
     prepared,
     shown_as,
 )
-from .words import counted, printable
+from .words import counted, own_command, printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -212,10 +212,12 @@ async def speak(
     token: str | None = None,
     key: str | None = None,
     origin: str | None = None,
+    options: str = "",
 ) -> None:
     """Make a session, stream a recording into it once `listeners` have joined, and end it.
 
-    TalkError unless all of it was sent, none of it refused, and the session ended in order.
+    `options` are those that an interpreter's command needs, too. TalkError unless all of it was sent, none of it
+    refused, and the session ended in order.
     """
     async with opened(path, console) as file:
         sound = file.as_is()
@@ -227,7 +229,7 @@ async def speak(
             if "warning" in created:
                 console.print(printable(f"warning: {created['warning']}"))
             if "interpreterKey" in created:
-                console.print(_for_interpreters(created))
+                console.print(_for_interpreters(created, options))
             await attempt(sent, _send(client, sound.chunks(CHUNK_MS), sent, listeners, console))
             await finish(client, sent)
     console.print(sent.report())
@@ -235,10 +237,10 @@ async def speak(
         raise sent.problem
 
 
-def _for_interpreters(created: Mapping[str, Any]) -> str:
+def _for_interpreters(created: Mapping[str, Any], options: str) -> str:
     """Return the line that an interpreter may use; the variable keeps the key out of the process list."""
     key, session_id = shlex.quote(created["interpreterKey"]), shlex.quote(created["sessionId"])
-    command = f"python -m local interpret {session_id} FILE.wav --language LANGUAGE"
+    command = f"{own_command()} interpret {session_id} FILE.wav --language LANGUAGE{options}"
     return printable(f"interpreters: {INTERPRETER_KEY_VARIABLE}={key} {command}")
 
 

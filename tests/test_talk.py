@@ -206,7 +206,8 @@ def test_all_was_sent_and_the_session_ended(recording):
             {"createSession": refuse("RATE_LIMIT_SESSION_CREATION", retryAfterMs=8_000)},
             ExitCode.FAILED,
             "RATE_LIMIT_SESSION_CREATION: No; "
-            "wait 8 s: others behind the same address may have caused it",
+            "wait 8 s: others behind the same address may have caused it; "
+            "`up --set RATE_LIMIT_SESSION_CREATION=1000` allows more",
             id="no-session",
         ),
         pytest.param(
