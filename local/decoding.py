@@ -52,6 +52,13 @@ _BITS = {
     "FLOAT": 32,
     "DOUBLE": 64,
 }
+_ENCODINGS = {
+    "ULAW": "u-law",
+    "ALAW": "A-law",
+    "IMA_ADPCM": "ADPCM",
+    "MS_ADPCM": "ADPCM",
+    "GSM610": "GSM",
+}
 _KINDS = {"WAVEX": "WAV", "RF64": "WAV", "OGG": "Ogg"}
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
@@ -261,7 +268,8 @@ async def _is_ogg_cut(descriptor: int, name: str, rate: int) -> bool:
 def _kind(sound: soundfile.SoundFile) -> str:
     kind = _KINDS.get(sound.format, str(sound.format))
     bits = _BITS.get(sound.subtype)
-    return f"{bits}-bit {kind}" if bits else kind
+    encoding = f"{bits}-bit" if bits else _ENCODINGS.get(sound.subtype, "")
+    return f"{encoding} {kind}".lstrip()
 
 
 def _decoded(

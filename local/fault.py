@@ -193,7 +193,7 @@ def have_fault(
                 report("")
             connection.shutdown(socket.SHUT_WR)
             hits = _read(replies)["hits"]
-    met = "" if hits is None else f", met {hits} times"
+    met = "" if hits is None else f", met {hits} times" if hits else ", met by nothing meanwhile"
     report(f"{name}: over after {time.monotonic() - started:.1f} s{met}")
 
 

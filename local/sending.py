@@ -181,7 +181,9 @@ def _what_may_help(error: RequestRefusedError, *, has_key: bool) -> str:
     details = error.reply.get("details")
     wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
     wait = f"{math.ceil(wait_ms / 1000)} s" if isinstance(wait_ms, int) else "a minute"
-    return f"; wait {wait}: others behind the same address may have caused it"
+    limit = error.code == "RATE_LIMIT_SESSION_CREATION"
+    more = "; `up --set RATE_LIMIT_SESSION_CREATION=1000` allows more" if limit else ""
+    return f"; wait {wait}: others behind the same address may have caused it{more}"
 
 
 async def attempt(sent: Sent, work: Coroutine[Any, Any, None]) -> None:

@@ -101,6 +101,22 @@ def test_lossless_file_of_16_bit_is_sent_byte_for_byte(tmp_path, name):
         ),
         pytest.param(
             "a.wav",
+            {"subtype": "ALAW"},
+            16_000,
+            1,
+            "16,000 Hz mono A-law WAV to 16,000 Hz mono, 16 bit",
+            id="A-law",
+        ),
+        pytest.param(
+            "a.wav",
+            {"subtype": "MS_ADPCM"},
+            16_000,
+            1,
+            "16,000 Hz mono ADPCM WAV to 16,000 Hz mono, 16 bit",
+            id="adpcm",
+        ),
+        pytest.param(
+            "a.wav",
             {"subtype": "PCM_24"},
             48_000,
             2,

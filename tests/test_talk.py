@@ -22,6 +22,7 @@ from local.__main__ import main
 from local.audio import Recording, write_recording
 from local.client import Chunk, SessionClientError
 from local.results import ExitCode, TalkError, run_interruptibly
+from local.state import RunningSystem, announced
 from tests.issuer import Issuer
 from tests.sounds import read_wav, tone, write
 from tests.talk_server import (
@@ -41,11 +42,13 @@ from tests.talk_server import (
     refuse,
     send,
     send_chunks,
+    served,
     shorten_pauses,
     silence,
     two_chunks,
     until,
 )
+from wslocal import LoopThread
 
 # --- what a server may do, for an action -----------------------------------------------------------
 
@@ -203,7 +206,8 @@ def test_all_was_sent_and_the_session_ended(recording):
             {"createSession": refuse("RATE_LIMIT_SESSION_CREATION", retryAfterMs=8_000)},
             ExitCode.FAILED,
             "RATE_LIMIT_SESSION_CREATION: No; "
-            "wait 8 s: others behind the same address may have caused it",
+            "wait 8 s: others behind the same address may have caused it; "
+            "`up --set RATE_LIMIT_SESSION_CREATION=1000` allows more",
             id="no-session",
         ),
         pytest.param(
@@ -275,6 +279,32 @@ def test_what_was_heard_is_written_when_the_session_ends(tmp_path):
     assert (code, said) == (0, "")
     assert f"wrote {output}: 0.2 s, 2 chunks, 0 missing" in printed
     assert read_wav(output).pcm == CHUNK * 2
+
+
+def invoked(server, *arguments):
+    """Return what the command line makes of these words in this process, beside the only system."""
+    with LoopThread() as loop:
+        url = loop.enter(served(server))
+        system = RunningSystem(os.getpid(), url, None, "stack", "namespace", {}, 0.0)
+        with announced(system):
+            return CliRunner().invoke(main, [*arguments, "--pid", str(os.getpid())])
+
+
+def test_listener_writes_over_no_file_unless_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "golden-eagle-427.wav").write_text("of yesterday")
+    server = Server(joinSession=broadcast(two_chunks, end_session))
+    arguments = ["listen", "golden-eagle-427", "--no-play"]
+
+    results = [invoked(server, *arguments), invoked(server, *arguments)]
+
+    assert [result.exit_code for result in results] == [0, 0]
+    assert "listening to golden-eagle-427 in en;" in results[0].stdout
+
+    assert (tmp_path / "golden-eagle-427.wav").read_text() == "of yesterday"
+    assert read_wav(tmp_path / "golden-eagle-427-2.wav").pcm == CHUNK * 2
+    assert read_wav(tmp_path / "golden-eagle-427-3.wav").pcm == CHUNK * 2
+    assert {one["targetLanguage"] for one in server.received} == {"en"}
 
 
 @pytest.mark.parametrize(
