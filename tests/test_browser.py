@@ -102,6 +102,7 @@ def test_pause_and_mute_are_seen_by_the_listener_and_stop_the_sending(conversati
     listener.reaches("#listen-played", listener.number("#listen-played") + 3)
 
 
+@pytest.mark.long
 def test_volume_is_set_for_everyone(conversation):
     speaker, listener, _ = conversation
     listener.page.evaluate(
@@ -135,6 +136,7 @@ def test_listener_pauses_and_goes_on_for_itself(conversation):
     listener.reaches("#listen-played", played + 8)
 
 
+@pytest.mark.long
 def test_audience_is_counted_by_language(conversation, tab):
     speaker, first, session_id = conversation
     second = tab("listen").listens(session_id, "fr")
@@ -163,6 +165,7 @@ def test_end_ends_it_for_everyone(tab):
     assert listener.page.is_visible("#listen-form")
 
 
+@pytest.mark.long
 def test_invitation_opens_the_listeners_page_with_the_session(conversation):
     speaker, _, session_id = conversation
     with speaker.page.expect_popup() as popup:
@@ -202,6 +205,7 @@ def test_error_is_reported_in_a_sentence_to_the_person_and_to_the_operator(tab):
     assert listener.page.is_enabled("#listen-start")
 
 
+@pytest.mark.long
 def test_session_id_of_another_form_is_not_sent(tab):
     listener = tab("listen")
     listener.page.fill("#listen-session", "Golden Eagle")
@@ -322,6 +326,7 @@ def passes(tab, seconds):
     tab.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
+@pytest.mark.long
 def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, monkeypatch):
     speaker = visit(guarded)
     sign_in(speaker)
@@ -336,6 +341,7 @@ def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, mon
     assert speaker.protocols == []
 
 
+@pytest.mark.long
 def test_issuer_that_refuses_is_quoted(guarded, visit, monkeypatch):
     monkeypatch.setattr(guarded.issuer, "error", "access_denied")
     speaker = visit(guarded)
@@ -437,6 +443,7 @@ def test_speaker_is_heard_through_the_whole_system_and_outlives_the_sign_in(
     assert speaker.page.get_attribute("#speak-invite", "href") == "#listen"
 
 
+@pytest.mark.long
 def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, monkeypatch):
     monkeypatch.setattr(guarded.issuer, "audience", "another-system")
     speaker = visit(guarded)
@@ -485,6 +492,7 @@ def test_without_its_key_a_private_session_is_not_there(tab, key):
     assert stranger.page.is_visible("#listen-form")
 
 
+@pytest.mark.long
 def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(guarded, visit):
     speaker = visit(guarded)
     sign_in(speaker)
@@ -573,6 +581,7 @@ def test_key_of_a_damaged_link_leaves_the_address_too(running, tab):
     listener.page.wait_for_selector("#notice", state="hidden")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
@@ -638,6 +647,7 @@ def test_nothing_keeps_anyone_out(tab):
     assert found == [[]] * 6
 
 
+@pytest.mark.long
 def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit):
     speaker, listener = visit(guarded), visit(members, "listen")
     speaker.page.route_web_socket(re.compile("^ws:"), warns)

@@ -81,6 +81,7 @@ def test_lines_of_an_invocation_are_one_row_which_opens_to_all_of_them(operator,
         operator.sees("#log .body", text)
 
 
+@pytest.mark.long
 def test_open_row_stays_and_nothing_moves_while_new_ones_come(operator, publish):
     handled(publish, "readThis")
     operator.page.fill("#filter-action", "this")
@@ -97,6 +98,7 @@ def test_open_row_stays_and_nothing_moves_while_new_ones_come(operator, publish)
     assert operator.page.locator("#log .open[aria-expanded=true]").inner_text().endswith("readThis")
 
 
+@pytest.mark.long
 def test_list_is_stopped_and_goes_on(operator, publish):
     operator.page.fill("#filter-action", "stopped")
     operator.page.click("#watch-stop")
@@ -109,6 +111,7 @@ def test_list_is_stopped_and_goes_on(operator, publish):
     operator.sees("#watch-stop", "Stop the list")
 
 
+@pytest.mark.long
 def test_rows_are_bounded(operator, publish):
     operator.page.fill("#filter-action", "manyRows")
     for number in range(250):
@@ -150,6 +153,7 @@ def test_what_may_be_a_key_filters_and_is_not_in_the_address(running, tab, publi
     assert operator.page.url == f"{running.page.url}#watch"
 
 
+@pytest.mark.long
 def test_what_is_not_in_the_link_is_said_at_its_field(operator):
     operator.page.fill("#filter-session", "even-wolv")
     operator.page.fill("#filter-text", "timeout")
@@ -164,6 +168,7 @@ def test_what_is_not_in_the_link_is_said_at_its_field(operator):
     assert operator.page.is_hidden("#filter-hint")
 
 
+@pytest.mark.long
 def test_level_of_a_link_may_be_in_small_letters_and_a_wrong_one_is_said(tab):
     assert tab("watch?level=error").page.input_value("#filter-level") == "ERROR"
     wrong = tab("watch?level=BOGUS&text=timeout")
@@ -277,6 +282,7 @@ def test_operators_view_keeps_nobody_out(operator, broadcast, publish):
     assert widths == {width: width for width in widths}
 
 
+@pytest.mark.long
 def test_filters_are_folded_on_a_phone_and_nothing_sticks_out(tab):
     phone = tab("watch", viewport={"width": 320, "height": 740})
     assert phone.page.is_hidden("#filter-session")
@@ -290,6 +296,7 @@ def test_filters_are_folded_on_a_phone_and_nothing_sticks_out(tab):
     phone.sees("#watch-filters summary", "Filters: level")
 
 
+@pytest.mark.long
 def test_beside_another_view_it_is_folded_until_it_is_asked_for(tab):
     speaker = tab("speak")
     assert speaker.page.is_hidden("#log-title")
@@ -301,6 +308,7 @@ def test_beside_another_view_it_is_folded_until_it_is_asked_for(tab):
     assert speaker.page.is_hidden("#log-title")
 
 
+@pytest.mark.long
 def test_keyboard_opens_a_row_and_the_focus_stays(operator, publish):
     handled(publish, "byKeyboard")
     operator.page.fill("#filter-action", "byKeyboard")
