@@ -46,7 +46,7 @@ export function watchView(address) {
   }
 
   const stream = new EventSource(address);
-  stream.onopen = () => (status.textContent = "Rows come as they are written.");
+  stream.onopen = () => (status.textContent = "Connected: new rows appear by themselves.");
   stream.onerror = () => (status.textContent = "The local run does not answer. Trying again…");
   stream.onmessage = ({ data }) => {
     const line = readLine(JSON.parse(data));
