@@ -142,9 +142,15 @@ FAULTS = (
         output_is_lost,
         5,
         browsers=("Chromium",),
+        then=Participant.taps_if_asked,
     ),
     Fault(
-        "there is no output for the first 5 s", ("listener",), there_is_no_output, 5, at_start=True
+        "there is no output for the first 5 s",
+        ("listener",),
+        there_is_no_output,
+        5,
+        at_start=True,
+        then=Participant.taps_if_asked,
     ),
     Fault(
         "the browser lets no sound start without a tap, which comes after 5 s",

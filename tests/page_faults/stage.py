@@ -17,6 +17,8 @@ VIEWS = {"speaker": "speak", "listener": "listen", "interpreter": "interpret"}
 LANGUAGE = "de"
 GOES_ON_SECONDS = 3
 TAP_SECONDS = 1.5
+TRIES = 5
+NOTICED_SECONDS = 2
 
 
 class Participant:
@@ -46,8 +48,14 @@ class Participant:
         self.tab = None
 
     def begin(self):
-        """Press the form's button, as a person does."""
-        self.tab.click(f"#{self.view}-start")
+        """Press the form's button, as a person does: again if nothing happens, as with a browser that has just started."""
+        for _ in range(TRIES):
+            self.tab.click(f"#{self.view}-start")
+            with contextlib.suppress(AssertionError):
+                self.tab.wait_until(
+                    f"document.querySelector('#{self.view}').dataset.state", NOTICED_SECONDS
+                )
+                break
         self.tab.shows(f"#{self.view}-live")
 
     def goes_on(self):
