@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-# Ctrl-C while the rest is imported, which takes half a second, ends it without a traceback.
+# Ctrl-C before there is something to end in order, as while the rest is imported, ends it without a traceback.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -21,6 +21,7 @@ import click
 from wslocal import EmulatorError
 
 from .assembly import AssemblyError
+from .audio import unused_path
 from .client import ConnectionRefusedWithStatusError, SessionClientError
 from .credentials import access_token, interpreter_key_option, key_option, token_option
 from .deploy import DeployError
@@ -28,11 +29,11 @@ from .fault import fault
 from .machine import MachineError
 from .options import Commands, Language, Number, Seconds, SessionId
 from .options import pid as _pid
-from .results import ExitCode, TalkError, run_interruptibly
+from .results import ExitCode, TalkError, ended_by_ctrl_c, run_interruptibly
 from .scheduler import ScheduleError
 from .settings import UnusableSettingError
-from .state import StateError, chosen_systems, find_running
-from .streams import keep_streams, make_console
+from .state import StateError, chosen_systems, find_running, running_systems
+from .streams import all_is_written, keep_streams, make_console
 from .watch import (
     LEVELS,
     LogFilter,
@@ -46,6 +47,10 @@ from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from rich.console import Console
+
+    from .state import RunningSystem
 
 SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
 
@@ -99,12 +104,8 @@ def _plainly(command: F) -> F:
 
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
-_output = click.option(
-    *("-o", "--output"),
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("heard.wav"),
-    show_default=True,
-    help="The WAV file to write.",
+_output = functools.partial(
+    click.option, "-o", "--output", type=click.Path(dir_okay=False, path_type=Path)
 )
 
 
@@ -204,7 +205,11 @@ def up(
 
 @main.command()
 @click.argument("recording", type=_file, default=SPEECH)
-@_output
+@_output(
+    default=Path("heard.wav"),
+    show_default=True,
+    help="The WAV file to write, over the one of an earlier demo.",
+)
 @_port
 @_page_port
 @_plainly
@@ -253,14 +258,15 @@ def speak(
     from .talk import speak as run
 
     token = access_token(token_file)
-    url, console = find_running(pid).url, make_console(soft_wrap=True)
+    running, console = find_running(pid), make_console(soft_wrap=True)
     access = {"token": token, "key": key, "origin": origin}
-    _talk(run(url, recording, language, listeners, console, **access))
+    options = f" --pid {running.pid}" if len(running_systems()) > 1 else ""
+    _talk(run(running.url, recording, language, listeners, console, **access, options=options))
 
 
 @main.command()
 @click.argument("session", type=SessionId())
-@click.option("--language", type=Language(), default="es", show_default=True, help="What to hear.")
+@click.option("--language", type=Language(), default="en", show_default=True, help="What to hear.")
 @click.option(
     "--jitter",
     type=Seconds(0, _LONGEST_JITTER_SECONDS),
@@ -280,7 +286,9 @@ def speak(
 @key_option("--key", "Of a private session.")
 @token_option
 @_origin
-@_output
+@_output(
+    help="The WAV file to write; SESSION.wav by default, or SESSION-2.wav and so on if it exists."
+)
 @_pid
 @_plainly
 def listen(
@@ -293,7 +301,7 @@ def listen(
     key: str | None,
     token_file: Path | None,
     origin: str | None,
-    output: Path,
+    output: Path | None,
     pid: int | None,
 ) -> None:
     """Join SESSION, play what is heard, and write it to a WAV file."""
@@ -303,7 +311,8 @@ def listen(
     token = access_token(token_file)
     url, console = find_running(pid).url, make_console(soft_wrap=True)
     work = run(
-        *(url, session, language, output, jitter, console, audio, captions),
+        *(url, session, language, output or unused_path(session), jitter),
+        *(console, audio, captions),
         device=open_device if play else None,
         token=token,
         key=key,
@@ -389,10 +398,8 @@ def logs(
 ) -> None:
     """Show what the functions log, from CloudWatch Logs."""
     chosen = LogFilter(session, connection, level, metrics)
-    try:
+    with all_is_written(), ended_by_ctrl_c():
         follow_logs(find_running(pid), chosen, make_console(), follow=follow)
-    except KeyboardInterrupt:
-        return
 
 
 @main.command()
@@ -407,7 +414,8 @@ def logs(
 @_plainly
 def metrics(minutes: int, pid: int | None) -> None:
     """Show the metrics of all functions, from CloudWatch."""
-    make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
+    with all_is_written():
+        make_console().print(metric_table(metric_rows(find_running(pid), minutes)))
 
 
 @main.command()
@@ -415,8 +423,12 @@ def metrics(minutes: int, pid: int | None) -> None:
 @_plainly
 def status(pid: int | None) -> None:
     """Show each system that runs: its addresses, its age, and how its functions are."""
-    console = make_console()
-    for running in chosen_systems(pid):
+    with all_is_written():
+        _show_status(chosen_systems(pid), make_console())
+
+
+def _show_status(systems: list[RunningSystem], console: Console) -> None:
+    for running in systems:
         age = running.age(time.time())
         console.print(f"process {running.pid}, stack {running.stack}, for {age}")
         try:
@@ -425,6 +437,7 @@ def status(pid: int | None) -> None:
             console.print(f"API     {running.url}\nit does not answer: {error}")
             continue
         console.print(f"API     {running.url}")
+        console.print(f"folder  {running.folder}", soft_wrap=True)
         if running.page:
             console.print(f"page    {running.page}")
         console.print(f"AWS     {running.variables['AWS_ENDPOINT_URL']}")
@@ -433,7 +446,5 @@ def status(pid: int | None) -> None:
 
 
 if __name__ == "__main__":
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_streams()
     main(prog_name="python -m local")

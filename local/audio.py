@@ -5,15 +5,24 @@ Nothing here reads the clock or the network.
 
 from __future__ import annotations
 
+import os
 import wave
 from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-__all__ = ["JitterBuffer", "Recording", "check_writable", "in_pieces", "write_recording"]
+__all__ = [
+    "JitterBuffer",
+    "Recording",
+    "check_writable",
+    "in_pieces",
+    "unused_path",
+    "write_recording",
+]
 
 T = TypeVar("T")
 
@@ -82,6 +91,12 @@ def check_writable(path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def unused_path(name: str) -> Path:
+    """Return where a WAV file of this name takes the place of no other."""
+    paths = (Path(f"{name}{ending}.wav") for ending in chain([""], (f"-{n}" for n in count(2))))
+    return next(path for path in paths if not os.path.lexists(path))
 
 
 def write_recording(path: Path, recording: Recording) -> None:

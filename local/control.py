@@ -95,21 +95,24 @@ def _kill_emulator(system: System) -> int:
 
 
 def _kill_environments(system: System, function: str, count: int | None) -> int:
-    _check_name("function", function.rpartition(":function:")[2], system.functions)
-    return system.api.kill_environments(function, count)
+    name = _full_name("function", function.rpartition(":function:")[2], system.functions)
+    return system.api.kill_environments(name, count)
 
 
 def _table(
     system: System, name: str | None, **options: Any
 ) -> contextlib.AbstractContextManager[Fault]:
     if name is not None:
-        _check_name("table", name, system.tables)
+        name = _full_name("table", name, system.tables)
     return system.api.faults.table(name, **options)
 
 
-def _check_name(kind: str, name: str, known: list[str]) -> None:
-    if name not in known:
+def _full_name(kind: str, name: str, known: list[str]) -> str:
+    """Return the only name that is this one, or ends with it, as `status` and `logs` show it."""
+    found = [one for one in known if one == name or one.endswith(f"-{name}")]
+    if len(found) != 1:
         raise FaultError(f"there is no {kind} {name!r}: {kind}s are {', '.join(known)}")
+    return found[0]
 
 
 # Each gets the system and the command's options, and says to how many it was done.

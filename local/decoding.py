@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ import soundfile
 import soxr
 
 from .audio import CHANNELS, MIN_CHUNK_BYTES, SAMPLE_BYTES, SAMPLE_RATES, Recording, in_pieces
+from .ogg import OggPages, is_ogg
 from .streams import quiet_stderr
 from .words import printable
 
@@ -40,6 +41,8 @@ _MAX_CHANNELS = 64
 # that was not known when the header was written, as in what comes from a pipe.
 _CLAIM = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _UNKNOWN_BYTES = 0xFFFFFFFF
+# In which Opus counts samples, whatever it was made from: https://www.rfc-editor.org/rfc/rfc7845#section-4
+_OPUS_RATE = 48_000
 _BITS = {
     "PCM_U8": 8,
     "PCM_S8": 8,
@@ -48,6 +51,13 @@ _BITS = {
     "PCM_32": 32,
     "FLOAT": 32,
     "DOUBLE": 64,
+}
+_ENCODINGS = {
+    "ULAW": "u-law",
+    "ALAW": "A-law",
+    "IMA_ADPCM": "ADPCM",
+    "MS_ADPCM": "ADPCM",
+    "GSM610": "GSM",
 }
 _KINDS = {"WAVEX": "WAV", "RF64": "WAV", "OGG": "Ogg"}
 _LAYOUTS = {1: "mono", 2: "stereo"}
@@ -65,6 +75,7 @@ class AudioFile:
     channels: int
     num_frames: int
     missing_frames: int = 0  # that its header claims beyond what is there
+    is_cut: bool = False  # it has no end, and does not say how long it was
 
     @property
     def seconds(self) -> float:
@@ -218,30 +229,47 @@ async def _checked(name: str, descriptor: int, progress: Callable[[int, int], ob
         rate, channels, claimed = sound.samplerate, sound.channels, sound.frames
         kind, is_pcm16 = _kind(sound), sound.subtype == "PCM_16"
         claim = _CLAIM.search(sound.extra_info)
+        positions = _OPUS_RATE if sound.subtype == "OPUS" else rate
     if rate not in _RATES or channels > _MAX_CHANNELS:
         raise ValueError(
             f"{name} is damaged: its header says {rate:,} Hz and {channels:,} channels, "
             f"{_RATES[0]:,} to {_RATES[-1]:,} Hz and at most {_MAX_CHANNELS} channels are read"
         )
+    is_cut = is_ogg(descriptor) and await _is_ogg_cut(descriptor, name, positions)
     done = 0
     for block in _decoded(descriptor, name, "int16"):
         done += len(block)
         progress(done, claimed)
         await asyncio.sleep(0)  # it may take long, and Ctrl-C must not wait for it
-    file = AudioFile(name, descriptor, kind, is_pcm16, rate, channels, done, max(0, claimed - done))
+    missing = max(0, claimed - done)
+    file = AudioFile(name, descriptor, kind, is_pcm16, rate, channels, done, missing, is_cut)
     size = file.as_is().num_frames * file.as_is().channels * SAMPLE_BYTES
     if size < MIN_CHUNK_BYTES:
         raise ValueError(f"{name} has no sound: {size} bytes, at least {MIN_CHUNK_BYTES}")
     if claim and int(claim[1]) < _UNKNOWN_BYTES:
         missing = (int(claim[1]) - int(claim[2])) * done // max(1, int(claim[2]))
-        file = AudioFile(name, descriptor, kind, is_pcm16, rate, channels, done, max(0, missing))
+        file = replace(file, missing_frames=max(0, missing))
     return file
+
+
+async def _is_ogg_cut(descriptor: int, name: str, rate: int) -> bool:
+    """Return whether an Ogg file ends before its last page; ValueError if not all of it would be decoded."""
+    pages = OggPages(descriptor)
+    for _ in pages:
+        await asyncio.sleep(0)
+    if pages.is_damaged:
+        raise ValueError(f"{name} is damaged after {pages.position / rate:.1f} s of sound")
+    if pages.has_more:
+        at = f"after {pages.position / rate:.1f} s another one begins"
+        raise ValueError(f"{name} is several recordings in a row, of which one can be sent: {at}")
+    return pages.is_cut
 
 
 def _kind(sound: soundfile.SoundFile) -> str:
     kind = _KINDS.get(sound.format, str(sound.format))
     bits = _BITS.get(sound.subtype)
-    return f"{bits}-bit {kind}" if bits else kind
+    encoding = f"{bits}-bit" if bits else _ENCODINGS.get(sound.subtype, "")
+    return f"{encoding} {kind}".lstrip()
 
 
 def _decoded(

@@ -15,6 +15,7 @@ from wslocal import POST_ANSWERS, TABLE_ERRORS
 
 from .options import Commands, Number, Seconds
 from .options import pid as _pid
+from .results import ended_by_ctrl_c
 from .state import StateError, find_running
 
 if TYPE_CHECKING:
@@ -159,12 +160,11 @@ def _run(
     name: str, options: dict[str, Any], *, pid: int | None, seconds: float | None = None
 ) -> None:
     # Ctrl-C also for a command that a shell has started in the background, with the signal ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        have_fault(find_running(pid), name, options, seconds, click.echo)
-    except (FaultRefusedError, OSError, StateError) as error:
-        raise click.ClickException(str(error)) from error
+    with ended_by_ctrl_c(signal.SIGTERM):
+        try:
+            have_fault(find_running(pid), name, options, seconds, click.echo)
+        except (FaultRefusedError, OSError, StateError) as error:
+            raise click.ClickException(str(error)) from error
 
 
 def have_fault(
@@ -193,7 +193,7 @@ def have_fault(
                 report("")
             connection.shutdown(socket.SHUT_WR)
             hits = _read(replies)["hits"]
-    met = "" if hits is None else f", met {hits} times"
+    met = "" if hits is None else f", met {hits} times" if hits else ", met by nothing meanwhile"
     report(f"{name}: over after {time.monotonic() - started:.1f} s{met}")
 
 

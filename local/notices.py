@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -12,7 +13,7 @@ from rich.control import Control
 from rich.segment import ControlType
 
 from .client import FLOOR, OF_THE_CONNECTION, SessionClientError
-from .words import printable
+from .words import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ _EMPTY_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2
 
 
 class Notices:
-    """Shows messages, a line each; an error that repeats, once.
+    """Shows messages, a line each; an error that repeats, once, and how the session is, if it has changed.
 
     Of captions, those that are final; at a terminal the last line has the one that is not yet, or else how far
     the work is.
@@ -41,6 +42,7 @@ class Notices:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._problems: set[str] = set()
+        self._status = ""
         self._final: deque[tuple[Any, Any]] = deque(maxlen=_REMEMBERED_SEGMENTS)
         self._last_line = ""
         self._partial = ""
@@ -58,6 +60,10 @@ class Notices:
             if str(problem) in self._problems:
                 return
             self._problems.add(str(problem))
+        if message.get("type") == "sessionStatus":
+            if line_of(message) == self._status:
+                return
+            self._status = line_of(message)
         if message.get("type") == "caption":
             self._add_caption(message)
         else:
@@ -117,27 +123,79 @@ class Notices:
 
 
 def line_of(message: Message) -> str:
-    """Return a message as a line without control characters."""
+    """Return a message as a line without control characters; its fields as they are, if they are not as declared."""
     kind = str(message.get("type", "from the gateway"))
-    language = message.get("language")
-    if kind == "rateLimitWarning" and message.get("reason") == "wrongKeys":
-        number = message.get("limit")
-        line = f"somebody tries keys of this session: more than {number} wrong ones in a minute"
-    elif kind == "interpreterJoined":
-        line = f"an interpreter for {language} has joined"
-    elif kind == "interpreterLeft":
-        line = f"the interpreter for {language} has left"
-    elif kind == "channelChanged":
-        channels = ", ".join(map(str, message.get("channels") or ["none"]))
-        line = f"channels: {channels}; you hear {voice_of(str(message.get('hears', FLOOR)))}"
-    elif kind == "caption":
-        line = f"[{language}] {' '.join(str(message.get('text')).split())}"
-    else:
+    try:
+        return printable(_SENTENCES[kind](message))
+    except (AttributeError, KeyError, TypeError, ValueError):
         details = ", ".join(
             f"{name} {value}" for name, value in message.items() if name not in _NOT_SHOWN
         )
-        line = f"{kind}: {details}" if details else kind
-    return printable(line)
+        return printable(f"{kind}: {details}" if details else kind)
+
+
+def _warning_of_rate(message: Message) -> str:
+    if message.get("reason") == "wrongKeys":
+        number = message["limit"]
+        return f"somebody tries keys of this session: more than {number} wrong ones in a minute"
+    return f"too much is being sent: at most {message['limit']} in {message['windowSeconds']} s are taken"
+
+
+def _state_of(state: Mapping[str, Any]) -> str:
+    words = [word for word in ("paused", "muted") if state[f"is{word.capitalize()}"]]
+    return f"{' and '.join(words) or 'on air'}, volume {state['volume']:.0%}"
+
+
+def _status(message: Message) -> str:
+    languages = message["languageDistribution"].items()
+    by_language = ", ".join(f"{number} in {language}" for language, number in languages)
+    listeners = counted(message["listenerCount"], "listener") + (by_language and f": {by_language}")
+    return f"{listeners}; {_state_of(message['broadcastState'])}"
+
+
+def _error(message: Message) -> str:
+    text = f"{message['code']}: {message['message']}"
+    # By this the functions' lines are found.
+    return f"{text} (correlationId {number})" if (number := message.get("correlationId")) else text
+
+
+def _channels(message: Message) -> str:
+    channels = ", ".join(map(str, message["channels"] or ["none"]))
+    return f"channels: {channels}; you hear {voice_of(str(message['hears']))}"
+
+
+def _audience(message: Message, what: str) -> str:
+    language, number = message["targetLanguage"], message["listenerCount"]
+    return f"a listener in {language} has {what}: {counted(number, 'listener')}"
+
+
+_SENTENCES: dict[str, Callable[[Message], str]] = {
+    "audioQualityWarning": lambda message: f"{message['message']}: {message['recommendation']}",
+    "broadcastControl": _state_of,
+    "broadcastMuted": lambda _: "the broadcast is muted",
+    "broadcastPaused": lambda _: "the broadcast is paused",
+    "broadcastResumed": lambda _: "the broadcast goes on",
+    "broadcastUnmuted": lambda _: "the broadcast is no longer muted",
+    "caption": lambda message: f"[{message['language']}] {' '.join(message['text'].split())}",
+    "channelChanged": _channels,
+    "connectionRefreshRequired": lambda message: (
+        f"the connection will end in {message['expiresIn']} s"
+    ),
+    "connectionWarning": lambda message: (
+        f"the connection will end in {counted(message['remainingMinutes'], 'minute')}"
+    ),
+    "error": _error,
+    "from the gateway": lambda message: f"from the gateway: {message['message']}",
+    "interpreterJoined": lambda message: f"an interpreter for {message['language']} has joined",
+    "interpreterLeft": lambda message: f"the interpreter for {message['language']} has left",
+    "listenerJoined": lambda message: _audience(message, "joined"),
+    "listenerLeft": lambda message: _audience(message, "left"),
+    "rateLimitWarning": _warning_of_rate,
+    "sessionEnded": lambda message: f"the session has ended: {message['reason']}",
+    "sessionStatus": _status,
+    "speakerStateChanged": lambda message: _state_of(message["broadcastState"]),
+    "volumeChanged": lambda message: f"the volume is {message['volumeLevel']:.0%}",
+}
 
 
 def voice_of(channel: str) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import signal
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
-__all__ = ["ExitCode", "TalkError", "cancelled_by_signals", "run_interruptibly"]
+__all__ = [
+    "ExitCode",
+    "TalkError",
+    "ended_by_ctrl_c",
+    "run_cancelled_by_signals",
+    "run_interruptibly",
+]
 
 T = TypeVar("T")
 
@@ -62,7 +69,7 @@ def run_interruptibly(work: Coroutine[Any, Any, None]) -> None:
 
     TalkError with INTERRUPTED, TERMINATED or HUNG_UP if `work` does not raise a sentence of its own after it.
     """
-    asyncio.run(cancelled_by_signals(_interrupted(work)))
+    run_cancelled_by_signals(_interrupted(work))
 
 
 async def _interrupted(work: Coroutine[Any, Any, None]) -> None:
@@ -73,11 +80,37 @@ async def _interrupted(work: Coroutine[Any, Any, None]) -> None:
         raise TalkError(ExitCode.INTERRUPTED, sentence) from None
 
 
-async def cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
+def run_cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
     """Return what `work` returns; Ctrl-C, SIGTERM and SIGHUP cancel it.
 
     What it then says was interrupted by Ctrl-C is TERMINATED if it was SIGTERM, HUNG_UP if it was SIGHUP.
     """
+    with _restored(signal.SIGINT):  # asyncio would leave a handler that raises anywhere
+        return asyncio.run(_cancelled_by_signals(work))
+
+
+@contextlib.contextmanager
+def ended_by_ctrl_c(*others: signal.Signals) -> Iterator[None]:
+    """Do the block until Ctrl-C, or another of these signals, which is no error."""
+    numbers = (signal.SIGINT, *others)
+    with _restored(*numbers), contextlib.suppress(KeyboardInterrupt):
+        for number in numbers:
+            signal.signal(number, signal.default_int_handler)
+        yield
+
+
+@contextlib.contextmanager
+def _restored(*numbers: signal.Signals) -> Iterator[None]:
+    """Have these signals do after the block what they did before."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     came: list[int] = []
 

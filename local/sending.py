@@ -43,6 +43,7 @@ CHUNK_MS = 100
 _SHOWN_EVERY = 1_000 // CHUNK_MS  # chunks: once a second
 # The end must not overtake the last chunks: functions may still have them.
 _LINGER_SECONDS = 1.0
+_SHOWN_SECONDS = 0.1  # a shorter difference needs more digits
 _KEYS = {"listenerKey", "interpreterKey"}
 # What is counted for an address.
 _OF_AN_ADDRESS = {"RATE_LIMIT_EXCEEDED", "RATE_LIMIT_SESSION_CREATION"}
@@ -122,12 +123,20 @@ async def opened(path: Path, console: Console) -> AsyncIterator[AudioFile]:
             task = bar.add_task(f"decoding {printable(path.name)}", total=None)
             show = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
             file = await stack.enter_async_context(open_audio(path, show))
-        if file.missing_seconds:
-            console.print(
-                f"{file.name} is cut or damaged: {file.seconds:.1f} s of sound are there and will be sent, "
-                f"its header claims {file.seconds + file.missing_seconds:.1f} s"
-            )
+        if file.is_cut or file.missing_frames:
+            console.print(_what_is_missing(file))
         yield file
+
+
+def _what_is_missing(file: AudioFile) -> str:
+    if file.is_cut:
+        return f"{file.name} is cut, its end is missing: {file.seconds:.1f} s of sound are there and will be sent"
+    digits = 1 if file.missing_seconds >= _SHOWN_SECONDS else 3
+    claimed = file.seconds + file.missing_seconds
+    return (
+        f"{file.name} is cut or damaged: {file.seconds:.{digits}f} s of sound are there and will be sent, "
+        f"its header claims {claimed:.{digits}f} s"
+    )
 
 
 def prepared(stream: PcmStream, console: Console, *, is_guest: bool = False) -> Sent:
@@ -172,7 +181,9 @@ def _what_may_help(error: RequestRefusedError, *, has_key: bool) -> str:
     details = error.reply.get("details")
     wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
     wait = f"{math.ceil(wait_ms / 1000)} s" if isinstance(wait_ms, int) else "a minute"
-    return f"; wait {wait}: others behind the same address may have caused it"
+    limit = error.code == "RATE_LIMIT_SESSION_CREATION"
+    more = "; `up --set RATE_LIMIT_SESSION_CREATION=1000` allows more" if limit else ""
+    return f"; wait {wait}: others behind the same address may have caused it{more}"
 
 
 async def attempt(sent: Sent, work: Coroutine[Any, Any, None]) -> None:

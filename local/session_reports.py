@@ -161,6 +161,7 @@ def _describe(item: Item, posted: _Posted, now: float) -> dict[str, Any]:
         "sourceLanguage": item["sourceLanguage"],
         "createdAt": int(item["createdAt"]),
         "speaker": item["speakerConnectionId"],
+        "connections": sorted(_connections(item)),
         "awaySince": None if away_since is None else int(away_since),
         "state": {"isPaused": state["isPaused"], "isMuted": state["isMuted"]},
         "interpreters": [

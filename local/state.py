@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import stat
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ class RunningSystem:
     namespace: str  # of its metrics
     variables: dict[str, str]  # what leads an SDK to the emulator, as root
     started_at: float  # seconds since the epoch
+    folder: str = ""  # whose sources run
 
     @property
     def control_socket(self) -> Path:
@@ -116,8 +118,9 @@ def find_running(pid: int | None = None) -> RunningSystem:
     chosen = chosen_systems(pid)
     if len(chosen) == 1:
         return chosen[0]
-    pids = ", ".join(str(system.pid) for system in chosen)
-    raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {pids}")
+    now = time.time()
+    shown = ", ".join(f"{one.pid} ({one.folder}, for {one.age(now)})" for one in chosen)
+    raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {shown}")
 
 
 def _read(path: Path) -> RunningSystem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-__all__ = ["LastingStream", "keep_streams", "make_console", "quiet_stderr"]
+__all__ = ["LastingStream", "all_is_written", "keep_streams", "make_console", "quiet_stderr"]
 
 _PLAIN_WIDTH = 160
+# A pipe without a reader, and a terminal that is gone: nobody wants to read any more.
+_UNREAD = {errno.EPIPE, errno.EIO}
 
 
 class LastingStream:
@@ -24,25 +27,26 @@ class LastingStream:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self.is_lost = False
+        self.error: OSError | None = None  # why
 
     def write(self, text: str) -> int:
         """Write the text; return its length."""
         try:
             return self._stream.write(text)
-        except OSError:  # a pipe without a reader, a terminal that is gone, a full disk
-            self._lose()
+        except OSError as error:  # a pipe without a reader, a terminal that is gone, a full disk
+            self._lose(error)
             return len(text)
 
     def flush(self) -> None:
         """Write what is buffered."""
         try:
             self._stream.flush()
-        except OSError:
-            self._lose()
+        except OSError as error:
+            self._lose(error)
 
-    def _lose(self) -> None:
+    def _lose(self, error: OSError) -> None:
         """Have everything from now on, and what is buffered, go nowhere: also at the interpreter's end."""
-        self.is_lost = True
+        self.is_lost, self.error = True, error
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
@@ -57,6 +61,21 @@ def keep_streams() -> None:
         stream = getattr(sys, name)
         if stream is not None:
             setattr(sys, name, LastingStream(stream))
+
+
+@contextlib.contextmanager
+def all_is_written() -> Iterator[None]:
+    """Have what the block writes to stdout be all that it is for: OSError if stdout is closed, or cannot take it.
+
+    Whoever reads a pipe may stop: that is no error.
+    """
+    if sys.stdout is None:
+        raise OSError("nothing can be written: stdout is closed")
+    yield
+    sys.stdout.flush()
+    error = getattr(sys.stdout, "error", None)
+    if error is not None and error.errno not in _UNREAD:
+        raise OSError(f"stdout cannot be written: {error.strerror}")
 
 
 def make_console(*, soft_wrap: bool = False) -> Console:

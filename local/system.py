@@ -111,6 +111,10 @@ class System:
         return self
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
+        if self._settings:  # a wrong one is said before anything is started
+            self._report("making the template, to check what was set")
+            assembly = await asyncio.to_thread(synthesize, self.stage, self._settings)
+            await asyncio.to_thread(check_settings, assembly.template, self._settings)
         self._report("starting the AWS APIs, and making the template and the layer")
         # Each of the three takes seconds, and none needs the others.
         starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
@@ -122,7 +126,6 @@ class System:
         finally:
             await starting
             undo.callback(self.emulator.__exit__, None, None, None)
-        await asyncio.to_thread(check_settings, self.assembly.template, self._settings)
         self._report("deploying the stack")
         self._deployer = await asyncio.to_thread(
             Deployer, self.emulator.client, self.assembly.stack

@@ -28,7 +28,7 @@ from .sending import (
     prepared,
     shown_as,
 )
-from .words import counted, printable
+from .words import counted, own_command, printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -142,7 +142,9 @@ async def listen(
     wanted = {"targetLanguage": language, "audio": audio, "captions": captions}
     async with connect(url, origin=origin, token=token) as client:
         joined = await ask(client, "joinSession", sessionId=session_id, **wanted, **_key_of(key))
-        console.print(f"listening to {session_id}; it ends with the session, or with Ctrl-C")
+        console.print(
+            f"listening to {session_id} in {language}; it ends with the session, or with Ctrl-C"
+        )
         if client.hears not in {None, FLOOR}:
             console.print(f"you hear {voice_of(str(client.hears))}")
         heard = Heard(joined["audioFormat"], JitterBuffer(jitter))
@@ -210,10 +212,12 @@ async def speak(
     token: str | None = None,
     key: str | None = None,
     origin: str | None = None,
+    options: str = "",
 ) -> None:
     """Make a session, stream a recording into it once `listeners` have joined, and end it.
 
-    TalkError unless all of it was sent, none of it refused, and the session ended in order.
+    `options` are those that an interpreter's command needs, too. TalkError unless all of it was sent, none of it
+    refused, and the session ended in order.
     """
     async with opened(path, console) as file:
         sound = file.as_is()
@@ -225,7 +229,7 @@ async def speak(
             if "warning" in created:
                 console.print(printable(f"warning: {created['warning']}"))
             if "interpreterKey" in created:
-                console.print(_for_interpreters(created))
+                console.print(_for_interpreters(created, options))
             await attempt(sent, _send(client, sound.chunks(CHUNK_MS), sent, listeners, console))
             await finish(client, sent)
     console.print(sent.report())
@@ -233,10 +237,10 @@ async def speak(
         raise sent.problem
 
 
-def _for_interpreters(created: Mapping[str, Any]) -> str:
+def _for_interpreters(created: Mapping[str, Any], options: str) -> str:
     """Return the line that an interpreter may use; the variable keeps the key out of the process list."""
     key, session_id = shlex.quote(created["interpreterKey"]), shlex.quote(created["sessionId"])
-    command = f"python -m local interpret {session_id} FILE.wav --language LANGUAGE"
+    command = f"{own_command()} interpret {session_id} FILE.wav --language LANGUAGE{options}"
     return printable(f"interpreters: {INTERPRETER_KEY_VARIABLE}={key} {command}")
 
 

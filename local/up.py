@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 from wslocal import guarded_folder
 
+from .assembly import ROOT
 from .control import answering
 from .machine import check_machine, check_ports
 from .page import Page, sign_in_config
 from .reload import follow_sources, take_snapshot
-from .results import cancelled_by_signals
+from .results import run_cancelled_by_signals
 from .session_reports import reported_sessions
 from .settings import UnusableSettingError
 from .state import RunningSystem, announced
 from .system import System
+from .words import own_command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -49,7 +51,7 @@ def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
     with guarded_folder("websocket-audio-") as folder:
         tempfile.tempdir = str(folder)  # for everything that any part of the system writes
         try:
-            return asyncio.run(cancelled_by_signals(main))
+            return run_cancelled_by_signals(main)
         except asyncio.CancelledError:
             return 0
         finally:
@@ -90,6 +92,7 @@ async def running_system(
             namespace=system.namespace,
             variables=system.emulator.variables,
             started_at=time.time(),
+            folder=str(ROOT),
         )
         report(system.outputs["Speakers"])  # loudly, when that is anyone
         if lets_any_origin_in(settings or {}):
@@ -198,12 +201,13 @@ async def serve(
 
 def welcome(running: RunningSystem) -> str:
     """Return where the system is, and what to do next."""
-    page = f"page   {running.page}\n" if running.page else ""
+    page = f"page     {running.page}\n" if running.page else ""
+    command = own_command()
     return (
-        f"\nAPI    {running.url}\n{page}"
-        "\nIn another terminal, with .venv/dev/bin/python:\n"
-        "  python -m local speak local/recordings/speech.wav --listeners 1\n"
-        "  python -m local listen SESSION --language es -o heard.wav\n"
-        "  python -m local logs | metrics | status | fault\n"
+        f"\nAPI      {running.url}\n{page}process  {running.pid}\n"
+        "\nIn another terminal, in this folder:\n"
+        f"  {command} speak local/recordings/speech.wav --listeners 1\n"
+        f"  {command} listen SESSION --language es\n"
+        f"  {command} logs | metrics | status | fault\n"
         "\nA changed handler or layer file becomes live by itself. Ctrl-C ends everything.\n"
     )

@@ -142,6 +142,12 @@ def render_line(function: str, line: Mapping[str, Any]) -> Text:
     message = str(rest.pop("message", "metrics" if "_aws" in rest else ""))
     for name in _SAID_OTHERWISE:
         rest.pop(name, None)
+    if isinstance(context := rest.get("context"), dict) and "environment" in context:
+        # Of Lambda and the layer, and as long as all else.
+        message += " (first line of its environment)"
+        rest["context"] = {name: value for name, value in context.items() if name != "environment"}
+        if not rest["context"]:
+            del rest["context"]
     stack = (
         (rest.get("error") or {}).pop("stack", []) if isinstance(rest.get("error"), dict) else []
     )

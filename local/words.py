@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 
-__all__ = ["counted", "of_all", "printable"]
+__all__ = ["counted", "of_all", "own_command", "printable"]
 
 # Control characters; what changes the direction of text, so that a line reads as another one
 # (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters); what ends a line or a paragraph;
@@ -28,3 +30,10 @@ def counted(number: int, noun: str) -> str:
 def of_all(number: int, total: int, noun: str) -> str:
     """Return such as "2 of 3 chunks were", to go on with what was done to them."""
     return f"{number} of {counted(total, noun)} {'was' if total == 1 else 'were'}"
+
+
+def own_command() -> str:
+    """Return what this program is called by in the current folder."""
+    python = Path(sys.executable)
+    inside = python.is_relative_to(Path.cwd())
+    return f"{python.relative_to(Path.cwd()) if inside else python} -m local"

@@ -1,4 +1,4 @@
-"""Makes the picture in the README: `python -m tests.screenshot`, in `.venv/dev`.
+"""Makes the pictures in the README: `python -m tests.screenshot`, in `.venv/dev`.
 
 The page as it runs on the local system: one tab speaks the recording, one interprets, a third one listens.
 """
@@ -13,18 +13,19 @@ from tests import browser
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PICTURE = browser.ROOT / "docs" / "pictures" / "page.png"
+PICTURES = browser.ROOT / "docs" / "pictures"
+PHONE = {"width": 390, "height": 844}
 WARM, CHUNKS = 50, 150
 CAPTION, NEXT = "Guten Morgen, und willkommen zu unserer Sitzung.", "Heute sprechen wir über"
 
 
 def main() -> None:
-    """Let one tab speak, one interpret and one listen, and keep what the listener's shows."""
+    """Let one tab speak, one interpret and one listen, and keep what the speaker's and the listener's show."""
     path = browser.chromium()
     if path is None:
         sys.exit("there is no Chromium; CHROMIUM=path names one")
     with browser.launched(path) as chromium, browser.Running() as running:
-        size = {"width": 1280, "height": 1180}
+        size = {"width": 1280, "height": 1000}
         speaker, interpreter, listener = (chromium.new_page(viewport=size) for _ in range(3))
         speaker.goto(f"{running.page.url}#speak")
         speaker.check("#source-recording")
@@ -45,7 +46,12 @@ def main() -> None:
             interpreter.fill("#interpret-line", line)
             interpreter.press("#interpret-line", key)
         reach(listener, "#listen-played", CHUNKS)
-        listener.screenshot(path=PICTURE)
+        listener.set_viewport_size(PHONE)
+        listener.emulate_media(color_scheme="dark")
+        listener.screenshot(path=PICTURES / "listener.png")
+        speaker.click("#watch-beside")
+        speaker.wait_for_selector("#metrics figure")
+        speaker.screenshot(path=PICTURES / "page.png")
 
 
 def reach(page: Page, selector: str, number: int) -> None:

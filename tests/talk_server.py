@@ -196,12 +196,21 @@ def commands():
     with contextlib.ExitStack() as stack:
         loop = stack.enter_context(LoopThread())
 
-        def start(server, *arguments, by=(), **popen):
+        def start(server, *arguments, by=(), options=(), **popen):
             url = loop.enter(served(server))
             system = RunningSystem(os.getpid(), url, None, "stack", "namespace", {}, time.time())
             stack.enter_context(announced(system))
             process = subprocess.Popen(
-                [*by, sys.executable, "-m", "local", *arguments, "--pid", str(os.getpid())],
+                [
+                    *by,
+                    sys.executable,
+                    *options,
+                    "-m",
+                    "local",
+                    *arguments,
+                    "--pid",
+                    str(os.getpid()),
+                ],
                 cwd=ROOT,
                 **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | popen,
             )

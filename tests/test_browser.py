@@ -6,6 +6,7 @@ import json
 import re
 import wave
 from array import array
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -48,14 +49,17 @@ def test_listener_gets_the_bytes_that_were_sent_and_hears_what_was_said(conversa
         assert file.getparams()[:3] == (1, 2, 16000)
         heard = file.readframes(file.getnframes())
     chunks = [heard[start : start + 3200] for start in range(0, len(heard), 3200)]
-    numbers = {chunk: number for number, chunk in speaker.sent.items()}
+    # A microphone on a busy machine may give the same silence several times: it says nothing of the order.
+    times = Counter(speaker.sent.values())
+    numbers = {chunk: number for number, chunk in speaker.sent.items() if times[chunk] == 1}
     given = [numbers.get(chunk) for chunk in chunks]
     known = [number for number in given if number is not None]
     assert {len(chunk) for chunk in speaker.sent.values()} == {3200}
     assert len(chunks) >= 45
     assert known == sorted(set(known))
     # What did not come in time on a busy machine is a silence, and said to be one.
-    assert given.count(None) <= listener.number("#listen-gaps") <= 5
+    missing = sum(chunk not in times for chunk in chunks)
+    assert missing <= listener.number("#listen-gaps") <= 5
     run = b.longest_run(given, chunks)
     assert len(run) >= 8 * 3200
     b.write_wav(tmp_path / "run.wav", run)
@@ -98,6 +102,7 @@ def test_pause_and_mute_are_seen_by_the_listener_and_stop_the_sending(conversati
     listener.reaches("#listen-played", listener.number("#listen-played") + 3)
 
 
+@pytest.mark.long
 def test_volume_is_set_for_everyone(conversation):
     speaker, listener, _ = conversation
     listener.page.evaluate(
@@ -131,6 +136,7 @@ def test_listener_pauses_and_goes_on_for_itself(conversation):
     listener.reaches("#listen-played", played + 8)
 
 
+@pytest.mark.long
 def test_audience_is_counted_by_language(conversation, tab):
     speaker, first, session_id = conversation
     second = tab("listen").listens(session_id, "fr")
@@ -159,6 +165,7 @@ def test_end_ends_it_for_everyone(tab):
     assert listener.page.is_visible("#listen-form")
 
 
+@pytest.mark.long
 def test_invitation_opens_the_listeners_page_with_the_session(conversation):
     speaker, _, session_id = conversation
     with speaker.page.expect_popup() as popup:
@@ -193,10 +200,12 @@ def test_error_is_reported_in_a_sentence_to_the_person_and_to_the_operator(tab):
 
     listener.sees("#listen-problem", "There is no such session, or the key is wrong.")
     listener.sees("#listen-problem", "SESSION_NOT_FOUND")
+    listener.page.click("#watch-beside")
     listener.sees("#errors", "Session not found")
     assert listener.page.is_enabled("#listen-start")
 
 
+@pytest.mark.long
 def test_session_id_of_another_form_is_not_sent(tab):
     listener = tab("listen")
     listener.page.fill("#listen-session", "Golden Eagle")
@@ -317,6 +326,7 @@ def passes(tab, seconds):
     tab.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
+@pytest.mark.long
 def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, monkeypatch):
     speaker = visit(guarded)
     sign_in(speaker)
@@ -331,6 +341,7 @@ def test_sign_in_that_cannot_be_renewed_ends_with_a_sentence(guarded, visit, mon
     assert speaker.protocols == []
 
 
+@pytest.mark.long
 def test_issuer_that_refuses_is_quoted(guarded, visit, monkeypatch):
     monkeypatch.setattr(guarded.issuer, "error", "access_denied")
     speaker = visit(guarded)
@@ -432,6 +443,7 @@ def test_speaker_is_heard_through_the_whole_system_and_outlives_the_sign_in(
     assert speaker.page.get_attribute("#speak-invite", "href") == "#listen"
 
 
+@pytest.mark.long
 def test_token_that_is_for_another_system_opens_no_connection(guarded, visit, monkeypatch):
     monkeypatch.setattr(guarded.issuer, "audience", "another-system")
     speaker = visit(guarded)
@@ -480,6 +492,7 @@ def test_without_its_key_a_private_session_is_not_there(tab, key):
     assert stranger.page.is_visible("#listen-form")
 
 
+@pytest.mark.long
 def test_key_is_the_speaker_s_own_and_checked_before_anything_is_sent(guarded, visit):
     speaker = visit(guarded)
     sign_in(speaker)
@@ -568,6 +581,7 @@ def test_key_of_a_damaged_link_leaves_the_address_too(running, tab):
     listener.page.wait_for_selector("#notice", state="hidden")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
@@ -633,6 +647,7 @@ def test_nothing_keeps_anyone_out(tab):
     assert found == [[]] * 6
 
 
+@pytest.mark.long
 def test_signing_in_and_private_sessions_keep_nobody_out(guarded, members, visit):
     speaker, listener = visit(guarded), visit(members, "listen")
     speaker.page.route_web_socket(re.compile("^ws:"), warns)

@@ -128,6 +128,7 @@ def test_listeners_hear_their_interpreter_while_there_is_one_and_else_the_speake
     assert voices(early, tmp_path, **sent) == ["speaker", "interpreter", "speaker"]
 
 
+@pytest.mark.long
 def test_interpreter_is_silent_while_muted_or_the_speaker_paused_and_comes_back_after_a_break(
     running, tab
 ):
@@ -157,11 +158,12 @@ def test_interpreter_is_silent_while_muted_or_the_speaker_paused_and_comes_back_
     for one, view in ((interpreter, "interpret"), (listener, "listen"), (speaker, "speak")):
         one.sees(f"#{view}-status", "Connected.")
     speaker.sees("#speak-interpreters", "German")
-    interpreter.sees("#interpret-broadcast", "Live.")
+    interpreter.sees("#interpret-broadcast", "Live: listeners of your language hear you.")
     listener.reaches("#listen-played", listener.number("#listen-played") + 5)
     listener.sees("#listen-hears", "You hear the German interpreter.")
 
 
+@pytest.mark.long
 def test_listener_changes_language_and_voice_while_interpreters_speak(tab, program, tmp_path):
     speaker = tab("speak")
     session_id = speaker.speaks()
@@ -252,6 +254,7 @@ def test_interpreter_who_is_removed_needs_the_new_link(running, tab):
     assert link_for_interpreters(speaker) == "interpret"
 
 
+@pytest.mark.long
 def test_language_that_is_taken_is_said_and_the_speaker_s_own_is_for_captions(tab, program):
     speaker = tab("speak")
     session_id = speaker.speaks("recording")
@@ -278,6 +281,7 @@ def test_language_that_is_taken_is_said_and_the_speaker_s_own_is_for_captions(ta
     assert interpreter.sent == {}
 
 
+@pytest.mark.long
 def test_line_that_is_erased_is_taken_back_and_an_arabic_one_runs_from_right_to_left(tab):
     speaker = tab("speak")
     session_id = speaker.speaks("recording")
@@ -322,6 +326,7 @@ def refuse_captions(page):
     page.wait_for_selector("body[data-ready]")
 
 
+@pytest.mark.long
 def test_caption_that_is_refused_is_marked_and_an_error_goes_with_what_works_next(tab):
     speaker = tab("speak")
     speaker.speaks("recording")
@@ -350,6 +355,7 @@ def test_channels_and_captions_keep_nobody_out(tab, program):
     is_interpreting(interprets(interpreter))
     program(link, "en").writes("1", "Good morning.", is_final=False)
     listener = tab("listen", **phone)
+    listener.page.click("#listen-more summary")
     listener.page.check("#listen-captions")
     listener.listens(session_id)
     interpreter.page.fill("#interpret-line", "Guten Morgen.")

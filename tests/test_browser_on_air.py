@@ -151,6 +151,7 @@ def test_duplicated_tab_does_not_take_the_session(talk):
     assert state(speaker, "speak") == "live"
 
 
+@pytest.mark.long
 @pytest.mark.threat("duplicated-tab")
 def test_token_is_in_the_tab_only_until_it_is_used(talk, running):
     speaker, _ = talk
@@ -182,6 +183,7 @@ def test_microphone_that_is_lost_is_said_and_another_one_takes_its_place(tab):
     listener.sees("#listen-broadcast", "Live.")
 
 
+@pytest.mark.long
 def test_warnings_of_the_system_are_shown(tab):
     speaker = tab("speak")
     speaker.page.route_web_socket(re.compile("^ws:"), _warns)
@@ -205,6 +207,7 @@ def _warns(socket):
     server.on_message(forward)
 
 
+@pytest.mark.long
 def test_page_on_which_somebody_is_live_asks_before_it_is_left(talk):
     speaker, listener = talk
     asked = []
@@ -229,6 +232,7 @@ def test_speaker_who_is_refused_the_microphone_after_a_reload_stays_in_the_sessi
     assert speaker.page.is_visible("#speak-another")
 
 
+@pytest.mark.long
 def test_reload_while_the_microphone_is_asked_for_loses_nothing(talk):
     speaker, _ = talk
     session_id = speaker.text("#speak-session")
@@ -257,6 +261,7 @@ def test_end_that_is_wanted_during_a_cut_is_the_end(running, talk):
     listener.sees("#listen-status", "The speaker ended the session.")
 
 
+@pytest.mark.long
 def test_volume_that_is_wanted_during_a_cut_comes_after_it(running, talk):
     speaker, listener = talk
     listener.page.evaluate(VOLUMES)

@@ -53,14 +53,14 @@ def test_row_says_what_was_done_to_which_session_and_what_came_of_it(operator, p
     ids = {"sessionId": "calm-otter-118", "connectionId": "JFXaf8sksoyqyYU="}
     refused = {"level": "WARN", "errorCode": "AUTH_INVALID_ROLE", "context": {"reason": "Not you"}}
     handled(publish, "answerQuiz", **ids)
-    publish("Message refused", operation="endQuiz", durationMs=3, **ids, **refused)
+    publish("Message refused", operation="endQuiz", durationMs=3, coldStart=True, **ids, **refused)
     operator.page.fill("#filter-action", "quiz")
     operator.sees(LOG, "endQuiz")
     rows = operator.page.locator(LOG)
 
     texts = [" ".join(text.split()) for text in rows.all_inner_texts()]
     assert "WARN endQuiz calm-otter-118" in texts[0]
-    assert "Refused AUTH_INVALID_ROLE 3 ms Not you" in texts[0]
+    assert "Refused AUTH_INVALID_ROLE cold start 3 ms Not you" in texts[0]
     assert "INFO answerQuiz calm-otter-118" in texts[1]
     assert "OK 12.3 ms" in texts[1]
 
@@ -81,6 +81,7 @@ def test_lines_of_an_invocation_are_one_row_which_opens_to_all_of_them(operator,
         operator.sees("#log .body", text)
 
 
+@pytest.mark.long
 def test_open_row_stays_and_nothing_moves_while_new_ones_come(operator, publish):
     handled(publish, "readThis")
     operator.page.fill("#filter-action", "this")
@@ -97,6 +98,7 @@ def test_open_row_stays_and_nothing_moves_while_new_ones_come(operator, publish)
     assert operator.page.locator("#log .open[aria-expanded=true]").inner_text().endswith("readThis")
 
 
+@pytest.mark.long
 def test_list_is_stopped_and_goes_on(operator, publish):
     operator.page.fill("#filter-action", "stopped")
     operator.page.click("#watch-stop")
@@ -109,6 +111,7 @@ def test_list_is_stopped_and_goes_on(operator, publish):
     operator.sees("#watch-stop", "Stop the list")
 
 
+@pytest.mark.long
 def test_rows_are_bounded(operator, publish):
     operator.page.fill("#filter-action", "manyRows")
     for number in range(250):
@@ -150,6 +153,46 @@ def test_what_may_be_a_key_filters_and_is_not_in_the_address(running, tab, publi
     assert operator.page.url == f"{running.page.url}#watch"
 
 
+@pytest.mark.long
+def test_what_is_not_in_the_link_is_said_at_its_field(operator):
+    operator.page.fill("#filter-session", "even-wolv")
+    operator.page.fill("#filter-text", "timeout")
+
+    operator.sees("#filter-session-hint", "not in the link")
+    operator.sees("#filter-hint", "could be a key")
+    assert operator.page.is_hidden("#filter-text-hint")
+    assert operator.page.url.endswith("#watch?text=timeout")
+    described = operator.page.get_attribute("#filter-session", "aria-describedby")
+    assert described == "filter-session-hint filter-hint"
+    operator.page.click("#watch-clear")
+    assert operator.page.is_hidden("#filter-hint")
+
+
+@pytest.mark.long
+def test_level_of_a_link_may_be_in_small_letters_and_a_wrong_one_is_said(tab):
+    assert tab("watch?level=error").page.input_value("#filter-level") == "ERROR"
+    wrong = tab("watch?level=BOGUS&text=timeout")
+
+    wrong.sees("#notice", "the level is none of INFO, WARN, ERROR")
+    assert wrong.page.input_value("#filter-text") == "timeout"
+
+
+def test_row_without_a_session_has_that_of_its_connection(operator, broadcast, publish):
+    """The speaker's connection is known from the report of the sessions; another one's from its lines, also later ones."""
+    _, session_id = broadcast
+    row = operator.page.locator("#sessions tr", has_text=session_id)
+    speaker = row.locator("button.name[data-kind=connection]").first.inner_text()
+    failed = {"level": "ERROR", "errorCode": "INTERNAL_POLLY_ERROR"}
+    publish("Message failed", operation="speakOfUnknown", connectionId=speaker, **failed)
+    publish("Message handled", operation="earlier", connectionId="known-later=")
+    publish("Message handled", operation="later", connectionId="known-later=", sessionId=session_id)
+    operator.page.fill("#filter-session", session_id)
+
+    operator.sees(LOG, "speakOfUnknown")
+    operator.sees(LOG, "earlier")
+    operator.sees("#errors li", f"QuizHandler, speakOfUnknown · {session_id}")
+
+
 # --- metrics and errors
 
 
@@ -169,10 +212,10 @@ def test_metrics_have_words_units_percentiles_and_bad_news_first(operator, publi
     latency = operator.page.locator('figure[data-name="QuizLatency"]')
     latency.wait_for()
 
-    assert "p50 20, p95 30, p99 30 ms" in latency.inner_text()
-    assert "last 30 ms" in latency.inner_text()
+    assert "p50 20 ms" in latency.inner_text()
+    assert "p95 30, p99 30, last 30 ms" in latency.inner_text()
     label = latency.locator("svg").get_attribute("aria-label")
-    assert label == "Quiz latency in the last minute: p50 20, p95 30, p99 30 ms, last 30 ms"
+    assert label == "Quiz latency in the last minute: p50 20 ms, p95 30, p99 30, last 30 ms"
     bad = operator.page.locator("#metrics figure.alarming").all_inner_texts()
     first = operator.page.locator("#metrics figure").all_inner_texts()[: len(bad)]
     assert first == bad
@@ -239,6 +282,33 @@ def test_operators_view_keeps_nobody_out(operator, broadcast, publish):
     assert widths == {width: width for width in widths}
 
 
+@pytest.mark.long
+def test_filters_are_folded_on_a_phone_and_nothing_sticks_out(tab):
+    phone = tab("watch", viewport={"width": 320, "height": 740})
+    assert phone.page.is_hidden("#filter-session")
+    edge = "(selector) => document.querySelector(selector).getBoundingClientRect().right"
+    right_of_card = phone.page.evaluate(edge, "#watch")
+    assert phone.page.evaluate(edge, "#watch-stop") <= right_of_card - 1
+
+    phone.page.click("#watch-filters summary")
+    phone.page.select_option("#filter-level", "WARN")
+    phone.page.click("#watch-filters summary")
+    phone.sees("#watch-filters summary", "Filters: level")
+
+
+@pytest.mark.long
+def test_beside_another_view_it_is_folded_until_it_is_asked_for(tab):
+    speaker = tab("speak")
+    assert speaker.page.is_hidden("#log-title")
+
+    speaker.page.click("#watch-beside")
+    assert speaker.page.is_visible("#log-title")
+    assert b.violations(speaker.page, "#watch") == []
+    speaker.page.click("#watch-beside")
+    assert speaker.page.is_hidden("#log-title")
+
+
+@pytest.mark.long
 def test_keyboard_opens_a_row_and_the_focus_stays(operator, publish):
     handled(publish, "byKeyboard")
     operator.page.fill("#filter-action", "byKeyboard")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import tempfile
 import tracemalloc
 import wave
@@ -97,6 +98,22 @@ def test_lossless_file_of_16_bit_is_sent_byte_for_byte(tmp_path, name):
             1,
             "11,025 Hz mono 8-bit WAV to 16,000 Hz mono, 16 bit",
             id="8-bit",
+        ),
+        pytest.param(
+            "a.wav",
+            {"subtype": "ALAW"},
+            16_000,
+            1,
+            "16,000 Hz mono A-law WAV to 16,000 Hz mono, 16 bit",
+            id="A-law",
+        ),
+        pytest.param(
+            "a.wav",
+            {"subtype": "MS_ADPCM"},
+            16_000,
+            1,
+            "16,000 Hz mono ADPCM WAV to 16,000 Hz mono, 16 bit",
+            id="adpcm",
         ),
         pytest.param(
             "a.wav",
@@ -277,6 +294,61 @@ def test_flac_that_is_damaged_is_refused_with_the_place(tmp_path):
     path.write_bytes(content)
 
     assert refusal(path) == "damaged.flac is damaged after 1.2 s of sound"
+
+
+VORBIS, OPUS = {}, {"format": "OGG", "subtype": "OPUS"}
+OGG = pytest.mark.parametrize(("form", "rate"), [(VORBIS, 44_100), (OPUS, 48_000), (OPUS, 16_000)])
+
+
+def ogg(folder, form, rate):
+    """Return an Ogg file of 5 s, and its content."""
+    path = write(folder / "a.ogg", tone(5.0, rate, 2), rate, **form)
+    return path, path.read_bytes()
+
+
+@OGG
+def test_ogg_that_is_whole_is_sent(tmp_path, form, rate):
+    path, content = ogg(tmp_path, form, rate)
+    path.write_bytes(content + b"TAG" + bytes(125))  # as some programs append it
+
+    file, _, _, _ = decoded(path)
+
+    assert (file.seconds, file.missing_frames, file.is_cut) == (5.0, 0, False)
+
+
+@OGG
+@pytest.mark.parametrize("size", [1, 3_000])
+def test_ogg_that_is_damaged_is_refused_with_the_place(tmp_path, form, rate, size):
+    """One byte is enough, which would be decoded as something else, or left out."""
+    path, content = ogg(tmp_path, form, rate)
+    middle = len(content) // 2
+    other = bytes(byte ^ 0xFF for byte in content[middle : middle + size])
+    path.write_bytes(content[:middle] + other + content[middle + size :])
+
+    assert re.fullmatch(r"a\.ogg is damaged after [12]\.\d s of sound", refusal(path))
+
+
+@OGG
+@pytest.mark.parametrize("left_out", [1, 10_000])
+def test_ogg_that_was_cut_is_sent_as_far_as_it_goes(tmp_path, form, rate, left_out):
+    path, content = ogg(tmp_path, form, rate)
+    path.write_bytes(content[:-left_out])
+
+    file, _, _, _ = decoded(path)
+
+    assert file.is_cut
+    assert 1.0 < file.seconds < 5.0
+
+
+@OGG
+def test_oggs_in_a_row_are_refused(tmp_path, form, rate):
+    """Only the first of them would be decoded."""
+    path, content = ogg(tmp_path, form, rate)
+    path.write_bytes(content * 2)
+
+    assert refusal(path) == (
+        "a.ogg is several recordings in a row, of which one can be sent: after 5.0 s another one begins"
+    )
 
 
 def test_damaged_mp3_writes_nothing_to_stderr(tmp_path, capfd):

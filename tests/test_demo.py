@@ -151,19 +151,19 @@ def test_captions_may_come_in_any_order():
         (
             FLOOR,
             [listener(0, 1, captions=["Hello."]), listener(0, 1)],
-            "floor: 2 of 2 chunks heard by 2 listeners, byte for byte; "
+            "the speaker: 2 of 2 chunks heard by 2 listeners, byte for byte; "
             "1 of 1 caption read by 1 listener",
         ),
         (
             CHANNEL,
             [listener(0, voice=CHANNEL, captions=[])],
-            "channel de: 1 of 1 chunk heard by 1 listener, not byte for byte; "
+            "the interpreter for de: 1 of 1 chunk heard by 1 listener, not byte for byte; "
             "0 of 0 captions read by 1 listener",
         ),
         (
             FLOOR,
             [listener(0)],
-            "floor: 1 of 2 chunks heard by 1 listener, not byte for byte; "
+            "the speaker: 1 of 2 chunks heard by 1 listener, not byte for byte; "
             "0 of 1 caption read by 0 listeners",
         ),
     ],

@@ -160,6 +160,21 @@ def test_what_is_done_at_once(system):
     assert system.socket.cuts == 1
 
 
+def test_fault_that_nothing_met_says_so(system):
+    _, output = run("posts", "429", "--seconds", "0.05")
+
+    assert output.endswith("s, met by nothing meanwhile\n")
+
+
+def test_names_may_be_as_status_shows_them(system):
+    system.functions, system.tables = ["stack-dev-work", "stack-dev-rest"], ["Things-dev"]
+    system.kill_environments = lambda name, count: {"stack-dev-work": 2}[name]
+    system.api.kill_environments = system.kill_environments
+
+    assert run("kill-environments", "work") == (0, "kill-environments: done to 2\n")
+    assert run("kill-environments", "dev")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -14,6 +14,7 @@ from local.__main__ import main
 from local.audio import JitterBuffer, Recording, write_recording
 from local.client import connect
 from local.results import ExitCode
+from local.words import own_command
 from tests.sounds import read_wav, tone, write
 from tests.talk_server import (
     CHUNK,
@@ -224,7 +225,7 @@ def test_session_that_ends_after_the_last_chunk_took_nothing_from_it(recording):
     printed, code, said = done(server, interpret.interpret, recording)
 
     assert (code, said) == (0, "")
-    assert "broadcastPaused\n" in printed
+    assert "the broadcast is paused\n" in printed
     assert printed.endswith("sent 3 chunks, 0.3 s\n")
 
 
@@ -382,12 +383,15 @@ def test_speaker_sees_the_line_for_interpreters_and_who_comes(recording):
     printed = io.StringIO()
     console = Console(file=printed, width=200)
 
-    play(Server(createSession=with_a_key), lambda url: talk.speak(url, recording, "en", 0, console))
+    play(
+        Server(createSession=with_a_key),
+        lambda url: talk.speak(url, recording, "en", 0, console, options=" --pid 7"),
+    )
 
     assert printed.getvalue().splitlines() == [
         f"session {SESSION}",
         f"interpreters: {VARIABLE}='k7Qm wT3x' "
-        f"python -m local interpret {SESSION} FILE.wav --language LANGUAGE",
+        f"{own_command()} interpret {SESSION} FILE.wav --language LANGUAGE --pid 7",
         "an interpreter for de has joined",
         "sent 3 chunks, 0.3 s",
     ]

@@ -78,6 +78,7 @@ def test_session_is_described_without_keys_and_hashes():
                 "sourceLanguage": "en",
                 "createdAt": 1,
                 "speaker": "speaker=",
+                "connections": ["first=", "interpreter=", "now=", "other=", "speaker="],
                 "awaySince": 7,
                 "state": {"isPaused": False, "isMuted": False},
                 "interpreters": [{"language": "de", "connection": "interpreter=", "seenAt": 5}],

@@ -1,10 +1,14 @@
 """Settings that a person gives to `up` are checked by the functions' own code, before anything runs them."""
 
+import asyncio
+
 import pytest
 from click.testing import CliRunner
 
 from local.__main__ import main
+from local.assembly import Assembly
 from local.settings import UnusableSettingError, check_settings
+from local.system import System
 from local.up import lets_any_origin_in, sign_in_of
 
 TEMPLATE = {
@@ -99,3 +103,16 @@ def test_issuer_that_the_page_could_not_ask_is_refused_by_its_variable(issuer):
 )
 def test_up_says_when_a_token_is_asked_of_pages_of_any_origin(settings, lets_in):
     assert lets_any_origin_in(settings) is lets_in
+
+
+def test_wrong_setting_is_said_before_anything_is_started(monkeypatch):
+    assembly = Assembly("stack", TEMPLATE, {})
+    monkeypatch.setattr("local.system.synthesize", lambda stage, settings: assembly)
+    monkeypatch.setattr("wslocal.Emulator.__enter__", lambda emulator: pytest.fail("started"))
+
+    async def start():
+        async with System(settings={"RATE_LIMIT": "5"}):
+            pytest.fail("started")
+
+    with pytest.raises(UnusableSettingError, match="no function has a variable RATE_LIMIT"):
+        asyncio.run(start())

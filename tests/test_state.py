@@ -1,6 +1,7 @@
 """Other processes find a running system, and only a running one."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from local import state
 state.BASE = Path(sys.argv[2])
-fields = (int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0)
+fields = (int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0, "/a")
 with state.announced(state.RunningSystem(*fields)):
     print("announced", flush=True)
     sys.stdin.read()
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def running(pid: int) -> RunningSystem:
-    return RunningSystem(pid, "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0)
+    return RunningSystem(pid, "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0, "/a")
 
 
 @pytest.fixture
@@ -75,8 +76,13 @@ def test_of_several_systems_one_has_to_be_chosen(announcing):
     announcing(7)
     announcing(8)
 
-    with pytest.raises(StateError, match="2 systems run here: choose with --pid one of 7, 8"):
+    with pytest.raises(StateError) as refused:
         find_running()
+
+    assert re.fullmatch(
+        r"2 systems run here: choose with --pid one of 7 \(/a, for \d+ d\), 8 \(/a, for \d+ d\)",
+        str(refused.value),
+    )
 
     assert find_running(8).pid == 8
 

@@ -55,6 +55,16 @@ def test_line_is_readable():
     )
 
 
+@pytest.mark.parametrize(("more", "shown"), [({}, ""), ({"size": 3}, ' context={"size":3}')])
+def test_what_an_environment_is_takes_no_room(more, shown):
+    line = {"level": "INFO", "message": "Hi", "context": {"environment": {"python": "3"}, **more}}
+
+    text = render_line("f-audio", line).plain
+
+    assert text == f" INFO  audio        Hi (first line of its environment){shown}"
+    assert "environment" in line["context"]
+
+
 def test_stack_trace_follows_its_line():
     error = {"type": "KeyError", "message": "'x'", "stack": ["File a.py, line 1", "File b.py"]}
 

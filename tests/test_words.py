@@ -1,8 +1,10 @@
 """What others sent does no more on a terminal than show characters; a noun has an s where it needs one."""
 
+from pathlib import Path
+
 import pytest
 
-from local.words import counted, of_all, printable
+from local.words import counted, of_all, own_command, printable
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,17 @@ def test_noun_is_as_its_number(number, words):
 )
 def test_noun_of_a_part_is_as_the_total(number, total, words):
     assert of_all(number, total, "chunk") == words
+
+
+@pytest.mark.parametrize(
+    ("python", "command"),
+    [
+        ("/work/project/.venv/dev/bin/python", ".venv/dev/bin/python -m local"),
+        ("/usr/bin/python3", "/usr/bin/python3 -m local"),
+    ],
+)
+def test_own_command_can_be_copied_in_the_same_folder(monkeypatch, python, command):
+    monkeypatch.setattr("sys.executable", python)
+    monkeypatch.setattr("pathlib.Path.cwd", lambda: Path("/work/project"))
+
+    assert own_command() == command

@@ -61,7 +61,9 @@ def systems(number):
     stack = contextlib.ExitStack()
     for pid in range(101, 101 + number):
         url, now = "ws://127.0.0.1:1/dev", time.time()
-        stack.enter_context(announced(RunningSystem(pid, url, None, "stack", "ns", {}, now + pid)))
+        stack.enter_context(
+            announced(RunningSystem(pid, url, None, "stack", "ns", {}, now + pid, "/a"))
+        )
     return stack
 
 

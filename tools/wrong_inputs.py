@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 _NO_AUDIO = "is no WAV, MP3, FLAC or Ogg file, or is damaged"
 _NONE = "no system runs here: start one with `python -m local up`"
-_TWO = "2 systems run here: choose with --pid one of 101, 102"
+_TWO = "2 systems run here: choose with --pid one of 101 (/a, for 0 s), 102 (/a, for 0 s)"
 _KEY = "--key key-of-interpreters"
 
 ROWS = (

@@ -15,7 +15,7 @@ import { keyboardView } from "./views/keyboard.js";
 import { listenView } from "./views/listen.js";
 import { askBeforeLeaving, muteFromEverywhere } from "./views/on-air.js";
 import { speakView } from "./views/speak.js";
-import { watchView } from "./views/watch/watch.js";
+import { watchView } from "./views/watch/view.js";
 import { element, personOf } from "./views/dom.js";
 
 /**

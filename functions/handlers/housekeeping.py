@@ -64,10 +64,11 @@ store, logger, metrics = app.store, app.handler.logger, app.metrics
 @su.invocation
 def handler(event: object, context: Any) -> dict[str, int]:
     """Do what is due; raise what went wrong, in the end, so that Lambda tries again and alarms."""
-    ends = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+    began = time.monotonic()
+    ends = began + context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
     with metrics.invocation("Housekeeping"):
         try:
-            return do_all(list_tasks(ends), ends)
+            return do_all(list_tasks(ends), began, ends)
         except Exception as error:
             failures = error.exceptions if isinstance(error, ExceptionGroup) else [error]
             for kind in sorted({type(failure).__name__ for failure in failures}):
@@ -107,8 +108,11 @@ def list_tasks(ends: float) -> list[Task]:
     return tasks + [partial(report, s) for s in going_on if s.speaker_gone_at is None]
 
 
-def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
-    """Do all tasks while there is time; one that fails stops no other. Return how many there were."""
+def do_all(tasks: list[Task], began: float, ends: float) -> dict[str, int]:
+    """Do all tasks while there is time; one that fails stops no other. Return how many there were.
+
+    `began` is when the whole run did.
+    """
     errors: list[Exception] = []
 
     def do(task: Task) -> bool:
@@ -124,7 +128,9 @@ def do_all(tasks: list[Task], ends: float) -> dict[str, int]:
     with ThreadPoolExecutor(WORKERS) as workers:
         runs = [workers.submit(contextvars.copy_context().run, do, task) for task in tasks]
     counts = {"tasks": len(tasks), "left": sum(not run.result() for run in runs)}
-    logger.info("Housekeeping done", operation="housekeeping", failed=len(errors), **counts)
+    took_ms = round((time.monotonic() - began) * 1000)
+    fields = {"operation": "housekeeping", "durationMs": took_ms, "failed": len(errors)}
+    logger.info("Housekeeping done", **fields, **counts)
     errors = [error for error in errors if not is_too_fast(error)]
     if errors:
         raise ExceptionGroup("tasks failed", errors)

@@ -305,6 +305,7 @@ def test_task_that_fails_stops_no_other_and_is_raised_in_the_end(system, monkeyp
     assert lines.metrics()["LambdaErrors"] == [1]
     [done] = [line for line in lines if line.get("message") == "Housekeeping done"]
     assert done["context"] == {"tasks": 2, "failed": 1, "left": 0}
+    assert done["durationMs"] >= 0
     assert system.store.session(other).status == "active"
 
 

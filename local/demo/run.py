@@ -245,7 +245,9 @@ async def clumsy_speaker(url: str, record: DemoResult, report: Callable[[str], o
             with contextlib.suppress(TimeoutError):  # then it has no close code
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await client.closed.wait()
-            record.refusals.append((broken, str(client.close_code), "connection closed"))
+            record.refusals.append(
+                (broken, str(client.close_code), "the gateway closes the connection with this code")
+            )
     report(f"{len(record.refusals)} broken messages, {FLOOD} requests at once")
 
 

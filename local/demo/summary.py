@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from local.client import FLOOR
+from local.notices import voice_of
 from local.watch import carries_only_metrics, metric_table, plain_table, render_line, status_table
 from local.words import counted
 
@@ -42,9 +43,10 @@ def show_summary(
     _title(console, "What was refused, and how")
     for refusal in _refusals(record):
         console.print(refusal)
-    _title(console, "From CloudWatch Logs, with the session's id: one line of each kind")
+    _title(console, "From CloudWatch Logs: one line of each kind with the session's id")
+    console.print("As long as the terminal is wide; `logs` shows all of them.")
     for function, line in _chosen_lines(record):
-        console.print(render_line(function, line), soft_wrap=True)
+        console.print(render_line(function, line), no_wrap=True, overflow="ellipsis")
     _title(console, "From CloudWatch")
     console.print(metric_table(metrics))
     _title(console, "The functions")
@@ -70,7 +72,7 @@ def _listeners_table(record: DemoResult) -> Table:
         heard = listener.heard
         table.add_row(
             listener.language,
-            listener.voice.channel,
+            "speaker" if listener.voice.channel == FLOOR else "interpreter",
             f"{len(heard.chunks)} of {len(listener.voice.chunks)}",
             str(heard.num_missing),
             f"{heard.recording.seconds:.1f}",
@@ -95,8 +97,8 @@ def latency_table(record: DemoResult) -> Table:
 
 
 def voice_line(voice: Voice, listeners: list[ListenerResult]) -> str:
-    """Return what became of all that was sent on the floor, or into a channel."""
-    name = voice.channel if voice.channel == FLOOR else f"channel {voice.channel}"
+    """Return what became of all that the speaker or an interpreter sent."""
+    name = voice_of(voice.channel)
     heard = min((len(one.heard.chunks) for one in listeners), default=0)
     exact = "byte for byte" if all(one.is_exact for one in listeners) else "not byte for byte"
     asked = [len(one.captions) for one in listeners if one.captions is not None]

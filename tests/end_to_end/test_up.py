@@ -383,9 +383,7 @@ def test_recording_comes_out_at_the_listeners_side(up, place):
         assert (unread.returncode, errors) == (0, "")
     assert "done to" in system.run("fault", "kill-environments", AUDIO).stdout
     system.wait_for(rf"{AUDIO}: environments that ended while they were idle: \d+\n")
-    assert re.search(
-        rf"{AUDIO} .* [1-9]\d* +0 *\n", system.run("status").stdout
-    )  # crashes, throttles
+    assert re.search(r"^audio: [1-9]\d* crash", system.run("status").stdout, re.MULTILINE)
     assert "SESSION_NOT_FOUND" in system.run(*commands["interpret"]).stderr
     assert set(commands) == {"up", "speak", "listen", "interpret", "logs"}
 

@@ -5,10 +5,10 @@
  * @typedef {"listen" | "interpret"} Invited a view to which an invitation leads
  * @typedef {"speak" | Invited} Person a view in which somebody takes part
  * @typedef {Person | "watch"} View
- * @typedef {{ view: View, sessionId: string, key: string, address: string, isDamaged: boolean }} Asked by a fragment
+ * @typedef {{ view: View, sessionId: string, key: string, address: string, damage: string }} Asked by a fragment; `damage`: what is wrong with it, in a sentence, or empty
  */
 
-import { readFilter, watchAddress } from "./operator/filter.js";
+import { readFilter, watchAddress, whatIsNoFilter } from "./operator/filter.js";
 
 /** Without what looks alike: no l and o, no 0 and 1. 32 characters are 5 bits each. */
 const ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789";
@@ -17,6 +17,7 @@ export const PROPOSED_KEY_LENGTH = 16;
 /** Longer than any name or key: nobody's invitation. */
 const MAX_LENGTH = 64;
 const MIN_KEY_LENGTH = 8;
+const DAMAGED = "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
 const SESSION_ID = /^[a-z]+-[a-z]+-[0-9]{3}$/;
 /** Below so many characters a key that a person made up can be guessed: `SHORT_KEY` of the functions. */
 const SHORT_KEY_LENGTH = 12;
@@ -108,15 +109,13 @@ export function readFragment(fragment) {
     sessionId,
     key: isKey ? key : "",
     address: isInvited(name) ? fragmentOf(isSession ? sessionId : "", "", name) : fragment && `#${view}`,
-    isDamaged: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "interpret", "watch"].includes(name),
+    damage: (rest.length > 0 && !isInvitation) || !["", "speak", "listen", "interpret", "watch"].includes(name) ? DAMAGED : "",
   };
 }
 
 /** @param {string} query @returns {Asked} */
 function readWatch(query) {
-  const address = watchAddress(readFilter(query));
-  const [given, kept] = [query, address.slice("#watch?".length)].map((one) => new URLSearchParams(one).size);
-  return { view: "watch", sessionId: "", key: "", address, isDamaged: given !== kept };
+  return { view: "watch", sessionId: "", key: "", address: watchAddress(readFilter(query)), damage: whatIsNoFilter(query) };
 }
 
 /** @param {string} text */
@@ -137,7 +136,7 @@ function decoded(text) {
  * session in which somebody does that, or empty
  * @returns {{ view: View, address: string, notice: string }}
  */
-export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, person, ...inSession }) {
+export function whatToShow({ view, sessionId, address, damage }, { canWatch, person, ...inSession }) {
   if (view === "watch" && !canWatch) {
     const stays = person === "speak" ? "#speak" : fragmentOf(inSession[person], "", person);
     return { view: person, address: stays, notice: "There is nothing to watch here: only the local system shows its log lines." };
@@ -148,8 +147,5 @@ export function whatToShow({ view, sessionId, address, isDamaged }, { canWatch, 
     const notice = `You still ${doing} ${current}. To go to ${sessionId}, leave, and then press ${button}.`;
     return { view, address: fragmentOf(current, "", view), notice };
   }
-  const notice = view === "watch"
-    ? "A part of this link is no filter that can stand in an address, and was left out."
-    : "This link is damaged: a part of it is missing, or was changed. Ask for it again, or type the session’s name and key.";
-  return { view, address, notice: isDamaged ? notice : "" };
+  return { view, address, notice: damage };
 }

@@ -9,7 +9,7 @@
  * @import { State as Connection } from "./client.js"
  *
  * @typedef {"idle" | "checking" | "needsTap" | "live" | "muted" | "paused" | "interrupted" | "reconnecting" | "deviceLost" | "ended"} OnAirState
- * @typedef {{ state: OnAirState, sentence: string }} OnAir
+ * @typedef {{ state: OnAirState, sentence: string, remedy?: "microphone" }} OnAir `remedy`: another microphone helps, or the same one again
  *
  * @typedef {object} Voice what comes from a microphone, or a recording that stands in for one
  * @property {"asking" | "refused" | "running" | "blocked" | "interrupted" | "lost"} source `blocked`: the browser waits for a tap
@@ -112,9 +112,9 @@ function reconnecting(isReturning, isMuted, isPaused) {
 /** @param {Voice} voice @param {number} now @returns {OnAir | null} */
 function troubleOfSource({ source, refusal, beganAt, capturedAt }, now) {
   if (source === "asking") return { state: "checking", sentence: "Nobody hears you yet: the browser asks for your microphone." };
-  if (source === "refused") return { state: "deviceLost", sentence: `Nobody hears you. ${refusal}` };
+  if (source === "refused") return { state: "deviceLost", sentence: `Nobody hears you. ${refusal}`, remedy: "microphone" };
   if (source === "lost") {
-    return { state: "deviceLost", sentence: "Nobody hears you: your microphone is gone. Plug it in again, or use another one." };
+    return { state: "deviceLost", sentence: "Nobody hears you: your microphone is gone. Plug it in again, or use another one.", remedy: "microphone" };
   }
   if (source === "blocked") return { state: "needsTap", sentence: `Nobody hears you. ${TAP}.` };
   const isStill = now - Math.max(beganAt, capturedAt) > RECENT_MS;
@@ -132,7 +132,8 @@ function sending({ silentSince, sentAt, takenAt }, unansweredMs, refusedAt, sent
     return { state: "interrupted", sentence: "Some of what you say is lost: the system has trouble at the moment." };
   }
   if (silentSince > 0 && now - silentSince > ZEROS_MS) {
-    return { state: "interrupted", sentence: "Listeners hear silence: your microphone gives no sound. Is it switched on, and is it the right one?" };
+    const sentence = "Listeners hear silence: your microphone gives no sound. Is it switched on, and is it the right one?";
+    return { state: "interrupted", sentence, remedy: "microphone" };
   }
   return { state: "live", sentence };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Connections } from "../core/operator/connections.js";
 import { LastErrors, adviceOf, sentenceOf } from "../core/operator/errors.js";
 import { readLine } from "../core/operator/line.js";
 import { ERRORS } from "../protocol/messages.js";
@@ -38,6 +39,25 @@ test("only so many kinds are kept, the latest", () => {
 
   assert.deepEqual(errors.all().map(({ sentence }) => sentence), [9, 8, 7, 6, 5, 4].map((i) => `kind ${i}`));
 });
+
+test("an error that names no session is in that of its connection, once it is known", () => {
+  const [errors, connections] = [new LastErrors(), new Connections()];
+  errors.add(line({ level: "ERROR", errorCode: "INTERNAL_DATABASE_ERROR", connectionId: "c=" }));
+  connections.takeLine(line({ message: "Message handled", connectionId: "c=", sessionId: "golden-eagle-427" }));
+  errors.nameSessions(connections);
+
+  assert.deepEqual(errors.all().map(({ sessionId, count }) => [sessionId, count]), [["golden-eagle-427", 1]]);
+});
+
+for (const [code, words] of [
+  ["SESSION_NOT_FOUND", /the key is wrong/],
+  ["SESSION_LANGUAGE_TAKEN", /do not try again/],
+  ["AUDIO_INVALID_ENCODING", /client has to send something else/],
+  ["RATE_LIMIT_AUDIO_CHUNKS", /raise RATE_LIMIT_AUDIO_CHUNKS/],
+  ["INTERNAL_SERVER_ERROR", /read the stack. Clients try again/],
+]) {
+  test(`what to do about ${code}`, () => assert.match(adviceOf(code), words));
+}
 
 test("every code has a sentence and an advice, and so has one that nobody knows", () => {
   for (const code of [...Object.keys(ERRORS), "QUIZ_CLOSED", "__proto__", ""]) assert.match(adviceOf(code), /\.$/, code);

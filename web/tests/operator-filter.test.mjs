@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_FILTER, passes, readFilter, watchAddress } from "../core/operator/filter.js";
+import { NO_FILTER, passes, readFilter, watchAddress, whatIsNoFilter } from "../core/operator/filter.js";
 import { Groups } from "../core/operator/groups.js";
 import { readLine } from "../core/operator/line.js";
 
@@ -47,6 +47,24 @@ test("what may be a key is not in the address of the log", () => {
     assert.equal(watchAddress({ ...NO_FILTER, [name]: value }), "#watch", name);
   }
 });
+
+for (const [query, filter, words] of [
+  ["level=error", { level: "ERROR" }, /^$/],
+  ["session=golden&text=timeout", { session: "golden", text: "timeout" }, /^$/],
+  ["", {}, /^$/],
+  ["level=BOGUS", {}, /the level is none of INFO, WARN, ERROR\.$/],
+  ["level=DEBUG", {}, /the level is none of/],
+  ["session=%zz&level=WARN", { level: "WARN" }, /the session could be a key, or is none\.$/],
+  ["connection=a/b", {}, /the connection could be a key, or is none/],
+  ["text=abcdefgh2345&session=Golden", {}, /the session could .*; the text could/],
+  ["key=abcdefgh2345", {}, /there are only session, connection, level, action, text\.$/],
+]) {
+  test(`what is no filter of "${query}" is said, and the rest filters`, () => {
+    assert.deepEqual(readFilter(query), { ...NO_FILTER, ...filter });
+    assert.match(whatIsNoFilter(query), words);
+    assert.doesNotMatch(whatIsNoFilter(query), /abcdefgh2345/);
+  });
+}
 
 test("what is shorter than any key may stand there", () => {
   assert.equal(watchAddress({ ...NO_FILTER, text: "timeout", session: "golden" }), "#watch?session=golden&text=timeout");

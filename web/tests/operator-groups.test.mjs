@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Groups } from "../core/operator/groups.js";
+import { Connections } from "../core/operator/connections.js";
+import { Groups, sharedFields } from "../core/operator/groups.js";
 import { readLine } from "../core/operator/line.js";
 
 let id = 0;
@@ -43,6 +44,36 @@ test("a line of no invocation is a row of its own, called by its message", () =>
 
   assert.deepEqual([note.action, note.outcome, note.level], ["ALLOWED_ORIGINS is empty", "note", "WARN"]);
   assert.deepEqual([broken.outcome, broken.reason], ["failed", "It broke"]);
+});
+
+test("a row without a session is in that of its connection, once it is known", () => {
+  const [groups, connections] = [new Groups(), new Connections()];
+  groups.add(line({ requestId: "i-1", message: "Message failed", level: "ERROR", connectionId: "c=" }));
+  groups.add(line({ requestId: "i-2", message: "Message refused", level: "WARN", connectionId: "c=", sessionId: "calm-otter-118" }));
+  groups.add(line({ requestId: "i-3", message: "Message handled", connectionId: "other=" }));
+  connections.takeLine(line({ message: "Message handled", connectionId: "c=", sessionId: "golden-eagle-427" }));
+  const named = groups.nameSessions(connections);
+
+  assert.deepEqual(named.map(({ key }) => key), ["i-1"]);
+  assert.deepEqual(groups.all().map(({ sessionId }) => sessionId), ["", "calm-otter-118", "golden-eagle-427"]);
+  assert.deepEqual(groups.nameSessions(connections), []);
+});
+
+test("a row says that the function had to start", () => {
+  const groups = new Groups();
+  groups.add(line({ requestId: "i-1", message: "Message handled", coldStart: true }));
+  groups.add(line({ requestId: "i-2", message: "Message handled", coldStart: false }));
+
+  assert.deepEqual(groups.all().map(({ isColdStart }) => isColdStart), [false, true]);
+});
+
+test("what all lines of an invocation say alike is said once, and text has no part in it", () => {
+  const group = new Groups().add(line({ requestId: "i", message: "Looking", service: "s", coldStart: true, where: 1, context: {}, long: "x".repeat(61) }));
+  group.lines.push(line({ requestId: "i", ...METRICS, service: "s", coldStart: true, where: 2, context: {}, long: "x".repeat(61) }));
+  group.lines.push(readLine({ id: 9, function: "f", time: 0, line: "printed" }));
+
+  assert.deepEqual(sharedFields(group), { service: "s", coldStart: true });
+  assert.deepEqual(sharedFields({ ...group, lines: [] }), {});
 });
 
 test("metrics alone have no row", () => {

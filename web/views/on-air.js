@@ -39,9 +39,11 @@ export function showOnAir(view, now, sessionId) {
 }
 
 /** Show a state where the view has its place for it. @param {"speak" | "listen" | "interpret"} view @param {OnAir} now */
-export function showState(view, { state, sentence }) {
+export function showState(view, { state, sentence, remedy }) {
   const place = element(`${view}-broadcast`, HTMLParagraphElement);
-  element(`${view}`, HTMLElement).dataset["state"] = state;
+  const { dataset } = element(view, HTMLElement);
+  dataset["state"] = state;
+  dataset["remedy"] = remedy ?? "";
   // It is read out when it changes: not again each time that it is judged.
   if (place.textContent !== sentence) place.textContent = sentence;
 }

@@ -2,6 +2,7 @@
  * Puts the lines of one invocation together: a group is a row of the log. A line that belongs to no invocation is a
  * group of its own.
  *
+ * @import { Connections } from "./connections.js"
  * @import { Line } from "./line.js"
  *
  * @typedef {object} Group
@@ -10,11 +11,12 @@
  * @property {string} source the function, or its component
  * @property {string} level the worst of its lines
  * @property {string} action the route or operation, else the function; of a line of its own the message
- * @property {string} sessionId
+ * @property {string} sessionId that its lines name, else that of its connection, if it is known
  * @property {string} connectionId
  * @property {string} errorCode
  * @property {string} reason why it was refused or failed; empty if it was not
  * @property {number | null} durationMs
+ * @property {boolean} isColdStart it had to wait until the function had started
  * @property {"ok" | "refused" | "failed" | "note"} outcome `note`: no invocation, and nothing failed
  * @property {Line[]} lines in the order in which they came, the newest `MAX_LINES_OF_ONE`
  */
@@ -51,6 +53,13 @@ export class Groups {
     return group;
   }
 
+  /** Give the groups without a session that of their connection, and return those that got one. @param {Connections} connections */
+  nameSessions(connections) {
+    const named = [...this.#groups.values()].filter(({ sessionId, connectionId }) => sessionId === "" && connections.sessionOf(connectionId) !== "");
+    for (const group of named) group.sessionId = connections.sessionOf(group.connectionId);
+    return named;
+  }
+
   /** Newest first. @returns {Group[]} */
   all() {
     return [...this.#groups.values()].reverse();
@@ -61,13 +70,14 @@ export class Groups {
 function newGroup(key, { time, source, invocation, message }) {
   const ids = { sessionId: "", connectionId: "", errorCode: "", reason: "" };
   const action = invocation ? source : message;
-  return { key, time, source, action, level: "TRACE", ...ids, durationMs: null, outcome: invocation ? "ok" : "note", lines: [] };
+  return { key, time, source, action, level: "TRACE", ...ids, durationMs: null, isColdStart: false, outcome: invocation ? "ok" : "note", lines: [] };
 }
 
 /** @param {Group} group @param {Line} line */
 function take(group, line) {
   group.lines.push(line);
   if (group.lines.length > MAX_LINES_OF_ONE) group.lines.shift();
+  if (line.fields["coldStart"] === true) group.isColdStart = true;
   if (isOnlyMetrics(line)) return;
   if (LEVELS.indexOf(line.level) > LEVELS.indexOf(group.level)) group.level = line.level;
   group.sessionId ||= line.sessionId;
@@ -82,6 +92,23 @@ function take(group, line) {
     group.outcome = isFailure ? "failed" : "refused";
     group.reason ||= reasonOf(line);
   }
+}
+
+/**
+ * Return the short fields that all lines of an invocation have in common: they are said once, and not with each line.
+ *
+ * @param {Group} group
+ * @returns {Record<string, unknown>}
+ */
+export function sharedFields({ lines }) {
+  const [first, ...others] = lines.map(({ fields }) => fields).filter((fields) => Object.keys(fields).length > 0);
+  const entries = Object.entries(first ?? {}).filter(([name, value]) => others.every((fields) => fields[name] === value));
+  return Object.fromEntries(entries.filter((entry) => isShort(entry[1])));
+}
+
+/** @param {unknown} value */
+function isShort(value) {
+  return typeof value === "number" || typeof value === "boolean" || (typeof value === "string" && value.length <= 60);
 }
 
 /** @param {Line} line */

@@ -19,7 +19,7 @@ const NAMES = new Map([
   ["MessageLatency", "Time for a message"],
   ["RateLimitViolations", "Messages over a limit"],
   ["RefreshTokensRefused", "Refresh tokens refused"],
-  ["StatusQueriesReceived", "Questions for the status"],
+  ["StatusQueriesReceived", "Status requests"],
   ["StatusQueryLatency", "Time to answer with the status"],
 ]);
 const BAD = /Errors|Failures|Dropped|Overflows|Violations|Refused|Closed|Failed|Wrong/;

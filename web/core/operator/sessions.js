@@ -6,6 +6,7 @@
  * @property {string} sourceLanguage
  * @property {number} createdAt milliseconds since the epoch, as all times
  * @property {string} speaker the speaker's connection
+ * @property {string[]} connections of all who take part
  * @property {number | null} awaySince when the speaker's connection ended
  * @property {{ isPaused: boolean, isMuted: boolean }} state
  * @property {{ language: string, connection: string, seenAt: number }[]} interpreters

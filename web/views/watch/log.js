@@ -2,6 +2,7 @@
  * The log: new rows come on top, unless somebody reads. While the list is stopped, a row is open, the list is scrolled or
  * has the focus, new ones wait, and nothing moves.
  *
+ * @import { Connections } from "../../core/operator/connections.js"
  * @import { Filter } from "../../core/operator/filter.js"
  * @import { Group } from "../../core/operator/groups.js"
  * @import { Line } from "../../core/operator/line.js"
@@ -61,9 +62,9 @@ export function logView(filterBy) {
 
   /** @param {Group[]} fresh oldest first */
   function showNew(fresh) {
-    const added = fresh.slice(-MAX_ROWS).map((group) => ({ group, item: rowOf(group) }));
-    if (added.length > 0) list.prepend(...added.map(({ item }) => item).reverse());
-    for (const row of added) {
+    for (const group of fresh.slice(-MAX_ROWS)) {
+      const row = { group, item: rowOf(group) };
+      list.insertBefore(row.item, firstNotAfter(group.time));
       rows.set(row.group.key, row);
       changed.delete(row.group.key);
     }
@@ -75,6 +76,11 @@ export function logView(filterBy) {
     element("log-none", HTMLParagraphElement).hidden = list.children.length > 0;
   }
 
+  /** A row that passes the filter only now, as its session was not known before, has its place among the others. @param {number} time */
+  function firstNotAfter(time) {
+    return [...list.children].find((item) => (rows.get(item.getAttribute("data-key") ?? "")?.group.time ?? 0) <= time) ?? null;
+  }
+
   /** @param {boolean} isHeld */
   function showWaiting(isHeld) {
     const count = isHeld ? waiting().length : 0;
@@ -83,6 +89,13 @@ export function logView(filterBy) {
     if (stop.textContent !== words) stop.textContent = words;
     const why = isStopped ? "The list is stopped." : canGoOn ? "New rows wait while you read." : "";
     if (note.textContent !== why) note.textContent = why;
+  }
+
+  /** @param {Group} group */
+  function change(group) {
+    changed.set(group.key, group);
+    // Far more than are shown, in a page that nobody sees perhaps: the oldest are forgotten.
+    if (changed.size > MAX_WAITING) changed.delete(/** @type {string} */ (changed.keys().next().value));
   }
 
   stop.addEventListener("click", () => {
@@ -107,10 +120,11 @@ export function logView(filterBy) {
     /** @param {Line} line */
     add(line) {
       const group = groups.add(line);
-      if (group === null) return;
-      changed.set(group.key, group);
-      // Far more than are shown, in a page that nobody sees perhaps: the oldest are forgotten.
-      if (changed.size > MAX_WAITING) changed.delete(/** @type {string} */ (changed.keys().next().value));
+      if (group !== null) change(group);
+    },
+    /** @param {Connections} connections of which more is known now */
+    nameSessions(connections) {
+      groups.nameSessions(connections).forEach(change);
     },
     /** Show anew what passes a filter. @param {Filter} wanted */
     show(wanted) {

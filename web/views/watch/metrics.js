@@ -9,8 +9,9 @@ import { Series, WINDOW_SECONDS } from "../../core/operator/series.js";
 import { element, make } from "../dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-/** The drawing's own units: one a second, and so many upwards. */
+/** The drawing's own units: one a second, and so many upwards; the bars leave some of their second free. */
 const HEIGHT = 40;
+const BAR = 0.8;
 
 export function metricsView() {
   /** @type {Map<string, Series>} */
@@ -73,10 +74,10 @@ function isAlarming(name, series, now) {
 /** @param {string} name */
 function newCard(name) {
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${WINDOW_SECONDS - 1} ${HEIGHT}`);
+  svg.setAttribute("viewBox", `0 0 ${WINDOW_SECONDS} ${HEIGHT}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
-  for (const kind of ["grid", "upper", "line"]) {
+  for (const kind of ["grid", "upper", "bars"]) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("class", kind);
     path.setAttribute("vector-effect", "non-scaling-stroke");
@@ -93,13 +94,13 @@ function newCard(name) {
 function drawCard(card, name, series, now) {
   const unit = unitOf(series.unit);
   const percentiles = series.isCount ? null : series.percentiles(now);
-  const line = series.isCount ? series.sums(now) : series.percentilesOfSeconds(now, 0.5);
+  const bars = series.isCount ? series.sums(now) : series.percentilesOfSeconds(now, 0.5);
   const upper = series.isCount ? [] : series.percentilesOfSeconds(now, 0.95);
-  const end = axisEnd(Math.max(...[...line, ...upper].map((value) => value ?? 0)));
-  const total = series.isCount ? line.reduce((/** @type {number} */ sum, value) => sum + (value ?? 0), 0) : 0;
+  const end = axisEnd(Math.max(...[...bars, ...upper].map((value) => value ?? 0)));
+  const total = series.isCount ? bars.reduce((/** @type {number} */ sum, value) => sum + (value ?? 0), 0) : 0;
   const [head, more] = percentiles
-    ? [`p50 ${shown(percentiles.p50)}, p95 ${shown(percentiles.p95)}, p99 ${shown(percentiles.p99)} ${unit}`, `last ${shown(series.last ?? 0)} ${unit}`]
-    : [`${shown(total)} in a minute`, `${shown(total / WINDOW_SECONDS)} a second, last second ${shown(line.at(-1) ?? 0)}`];
+    ? [`p50 ${shown(percentiles.p50)} ${unit}`, `p95 ${shown(percentiles.p95)}, p99 ${shown(percentiles.p99)}, last ${shown(series.last ?? 0)} ${unit}`]
+    : [`${shown(total)} in a minute`, `${shown(total / WINDOW_SECONDS)} a second, last second ${shown(bars.at(-1) ?? 0)}`];
   const alarming = series.isCount && isBad(name) && total > 0;
   card.classList.toggle("alarming", alarming);
   setText(card.querySelector(".value"), head);
@@ -109,8 +110,8 @@ function drawCard(card, name, series, now) {
   setText(top, `${shown(end)}${axisUnit}`);
   setText(middle, `${shown(end / 2)}${axisUnit}`);
   const svg = card.querySelector("svg");
-  setPath(svg?.querySelector(".line"), line, end);
-  setPath(svg?.querySelector(".upper"), upper, end);
+  svg?.querySelector(".bars")?.setAttribute("d", barsOf(bars, end));
+  svg?.querySelector(".upper")?.setAttribute("d", barsOf(upper, end));
   svg?.setAttribute("aria-label", `${wordsOf(name)} in the last minute: ${head}, ${more}`);
 }
 
@@ -119,12 +120,8 @@ function setText(place, text) {
   if (place && place.textContent !== text) place.textContent = text;
 }
 
-/** @param {Element | null | undefined} path @param {(number | null)[]} values @param {number} end of the axis */
-function setPath(path, values, end) {
-  let d = "";
-  values.forEach((value, x) => {
-    // A single point is a line of no length, whose round ends show.
-    if (value !== null) d += `${d && values[x - 1] !== null ? "L" : "M"}${x} ${(HEIGHT - 1 - ((HEIGHT - 2) * value) / end).toFixed(1)}h0`;
-  });
-  path?.setAttribute("d", d);
+/** Seconds without a value, or with zero, have no bar. @param {(number | null)[]} values @param {number} end of the axis */
+function barsOf(values, end) {
+  const top = (/** @type {number} */ value) => (HEIGHT - 1 - ((HEIGHT - 2) * value) / end).toFixed(1);
+  return values.map((value, x) => (value ? `M${x + (1 - BAR) / 2} ${HEIGHT - 1}V${top(value)}h${BAR}V${HEIGHT - 1}z` : "")).join("");
 }

@@ -6,6 +6,7 @@
  * @import { Line } from "../../core/operator/line.js"
  */
 
+import { sharedFields } from "../../core/operator/groups.js";
 import { isOnlyMetrics } from "../../core/operator/line.js";
 import { shown, unitOf } from "../../core/operator/metrics.js";
 import { make } from "../dom.js";
@@ -49,7 +50,7 @@ export function updateRow(item, group) {
   head.append(...[
     cell("session", group.sessionId && nameButton("session", group.sessionId)),
     cell("connection", group.connectionId && nameButton("connection", group.connectionId)),
-    cell("outcome", ...outcomeOf(group)),
+    cell("outcome", ...outcomeOf(group), ...(group.isColdStart ? [" ", make("span", { class: "note" }, "cold start")] : [])),
     cell("duration", group.durationMs === null ? "" : `${shown(group.durationMs)} ms`),
     ...(group.reason && !group.action.includes(group.reason) ? [cell("reason", group.reason)] : []),
   ]);
@@ -78,22 +79,24 @@ function cell(name, ...children) {
 
 /** @param {Group} group */
 function bodyOf(group) {
+  const shared = sharedFields(group);
   const facts = [
     ["Function", group.source],
     ["Invocation", group.key.startsWith("line ") ? "" : group.key],
     ["Session", group.sessionId && nameButton("session", group.sessionId)],
     ["Connection", group.connectionId && nameButton("connection", group.connectionId)],
+    ...Object.entries(shared).map(([name, value]) => [name, String(value)]),
   ].filter(([, value]) => value);
   const list = make("dl", { class: "facts" }, ...facts.map(([name = "", value = ""]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
-  return make("div", { class: "body" }, list, make("ul", { class: "lines" }, ...group.lines.map(lineOf)));
+  return make("div", { class: "body" }, list, make("ul", { class: "lines" }, ...group.lines.map((line) => lineOf(line, shared))));
 }
 
-/** @param {Line} line */
-function lineOf(line) {
+/** @param {Line} line @param {Record<string, unknown>} shared what all lines have, which is said above them */
+function lineOf(line, shared) {
   const level = make("span", { class: "level" }, line.level);
   const head = make("p", { class: `level-${line.level}` }, timeOf(line.time), " ", level, " ", textOf(line));
   const known = Object.entries({ operation: line.action, durationMs: line.durationMs, errorCode: line.errorCode, ...line.fields });
-  const fields = known.filter(([, value]) => value !== "" && value !== null);
+  const fields = known.filter(([name, value]) => value !== "" && value !== null && !(name in shared));
   const texts = [fields.length > 0 ? JSON.stringify(Object.fromEntries(fields), null, 2) : "", line.stack].filter(Boolean);
   return make("li", {}, head, ...texts.map((text) => make("pre", { tabindex: "0" }, text)));
 }
