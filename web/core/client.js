@@ -49,8 +49,8 @@ const MAX_TRIES = 4;
 const MAX_RETRY_AFTER_MS = 3_000;
 /** Whoever waits for a first connection is to learn soon that there is none. */
 const MAX_OPENINGS = 2;
-/** More than this waiting in the socket is audio that comes too late. */
-const MAX_BUFFERED_BYTES = 1_000_000;
+/** More than this waiting in the socket, 15 chunks, is audio that comes too late: in one burst it would be refused. */
+const MAX_BUFFERED_BYTES = 66_000;
 
 const NO_ANSWER =
   "The system did not answer within 10 seconds. Check your network and try again; if it stays so, this page may be set to another address, or not be allowed to ask it: tell whoever runs the page.";

@@ -136,7 +136,7 @@ export class Interpreting {
     if (message.type === "audio") return;
     if (message.type === "caption") this.#captions.take(message);
     if (message.type === "broadcastControl") this.#isReturning = false;
-    this.#warning.take(message);
+    this.#warning.take(message, (this.#voice?.facts.silentSince ?? 0) > 0);
     if (message.type === "sessionEnded") this.#end(endingOf("interpret", message.reason));
     this.show();
   };

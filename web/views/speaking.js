@@ -128,7 +128,7 @@ export class Speaking {
     if (this.#broadcast !== before) this.#agree();
     this.#interpreters.take(message);
     this.#audience.take(message);
-    this.#warning.take(message);
+    this.#warning.take(message, this.#voice.facts.silentSince > 0);
     if (message.type === "caption") {
       this.#captions.take(message);
       element("speak-captions-part", HTMLDivElement).hidden = false;

@@ -20,6 +20,8 @@ import { statusOf } from "./session.js";
 /** What this page makes of a voice. */
 export const FORMAT = /** @type {const} */ ({ encoding: "pcm_s16le", sampleRate: 16000, channels: 1 });
 const CHUNK_MS = 100;
+/** While a microphone gives zeros it is looked so often whether it is there. */
+const LOOK_MS = 2_000;
 
 /** @param {"speak" | "interpret"} view @returns {Source} */
 export function sourceIn(view) {
@@ -55,6 +57,7 @@ export class Voice {
   #silentSince = 0;
   #sentAt = 0;
   #takenAt = 0;
+  #lookedAt = 0;
   nextNumber = 0;
   sent = 0;
   dropped = 0;
@@ -142,6 +145,11 @@ export class Voice {
     this.#capturedAt = now;
     if (bytes.some((byte) => byte !== 0)) this.#silentSince = 0;
     else if (this.#silentSince === 0) this.#silentSince = now;
+    else if (now - this.#lookedAt > LOOK_MS) {
+      this.#lookedAt = now;
+      // Without this a Chromium may not notice that the microphone is gone.
+      void navigator.mediaDevices?.enumerateDevices();
+    }
     if (client.isTaken || this.#sentAt === 0) this.#takenAt = now;
     this.#meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
     /** @type {HTMLElement} */ (this.#meter.firstElementChild).style.transform = `scaleX(${level})`;

@@ -23,10 +23,10 @@ export class Warning {
   }
   #lasting;
 
-  /** @param {ServerMessage} message */
-  take(message) {
+  /** @param {ServerMessage} message @param {boolean} isSilent the page says already that the microphone gives no sound */
+  take(message, isSilent) {
     const sentence = warningIn(message);
-    if (sentence === "") return;
+    if (sentence === "" || (isSilent && message.type === "audioQualityWarning" && message.warningType === "silence")) return;
     clearTimeout(this.#timer);
     this.#show(sentence);
     this.#timer = setTimeout(() => this.#show(this.#lasting), SHOWN_MS);
