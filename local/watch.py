@@ -143,8 +143,10 @@ def render_line(function: str, line: Mapping[str, Any]) -> Text:
     for name in _SAID_OTHERWISE:
         rest.pop(name, None)
     if isinstance(context := rest.get("context"), dict) and "environment" in context:
-        # Of Lambda and the layer, and as long as all else.
-        message += " (first line of its environment)"
+        # Of Lambda and the layer, and as long as all else: which layer it is may matter.
+        environment = context["environment"]
+        version = environment.get("layerVersion") if isinstance(environment, dict) else None
+        message += f" (first line of its environment{f', with layer {version}' if version else ''})"
         rest["context"] = {name: value for name, value in context.items() if name != "environment"}
         if not rest["context"]:
             del rest["context"]

@@ -63,7 +63,7 @@ def test_every_view_the_title_and_the_icon_say_that_one_is_live(talk):
     assert speaker.page.title() == f"LIVE · {session_id} · WebSocket Audio"
     assert speaker.page.get_attribute("link[rel=icon]", "href") == "icon-live.svg"
     speaker.page.click("#on-air-link")
-    assert speaker.page.is_visible("#speak-live")
+    speaker.page.wait_for_selector("#speak-live:visible")
     speaker.page.click("#speak-end")
     speaker.page.wait_for_selector("#speak-form:visible")
     assert speaker.page.is_hidden("#on-air")

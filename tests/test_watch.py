@@ -57,11 +57,14 @@ def test_line_is_readable():
 
 @pytest.mark.parametrize(("more", "shown"), [({}, ""), ({"size": 3}, ' context={"size":3}')])
 def test_what_an_environment_is_takes_no_room(more, shown):
-    line = {"level": "INFO", "message": "Hi", "context": {"environment": {"python": "3"}, **more}}
+    environment = {"python": "3", "layerVersion": "0.1.0"}
+    line = {"level": "INFO", "message": "Hi", "context": {"environment": environment, **more}}
 
     text = render_line("f-audio", line).plain
 
-    assert text == f" INFO  audio        Hi (first line of its environment){shown}"
+    assert (
+        text == f" INFO  audio        Hi (first line of its environment, with layer 0.1.0){shown}"
+    )
     assert "environment" in line["context"]
 
 

@@ -456,12 +456,15 @@ def test_changed_sources_become_live_and_no_message_is_lost(up, place):
     package = "shared-layer/python/shared_utils/__init__.py"
     replies, took = asyncio.run(
         change_while_beating(
-            package, "__version__ = ", "__version__ = 'new' + ", "more is live|__init__.py is live"
+            package,
+            "__version__ = ",
+            "__version__ = 'new' + ",
+            "more is live|__init__.py is live",
         )
     )
     assert set(replies) == {"heartbeatAck"}
     assert took < 10
-    assert eventually(lambda: '"layerVersion":"new0' in system.run("logs", "--no-follow").stdout)
+    assert eventually(lambda: "with layer new0" in system.run("logs", "--no-follow").stdout)
 
 
 @pytest.mark.parametrize(

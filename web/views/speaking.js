@@ -143,7 +143,6 @@ export class Speaking {
   /** After a break the system says how things are: ask for what nobody could be asked meanwhile. */
   #goOn() {
     this.#isReturning = false;
-    void this.#controls.attempt(() => this.#end.retry());
     void this.#controls.attempt(() => this.#askForVolume());
   }
 
@@ -157,6 +156,7 @@ export class Speaking {
   #agree() {
     this.#mute.agree(this.#broadcast.isMuted).catch((problem) => this.#controls.fail(problem));
     this.#pause.agree(this.#broadcast.isPaused).catch((problem) => this.#controls.fail(problem));
+    this.#end.retry().catch((problem) => this.#controls.fail(problem));
   }
 
   show = () => {

@@ -127,7 +127,7 @@ export class Voice {
     try {
       await this.#beginIfBoth();
     } catch (problem) {
-      if (client.state === "ended") return; // before the sound began, and that was shown
+      if (this.#isStopped || client.state === "ended") return; // before the sound began, and that was shown
       client.end();
       throw problem;
     }
