@@ -134,6 +134,7 @@ export class Player {
     this.#resumedAt = performance.now();
     void this.#sink.look();
     if (!this.#sink.hasDevice) return;
+    if (this.#watch.sound === "interrupted") void this.#sink.retryNew();
     this.#context.resume().catch(() => {}); // what became of it is looked at
     this.#sink.resume();
   }

@@ -1,5 +1,8 @@
 /** The device on which a context is heard: the system's own choice, or one that the person picked while it is there. */
 
+/** For so long it is tried whether a device that came plays. */
+const NEW_MS = 10_000;
+
 export class Sink {
   #context;
   #node;
@@ -11,6 +14,8 @@ export class Sink {
   #listsDevices = /** @type {any} */ (navigator).userAgentData?.mobile === false;
   #listening = new AbortController();
   hasDevice = true;
+  /** When a device came where there was none. */
+  #cameAt = -Infinity;
 
   /** @param {AudioContext} context @param {AudioNode} node that is heard @param {() => void} onChange run when devices came or went */
   constructor(context, node, onChange) {
@@ -34,8 +39,16 @@ export class Sink {
     if (hadDevice === this.hasDevice && !isLost) return;
     // It would stay chosen, and silent.
     if (isLost) await this.use("").catch(() => (this.#deviceId = ""));
-    if (!hadDevice && this.hasDevice) await this.#reopen().catch(() => {});
+    if (!hadDevice && this.hasDevice) {
+      this.#cameAt = performance.now();
+      await this.#reopen().catch(() => {});
+    }
     this.#onChange();
+  }
+
+  /** Try once more a device that has just come: at the first attempt it may not play. */
+  async retryNew() {
+    if (performance.now() - this.#cameAt < NEW_MS) await this.#reopen().catch(() => {});
   }
 
   /** A Chromium whose only device went keeps playing to what is gone, until it is given another. */
