@@ -4,11 +4,8 @@ Most meet a device that is a plain object, which takes what a test has it take.
 """
 
 import asyncio
-import contextlib
 import io
 import os
-import shutil
-import subprocess
 import threading
 import time
 
@@ -18,6 +15,8 @@ from rich.console import Console
 
 from local import playing, talk
 from local.playing import NoDeviceError, Playback, open_device, played
+from tests.page_faults.recording import RATE
+from tests.page_faults.sound import EAR, WITHOUT_PULSEAUDIO, SoundMachine, pulseaudio
 from tests.sounds import read_wav, tone
 from tests.talk_server import (
     CHUNK,
@@ -311,54 +310,26 @@ def test_miniaudio_takes_what_is_played(monkeypatch):
     assert (playback._num_bytes, playback.dropped_bytes) == (0, 0)
 
 
-@contextlib.contextmanager
-def null_sink(folder):
-    """Run a PulseAudio of this test's own; give what records its only sink."""
-    socket = folder / "pulse.sock"
-    modules = [
-        f"module-native-protocol-unix socket={socket} auth-anonymous=1",
-        "module-null-sink sink_name=ears rate=16000 channels=1 format=s16le",
-    ]
-    command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-    for module in modules:
-        command += ["-L", module]
-    environ = os.environ | {"XDG_RUNTIME_DIR": str(folder), "HOME": str(folder)}
-    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as server:
-        try:
-            deadline = time.monotonic() + 10
-            while not socket.exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            yield socket
-        finally:
-            server.kill()
-
-
 @pytest.mark.slow
-def test_tone_is_heard_from_the_sound_server(tmp_path, monkeypatch):
+def test_tone_is_heard_from_the_sound_server(monkeypatch):
     pytest.importorskip("miniaudio", reason="miniaudio has no wheel for this machine")
-    if not (shutil.which("pulseaudio") and shutil.which("parec")):
-        pytest.skip("not run, for want of a PulseAudio")
-    pcm = (tone(1.0, 16_000) * 32_767).astype("<i2").tobytes()
-    with null_sink(tmp_path) as socket:
-        monkeypatch.setenv("PULSE_SERVER", f"unix:{socket}")
-        with (tmp_path / "heard.raw").open("wb") as raw:
-            wanted = ["--device=ears.monitor", "--rate=16000", "--channels=1", "--format=s16le"]
-            with subprocess.Popen(["parec", "--raw", *wanted], stdout=raw) as recorder:
-                while not (tmp_path / "heard.raw").stat().st_size:
-                    time.sleep(0.01)
+    if not pulseaudio():
+        pytest.skip(WITHOUT_PULSEAUDIO)
+    pcm = (tone(1.0, RATE) * 32_767).astype("<i2").tobytes()
 
-                async def work():
-                    async with played(FORMAT, open_device) as playback:
-                        playback.add(0, pcm)
-                        await playback.finish()
+    async def work():
+        async with played(FORMAT, open_device) as playback:
+            playback.add(0, pcm)
+            await playback.finish()
 
-                asyncio.run(work())
-                recorder.terminate()
+    with SoundMachine() as machine:
+        monkeypatch.setenv("PULSE_SERVER", machine.environment["PULSE_SERVER"])
+        with machine.recorded(EAR) as recording:
+            asyncio.run(work())
 
-    samples = np.fromfile(tmp_path / "heard.raw", "<i2") / 32_768
+    _, samples = recording.timeline()
     loud = np.flatnonzero(np.abs(samples) > 0.01)
     heard = samples[loud[0] : loud[-1]]
-    assert len(heard) == pytest.approx(16_000, rel=0.1)  # a server that starts may swallow a little
+    assert len(heard) == pytest.approx(RATE, rel=0.1)  # a server that starts may swallow a little
     spectrum = np.abs(np.fft.rfft(heard))
-    assert np.argmax(spectrum) * 16_000 / len(heard) == pytest.approx(440, rel=0.02)
+    assert np.argmax(spectrum) * RATE / len(heard) == pytest.approx(440, rel=0.02)

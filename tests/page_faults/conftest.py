@@ -6,7 +6,7 @@ from tests import browser as b
 from tests.page_faults.chromium import Chromium
 from tests.page_faults.firefox import Firefox, firefox
 from tests.page_faults.results import Results, version
-from tests.page_faults.sound import pulseaudio
+from tests.page_faults.sound import WITHOUT_PULSEAUDIO, pulseaudio
 from tests.page_faults.stage import Stage
 
 BROWSERS = {"Chromium": Chromium, "Firefox": Firefox}
@@ -17,7 +17,7 @@ def skip_without(name):
     if not FOUND[name]():
         pytest.skip(f"not run, for want of a {name}")
     if not pulseaudio():
-        pytest.skip("not run, for want of PulseAudio")
+        pytest.skip(WITHOUT_PULSEAUDIO)
 
 
 @pytest.fixture(scope="module")

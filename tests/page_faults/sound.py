@@ -18,7 +18,10 @@ from pathlib import Path
 
 from tests.page_faults.recording import RATE, Recording
 
-__all__ = ["EAR", "MICROPHONE", "SoundMachine", "pulseaudio"]
+__all__ = ["EAR", "MICROPHONE", "WITHOUT_PULSEAUDIO", "SoundMachine", "pulseaudio"]
+
+# Why a test is skipped; CI installs it, and fails without.
+WITHOUT_PULSEAUDIO = "not run, for want of a PulseAudio"
 
 EAR = "ear"
 VOICE = "voice"
