@@ -84,3 +84,13 @@ def tab(chromium, running):
     tabs = browser.Tabs(chromium, running.page.url)
     yield tabs
     tabs.close()
+
+
+@pytest.fixture(scope="module")
+def speaker(chromium, running):
+    """Return the tab of one who speaks, for the tests of a file. Each leaves it as it was."""
+    tabs = browser.Tabs(chromium, running.page.url)
+    speaker = tabs("speak")
+    speaker.speaks("recording")
+    yield speaker
+    tabs.close()

@@ -282,16 +282,6 @@ def test_browser_s_own_list_of_outputs_is_offered_where_it_has_one(person):
 # --- the link
 
 
-@pytest.fixture(scope="module")
-def speaker(chromium, running):
-    """Return the tab of one who speaks. Each test leaves it as it was."""
-    tabs = b.Tabs(chromium, running.page.url)
-    speaker = tabs("speak")
-    speaker.speaks("recording")
-    yield speaker
-    tabs.close()
-
-
 @pytest.fixture
 def hosted(chromium, running):
     """Return a tab on the page as a host of one's own would serve it.

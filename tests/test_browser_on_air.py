@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -51,6 +52,17 @@ def is_silent(listener):
     listener.sees("#listen-broadcast", "No sound arrives at the moment.")
 
 
+@contextlib.contextmanager
+def cut(running, speaker):
+    """Take the gateway away until the end of a `with` statement, which begins when the speaker's page knows it."""
+    running.kill_gateway()
+    try:
+        becomes(speaker, "speak", "reconnecting")
+        yield
+    finally:
+        running.start_gateway()
+
+
 def test_every_view_the_title_and_the_icon_say_that_one_is_live(talk):
     speaker, _ = talk
     becomes(speaker, "speak", "live")
@@ -74,14 +86,10 @@ def test_every_view_the_title_and_the_icon_say_that_one_is_live(talk):
 def test_mute_holds_at_once_and_through_a_cut(running, talk):
     """It is pressed while there is no connection: nothing is sent when there is one again."""
     speaker, listener = talk
-    running.kill_gateway()
-    try:
-        becomes(speaker, "speak", "reconnecting")
+    with cut(running, speaker):
         speaker.page.click("#speak-mute")
         assert speaker.page.get_attribute("#speak-mute", "aria-pressed") == "true"
         sent = len(speaker.sent)
-    finally:
-        running.start_gateway()
     becomes(speaker, "speak", "muted")
     listener.sees("#listen-broadcast", "The speaker is muted.")
 
@@ -249,13 +257,9 @@ def test_reload_while_the_microphone_is_asked_for_loses_nothing(talk):
 
 def test_end_that_is_wanted_during_a_cut_is_the_end(running, talk):
     speaker, listener = talk
-    running.kill_gateway()
-    try:
-        becomes(speaker, "speak", "reconnecting")
+    with cut(running, speaker):
         speaker.page.click("#speak-end")
         speaker.sees("#speak-broadcast", "Ending the session: nobody hears you any more.")
-    finally:
-        running.start_gateway()
 
     speaker.sees("#speak-status", "You ended the session.")
     listener.sees("#listen-status", "The speaker ended the session.")
@@ -265,12 +269,8 @@ def test_end_that_is_wanted_during_a_cut_is_the_end(running, talk):
 def test_volume_that_is_wanted_during_a_cut_comes_after_it(running, talk):
     speaker, listener = talk
     listener.page.evaluate(VOLUMES)
-    running.kill_gateway()
-    try:
-        becomes(speaker, "speak", "reconnecting")
+    with cut(running, speaker):
         speaker.page.fill("#speak-volume", "0.4")
-    finally:
-        running.start_gateway()
     becomes(speaker, "speak", "live")
 
     listener.page.wait_for_function("() => window.volumes.includes(0.4)")

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import browser as b
-
 # The contexts that the page makes, the one that plays first; it runs on only as the browser lets it, which a test may refuse.
 CONTEXTS = """(() => {
   window.contexts = [];
@@ -29,16 +27,6 @@ CONTEXTS = """(() => {
   };
 })()"""
 AUDIO_PROCESS = b"--utility-sub-type=audio.mojom.AudioService"
-
-
-@pytest.fixture(scope="module")
-def speaker(chromium, running):
-    """Return a speaker's tab whose session the tests share."""
-    tabs = b.Tabs(chromium, running.page.url)
-    speaker = tabs("speak")
-    speaker.speaks("recording")
-    yield speaker
-    tabs.close()
 
 
 @pytest.fixture

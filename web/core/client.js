@@ -26,7 +26,7 @@
  * @property {(timer: any) => void} clearTimer
  *
  * @typedef {object} Listeners
- * @property {(state: State, waitMs: number) => void} state `waitMs`: until the next attempt
+ * @property {(state: State) => void} state
  * @property {(message: ServerMessage) => void} message whatever comes, replies too
  * @property {(problem: Problem) => void} problem what nobody waits for: an error, a gateway's message
  * @property {(ticket: Ticket | null) => void} [ticket] what the next connection takes over with, each time it is another one; null
@@ -224,10 +224,10 @@ export class Client {
   }
 
   /** @param {State} state */
-  #enter(state, waitMs = 0) {
+  #enter(state) {
     if (this.#ended()) return;
     this.#state = state;
-    this.#listeners.state(state, waitMs);
+    this.#listeners.state(state);
     if (state === "open" || state === "ended") for (const run of this.#whenSettled.splice(0)) run();
   }
 
@@ -249,7 +249,7 @@ export class Client {
   #pause() {
     const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
     const ms = Math.round(most * (0.5 + this.#world.random() / 2));
-    this.#enter("waiting", ms);
+    this.#enter("waiting");
     return new Promise((resolve) => {
       const timer = this.#world.setTimer(() => this.hurry(), ms);
       this.#stopWaiting = () => {

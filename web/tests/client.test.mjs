@@ -55,7 +55,7 @@ beforeEach(() => {
   messages = [];
   problems = [];
   client = new Client("ws://here/dev", world, {
-    state: (state, waitMs) => states.push(waitMs ? `${state} ${waitMs}` : state),
+    state: (state) => states.push(state),
     message: (message) => messages.push(message.type),
     problem: (problem) => problems.push(`${problem.code}: ${problem.message}`),
   });
@@ -233,7 +233,7 @@ test("after a break the session is taken over with its token", async () => {
   assert.deepEqual(message, { action: "refreshConnection", sessionId: "golden-eagle-427", refreshToken: "token" });
   next.answer(COMPLETE);
   await settle();
-  assert.deepEqual(states, ["connecting", "open", "waiting 500", "connecting", "open"]);
+  assert.deepEqual(states, ["connecting", "open", "waiting", "connecting", "open"]);
 });
 
 test("each break is survived with the token that came last, and life is shown at once", async () => {
@@ -342,7 +342,7 @@ test("a heartbeat goes out every thirty seconds, and no answer is a broken conne
   await elapse(10_000);
 
   assert.ok(socket.closed);
-  assert.equal(states.at(-1), "waiting 500");
+  assert.equal(states.at(-1), "waiting");
 });
 
 async function interpreting() {
@@ -748,7 +748,7 @@ test("a page that was loaded again while nothing can be reached goes on trying",
   world.sockets[1].answer(COMPLETE);
   await promise;
 
-  assert.deepEqual(states, ["connecting", "waiting 500", "connecting", "open"]);
+  assert.deepEqual(states, ["connecting", "waiting", "connecting", "open"]);
 });
 
 test("a page that was loaded again too late says so", async () => {
