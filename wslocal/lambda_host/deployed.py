@@ -12,7 +12,6 @@ import io
 import json
 import re
 import secrets
-import sys
 import threading
 import time
 import urllib.request
@@ -26,10 +25,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from wslocal.faults import Faults
 
 from .function import Credentials, FunctionPool, FunctionSettings
-from .host import find_runtime_client
 from .layer import unpack_code
 from .results import HostError, encode
-from .variables import lambda_variables
+from .runtimes import Runtimes
+from .variables import function_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from .function import FunctionState
     from .lines import LogLine
     from .results import InvocationResult
+    from .runtimes import Launch
 
 __all__ = ["DeployedFunctions", "Issued", "lets_in"]
 
@@ -64,7 +64,8 @@ class DeployedFunctions:
     """Runs deployed functions by name or ARN; each has a pool of environments from its first use.
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has;
-    `endpoints` are variables for those that have no `AWS_ENDPOINT_URL` of their own.
+    `endpoints` are variables for those that have no `AWS_ENDPOINT_URL` of their own. `runtimes` finds the
+    interpreter of each function.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class DeployedFunctions:
         max_environments: int = 4,
         on_line: Callable[[LogLine], None] | None = None,
         clock: Callable[[], float] = time.time,
+        runtimes: Runtimes | None = None,
     ) -> None:
-        find_runtime_client(sys.executable, sys.platform)  # rather now than at the first event
+        self._runtimes = runtimes or Runtimes()
         self._lambda = client("lambda")
         self._sts = client("sts")
         self._folder = folder
@@ -122,6 +124,17 @@ class DeployedFunctions:
         if source_arn is not None and not lets_in(self._policies[name], source_arn):
             raise HostError(f"the policy of {name} does not let API Gateway in for {source_arn}")
         return await self._functions[name].invoke(body)
+
+    async def prepare(self, name: str) -> None:
+        """Fetch a function and start an environment, which the first invocation finds.
+
+        HostError, one sentence, for a function that is not there, cannot run here, or does not start: then
+        with its own error.
+        """
+        name = name.rpartition(":function:")[2]
+        if name not in self._functions:
+            await self._load(name)
+        await self._functions[name].prepare()
 
     def kill(self, name: str, count: int | None) -> int:
         """Kill processes of a function's environments, at most `count`; return how many there were."""
@@ -181,18 +194,21 @@ class DeployedFunctions:
         now = {key: configuration.get(key) for key in _WATCHED} | {"Layers": layers}
         if now == revision:
             return None
-        if configuration.get("PackageType", "Zip") != "Zip" or not configuration[
-            "Runtime"
-        ].startswith("python"):
-            raise HostError(f"{name} is not a zip of Python: only these run here")
+        if configuration.get("PackageType", "Zip") != "Zip":
+            raise HostError(f"function {name} is a container image: only zips run here")
         opt = self._unpack_layers(layers) if layers else None
         task_root = self._folder / f"{name}-{secrets.token_hex(8)}"
         self._unpack([found["Code"]], task_root)
-        return (
-            _settings(configuration, task_root, opt, self._variables(configuration)),
-            configuration["Role"],
-            now,
+        launch = self._runtimes.launch(
+            name,
+            configuration["Runtime"],
+            handler=configuration["Handler"],
+            task_root=task_root,
+            layer=opt,
+            memory_mb=configuration["MemorySize"],
         )
+        own = self._variables(configuration)
+        return _settings(configuration, task_root, launch, own), configuration["Role"], now
 
     def _fetch_policy(self, name: str) -> list[dict[str, Any]]:
         try:
@@ -285,20 +301,15 @@ def _pattern(statement: Mapping[str, Any]) -> str:
 
 
 def _settings(
-    configuration: Mapping[str, Any], task_root: Path, layer: Path | None, own: Mapping[str, str]
+    configuration: Mapping[str, Any], task_root: Path, launch: Launch, own: Mapping[str, str]
 ) -> FunctionSettings:
     logging = configuration.get("LoggingConfig", {})
     log_format = logging.get("LogFormat", "Text")
     log_level = logging.get("ApplicationLogLevel") if log_format == "JSON" else None
-    version, runtime_dir = find_runtime_client(sys.executable, sys.platform)
-    variables = lambda_variables(
+    variables = function_variables(
         handler=configuration["Handler"],
         name=configuration["FunctionName"],
         task_root=task_root,
-        layer=layer,
-        python=Path(sys.executable).absolute(),
-        python_version=version,
-        runtime_dir=runtime_dir,
         memory_mb=configuration["MemorySize"],
         log_format=log_format,
         log_level=log_level,
@@ -308,9 +319,9 @@ def _settings(
     return FunctionSettings(
         name=configuration["FunctionName"],
         arn=configuration["FunctionArn"],
-        command=(sys.executable, "-m", "awslambdaric", configuration["Handler"]),
+        command=launch.command,
         task_root=task_root,
-        variables={**variables, **own},
+        variables={**variables, **launch.variables, **own},
         timeout_seconds=float(configuration["Timeout"]),
         memory_mb=configuration["MemorySize"],
         log_format=log_format,

@@ -155,6 +155,22 @@ class FunctionPool:
             self._grow()
         return result
 
+    async def prepare(self) -> None:
+        """Start an environment and keep it for the first invocation; HostError with the function's own error."""
+        member, outcome = await self._take()
+        if isinstance(outcome, Ready):
+            self._give(member)
+            return
+        await member.environment.end()
+        error = error_of(outcome, "")
+        await self._drop(member)
+        self._grow()
+        if error is not None:
+            message = error.message.removeprefix("RequestId:  Error: ")
+            raise HostError(
+                f"function {self.settings.name} does not start: {error.type}: {message}"
+            )
+
     async def renew(self, settings: FunctionSettings) -> None:
         """Use other settings from now on: idle environments end, busy ones after their answer."""
         self.settings = settings

@@ -92,9 +92,8 @@ def error_of(outcome: Message, request_id: str) -> FunctionError | None:
 def _function_error(body: bytes) -> FunctionError:
     try:
         document = json.loads(body)
-        return FunctionError(
-            document["errorType"], document["errorMessage"], document.get("stackTrace", [])
-        )
+        trace = document.get("stackTrace") or document.get("trace") or []  # of Python, of Node
+        return FunctionError(document["errorType"], document["errorMessage"], trace)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HostError(f"the runtime reported an error that is none: {error!r}") from error
 
