@@ -27,7 +27,8 @@ __all__ = [
     "new_id",
 ]
 
-_HOP = {"connection", "upgrade"}
+# `Host` is the name that functions get to know; the others are the hop's own.
+_REPLACED = {"connection", "upgrade", "host"}
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -41,6 +42,8 @@ class ClientInfo:
     source_ip: str
     user_agent: str
     domain: str
+    forwarded_port: str
+    is_secure: bool
     authorizer: Mapping[str, str] | None = None  # what it said of the client
 
 
@@ -73,11 +76,12 @@ def connect_event(context: EventContext, target: str, headers: Pairs) -> dict[st
 def _forwarded(context: EventContext, headers: Pairs) -> Pairs:
     """Return a client's headers as they arrive: none of the hop itself, and the address that forwarded them."""
     return (
-        *((name, value) for name, value in headers if name.lower() not in _HOP),
+        ("Host", context.client.domain),
+        *((name, value) for name, value in headers if name.lower() not in _REPLACED),
         ("X-Amzn-Trace-Id", f"Root=1-{context.now_ms // 1000:08x}-{secrets.token_hex(12)}"),
         ("X-Forwarded-For", context.client.source_ip),
-        ("X-Forwarded-Port", context.client.domain.rpartition(":")[2]),
-        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Port", context.client.forwarded_port),
+        ("X-Forwarded-Proto", "https" if context.client.is_secure else "http"),
     )
 
 
