@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .deployed import Issued
     from .function import FunctionState
     from .lines import LogLine
-    from .results import InvocationResult
+    from .results import InvocationContext, InvocationResult
 
 __all__ = ["LocalLambda", "call_each"]
 
@@ -101,10 +101,15 @@ class LocalLambda:
         await self._stack.aclose()
 
     async def invoke(
-        self, function: str, event: object, *, source_arn: str | None = None
+        self,
+        function: str,
+        event: object,
+        *,
+        source_arn: str | None = None,
+        context: InvocationContext | None = None,
     ) -> InvocationResult:
         """Have a function, by name or ARN, handle `event`; see `DeployedFunctions.invoke`."""
-        return await self.functions.invoke(function, event, source_arn=source_arn)
+        return await self.functions.invoke(function, event, source_arn=source_arn, context=context)
 
     async def reload(self) -> list[str]:
         """Take over what was deployed since. Return the functions that changed."""
