@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from .aws_front import AwsFront
+from .certificates import Certificates
 from .deployment import Deployment
 from .emulator import Emulator, EmulatorError
+from .events import AsynchronousInvocations, LambdaApi
 from .gateway import LocalApi
+from .lambda_host import HostError
 from .lambda_host.local_lambda import LocalLambda
+from .lambda_host.runtimes import Runtimes
 from .settings import FunctionVariables, SettingError
 from .watching import next_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from .deployment import DeployedApi
@@ -38,14 +46,18 @@ class RunOptions:
     """What a person chooses of how a project runs.
 
     `apis` are names of WebSocket APIs, or ALL; they can be left open if there is one. `stage` can be if
-    each has one. Port 0 is a free one; several APIs have ports that follow each other.
+    each has one. Port 0 is a free one; several APIs have ports that follow each other. `retry_scale`
+    multiplies the waits between the attempts at an asynchronous invocation.
     """
 
     apis: tuple[str, ...] = ()
     stage: str | None = None
     port: int = 0
+    tls_port: int = 0
     variables: FunctionVariables = field(default_factory=FunctionVariables)
     leave_out: frozenset[str] = frozenset()
+    runtimes: Runtimes = field(default_factory=Runtimes)
+    retry_scale: float = 1.0
 
 
 class RunningProject:
@@ -104,6 +116,8 @@ class RunningProject:
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         listener = undo.enter_context(_listening(self._options.port))
+        with _listening(self._options.tls_port, "--tls-port"):
+            pass  # only to know that it can be had
         self._read_at = time.time()
         starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
         try:
@@ -119,23 +133,43 @@ class RunningProject:
         await asyncio.to_thread(self._deployment.apply, self.project)
         self.short_names = self._deployment.functions()
         chosen = _chosen(await asyncio.to_thread(self._deployment.apis), self._options)
-        self.functions = await undo.enter_async_context(LocalLambda(self.emulator.client))
+        front = await self._start_functions(undo)
         for number, (api, stage) in enumerate(chosen):
             if number:
-                port = self._options.port + number if self._options.port else 0
-                listener = undo.enter_context(_listening(port))
+                listener = undo.enter_context(_listening(_following(self._options.port, number)))
+            secure_port = _following(self._options.tls_port, number)
             self.apis[api.name] = await undo.enter_async_context(
                 LocalApi(
                     self.emulator.client,
                     api.api_id,
                     stage,
                     functions=self.functions,
+                    front=front,
                     listener=listener,
+                    secure_port=secure_port,
                 )
             )
         await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
         undo.push_async_callback(_end, self._watching)
+
+    async def _start_functions(self, undo: contextlib.AsyncExitStack) -> AwsFront:
+        """Have functions run, invoke each other, and find AWS's names here; return what answers these."""
+        options = self._options
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
+        self.certificates = Certificates(Path(folder))
+        self.functions = LocalLambda(self.emulator.client, runtimes=options.runtimes)
+        self.asynchronous = AsynchronousInvocations(self.functions, retry_scale=options.retry_scale)
+        lambda_api = LambdaApi(self.functions, self.asynchronous, self.emulator.endpoint)
+        undo.push_async_callback(lambda_api.close)
+        self._front = await undo.enter_async_context(
+            AwsFront(
+                self.functions, self.certificates, self.emulator.endpoint, lambda_api=lambda_api
+            )
+        )
+        await undo.enter_async_context(self.functions)
+        await undo.enter_async_context(self.asynchronous)
+        return self._front
 
     async def watch(self) -> None:
         """Wait for as long as the project can go on; then raise EmulatorError, in one sentence."""
@@ -152,6 +186,8 @@ class RunningProject:
             await asyncio.to_thread(self._deployment.apply, project)
             self.project = project
             self.short_names = self._deployment.functions()
+            await self._front.read_again()
+            self.asynchronous.descriptions.forget()
             changed = await self.functions.reload()
             for api in self.apis.values():
                 await api.read_again()
@@ -164,6 +200,10 @@ class RunningProject:
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by logical id, name or ARN, handle `event`; HostError if there is none."""
         return await self.functions.invoke(self.full_name(function), event)
+
+    async def invoke_asynchronously(self, function: str, event: object) -> str:
+        """Have an event queued for a function, as InvocationType Event does; return the request's id."""
+        return await self.asynchronous.invoke(self.full_name(function), event)
 
     def describe(self) -> dict[str, Any]:
         """Return the state of the run as JSON can hold it: what `status` shows."""
@@ -194,7 +234,22 @@ class RunningProject:
         return self.short_names.get(function, function)
 
     async def _prepare(self) -> None:
-        """Start an environment of each function that a client's event leads to."""
+        """Start an environment of each function that a client leads to; HostError if one does not start."""
+        arns = sorted({arn for api in self.apis.values() for arn in api.handlers()})
+        at_once = asyncio.Semaphore(os.cpu_count() or 1)  # more would only take from each other
+
+        async def prepare(arn: str) -> None:
+            async with at_once:
+                try:
+                    await self.functions.prepare(arn)
+                except HostError as error:
+                    name = arn.partition(":function:")[2].partition(":")[0]
+                    raise HostError(str(error).replace(name, self.short_name(name))) from error
+
+        done = await asyncio.gather(*map(prepare, arns), return_exceptions=True)
+        for error in done:
+            if error is not None:
+                raise error
 
     async def _supervise(self) -> NoReturn:
         try:
@@ -247,7 +302,7 @@ def _described(state: FunctionState | None) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _listening(port: int) -> Any:
+def _listening(port: int, option: str = "--port") -> Iterator[socket.socket]:
     """Give a socket that listens on a port of this machine; SettingError, at once, if it is taken."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -256,9 +311,14 @@ def _listening(port: int) -> Any:
             listener.listen()
         except OSError as error:
             raise SettingError(
-                f"port {port} cannot be had ({error.strerror}): choose another with --port"
+                f"port {port} cannot be had ({error.strerror}): choose another with {option}"
             ) from error
         yield listener
+
+
+def _following(port: int, number: int) -> int:
+    """Return the port of one of several APIs: a free one, or one after the other."""
+    return port + number if port else 0
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

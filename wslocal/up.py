@@ -21,6 +21,7 @@ from .deploy import DeployError
 from .emulator import EmulatorError
 from .gateway import ApiError
 from .lambda_host import HostError
+from .lambda_host.runtimes import Runtimes
 from .processes import guarded_folder
 from .running import RunningProject, RunOptions
 from .settings import SettingError, read_variables
@@ -141,21 +142,34 @@ def _project_options(options: UpOptions) -> ProjectOptions:
     )
 
 
+def _runtimes(options: UpOptions) -> Runtimes:
+    return Runtimes(
+        any_python=options.any_python,
+        any_node=options.any_node,
+        install=partial(click.echo, err=True) if options.install else None,
+    )
+
+
 def _run_options(options: UpOptions) -> RunOptions:
     return RunOptions(
         apis=options.apis,
         stage=options.stage,
         port=options.port,
+        tls_port=options.tls_port,
         variables=read_variables(options.variables, options.env_file),
+        retry_scale=options.retry_scale,
+        runtimes=_runtimes(options),
         leave_out=frozenset(options.leave_out),
     )
 
 
 def _welcome(project: RunningProject) -> Iterable[str]:
     """Yield what a person has to know, the addresses first."""
-    several = len(project.apis) > 1
     for name, api in project.apis.items():
-        yield f"{api.url}  {name}" if several else api.url
+        name_after = f"  {name}" if len(project.apis) > 1 else ""
+        yield f"{api.url}{name_after}"
+        yield f"{api.secure_url}{name_after}"
+    yield f"for wss: {project.certificates.ca_file} is the certificate to trust"
     for gone in project.left_out:
         yield f"left out: {gone.name} ({gone.type}): {gone.reason}"
     for note in project.project.notes:

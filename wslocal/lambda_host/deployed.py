@@ -26,7 +26,7 @@ from wslocal.faults import Faults
 
 from .function import Credentials, FunctionPool, FunctionSettings
 from .layer import unpack_code
-from .results import HostError, encode
+from .results import FunctionNotFoundError, HostError, encode
 from .runtimes import Runtimes
 from .variables import function_variables
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .function import FunctionState
     from .lines import LogLine
-    from .results import InvocationResult
+    from .results import InvocationContext, InvocationResult
     from .runtimes import Launch
 
 __all__ = ["DeployedFunctions", "Issued", "lets_in"]
@@ -86,7 +86,7 @@ class DeployedFunctions:
         self._sts = client("sts")
         self._folder = folder
         self._overrides = {} if overrides is None else overrides
-        self._endpoints = endpoints or {}
+        self._endpoints = {} if endpoints is None else endpoints
         self._faults = faults or Faults()
         self._max_environments = max_environments
         self._on_line = on_line
@@ -109,7 +109,12 @@ class DeployedFunctions:
         return self._issued.get(access_key)
 
     async def invoke(
-        self, name: str, event: object, *, source_arn: str | None = None
+        self,
+        name: str,
+        event: object,
+        *,
+        source_arn: str | None = None,
+        context: InvocationContext | None = None,
     ) -> InvocationResult:
         """Have a function handle `event`, a value that JSON can hold or JSON text as bytes.
 
@@ -123,7 +128,7 @@ class DeployedFunctions:
             await self._load(name)
         if source_arn is not None and not lets_in(self._policies[name], source_arn):
             raise HostError(f"the policy of {name} does not let API Gateway in for {source_arn}")
-        return await self._functions[name].invoke(body)
+        return await self._functions[name].invoke(body, context)
 
     async def prepare(self, name: str) -> None:
         """Fetch a function and start an environment, which the first invocation finds.
@@ -188,7 +193,7 @@ class DeployedFunctions:
         try:
             found = self._lambda.get_function(FunctionName=name)
         except self._lambda.exceptions.ResourceNotFoundException as error:
-            raise HostError(f"there is no function {name}") from error
+            raise FunctionNotFoundError(f"there is no function {name}") from error
         configuration = found["Configuration"]
         layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
         now = {key: configuration.get(key) for key in _WATCHED} | {"Layers": layers}

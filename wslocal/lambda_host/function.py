@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import Environment
 from .lines import LogLine, finished, passes, started
-from .results import HostError, InvocationResult, ThrottledError, error_of
-from .runtime_api import Answered, Exited, Ready, TimedOut, Work
+from .results import (
+    HostError,
+    InvocationContext,
+    InvocationResult,
+    ThrottledError,
+    error_of,
+)
+from .runtime_api import Answered, Exited, InitFailed, Ready, TimedOut, Work
 from .shifted_clock import shifted
 
 if TYPE_CHECKING:
@@ -129,7 +135,9 @@ class FunctionPool:
         state.waiting = len(self._waiting)
         return state
 
-    async def invoke(self, body: bytes) -> InvocationResult:
+    async def invoke(
+        self, body: bytes, context: InvocationContext | None = None
+    ) -> InvocationResult:
         """Have the function handle an event; whatever the function does becomes the result.
 
         ThrottledError if too many wait; HostError if no environment can be started.
@@ -143,7 +151,7 @@ class FunctionPool:
         finally:
             self._waiting_bytes -= len(body)
         try:
-            result, usable = await self._run(member, outcome, body)
+            result, usable = await self._run(member, outcome, body, context or InvocationContext())
         except BaseException:  # Ctrl-C included: what runs on would answer the next call
             await self._drop(member)
             self._grow()
@@ -203,10 +211,10 @@ class FunctionPool:
     # --- one invocation --------------------------------------------------------------------------
 
     async def _run(
-        self, member: _Member, outcome: Message, body: bytes
+        self, member: _Member, outcome: Message, body: bytes, context: InvocationContext
     ) -> tuple[InvocationResult, bool]:
         settings = member.settings
-        member.request_id = request_id = str(uuid.uuid4())
+        member.request_id = request_id = context.request_id or str(uuid.uuid4())
         logs_platform = settings.log_format == "Text" or settings.system_log_level in {
             "DEBUG",
             "INFO",
@@ -216,7 +224,7 @@ class FunctionPool:
         init_ms, member.init_ms = member.init_ms, None
         begun = time.perf_counter()
         if isinstance(outcome, Ready):
-            member.environment.offer(_work(member, request_id, body))
+            member.environment.offer(_work(member, request_id, body, context))
             outcome = await member.environment.next_message(settings.timeout_seconds)
         usable = isinstance(outcome, Answered)
         if not usable:
@@ -229,6 +237,7 @@ class FunctionPool:
             stderr=member.environment.stderr.take(),
             duration_ms=_milliseconds_since(begun),
             init_ms=init_ms,
+            error_body=_reported(outcome),
         )
         self._count(result, outcome)
         # The report of an end that was no answer is of level WARN, all else of INFO:
@@ -427,7 +436,13 @@ def _line(member: _Member, text: str) -> LogLine:
     )
 
 
-def _work(member: _Member, request_id: str, body: bytes) -> Work:
+def _reported(outcome: Message) -> bytes | None:
+    if isinstance(outcome, InitFailed) or (isinstance(outcome, Answered) and outcome.failed):
+        return outcome.body
+    return None
+
+
+def _work(member: _Member, request_id: str, body: bytes, context: InvocationContext) -> Work:
     # By the environment's own clock, as Lambda says a deadline: MonoToEpoch in lambda/metering/time.go
     # of https://github.com/aws/aws-lambda-runtime-interface-emulator
     now = time.time() + member.clock_shift
@@ -436,7 +451,8 @@ def _work(member: _Member, request_id: str, body: bytes) -> Work:
         body=body,
         deadline_ms=int((now + member.settings.timeout_seconds) * 1000),
         function_arn=member.settings.arn,
-        trace_id=f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0",
+        trace_id=context.trace_id or f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0",
+        client_context=context.client_context,
     )
 
 
