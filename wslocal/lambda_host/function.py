@@ -60,6 +60,9 @@ class FunctionSettings:
     log_level: str | None
     system_log_level: str
     log_group: str
+    version: str = "$LATEST"
+    # What may run or wait at once; None where the function has no limit of its own.
+    reserved_concurrency: int | None = None
 
 
 class Credentials(NamedTuple):
@@ -115,6 +118,7 @@ class FunctionPool:
         self._idle: list[_Member] = []
         self._waiting: deque[asyncio.Future[_Member]] = deque()
         self._waiting_bytes = 0
+        self._invocations = 0  # that wait or run
         self._starting: set[asyncio.Task[None]] = set()
         self._dropping: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -132,11 +136,24 @@ class FunctionPool:
     async def invoke(self, body: bytes) -> InvocationResult:
         """Have the function handle an event; whatever the function does becomes the result.
 
-        ThrottledError if too many wait; HostError if no environment can be started.
+        ThrottledError if too many wait, or run at once; HostError if no environment can be started.
         """
-        if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
+        reserved = self.settings.reserved_concurrency
+        is_full = reserved is not None and self._invocations >= reserved
+        if (
+            is_full
+            or len(self._waiting) >= _MAX_WAITING
+            or self._waiting_bytes >= _MAX_WAITING_BYTES
+        ):
             self._state.throttles += 1
             raise ThrottledError(f"{self.settings.name} is throttled: TooManyRequestsException")
+        self._invocations += 1
+        try:
+            return await self._handle(body)
+        finally:
+            self._invocations -= 1
+
+    async def _handle(self, body: bytes) -> InvocationResult:
         self._waiting_bytes += len(body)
         try:
             member, outcome = await self._take()

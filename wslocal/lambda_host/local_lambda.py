@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .function import FunctionState
     from .lines import LogLine
     from .results import InvocationResult
+    from .runtimes import Runtimes
 
 __all__ = ["LocalLambda", "call_each"]
 
@@ -45,7 +46,7 @@ class LocalLambda:
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has, and may
     be added to until the first event. `endpoints` are variables for functions that have no
-    `AWS_ENDPOINT_URL` of their own.
+    `AWS_ENDPOINT_URL` of their own. `runtimes` finds the interpreter of each function.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class LocalLambda:
         endpoints: Mapping[str, str] | None = None,
         max_environments: int = 4,
         clock: Callable[[], float] = time.time,
+        runtimes: Runtimes | None = None,
     ) -> None:
         self.client = client
+        self._runtimes = runtimes
         self.clock = clock
         self.overrides = dict(overrides or {})
         self.endpoints = dict(endpoints or {})
@@ -79,6 +82,7 @@ class LocalLambda:
                 max_environments=self._max_environments,
                 on_line=self._on_line,
                 clock=self.clock,
+                runtimes=self._runtimes,
             )
             self.permissions = Permissions(self.client("iam"), self.clock)
             stack.callback(self.permissions.close)
@@ -105,6 +109,10 @@ class LocalLambda:
     ) -> InvocationResult:
         """Have a function, by name or ARN, handle `event`; see `DeployedFunctions.invoke`."""
         return await self.functions.invoke(function, event, source_arn=source_arn)
+
+    async def prepare(self, function: str) -> None:
+        """Start an environment of a function; see `DeployedFunctions.prepare`."""
+        await self.functions.prepare(function)
 
     async def reload(self) -> list[str]:
         """Take over what was deployed since. Return the functions that changed."""
