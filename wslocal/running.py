@@ -188,10 +188,22 @@ class RunningProject:
             self.short_names = self._deployment.functions()
             await self._front.read_again()
             self.asynchronous.descriptions.forget()
-            changed = await self.functions.reload()
             for api in self.apis.values():
                 await api.read_again()
+            changed = await self._taken_over()
             return [self.short_name(name) for name in changed]
+
+    async def _taken_over(self) -> list[str]:
+        try:
+            return await self.functions.reload(if_they_start=True)
+        except HostError as error:
+            raise HostError(self._shortened(str(error))) from error
+
+    def _shortened(self, sentence: str) -> str:
+        """Return a sentence with the logical ids of functions for their names."""
+        for name, short in self.short_names.items():
+            sentence = sentence.replace(name, short)
+        return sentence
 
     async def next_changes(self) -> set[Any]:
         """Wait until a file of the project is another than when it was read last; return which."""
@@ -243,8 +255,7 @@ class RunningProject:
                 try:
                     await self.functions.prepare(arn)
                 except HostError as error:
-                    name = arn.partition(":function:")[2].partition(":")[0]
-                    raise HostError(str(error).replace(name, self.short_name(name))) from error
+                    raise HostError(self._shortened(str(error))) from error
 
         done = await asyncio.gather(*map(prepare, arns), return_exceptions=True)
         for error in done:

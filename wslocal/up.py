@@ -198,7 +198,8 @@ async def _reload_now_and_then(project: RunningProject) -> None:
 
 
 def _named(paths: Iterable[Path]) -> str:
-    first, *more = sorted(paths)
+    # An editor writes beside a file before it puts the new one in its place; that is no news.
+    first, *more = sorted(path for path in paths if path.is_file()) or sorted(paths)
     shown = os.path.relpath(first)
     name = str(first) if shown.startswith("..") else shown
     return f"{name} and {len(more)} more" if more else name

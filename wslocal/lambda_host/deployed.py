@@ -149,19 +149,32 @@ class DeployedFunctions:
             raise HostError(f"{name} was not invoked yet; functions that were: {known}")
         return self._functions[name].kill(count)
 
-    async def reload(self) -> list[str]:
-        """Take over what was deployed since; return the names of the functions that changed."""
-        before = dict(self._revisions)
+    async def reload(self, *, if_it_starts: bool = False) -> list[str]:
+        """Take over what was deployed since; return the names of the functions that changed.
+
+        With `if_it_starts`, a function that does not start as it is now stays as it was: HostError, with the
+        first one's own error, once the others are taken over.
+        """
+        before, errors = dict(self._revisions), []
         for name in before:
-            await self._load(name, again=True)
-        return [name for name in before if before[name] != self._revisions[name]]
+            try:
+                await self._load(name, again=True, if_it_starts=if_it_starts)
+            except FunctionNotFoundError:
+                await self._forget(name)
+            except HostError as error:
+                if not if_it_starts:
+                    raise
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return [name for name in before if before[name] != self._revisions.get(name)]
 
     async def close(self) -> None:
         """End all environments; no function is fetched after it."""
         self._closed = True
         await asyncio.gather(*(function.close() for function in self._functions.values()))
 
-    async def _load(self, name: str, *, again: bool = False) -> None:
+    async def _load(self, name: str, *, again: bool = False, if_it_starts: bool = False) -> None:
         async with self._loading.setdefault(name, asyncio.Lock()):
             if name in self._functions and not again:
                 return  # somebody else was waiting for it, too
@@ -175,18 +188,36 @@ class DeployedFunctions:
                 raise HostError("the host is closed")
             if loaded is None:
                 return
-            settings, self._roles[name], self._revisions[name] = loaded
-            if name in self._functions:
-                await self._functions[name].renew(settings)
-            else:
-                self._functions[name] = FunctionPool(
-                    settings,
-                    max_environments=self._max_environments,
-                    credentials=lambda: self._sign_in(name),
-                    on_line=self._on_line,
-                    clock=self._clock,
-                    clock_shift=lambda: self._faults.clock_shift,
-                )
+            settings, role, revision = loaded
+            before = self._roles.get(name)
+            self._roles[name] = role  # an environment signs in with it as it starts
+            try:
+                await self._use(name, settings, if_it_starts=if_it_starts)
+            except HostError:
+                self._roles[name] = before or role
+                raise
+            self._revisions[name] = revision
+
+    async def _use(self, name: str, settings: FunctionSettings, *, if_it_starts: bool) -> None:
+        if name not in self._functions:
+            self._functions[name] = FunctionPool(
+                settings,
+                max_environments=self._max_environments,
+                credentials=lambda: self._sign_in(name),
+                on_line=self._on_line,
+                clock=self._clock,
+                clock_shift=lambda: self._faults.clock_shift,
+            )
+        elif if_it_starts:
+            await self._functions[name].replace(settings)
+        else:
+            await self._functions[name].renew(settings)
+
+    async def _forget(self, name: str) -> None:
+        """End a function that is deployed no more."""
+        for known in (self._roles, self._revisions, self._policies):
+            known.pop(name, None)
+        await self._functions.pop(name).close()
 
     def _fetch(self, name: str, revision: object) -> tuple[FunctionSettings, str, object] | None:
         """Return what is deployed under `name`; None if that is still `revision`."""

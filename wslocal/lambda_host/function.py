@@ -66,6 +66,9 @@ class FunctionSettings:
     log_level: str | None
     system_log_level: str
     log_group: str
+    version: str = "$LATEST"
+    # What may run or wait at once; None where the function has no limit of its own.
+    reserved_concurrency: int | None = None
 
 
 class Credentials(NamedTuple):
@@ -121,6 +124,7 @@ class FunctionPool:
         self._idle: list[_Member] = []
         self._waiting: deque[asyncio.Future[_Member]] = deque()
         self._waiting_bytes = 0
+        self._invocations = 0  # that wait or run
         self._starting: set[asyncio.Task[None]] = set()
         self._dropping: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -140,18 +144,31 @@ class FunctionPool:
     ) -> InvocationResult:
         """Have the function handle an event; whatever the function does becomes the result.
 
-        ThrottledError if too many wait; HostError if no environment can be started.
+        ThrottledError if too many wait, or run at once; HostError if no environment can be started.
         """
-        if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
+        reserved = self.settings.reserved_concurrency
+        is_full = reserved is not None and self._invocations >= reserved
+        if (
+            is_full
+            or len(self._waiting) >= _MAX_WAITING
+            or self._waiting_bytes >= _MAX_WAITING_BYTES
+        ):
             self._state.throttles += 1
             raise ThrottledError(f"{self.settings.name} is throttled: TooManyRequestsException")
+        self._invocations += 1
+        try:
+            return await self._handle(body, context or InvocationContext())
+        finally:
+            self._invocations -= 1
+
+    async def _handle(self, body: bytes, context: InvocationContext) -> InvocationResult:
         self._waiting_bytes += len(body)
         try:
             member, outcome = await self._take()
         finally:
             self._waiting_bytes -= len(body)
         try:
-            result, usable = await self._run(member, outcome, body, context or InvocationContext())
+            result, usable = await self._run(member, outcome, body, context)
         except BaseException:  # Ctrl-C included: what runs on would answer the next call
             await self._drop(member)
             self._grow()
@@ -169,6 +186,22 @@ class FunctionPool:
         if isinstance(outcome, Ready):
             self._give(member)
             return
+        await self._fail(member, outcome)
+
+    async def replace(self, settings: FunctionSettings) -> None:
+        """Use other settings from now on if an environment starts with them; else HostError, and nothing changes.
+
+        The environment is kept for the first invocation; the error is the function's own.
+        """
+        member = await self._new(settings)
+        if not isinstance(member.first, Ready):
+            await self._fail(member, member.first)
+            return
+        await self.renew(settings)
+        self._give(member)
+
+    async def _fail(self, member: _Member, outcome: Message) -> None:
+        """End an environment that did not become ready; HostError with what the function says of it."""
         await member.environment.end()
         error = error_of(outcome, "")
         await self._drop(member)
@@ -330,7 +363,7 @@ class FunctionPool:
     async def _start(self) -> None:
         begun_ms = time.time() * 1000
         try:
-            member = await self._new()
+            member = await self._new(self.settings)
             self._state.starts.append((begun_ms, time.time() * 1000))
             self._give(member)
         except Exception as error:
@@ -340,8 +373,7 @@ class FunctionPool:
                     waiter.set_exception(error)
                     return
 
-    async def _new(self) -> _Member:
-        settings = self.settings
+    async def _new(self, settings: FunctionSettings) -> _Member:
         begun = time.perf_counter()
         member = _Member(settings, self._clock_shift())
         member.environment = Environment(

@@ -119,10 +119,10 @@ class LocalLambda:
         """Start an environment of a function; see `DeployedFunctions.prepare`."""
         await self.functions.prepare(function)
 
-    async def reload(self) -> list[str]:
-        """Take over what was deployed since. Return the functions that changed."""
+    async def reload(self, *, if_they_start: bool = False) -> list[str]:
+        """Take over what was deployed since; see `DeployedFunctions.reload`. Return the functions that changed."""
         self.permissions.forget()
-        return await self.functions.reload()
+        return await self.functions.reload(if_it_starts=if_they_start)
 
     def issued(self, access_key: str) -> Issued | None:
         """Return the credentials with that key, if a function has or had them."""
