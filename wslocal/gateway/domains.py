@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wslocal.http1 import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["CustomDomains", "StageNames", "endpoint_name", "names_of", "read_custom_domains"]
 
@@ -29,14 +29,22 @@ def read_custom_domains(client: Any) -> CustomDomains:
     domains: CustomDomains = {}
     for page in client.get_paginator("get_domain_names").paginate():
         for item in page["Items"]:
-            name = item["DomainName"]
-            pages = client.get_paginator("get_api_mappings").paginate(DomainName=name)
-            domains[name.lower()] = {
+            domains[item["DomainName"].lower()] = {
                 mapping.get("ApiMappingKey", ""): (mapping["ApiId"], mapping["Stage"])
-                for page in pages
-                for mapping in page["Items"]
+                for mapping in _mappings(client, item["DomainName"])
             }
     return domains
+
+
+def _mappings(client: Any, domain: str) -> Iterator[dict[str, Any]]:
+    """Return all mappings of a domain; boto3 has no paginator for them."""
+    more: dict[str, str] = {}
+    while True:
+        page = client.get_api_mappings(DomainName=domain, **more)
+        yield from page["Items"]
+        if not page.get("NextToken"):
+            return
+        more = {"NextToken": page["NextToken"]}
 
 
 @dataclass(frozen=True, slots=True)

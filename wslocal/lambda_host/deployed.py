@@ -228,6 +228,7 @@ class DeployedFunctions:
         configuration = found["Configuration"]
         layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
         now = {key: configuration.get(key) for key in _WATCHED} | {"Layers": layers}
+        now["Endpoints"] = dict(self._endpoints)  # a custom domain may be new
         if now == revision:
             return None
         if configuration.get("PackageType", "Zip") != "Zip":

@@ -1,11 +1,13 @@
-"""The table of CONFORMANCE.md: one row for each test of tests/test_conformance.py.
+"""The table of CONFORMANCE.md: one row for each test of tests/test_conformance*.py.
 
 `python -m wslocal.tests.conformance_table` writes it.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -25,9 +27,20 @@ def behaviour(text: str, source: str):
     return mark
 
 
-def table(tests: ModuleType) -> str:
-    """Return the rows of a test module, in its order."""
-    rows = [test.behaviour for test in vars(tests).values() if hasattr(test, "behaviour")]
+def modules() -> list[ModuleType]:
+    """Return the test modules with the rows."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("test_conformance*.py"))
+    return [
+        importlib.import_module(f"wslocal.tests.{name}")
+        for name in names
+        if name != "test_conformance_table"
+    ]
+
+
+def table(tests: Iterable[ModuleType]) -> str:
+    """Return the rows of test modules, in their order."""
+    every = [test for module in tests for test in vars(module).values()]
+    rows = [test.behaviour for test in every if hasattr(test, "behaviour")]
     lines = [f"| {number} | {text} | {source} |" for number, (text, source) in enumerate(rows, 1)]
     return "\n".join(["| | behaviour | source |", "| --- | --- | --- |", *lines]) + "\n"
 
@@ -40,6 +53,4 @@ def replaced(document: str, rows: str) -> str:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from wslocal.tests import test_conformance
-
-    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), table(test_conformance)))
+    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), table(modules())))
