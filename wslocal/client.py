@@ -12,6 +12,7 @@ from websockets.sync.client import connect as open_connection
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from websockets.sync.client import ClientConnection
@@ -44,8 +45,10 @@ class ClosedError(ConnectionError):
 class Client:
     """A connection, open in a `with` block or until `close`."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, opening: AbstractContextManager[ClientConnection]) -> None:
+        self._opening = opening
+        self._connection = opening.__enter__()
+        self._is_closed = False
 
     @classmethod
     def connect(
@@ -60,22 +63,22 @@ class Client:
         """Open a connection; RefusedError, with the status, if the API does not let the client in."""
         if query:
             url += f"?{urlencode(query)}"
+        opening = open_connection(
+            url,
+            additional_headers=dict(headers or {}),
+            subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
+            ssl=tls,
+            compression=None,  # API Gateway has none
+            open_timeout=_OPEN_SECONDS,
+            max_size=_MAX_MESSAGE_BYTES,
+            proxy=None,
+        )
         try:
-            connection = open_connection(
-                url,
-                additional_headers=dict(headers or {}),
-                subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
-                ssl=tls,
-                compression=None,  # API Gateway has none
-                open_timeout=_OPEN_SECONDS,
-                max_size=_MAX_MESSAGE_BYTES,
-                proxy=None,
-            )
+            return cls(opening)
         except InvalidStatus as error:
             response = error.response
             body = (response.body or b"").decode(errors="replace")
             raise RefusedError(response.status_code, body) from error
-        return cls(connection)
 
     @property
     def subprotocol(self) -> str | None:
@@ -120,7 +123,9 @@ class Client:
 
     def close(self) -> None:
         """Close the connection, with 1000. A second call does nothing."""
-        self._connection.close()
+        if not self._is_closed:
+            self._is_closed = True
+            self._opening.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         return self

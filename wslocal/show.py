@@ -16,16 +16,21 @@ __all__ = ["is_platform_line", "shown_line", "shown_status"]
 # What Lambda writes beside a function, in its two formats.
 _PLATFORM_TEXT = re.compile(r"(START|END|REPORT|INIT_START) ")
 _PLATFORM_JSON = "platform."
+# Beside each error that ends an environment the runtime client says that AWS may be the cause.
+_HINT = "LAMBDA_WARNING: Unhandled exception."
+# In text, lines that belong together are one to CloudWatch.
+_LINE_END = re.compile(r"\r\n?|\n")
 
 
 def shown_line(function: str, text: str) -> str:
-    """Return a line of a function as a terminal shows it."""
-    return f"{function} | {printable(text.rstrip())}"
+    """Return a line of a function as a terminal shows it: in several, if Lambda made one of them."""
+    parts = _LINE_END.split(text.rstrip())
+    return "\n".join(f"{function} | {printable(part)}" for part in parts)
 
 
 def is_platform_line(text: str) -> bool:
     """Return whether Lambda wrote a line, of an invocation that did not fail: people look past these."""
-    if _PLATFORM_TEXT.match(text):
+    if _PLATFORM_TEXT.match(text) or _HINT in text:
         return "Error Type: " not in text
     if not text.startswith("{"):
         return False
