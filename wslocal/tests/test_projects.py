@@ -47,7 +47,7 @@ SHAPES = [
         send=TEXT,
         get={"text": "hello"},
         edit=("src/chat/routes.py", "Data=json.dumps(message)", "Data=json.dumps(message).upper()"),
-        then={"TEXT": "HELLO", "GREETING": "HELLO"},
+        then={"TEXT": "HELLO"},
     ),
     Shape(
         "callback_styles",
