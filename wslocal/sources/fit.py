@@ -10,6 +10,7 @@ from .api_parts import check_api_part, fit_api_part
 from .event_sources import check_event_source, fit_event_source
 from .functions import check_function, fit_function
 from .left_out import NOT_MISSED, not_played, why_left_out
+from .project import ProjectError
 from .removal import remove
 from .resources import Resources
 
@@ -68,16 +69,20 @@ def fit(
     ]
     chosen = {name for name in leave_out if name in template["Resources"]}
     gone = dict.fromkeys(sorted(chosen), "you chose so")
+    refused: dict[str, ProjectError] = {}
     for name, resource in resources.active().items():
         if name in gone:
             continue
-        if (reason := _reason(name, resource, resources)) is not None:
-            gone[name] = reason
-            continue
-        listed += [
-            LeftOut(name, resource["Type"], what)
-            for what in _change(name, resource, resources, leave_out)
-        ]
+        try:
+            if (reason := _reason(name, resource, resources)) is not None:
+                gone[name] = reason
+                continue
+            changes = [*_change(name, resource, resources, leave_out)]
+        except ProjectError as error:
+            refused[name] = error
+        else:
+            listed += [LeftOut(name, resource["Type"], what) for what in changes]
+    _raise_first(refused)
     types = {name: resource["Type"] for name, resource in template["Resources"].items()}
     gone |= remove(resources, gone, chosen)
     listed += [
@@ -86,6 +91,14 @@ def fit(
         if types[name] not in NOT_MISSED
     ]
     return Fitted(template, tuple(listed), tuple(responses))
+
+
+def _raise_first(refused: Mapping[str, ProjectError]) -> None:
+    """Raise the first refusal, with the names of what else is refused: they need not be found one by one."""
+    if refused:
+        (_, first), *others = refused.items()
+        more = f" (refused too: {', '.join(name for name, _ in others)})" if others else ""
+        raise ProjectError(f"{first}{more}") from first
 
 
 def _leave_out_properties(resources: Resources, leave_out: Collection[str]) -> Iterator[LeftOut]:

@@ -68,11 +68,20 @@ def _next_to_go(
     for name, resource in resources.active().items():
         if resource["Type"].startswith("AWS::IAM::"):
             resource["Properties"] = _without_statements(resource.get("Properties", {}), out)
+        if resource["Type"] == _FUNCTION:
+            _drop_layers(resource.get("Properties", {}), chosen)
         missing = refers_to(resource.get("Properties", {}), out)
         if missing is not None:
             _refuse_if_needed(name, resource, missing, resources, chosen)
             going[name] = f"it refers to {missing}, which is left out"
     return going
+
+
+def _drop_layers(properties: dict[str, Any], chosen: Collection[str]) -> None:
+    """Take the layers that a person has chosen to leave out from a function."""
+    layers = properties.get("Layers")
+    if isinstance(layers, list):
+        properties["Layers"] = [one for one in layers if refers_to(one, chosen) is None]
 
 
 def _refuse_if_needed(
