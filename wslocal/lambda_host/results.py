@@ -44,7 +44,8 @@ class InvocationResult:
     """What came of one invocation.
 
     `stdout` and `stderr` are the lines written since the previous result, so a cold start's
-    first result has those of the import. `init_ms` is None in a warm environment.
+    first result has those of the import. `init_ms` is None in a warm environment, `max_memory_mb`
+    where memory is not looked at.
     """
 
     request_id: str
@@ -54,6 +55,7 @@ class InvocationResult:
     stderr: list[str]
     duration_ms: float
     init_ms: float | None
+    max_memory_mb: int | None = None
 
     @property
     def payload(self) -> Any:
