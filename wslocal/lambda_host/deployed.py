@@ -233,7 +233,13 @@ class DeployedFunctions:
             policy = json.loads(self._lambda.get_policy(**_named(name))["Policy"])
         except self._lambda.exceptions.ResourceNotFoundException:
             return []
-        return list(policy["Statement"])
+        # The emulator gives those of aliases and versions with the function's own.
+        qualifier = name.partition(":")[2]
+        return [
+            statement
+            for statement in policy["Statement"]
+            if ":".join(statement.get("Resource", "").split(":")[7:]) == qualifier
+        ]
 
     def _unpack_layers(self, arns: list[str]) -> Path:
         into = self._folder / f"layers-{hashlib.sha256(' '.join(arns).encode()).hexdigest()[:16]}"
