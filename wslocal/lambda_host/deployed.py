@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,7 @@ class DeployedFunctions:
         HostError for a function that is not there, lets nobody in, or cannot run here (now: the next
         invocation tries again).
         """
-        name = name.rpartition(":function:")[2]
+        name = _key(name)
         body = event if isinstance(event, bytes) else encode(event)
         if name not in self._functions:
             await self._load(name)
@@ -136,18 +136,27 @@ class DeployedFunctions:
         HostError, one sentence, for a function that is not there, cannot run here, or does not start: then
         with its own error.
         """
-        name = name.rpartition(":function:")[2]
+        name = _key(name)
         if name not in self._functions:
             await self._load(name)
         await self._functions[name].prepare()
 
     def kill(self, name: str, count: int | None) -> int:
         """Kill processes of a function's environments, at most `count`; return how many there were."""
-        name = name.rpartition(":function:")[2]
-        if name not in self._functions:
+        name = _key(name)
+        pools = [
+            pool
+            for key, pool in self._functions.items()
+            if key == name or key.partition(":")[0] == name
+        ]
+        if not pools:
             known = ", ".join(self._functions) or "none"
             raise HostError(f"{name} was not invoked yet; functions that were: {known}")
-        return self._functions[name].kill(count)
+        killed = 0
+        for pool in pools:
+            if count is None or killed < count:
+                killed += pool.kill(None if count is None else count - killed)
+        return killed
 
     async def reload(self, *, if_it_starts: bool = False) -> list[str]:
         """Take over what was deployed since; return the names of the functions that changed.
@@ -222,19 +231,21 @@ class DeployedFunctions:
     def _fetch(self, name: str, revision: object) -> tuple[FunctionSettings, str, object] | None:
         """Return what is deployed under `name`; None if that is still `revision`."""
         try:
-            found = self._lambda.get_function(FunctionName=name)
+            found = self._lambda.get_function(**_named(name))
         except self._lambda.exceptions.ResourceNotFoundException as error:
             raise FunctionNotFoundError(f"there is no function {name}") from error
         configuration = found["Configuration"]
         layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
-        now = {key: configuration.get(key) for key in _WATCHED} | {"Layers": layers}
+        concurrency = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        now = {key: configuration.get(key) for key in _WATCHED}
+        now |= {"Layers": layers, "Concurrency": concurrency}
         now["Endpoints"] = dict(self._endpoints)  # a custom domain may be new
         if now == revision:
             return None
         if configuration.get("PackageType", "Zip") != "Zip":
             raise HostError(f"function {name} is a container image: only zips run here")
         opt = self._unpack_layers(layers) if layers else None
-        task_root = self._folder / f"{name}-{secrets.token_hex(8)}"
+        task_root = self._folder / f"{configuration['FunctionName']}-{secrets.token_hex(8)}"
         self._unpack([found["Code"]], task_root)
         launch = self._runtimes.launch(
             name,
@@ -245,14 +256,27 @@ class DeployedFunctions:
             memory_mb=configuration["MemorySize"],
         )
         own = self._variables(configuration)
-        return _settings(configuration, task_root, launch, own), configuration["Role"], now
+        settings = _settings(configuration, task_root, launch, own)
+        settings = replace(
+            settings,
+            arn=_qualified(settings.arn, name),
+            reserved_concurrency=concurrency,
+            limits_memory=True,
+        )
+        return settings, configuration["Role"], now
 
     def _fetch_policy(self, name: str) -> list[dict[str, Any]]:
         try:
-            policy = json.loads(self._lambda.get_policy(FunctionName=name)["Policy"])
+            policy = json.loads(self._lambda.get_policy(**_named(name))["Policy"])
         except self._lambda.exceptions.ResourceNotFoundException:
             return []
-        return list(policy["Statement"])
+        # The emulator gives those of aliases and versions with the function's own.
+        qualifier = name.partition(":")[2]
+        return [
+            statement
+            for statement in policy["Statement"]
+            if ":".join(statement.get("Resource", "").split(":")[7:]) == qualifier
+        ]
 
     def _unpack_layers(self, arns: list[str]) -> Path:
         into = self._folder / f"layers-{hashlib.sha256(' '.join(arns).encode()).hexdigest()[:16]}"
@@ -275,6 +299,7 @@ class DeployedFunctions:
 
     async def _sign_in(self, name: str) -> Credentials:
         role, now = self._roles[name], self._clock()
+        name = name.partition(":")[0]
         self._issued = {k: v for k, v in self._issued.items() if v.expires_at + 3600 > now}
         for issued in self._issued.values():
             fresh = issued.expires_at - now > _CREDENTIALS_SECONDS - _SHARED_SECONDS
@@ -312,8 +337,25 @@ class DeployedFunctions:
 _UNFETCHED = (BotoCoreError, ClientError, OSError, zipfile.BadZipFile)
 _WATCHED = (
     *("CodeSha256", "Handler", "Runtime", "Role", "Timeout", "MemorySize", "Environment"),
-    "LoggingConfig",
+    *("LoggingConfig", "Version"),
 )
+
+
+def _key(name: str) -> str:
+    """Return a function's name and its alias or version, as `name:live`, of what names a function."""
+    return name.rpartition("function:")[2].removesuffix(":$LATEST")
+
+
+def _named(key: str) -> dict[str, str]:
+    name, _, qualifier = key.partition(":")
+    return {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
+
+
+def _qualified(arn: str, key: str) -> str:
+    """Return the ARN that a function is invoked by: that of the alias or version, if there is one."""
+    base = ":".join(arn.split(":")[:7])
+    qualifier = key.partition(":")[2]
+    return f"{base}:{qualifier}" if qualifier else base
 
 
 def lets_in(statements: list[dict[str, Any]], source_arn: str) -> bool:
@@ -352,6 +394,7 @@ def _settings(
         log_level=log_level,
         region=configuration["FunctionArn"].split(":")[3],
         log_group=logging.get("LogGroup"),
+        version=configuration.get("Version", "$LATEST"),
     )
     return FunctionSettings(
         name=configuration["FunctionName"],
@@ -365,6 +408,7 @@ def _settings(
         log_level=log_level,
         system_log_level=logging.get("SystemLogLevel", "INFO"),
         log_group=variables["AWS_LAMBDA_LOG_GROUP_NAME"],
+        version=variables["AWS_LAMBDA_FUNCTION_VERSION"],
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import Environment
-from .lines import LogLine, finished, passes, started
+from .lines import LogLine, finished, init_failed, passes, started
 from .results import (
     HostError,
     InvocationContext,
@@ -47,6 +47,7 @@ _MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
 # Environments that are killed together are reported together.
 _REPORT_SECONDS = 0.5
 _KEPT_STARTS = 100
+_MB = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class FunctionSettings:
     version: str = "$LATEST"
     # What may run or wait at once; None where the function has no limit of its own.
     reserved_concurrency: int | None = None
+    limits_memory: bool = False  # to memory_mb
 
 
 class Credentials(NamedTuple):
@@ -193,7 +195,7 @@ class FunctionPool:
 
         The environment is kept for the first invocation; the error is the function's own.
         """
-        member = await self._new(settings)
+        member = await self._new(settings, INIT_TIMEOUT_SECONDS)
         if not isinstance(member.first, Ready):
             await self._fail(member, member.first)
             return
@@ -253,7 +255,7 @@ class FunctionPool:
             "INFO",
         }
         if logs_platform:
-            self._write_line(member, started(settings.log_format, request_id))
+            self._write_line(member, started(settings.log_format, request_id, settings.version))
         init_ms, member.init_ms = member.init_ms, None
         begun = time.perf_counter()
         if isinstance(outcome, Ready):
@@ -262,6 +264,7 @@ class FunctionPool:
         usable = isinstance(outcome, Answered)
         if not usable:
             await member.environment.end()
+        peak_bytes = member.environment.peak_memory_bytes
         result = InvocationResult(
             request_id=request_id,
             body=outcome.body if isinstance(outcome, Answered) and not outcome.failed else None,
@@ -271,6 +274,7 @@ class FunctionPool:
             duration_ms=_milliseconds_since(begun),
             init_ms=init_ms,
             error_body=_reported(outcome),
+            max_memory_mb=None if peak_bytes is None else -(-peak_bytes // _MB),
         )
         self._count(result, outcome)
         # The report of an end that was no answer is of level WARN, all else of INFO:
@@ -363,7 +367,12 @@ class FunctionPool:
     async def _start(self) -> None:
         begun_ms = time.time() * 1000
         try:
-            member = await self._new(self.settings)
+            member = await self._new(self.settings, INIT_TIMEOUT_SECONDS)
+            if not isinstance(member.first, Ready):
+                # Lambda tries once more, in the time that the function's timeout gives:
+                # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+                await self._give_up(member)
+                member = await self._new(self.settings, self.settings.timeout_seconds)
             self._state.starts.append((begun_ms, time.time() * 1000))
             self._give(member)
         except Exception as error:
@@ -373,11 +382,22 @@ class FunctionPool:
                     waiter.set_exception(error)
                     return
 
-    async def _new(self, settings: FunctionSettings) -> _Member:
+    async def _give_up(self, member: _Member) -> None:
+        """End an environment whose init phase has failed, and write so."""
+        await member.environment.end()
+        error = error_of(member.first, "")
+        if error is not None and member.init_ms is not None:
+            text = init_failed(member.settings.log_format, error, member.init_ms)
+            self._write_line(member, text)
+        await self._drop(member)
+
+    async def _new(self, settings: FunctionSettings, init_seconds: float) -> _Member:
         begun = time.perf_counter()
         member = _Member(settings, self._clock_shift())
         member.environment = Environment(
-            lambda text: self._written(member, text), lambda: self._exited(member)
+            lambda text: self._written(member, text),
+            lambda: self._exited(member),
+            settings.memory_mb * _MB if settings.limits_memory else None,
         )
         variables = {**settings.variables, "AWS_LAMBDA_LOG_STREAM_NAME": member.log_stream}
         if self._credentials is not None:
@@ -392,7 +412,7 @@ class FunctionPool:
         except OSError as error:
             raise HostError(f"no environment of {settings.name} can start: {error}") from error
         self._members.add(member)
-        member.first = await member.environment.next_message(INIT_TIMEOUT_SECONDS)
+        member.first = await member.environment.next_message(init_seconds)
         member.init_ms = _milliseconds_since(begun)
         return member
 
@@ -451,7 +471,7 @@ class _Member:
         self.clock_shift = clock_shift  # seconds
         self.started_at = time.monotonic()
         day = time.strftime("%Y/%m/%d", time.gmtime())
-        self.log_stream = f"{day}/[$LATEST]{secrets.token_hex(16)}"
+        self.log_stream = f"{day}/[{settings.version}]{secrets.token_hex(16)}"
         self.expires_at = float("inf")
         self.init_ms: float | None = None  # until the first invocation
         self.request_id = ""

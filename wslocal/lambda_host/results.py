@@ -62,8 +62,8 @@ class InvocationResult:
     """What came of one invocation.
 
     `stdout` and `stderr` are the lines written since the previous result, so a cold start's
-    first result has those of the import. `init_ms` is None in a warm environment. `error_body` is
-    the error as the runtime reported it, if it did.
+    first result has those of the import. `init_ms` is None in a warm environment, `max_memory_mb`
+    where memory is not looked at. `error_body` is the error as the runtime reported it, if it did.
     """
 
     request_id: str
@@ -74,6 +74,7 @@ class InvocationResult:
     duration_ms: float
     init_ms: float | None
     error_body: bytes | None = None
+    max_memory_mb: int | None = None
 
     @property
     def payload(self) -> Any:

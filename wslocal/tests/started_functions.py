@@ -74,6 +74,7 @@ class StartedFunctions:
             system_log_level="INFO",
             log_group="/aws/lambda/tested",
             reserved_concurrency=reserved_concurrency,
+            limits_memory=True,
         )
         self._pools.append(FunctionPool(settings, on_line=self.lines.append, **pool))
         return self._pools[-1]

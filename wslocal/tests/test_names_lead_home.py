@@ -26,6 +26,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers with what it was asked for."""
 
     protocol_version = "HTTP/1.1"
+    server: "Front"
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
@@ -50,6 +51,10 @@ class Handler(BaseHTTPRequestHandler):
 
 class Front(ThreadingHTTPServer):
     daemon_threads = True
+    names: dict
+    seen: list
+    environ: dict
+    certificate: trustme.LeafCert
 
     def get_request(self):
         raw, address = super().get_request()
