@@ -17,9 +17,9 @@ from typing import Any
 from fuzz.draws import Draws
 from wslocal.faults import Faults
 from wslocal.gateway.answers import Returned, connect_status, read_proxy_answer, select_route
-from wslocal.gateway.definition import Api, ApiRoute, Throttle
+from wslocal.gateway.definition import Api, ApiRoute
 from wslocal.gateway.domains import names_of
-from wslocal.gateway.limits import GatewayLimits
+from wslocal.gateway.limits import GatewayLimits, Throttle
 from wslocal.gateway.local_api import LocalApi
 from wslocal.gateway.server import Socket
 from wslocal.http1 import BadRequest, HttpRequest, RequestReader

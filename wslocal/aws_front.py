@@ -13,9 +13,9 @@ import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
+from wslocal.aws_names import AWS_SUFFIXES, AwsNames
 from wslocal.failures import FailureLog
 from wslocal.forwarding import forward
 from wslocal.gateway.domains import read_custom_domains
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from wslocal.http1 import HttpRequest
     from wslocal.lambda_host.local_lambda import LocalLambda
 
-__all__ = ["AWS_SUFFIXES", "MAX_BODY_BYTES", "AwsFront", "LambdaApi"]
+__all__ = ["MAX_BODY_BYTES", "AwsFront", "LambdaApi"]
 
-# https://docs.aws.amazon.com/general/latest/gr/rande.html
-AWS_SUFFIXES = (".amazonaws.com", ".api.aws")
 # Ours: what a request may have. The SDKs send more than this to S3 in parts.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -66,14 +64,13 @@ class AwsFront:
         *,
         lambda_api: LambdaApi | None = None,
     ) -> None:
-        self._functions = functions
+        self.functions = functions
         self.certificates = certificates
-        parts = urlsplit(endpoint)
-        self._emulator = parts.hostname or "", parts.port or 80
+        self._endpoint = endpoint
         self._lambda_api = lambda_api
         self._gateways: list[LocalApi] = []
         self._limits = GatewayLimits()
-        self._names = _Names()
+        self._names = AwsNames()
         self._tasks = Tasks(FailureLog(_log, (OSError,)))
         self.sockets: WeakSet[Socket] = WeakSet()
         self.url = ""
@@ -95,7 +92,7 @@ class AwsFront:
             stack.callback(secure.close)
             self.url = f"http://127.0.0.1:{plain.sockets[0].getsockname()[1]}"
             self.home = f"127.0.0.1:{secure.sockets[0].getsockname()[1]}"
-            self._functions.endpoints |= self.variables()
+            self.functions.endpoints |= self.variables()
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()
         return self
@@ -129,10 +126,10 @@ class AwsFront:
 
     async def read_again(self) -> None:
         """Take over the custom domains as they are deployed now; functions that start get to know them."""
-        client = self._functions.client("apigatewayv2")
+        client = self.functions.client("apigatewayv2")
         self._names.custom = set(await asyncio.to_thread(read_custom_domains, client))
         if self.home:
-            self._functions.endpoints |= self.variables()
+            self.functions.endpoints |= self.variables()
 
     def add(self, gateway: LocalApi) -> None:
         """Have a gateway reached by its names."""
@@ -176,8 +173,11 @@ class AwsFront:
             answer = await self._lambda_api.answer(request)
             if answer is not None:
                 return answer
+        # Where faults of the store may begin; see `Relay`.
+        store = self.functions.endpoints.get("AWS_ENDPOINT_URL_DYNAMODB")
+        address = store if store and host.startswith("dynamodb.") else self._endpoint
         try:
-            return await forward(request, *self._emulator)
+            return await forward(request, address)
         except OSError as error:
             kind = type(error).__name__
             return respond(HTTPStatus.BAD_GATEWAY, _body(f"The emulator did not answer: {kind}"))
@@ -200,18 +200,6 @@ class AwsFront:
         for socket in list(self.sockets):
             socket.abort()
         await asyncio.sleep(0)  # the loop has to go round once for them
-
-
-class _Names:
-    """The names that are served: this machine's, AWS's, and the custom domains."""
-
-    def __init__(self) -> None:
-        self.custom: set[str] = set()
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (
-            name in LOOPBACK or name in self.custom or name.endswith(AWS_SUFFIXES)
-        )
 
 
 def _body(message: str) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from .http1 import HttpRequest
@@ -17,14 +18,15 @@ MAX_ANSWER_BYTES = 256 * 1024 * 1024
 _CONNECTION = {"connection", "keep-alive"}
 
 
-async def forward(request: HttpRequest, host: str, port: int) -> bytes:
-    """Return the answer of another server, as it came except for what concerns its socket.
+async def forward(request: HttpRequest, address: str) -> bytes:
+    """Return the answer of the server at `http://HOST:PORT`, as it came but for what concerns its socket.
 
     All that a signature covers goes on as it came. OSError if there is no whole answer.
     """
     kept = [pair for pair in request.headers if pair[0].lower() not in _CONNECTION]
     request = replace(request, headers=(*kept, ("Connection", "close")))
-    reader, writer = await asyncio.open_connection(host, port)
+    parts = urlsplit(address)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         writer.write(request.forwarded())
         head = await reader.readuntil(b"\r\n\r\n")

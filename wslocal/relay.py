@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from .aws_names import AwsNames
 from .http1 import BadRequest, HttpRequest, RequestReader, respond
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = ["Relay"]
 # Ours: twice what a request to DynamoDB may have, 16 MB as items.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 _MAX_BODY_BYTES = 32 * 1024 * 1024
+_NAMES = AwsNames()
 _RESET = struct.pack("ii", 1, 0)  # an end of the socket that is no orderly one
 
 
@@ -64,7 +66,7 @@ class _Caller(asyncio.Protocol):
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
-        self._reader = RequestReader(_MAX_BODY_BYTES)
+        self._reader = RequestReader(_MAX_BODY_BYTES, _NAMES)
         self._requests: deque[HttpRequest] = deque()
         self._at_work = True  # until there is a connection to the API
         self._upstream: asyncio.Transport | None = None

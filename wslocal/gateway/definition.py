@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .api_keys import AUTHORIZER, HEADER, read_api_keys
 from .domains import names_of, read_custom_domains
+from .limits import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from .api_keys import ApiKey
     from .domains import StageNames
 
 __all__ = [
@@ -51,14 +54,6 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Throttle:
-    """A route's own limit, in requests a second."""
-
-    rate: float
-    burst: float
-
-
-@dataclass(frozen=True, slots=True)
 class Authorizer:
     """A function that is asked before `$connect`, if the client has all identity sources."""
 
@@ -78,6 +73,7 @@ class ApiRoute:
     responds: bool
     throttle: Throttle | None
     authorizer: Authorizer | None = None
+    requires_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +86,15 @@ class Api:
     routes: Mapping[str, ApiRoute]
     stage_variables: Mapping[str, str]
     names: StageNames
+    key_expression: str = HEADER
+    keys: Mapping[str, ApiKey] = field(default_factory=dict, repr=False)
 
 
-def read_api(client: Any, api_id: str, stage: str) -> Api:
-    """Return what `client`, of apigatewayv2, says; ApiError for what cannot be played."""
+def read_api(client: Any, api_id: str, stage: str, *, keys: Callable[[], Any] | None = None) -> Api:
+    """Return what `client`, of apigatewayv2, says; ApiError for what cannot be played.
+
+    `keys` gives a client of apigateway, which is asked if the API requires a key.
+    """
     try:
         api = client.get_api(ApiId=api_id)
         deployed = client.get_stage(ApiId=api_id, StageName=stage)
@@ -118,6 +119,12 @@ def read_api(client: Any, api_id: str, stage: str) -> Api:
         authorizer = authorizer_of(item, authorizers, variables)
         function_arn = _integrated(key, integration, variables)
         routes[key] = _route(item, integration or {}, function_arn, responds, throttle, authorizer)
+    expression = api.get("ApiKeySelectionExpression", HEADER)
+    needs_keys = any(route.requires_key for route in routes.values())
+    if needs_keys and expression not in (HEADER, AUTHORIZER):
+        raise ApiError(
+            f"API {api_id} finds API keys by {expression}: it must be {HEADER} or {AUTHORIZER}"
+        )
     return Api(
         id=api_id,
         stage=stage,
@@ -131,6 +138,8 @@ def read_api(client: Any, api_id: str, stage: str) -> Api:
             is_endpoint_disabled=api.get("DisableExecuteApiEndpoint", False),
             domains=read_custom_domains(client),
         ),
+        key_expression=expression,
+        keys=read_api_keys(keys(), api_id, stage) if needs_keys and keys else {},
     )
 
 
@@ -150,6 +159,11 @@ def _route(
 ) -> ApiRoute:
     """Return a route; whatever would work otherwise on AWS than here is refused by name."""
     key = item["RouteKey"]
+    if item.get("ApiKeyRequired") and key != "$connect":
+        raise ApiError(
+            f"route {key} asks for an API key: AWS documents that for $connect only, "
+            "so set ApiKeyRequired there"
+        )
     if item.get("RequestModels") or item.get("ModelSelectionExpression"):
         raise ApiError(f"route {key} has a model: request validation is not played")
     milliseconds = integration.get("TimeoutInMillis")
@@ -160,6 +174,7 @@ def _route(
         responds=responds,
         throttle=throttle,
         authorizer=authorizer,
+        requires_key=bool(item.get("ApiKeyRequired")),
     )
 
 

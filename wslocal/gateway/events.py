@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .api_keys import ApiKey
     from .definition import Api
 
 __all__ = [
@@ -45,6 +46,7 @@ class ClientInfo:
     forwarded_port: str
     is_secure: bool
     authorizer: Mapping[str, str] | None = None  # what it said of the client
+    api_key: ApiKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ def _rest(context: EventContext, event_type: str, more: Mapping[str, Any]) -> di
     identity = {"sourceIp": client.source_ip}
     if client.user_agent:
         identity["userAgent"] = client.user_agent
+    if client.api_key is not None:
+        identity |= {"apiKey": client.api_key.value, "apiKeyId": client.api_key.id}
     if client.authorizer is not None:
         more = {"authorizer": dict(client.authorizer), **more}
     event: dict[str, Any] = {

@@ -40,6 +40,7 @@ from .answers import (
     select_route,
     subprotocol_of,
 )
+from .api_keys import UsageMeter, key_value
 from .authorizers import (
     BROKEN,
     UNAUTHORIZED,
@@ -149,6 +150,7 @@ class LocalApi:
         rate = self._limits.new_connections_per_second
         self._new_connections = TokenBucket(rate, rate)
         self._throttles: dict[str, TokenBucket] = {}
+        self._usage = UsageMeter()
         expected = (HostError, AuthorizerError, OSError, BotoCoreError, ClientError)
         self._failures = FailureLog(_log, expected)
         self._tasks = Tasks(self._failures)
@@ -338,6 +340,13 @@ class LocalApi:
             client = replace(client, authorizer=allowed)
             latency_ms = int((time.perf_counter() - begun) * 1000)
             event["requestContext"]["authorizer"] = {**allowed, "integrationLatency": latency_ms}
+        if route.requires_key:
+            key = self._api.keys.get(key_value(self._api.key_expression, event))
+            if refused := self._usage.take(key, self._clock()):
+                return client, refused
+            if key is not None:
+                client = replace(client, api_key=key)
+                event["requestContext"]["identity"] |= {"apiKey": key.value, "apiKeyId": key.id}
         ended: asyncio.Future[Returned | Failure] = asyncio.get_running_loop().create_future()
         self._call(route, event, ended.set_result)
         return client, await ended
@@ -487,7 +496,9 @@ class LocalApi:
     # --- inside ----------------------------------------------------------------------------------
 
     async def _read(self) -> Api:
-        return await asyncio.to_thread(read_api, self._apigateway, self._api_id, self._stage)
+        keys = partial(self._client, "apigateway")
+        asked = self._apigateway, self._api_id, self._stage
+        return await asyncio.to_thread(read_api, *asked, keys=keys)
 
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()

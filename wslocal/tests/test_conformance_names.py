@@ -94,7 +94,6 @@ def front(emulator, loop, tmp_path_factory):
     certificates = Certificates(tmp_path_factory.mktemp("certificates"))
     front = loop.enter(AwsFront(functions, certificates, emulator.endpoint))
     loop.enter(functions)
-    front.functions = functions
     return front
 
 
