@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -71,31 +73,31 @@ def discarded_record(
     now: float,
 ) -> bytes:
     """Return the record of a batch that is given up; it has no data of the table's."""
-    response = None
-    if result is not None:
-        response = {
-            "statusCode": 200,
-            "executedVersion": described.version,
-            "functionError": None if result.error is None else "Unhandled",
-        }
-    record = {
+    record: dict[str, Any] = {
         "requestContext": {
-            "requestId": "" if result is None else result.request_id,
+            "requestId": str(uuid.uuid4()) if result is None else result.request_id,
             "functionArn": described.qualified_arn,
             "condition": condition,
             "approximateInvokeCount": attempts,
         },
-        "responseContext": response,
         "version": "1.0",
         "timestamp": moment(now),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
             "startSequenceNumber": sequence_number(batch[0]),
             "endSequenceNumber": sequence_number(batch[-1]),
-            "approximateArrivalOfFirstRecord": moment(created_at(batch[0])),
-            "approximateArrivalOfLastRecord": moment(created_at(batch[-1])),
+            "approximateArrivalOfFirstRecord": _second(created_at(batch[0])),
+            "approximateArrivalOfLastRecord": _second(created_at(batch[-1])),
             "batchSize": len(batch),
             "streamArn": stream_arn,
         },
     }
+    if result is not None:
+        record["responseContext"] = {"statusCode": 200, "executedVersion": described.version}
+        if result.error is not None:
+            record["responseContext"]["functionError"] = "Unhandled"
     return json.dumps(record).encode()
+
+
+def _second(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -154,7 +154,7 @@ class StreamPoller:
 
     async def _attempt(self, shard: _Shard, part: _Part) -> list[_Part]:
         """Hand records to the function; return what is left of them to do."""
-        if part.waits and (left := await self._without_old(shard, part)) is not part:
+        if (left := await self._without_old(shard, part)) is not part:
             return [left] if left.records else []
         function = self._mapping.function
         try:
@@ -180,7 +180,7 @@ class StreamPoller:
         return [_Part(rest, attempts, part.waits + 1)]
 
     async def _without_old(self, shard: _Shard, part: _Part) -> _Part:
-        """Give up the records that are too old to be tried again; return `part` if none is."""
+        """Give up the records that are too old; return `part` if none is."""
         limit = self._mapping.max_age_seconds
         if limit is None:
             return part

@@ -1,4 +1,4 @@
-"""The table of CONFORMANCE.md: one row for each test of tests/test_conformance.py.
+"""The table of CONFORMANCE.md: one row for each test of the modules test_conformance*.py.
 
 `python -m wslocal.tests.conformance_table` writes it.
 """
@@ -25,9 +25,10 @@ def behaviour(text: str, source: str):
     return mark
 
 
-def table(tests: ModuleType) -> str:
-    """Return the rows of a test module, in its order."""
-    rows = [test.behaviour for test in vars(tests).values() if hasattr(test, "behaviour")]
+def table(*modules: ModuleType) -> str:
+    """Return the rows of test modules, in their order."""
+    tests = [test for module in modules for test in vars(module).values()]
+    rows = [test.behaviour for test in tests if hasattr(test, "behaviour")]
     lines = [f"| {number} | {text} | {source} |" for number, (text, source) in enumerate(rows, 1)]
     return "\n".join(["| | behaviour | source |", "| --- | --- | --- |", *lines]) + "\n"
 
@@ -40,6 +41,7 @@ def replaced(document: str, rows: str) -> str:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from wslocal.tests import test_conformance
+    from wslocal.tests import test_conformance, test_conformance_events
 
-    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), table(test_conformance)))
+    rows = table(test_conformance, test_conformance_events)
+    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), rows))
