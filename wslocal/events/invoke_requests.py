@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from wslocal.http1 import HttpRequest
 
-__all__ = ["Invoke", "InvokeError", "failed", "read_invoke"]
+__all__ = ["Invoke", "InvokeError", "failed", "read_invoke", "tail"]
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_EVENT_BYTES = {"RequestResponse": 6 << 20, "DryRun": 6 << 20, "Event": 1 << 20}

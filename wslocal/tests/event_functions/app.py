@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def worker(event, context):
     )
     for asked in todo(event):
         if "print" in asked:
-            print(asked["print"])
+            sys.stdout.write(asked["print"] + "\n")
         if "hold" in asked:
             wait_for(asked["hold"])
         if "fail" in asked:
@@ -132,4 +133,4 @@ def wait_for(path):
 
 
 def say(document):
-    print(json.dumps(document))
+    sys.stdout.write(json.dumps(document) + "\n")
