@@ -19,11 +19,12 @@ from .aws_front import AwsFront
 from .certificates import Certificates
 from .deployment import Deployment
 from .emulator import Emulator, EmulatorError
-from .events import AsynchronousInvocations, LambdaApi
+from .events import LambdaApi
 from .gateway import LocalApi
 from .lambda_host import HostError
 from .lambda_host.local_lambda import LocalLambda
 from .lambda_host.runtimes import Runtimes
+from .project_events import ProjectEvents
 from .settings import FunctionVariables, SettingError
 from .watching import next_changes
 
@@ -61,10 +62,10 @@ class RunOptions:
 
 
 class RunningProject:
-    """Runs what `read` returns in an `async with` block; `report` gets a sentence for a person.
+    """Runs what `read` returns in an `async with` block.
 
-    What cannot be run is ProjectError, SettingError, DeployError, ApiError, HostError or EmulatorError, in one
-    sentence, and nothing is left behind. When the AWS APIs end, nothing is left to go on with: all connections
+    What cannot be run is ProjectError, SettingError, DeployError, ApiError, HostError, EventError or EmulatorError,
+    in one sentence, and nothing is left behind. When the AWS APIs end, nothing is left to go on with: all connections
     are closed with 1001, new ones are refused, and `watch` raises.
     """
 
@@ -73,11 +74,9 @@ class RunningProject:
         read: Callable[[], Project],
         *,
         options: RunOptions | None = None,
-        report: Callable[[str], object] = lambda sentence: None,
     ) -> None:
         self._read = read
         self._options = options or RunOptions()
-        self._report = report
         self._stack = contextlib.AsyncExitStack()
         self._reloading = asyncio.Lock()
         self.emulator = Emulator()
@@ -159,8 +158,11 @@ class RunningProject:
         folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
         self.certificates = Certificates(Path(folder))
         self.functions = LocalLambda(self.emulator.client, runtimes=options.runtimes)
-        self.asynchronous = AsynchronousInvocations(self.functions, retry_scale=options.retry_scale)
-        lambda_api = LambdaApi(self.functions, self.asynchronous, self.emulator.endpoint)
+        self.events = ProjectEvents(
+            self.functions, lambda: self.outputs, retry_scale=options.retry_scale
+        )
+        asynchronous = self.events.asynchronous
+        lambda_api = LambdaApi(self.functions, asynchronous, self.emulator.endpoint)
         undo.push_async_callback(lambda_api.close)
         self._front = await undo.enter_async_context(
             AwsFront(
@@ -168,7 +170,7 @@ class RunningProject:
             )
         )
         await undo.enter_async_context(self.functions)
-        await undo.enter_async_context(self.asynchronous)
+        await undo.enter_async_context(self.events)
         return self._front
 
     async def watch(self) -> None:
@@ -187,7 +189,7 @@ class RunningProject:
             self.project = project
             self.short_names = self._deployment.functions()
             await self._front.read_again()
-            self.asynchronous.descriptions.forget()
+            await self.events.reload()
             for api in self.apis.values():
                 await api.read_again()
             changed = await self._taken_over()
@@ -215,7 +217,7 @@ class RunningProject:
 
     async def invoke_asynchronously(self, function: str, event: object) -> str:
         """Have an event queued for a function, as InvocationType Event does; return the request's id."""
-        return await self.asynchronous.invoke(self.full_name(function), event)
+        return await self.events.asynchronous.invoke(self.full_name(function), event)
 
     def describe(self) -> dict[str, Any]:
         """Return the state of the run as JSON can hold it: what `status` shows."""
@@ -229,7 +231,7 @@ class RunningProject:
                 {"function": short, **_described(states.get(name))}
                 for name, short in sorted(self.short_names.items(), key=lambda item: item[1])
             ],
-            "queues": [],
+            "queues": self.events.describe(),
         }
 
     def full_name(self, function: str) -> str:
@@ -246,8 +248,9 @@ class RunningProject:
         return self.short_names.get(function, function)
 
     async def _prepare(self) -> None:
-        """Start an environment of each function that a client leads to; HostError if one does not start."""
-        arns = sorted({arn for api in self.apis.values() for arn in api.handlers()})
+        """Start an environment of each function that events lead to; HostError if one does not start."""
+        arns = {arn for api in self.apis.values() for arn in api.handlers()}
+        arns |= self.events.functions()
         at_once = asyncio.Semaphore(os.cpu_count() or 1)  # more would only take from each other
 
         async def prepare(arn: str) -> None:
@@ -257,7 +260,7 @@ class RunningProject:
                 except HostError as error:
                     raise HostError(self._shortened(str(error))) from error
 
-        done = await asyncio.gather(*map(prepare, arns), return_exceptions=True)
+        done = await asyncio.gather(*map(prepare, sorted(arns)), return_exceptions=True)
         for error in done:
             if error is not None:
                 raise error

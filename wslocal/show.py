@@ -50,7 +50,7 @@ def shown_status(state: Mapping[str, Any]) -> str:
     columns = ("function", "environments", "busy", "waiting", "invocations", "errors")
     lines += ["", *_table(columns, state["functions"])]
     if state["queues"]:
-        lines += ["", *_table(("queue", "function", "waiting", "errors"), state["queues"])]
+        lines += ["", *_table(("queue", "function", "waiting"), state["queues"])]
     return "\n".join(lines)
 
 

@@ -19,15 +19,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .control import answering
 from .deploy import DeployError
 from .emulator import EmulatorError
+from .events import EventError
 from .gateway import ApiError
 from .lambda_host import HostError
+from .lambda_host.interpreters import base_python, find_python, python_versions
+from .lambda_host.node_packages import npm_command
+from .lambda_host.runtime_folder import cache_folder
 from .lambda_host.runtimes import Runtimes
 from .processes import guarded_folder
 from .running import RunningProject, RunOptions
 from .settings import SettingError, read_variables
 from .show import is_platform_line, shown_line
 from .signals import run_until_signal
-from .sources import ProjectError, ProjectOptions, read_project
+from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
 from .state import Run, StateError
 from .words import fail, sentence_of
 
@@ -43,6 +47,7 @@ __all__ = ["UpOptions", "run_up"]
 _PLAIN_ERRORS = (
     ApiError,
     DeployError,
+    EventError,
     HostError,
     OSError,
     ProjectError,
@@ -98,10 +103,9 @@ def run_up(path: Path, options: UpOptions) -> int:
 
 async def _serve(path: Path, options: UpOptions) -> None:
     read = partial(read_project, path, _project_options(options))
-    report = partial(click.echo, err=True)
     async with contextlib.AsyncExitStack() as stack:
         project = await stack.enter_async_context(
-            RunningProject(read, options=_run_options(options), report=report)
+            RunningProject(read, options=_run_options(options))
         )
         run = Run(
             pid=os.getpid(),
@@ -137,16 +141,42 @@ def _project_options(options: UpOptions) -> ProjectOptions:
         parameters[name] = value
     return ProjectOptions(
         parameters=parameters,
+        install=_installer(options) if options.install else None,
         leave_out=frozenset(options.leave_out),
         stage=options.cdk_stage,
     )
+
+
+def _installer(options: UpOptions) -> PackageInstaller:
+    """Return what runs pip and npm, and says so."""
+    return PackageInstaller(
+        cache=cache_folder() / "packages",
+        python_of=partial(_python_of, any_python=options.any_python),
+        npm_of=lambda runtime: npm_command(),
+        report=_say,
+    )
+
+
+def _python_of(runtime: str, *, any_python: bool) -> Path:
+    """Return the interpreter that is to run functions of a runtime such as `python3.12`."""
+    found = find_python(runtime.removeprefix("python"))
+    if found is None and not any_python:
+        raise ProjectError(
+            f"packages for {runtime} cannot be installed: this machine has "
+            f"{', '.join(python_versions())}; install it, or run it in another with --any-python"
+        )
+    return Path(found or base_python())
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _runtimes(options: UpOptions) -> Runtimes:
     return Runtimes(
         any_python=options.any_python,
         any_node=options.any_node,
-        install=partial(click.echo, err=True) if options.install else None,
+        install=_say if options.install else None,
     )
 
 
