@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .streams import keep_streams
-from .words import OneSentenceGroup, Port, fail
+from .words import OneSentenceGroup, Port, fail, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from .state import Run
 
 __all__ = ["main"]
 
@@ -138,17 +136,15 @@ def status(as_json: bool, pid: int | None) -> None:
 def _ask(pid: int | None, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the replies of a run; end with its sentence, and exit code 1 or 2, if it has one."""
     from .control import ask
+    from .state import StateError, find_run
 
-    for reply in ask(_find(pid).control_socket, request):
-        if "error" in reply:
-            fail(reply["error"])
-        yield reply
-
-
-def _find(pid: int | None) -> Run:
-    from .state import find_run
-
-    return find_run(pid)
+    try:
+        for reply in ask(find_run(pid).control_socket, request):
+            if "error" in reply:
+                fail(reply["error"])
+            yield reply
+    except StateError as error:
+        raise click.ClickException(sentence_of(error)) from error
 
 
 def _read_event(text: str) -> object:

@@ -36,6 +36,8 @@ def pack(path: Path, *, below: str = "", beside: Sequence[Path] = ()) -> bytes:
     try:
         if path.is_file() and zipfile.is_zipfile(path):
             return path.read_bytes()
+        if path.is_file() and path.suffix in {".zip", ".jar"}:
+            raise ProjectError(f"{path} is no zip: build it again, or name its folder")
         return _zip([path, *beside], below)
     except OSError as error:
         raise ProjectError(f"{path} cannot be read: {error.strerror or error}") from error
