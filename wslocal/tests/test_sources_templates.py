@@ -201,7 +201,7 @@ def test_depends_on_is_a_list():
 
 # --- values
 
-TEMPLATE = {
+TEMPLATE: dict = {
     "Mappings": {"Stages": {"prod": {"size": 5}}},
     "Conditions": {
         "IsProd": {"Fn::Equals": [{"Ref": "Stage"}, "prod"]},
