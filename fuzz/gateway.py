@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fuzz.draws import Draws
+from wslocal.faults import Faults
 from wslocal.gateway.answers import Returned, connect_status, read_proxy_answer, select_route
 from wslocal.gateway.definition import Api, ApiRoute, Throttle
 from wslocal.gateway.limits import GatewayLimits
@@ -23,6 +24,7 @@ from wslocal.gateway.server import Socket
 from wslocal.http1 import BadRequest, HttpRequest, RequestReader
 from wslocal.lambda_host.deployed import Issued
 from wslocal.lambda_host.results import InvocationResult
+from wslocal.tasks import Tasks
 
 __all__ = ["try_input"]
 
@@ -194,11 +196,19 @@ def _api(expression: str) -> Api:
     return Api("api", "dev", expression, routes, {})
 
 
+class _Permissions:
+    async def check(self, *asked: object) -> None:
+        """Allow it."""
+
+
 class _Functions:
     """Stands in for the deployed functions: each answer is the next of a list, again and again."""
 
+    permissions = _Permissions()
+
     def __init__(self, answers: list[bytes | None]) -> None:
         self._answers = answers
+        self.faults = Faults()
         self.events: list[dict[str, Any]] = []
 
     async def invoke(self, function: str, event: Any, **_: object) -> InvocationResult:
@@ -211,11 +221,6 @@ class _Functions:
         if access_key != "KEY":
             return None
         return Issued("KEY", "secret", "token", "arn:aws:iam::1:role/r", "arn", _NOW + 900)
-
-
-class _Permissions:
-    async def check(self, signer: Issued, method: str) -> None:
-        """Allow it."""
 
 
 class _Transport:
@@ -253,22 +258,28 @@ class _Transport:
     abort = close
 
 
+class _Failures:
+    """Keeps what failed."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException] = []
+
+    def report(self, context: str, error: BaseException) -> None:
+        self.errors.append(error)
+
+
 class _Gateway(LocalApi):
     """A gateway that serves nobody, with what a stack would have deployed."""
 
+    functions: _Functions  # type: ignore[assignment]
+
     def __init__(self, answers: list[bytes | None]) -> None:
         super().__init__(lambda service: None, "api", "dev", limits=_LIMITS, clock=lambda: _NOW)
-        self.domain = "127.0.0.1:1"
+        self.domain, self._region = "127.0.0.1:1", "us-east-1"
         self.functions = _Functions(answers)
         self._api = _api("$request.body.action")
-        self._functions = self.functions  # type: ignore[assignment]
-        self._permissions = _Permissions()  # type: ignore[assignment]
-        self.failures: list[BaseException] = []
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.failures.append(error)
-        self._tasks.discard(task)
+        self.failures = _Failures()
+        self._tasks = Tasks(self.failures)  # type: ignore[arg-type]
 
 
 _loop = asyncio.new_event_loop()
@@ -305,7 +316,9 @@ async def _serve(pieces: list[bytes], answers: list[bytes | None], ends: bool) -
         gateway_socket.eof_received()
     gateway_socket.connection_lost(None)
     await _settle(gateway)
-    assert gateway.failures == failures == [], f"unhandled: {gateway.failures or failures}"
+    assert gateway.failures.errors == failures == [], (
+        f"unhandled: {gateway.failures.errors or failures}"
+    )
     assert not gateway.connections(), "a connection is left"
     assert gateway_socket.at_work == 0, "a message is at work for ever"
     kinds = [event["requestContext"]["eventType"] for event in gateway.functions.events]
@@ -321,7 +334,7 @@ async def _settle(gateway: LocalApi) -> None:
     """Let everything that can go on do so."""
     for _ in range(200):
         await asyncio.sleep(0)
-        if not gateway._tasks:
+        if not gateway._tasks._tasks:
             break
     await asyncio.sleep(0)
 

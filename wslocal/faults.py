@@ -33,10 +33,10 @@ F = TypeVar("F", bound=Fault)
 
 
 class Faults:
-    """The faults of one gateway. Of several that are on, a call meets the oldest that is about it."""
+    """The faults of the gateways of one project. Of several that are on, a call meets the oldest that is about it."""
 
-    def __init__(self, connections: Mapping[str, Connection]) -> None:
-        self._connections = connections
+    def __init__(self, connections: Mapping[str, Connection] | None = None) -> None:
+        self._watched: list[Mapping[str, Connection]] = [] if connections is None else [connections]
         self._posts: list[PostFault] = []
         self._tables: list[TableFault] = []
         self._no_space: list[Fault] = []
@@ -124,7 +124,15 @@ class Faults:
         with _on(self._no_space, Fault()) as fault:
             yield fault
 
-    # --- for the gateway -------------------------------------------------------------------------
+    # --- for the gateways ------------------------------------------------------------------------
+
+    def watch(self, connections: Mapping[str, Connection]) -> None:
+        """Let faults be about these connections of a gateway, by id, too."""
+        self._watched.append(connections)
+
+    def forget(self, connections: Mapping[str, Connection]) -> None:
+        """Let no fault be about them any more: their gateway has ended."""
+        self._watched = [known for known in self._watched if known is not connections]
 
     def of_post(self, connection_id: str) -> PostFault | None:
         """Return the fault that a post to this connection meets."""
@@ -157,9 +165,10 @@ class Faults:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _connection(self, connection_id: str) -> Connection:
-        if (connection := self._connections.get(connection_id)) is not None:
-            return connection
-        ids = list(self._connections)
+        for connections in self._watched:
+            if connection_id in connections:
+                return connections[connection_id]
+        ids = [known for connections in self._watched for known in connections]
         more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
         are_open = f"open are {', '.join(ids[:_SHOWN_IDS])}{more}" if ids else "none is open"
         raise FaultError(f"no connection {connection_id!r} is open: {are_open}")

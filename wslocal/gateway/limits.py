@@ -34,8 +34,6 @@ class GatewayLimits:
     close_seconds: float = 5.0
     # Ours: a client with more messages at work than this is not read from until some are done.
     messages_at_work: int = 500
-    # Ours: how long an answer of IAM is trusted.
-    iam_seconds: float = 5.0
 
 
 class TokenBucket:

@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import json
 import logging
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 from weakref import WeakSet
 
@@ -22,15 +20,12 @@ from websockets.frames import CloseCode
 
 from wslocal.failures import FailureLog
 from wslocal.fault_kinds import POST_ANSWERS
-from wslocal.faults import Faults
 from wslocal.http1 import LOOPBACK, HttpRequest, respond, status_of
-from wslocal.lambda_host.deployed import DeployedFunctions
+from wslocal.lambda_host.local_lambda import LocalLambda, call_each
 from wslocal.lambda_host.results import HostError
-from wslocal.lambda_host.shipping import Shipper
-from wslocal.relay import Relay
 from wslocal.sigv4 import Refused, verify
+from wslocal.tasks import Tasks
 
-from .access import Permissions
 from .answers import (
     ENDPOINT_TIMEOUT,
     FORBIDDEN,
@@ -64,13 +59,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wslocal.fault_kinds import PostFault
+    from wslocal.faults import Faults
+    from wslocal.lambda_host.deployed import Issued
     from wslocal.lambda_host.function import FunctionState
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult
 
 __all__ = ["Connection", "LocalApi", "Post"]
-
-T = TypeVar("T")
 
 _SWEEP_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -96,10 +91,10 @@ class Post:
 
 
 class LocalApi:
-    """Serves in an `async with` block.
+    """Serves one API and stage in an `async with` block.
 
-    `client` gives boto3 clients by service. A function that has `endpoint_variable` gets our own
-    address in it. `pages` serves plain GETs that belong to no stage. `listener` is a socket that
+    `client` gives boto3 clients by service. `functions` are those that run already, for several APIs;
+    without them it has its own, of which each that has `endpoint_variable` gets our address in it. `pages` serves plain GETs that belong to no stage. `listener` is a socket that
     listens already, for those who have to know the port before. `faults` are faults on purpose.
     """
 
@@ -109,6 +104,7 @@ class LocalApi:
         api_id: str,
         stage: str,
         *,
+        functions: LocalLambda | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         listener: socket.socket | None = None,
@@ -127,57 +123,41 @@ class LocalApi:
         self._clock = clock
         self._pages = pages
         self._endpoint_variable = endpoint_variable
-        self._max_environments = max_environments
+        self._is_owner = functions is None
+        self.functions = functions or LocalLambda(
+            client, max_environments=max_environments, clock=clock
+        )
         self.sockets: WeakSet[Socket] = WeakSet()  # those of functions as well
         self._connections: dict[str, Connection] = {}
         self._ids: dict[Socket, str] = {}
-        self.faults = Faults(self._connections)
-        self._subscribers: set[Callable[[LogLine], None]] = set()
         self._post_subscribers: set[Callable[[Post], None]] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._account = TokenBucket(self._limits.requests_per_second, self._limits.burst)
         rate = self._limits.new_connections_per_second
         self._new_connections = TokenBucket(rate, rate)
         self._throttles: dict[str, TokenBucket] = {}
         expected = (HostError, AuthorizerError, OSError, BotoCoreError, ClientError)
         self._failures = FailureLog(_log, expected)
+        self._tasks = Tasks(self._failures)
         self._stopping = False
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             self._apigateway = self._client("apigatewayv2")
             self._api = await self._read()
-            region = self._apigateway.meta.region_name
-            deployed = f"{self._api_id}.execute-api.{region}.amazonaws.com"
+            self._region = self._apigateway.meta.region_name
+            deployed = f"{self._api_id}.execute-api.{self._region}.amazonaws.com"
             self._hosts = LOOPBACK | {deployed, self._address[0]}
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="functions-"))
             server = await self._listen()
             stack.callback(server.close)
             host, port = server.sockets[0].getsockname()[:2]
             self.domain = f"{host}:{port}"
-            self._functions = DeployedFunctions(
-                self._client,
-                Path(folder),
-                overrides={self._endpoint_variable: self.callback_url},
-                endpoints=await self._relay(stack),
-                faults=self.faults,
-                max_environments=self._max_environments,
-                on_line=self._on_line,
-                clock=self._clock,
-            )
-            self._permissions = Permissions(
-                self._client("iam"),
-                region,
-                f"{self._api_id}/{self._stage}",
-                self._limits.iam_seconds,
-                self._clock,
-            )
-            stack.callback(self._permissions.close)
-            self._shipper = Shipper(self._client)
+            if self._is_owner:
+                self.functions.overrides[self._endpoint_variable] = self.callback_url
+                await stack.enter_async_context(self.functions)
+            self.faults.watch(self._connections)
+            stack.callback(self.faults.forget, self._connections)
             stack.callback(self._failures.flush)
-            stack.push_async_callback(self._shipper.close)
             stack.push_async_callback(self._stop)
-            self.spawn(self._shipper.run())
             self.spawn(self._sweep_now_and_then())
             self._stack = stack.pop_all()
         return self
@@ -200,27 +180,35 @@ class LocalApi:
         """Where functions find `/@connections`."""
         return f"http://{self.domain}/{self._stage}"
 
+    @property
+    def faults(self) -> Faults:
+        """Faults on purpose, of all gateways that share the functions."""
+        return self.functions.faults
+
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by name or ARN, handle `event`."""
-        return await self._functions.invoke(function, event)
+        return await self.functions.invoke(function, event)
 
     async def reload(self) -> list[str]:
         """Take over what was deployed since; connections stay. Return the functions that changed."""
+        await self.read_again()
+        return await self.functions.reload()
+
+    async def read_again(self) -> None:
+        """Take over the API, with its routes, as it is deployed now."""
         self._api = await self._read()
         self._throttles.clear()
-        self._permissions.forget()
-        return await self._functions.reload()
 
     def kill_environments(self, function: str, count: int | None = None) -> int:
         """Kill the processes of a function's environments, at most `count`; return how many there were.
 
         HostError for a function, by name or ARN, that was not invoked yet.
         """
-        return self._functions.kill(function, count)
+        return self.functions.kill_environments(function, count)
 
     def states(self) -> list[FunctionState]:
         """What each function has running and has done."""
-        return self._functions.states()
+        return self.functions.states()
 
     def connections(self) -> list[Connection]:
         """Return the open connections."""
@@ -228,8 +216,7 @@ class LocalApi:
 
     def subscribe(self, callback: Callable[[LogLine], None]) -> Callable[[], None]:
         """Call `callback` with each line of a function, on the loop; return what ends that."""
-        self._subscribers.add(callback)
-        return lambda: self._subscribers.discard(callback)
+        return self.functions.subscribe(callback)
 
     def subscribe_to_posts(self, callback: Callable[[Post], None]) -> Callable[[], None]:
         """Call `callback` with each post of a function, once it is answered; return what ends that."""
@@ -238,11 +225,11 @@ class LocalApi:
 
     async def flush(self) -> None:
         """Have all lines so far in CloudWatch, as logs and as metrics."""
-        await self._shipper.flush()
+        await self.functions.flush()
 
     def problems(self) -> dict[str, int]:
         """Return what CloudWatch did not take, and how often."""
-        return dict(self._shipper.problems)
+        return self.functions.problems()
 
     def close_connections(self) -> None:
         """Close all connections with 1001, and open none: what we cannot do without has ended.
@@ -267,10 +254,7 @@ class LocalApi:
         self, work: Coroutine[Any, Any, Any], name: str = "a request to the gateway"
     ) -> asyncio.Task[Any]:
         """Have `work` done; it ends with us at the latest. `name` is for the log if it fails."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        return self._tasks.spawn(work, name)
 
     async def connect(self, socket: Socket, request: HttpRequest) -> None:
         """Open a connection, or refuse it, as `$connect` says."""
@@ -338,7 +322,7 @@ class LocalApi:
         event = authorizer_event(connect, method_arn)
         if not has_identity(authorizer.identity_sources, event):
             return UNAUTHORIZED
-        work = self._functions.invoke(
+        work = self.functions.invoke(
             authorizer.function_arn, event, source_arn=f"{arn}/authorizers/{authorizer.id}"
         )
         name, seconds = f"authorizer {authorizer.name}", self._limits.integration_seconds
@@ -407,8 +391,11 @@ class LocalApi:
 
     async def _manage(self, request: HttpRequest, connection_id: str) -> bytes | None:
         try:
-            signer = verify(request, self._functions.issued, self._clock())
-            await self._permissions.check(signer, request.method)
+            signer = verify(request, self.functions.issued, self._clock())
+            resource = self._connections_arn(signer, request.method)
+            await self.functions.permissions.check(
+                signer, "execute-api:ManageConnections", resource
+            )
         except Refused as refused:
             # Who signs by a wrong clock, signs again by ours: every answer of AWS says its time.
             date = "Date", formatdate(self._clock(), usegmt=True)
@@ -416,7 +403,7 @@ class LocalApi:
         answer = await self._managed(request, connection_id)
         if request.method == "POST" and self._post_subscribers:
             post = Post(connection_id, request.body, status_of(answer) if answer else 0)
-            _call_each(self._post_subscribers, post)
+            call_each(self._post_subscribers, post)
         return answer
 
     async def _managed(self, request: HttpRequest, connection_id: str) -> bytes | None:
@@ -466,20 +453,6 @@ class LocalApi:
             return await loop.create_server(self._socket, sock=self._listener)
         return await loop.create_server(self._socket, *self._address)
 
-    async def _relay(self, stack: contextlib.AsyncExitStack) -> dict[str, str]:
-        """Stand in front of DynamoDB, and return the variable that leads functions to us.
-
-        Not where there is TLS: that is no emulator, and has no faults on purpose.
-        """
-        endpoint = self._apigateway.meta.endpoint_url
-        if not endpoint.startswith("http://"):
-            return {}
-        relay = Relay(endpoint, self.faults.of_call)
-        await relay.start()
-        stack.push_async_callback(relay.close)
-        self.faults.has_relay = True
-        return {"AWS_ENDPOINT_URL_DYNAMODB": relay.endpoint}
-
     def _socket(self) -> Socket:
         return Socket(self, self._limits, self._hosts)
 
@@ -487,6 +460,12 @@ class LocalApi:
         """Return the API's ARN, to those who call it; it is where its functions are."""
         region, account = function_arn.split(":")[3:5]
         return f"arn:aws:execute-api:{region}:{account}:{self._api.id}"
+
+    def _connections_arn(self, signer: Issued, method: str) -> str:
+        """Return the ARN of what a call does; without a connection's id: AWS names the method, as its refusals show."""
+        account = signer.role_arn.split(":")[4]
+        api = f"arn:aws:execute-api:{self._region}:{account}:{self._api.id}/{self._stage}"
+        return f"{api}/{method}/@connections/{{connectionId}}"
 
     def _context(self, client: ClientInfo, route_key: str, request_id: str) -> EventContext:
         now = self._clock() + self.faults.request_time_shift
@@ -526,42 +505,21 @@ class LocalApi:
             Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT),
         )
         source = f"{self._arn(route.function_arn)}/{self._stage}/{route.key}"
-        work = self._functions.invoke(route.function_arn, event, source_arn=source)
+        work = self.functions.invoke(route.function_arn, event, source_arn=source)
         self.spawn(work, f"an event for {route.key}").add_done_callback(done)
-
-    def _on_line(self, line: LogLine) -> None:
-        self._shipper.take(line)
-        _call_each(self._subscribers, line)
 
     async def _sweep_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.sweep()
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failures.report(task.get_name(), error)
-
     async def _stop(self) -> None:
         """Close connections, and end functions."""
         self.close_connections()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._functions.close()
+        await self._tasks.end()
         for socket in list(self.sockets):
             socket.abort()
         await asyncio.sleep(0)  # the loop has to go round once for them
-
-
-def _call_each(subscribers: set[Callable[[T], None]], item: T) -> None:
-    for callback in list(subscribers):
-        try:
-            callback(item)
-        except Exception:  # who only looks on must not stop a function
-            subscribers.discard(callback)
-            _log.exception("a subscriber failed, and gets no more")
 
 
 def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:

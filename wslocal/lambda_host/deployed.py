@@ -83,9 +83,9 @@ class DeployedFunctions:
         self._lambda = client("lambda")
         self._sts = client("sts")
         self._folder = folder
-        self._overrides = overrides or {}
+        self._overrides = {} if overrides is None else overrides
         self._endpoints = endpoints or {}
-        self._faults = faults or Faults({})
+        self._faults = faults or Faults()
         self._max_environments = max_environments
         self._on_line = on_line
         self._clock = clock

@@ -38,7 +38,7 @@ def test_what_decides_touches_nothing(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["answers", "authorizers", "events", "limits", "definition", "access", "server"]
+    "name", ["answers", "authorizers", "events", "limits", "definition", "server"]
 )
 def test_nobody_imports_what_ties_them_together(name):
     assert ".local_api" not in imports(GATEWAY / f"{name}.py")

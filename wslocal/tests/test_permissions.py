@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
-from wslocal.gateway.access import Permissions
 from wslocal.lambda_host.deployed import Issued
+from wslocal.permissions import Permissions
 from wslocal.sigv4 import Refused
 
 ROLE = "arn:aws:iam::000000000000:role/audio"
+ACTION, RESOURCE = "execute-api:ManageConnections", "arn:aws:execute-api:us-east-1:0:api/dev/POST/x"
 SIGNER = Issued("key", "secret", "token", ROLE, "arn:aws:sts::0:assumed-role/audio/x", 0.0)
 
 
@@ -50,7 +51,7 @@ def clock():
 
 @pytest.fixture
 def permissions(iam, clock):
-    permissions = Permissions(iam, "us-east-1", "api/dev", 5.0, clock)
+    permissions = Permissions(iam, clock)
     yield permissions
     permissions.close()
 
@@ -63,7 +64,7 @@ async def settled(permissions):
 
 def test_many_first_checks_ask_once(permissions, iam):
     async def run():
-        await asyncio.gather(*(permissions.check(SIGNER, "POST") for _ in range(20)))
+        await asyncio.gather(*(permissions.check(SIGNER, ACTION, RESOURCE) for _ in range(20)))
 
     asyncio.run(run())
 
@@ -72,16 +73,16 @@ def test_many_first_checks_ask_once(permissions, iam):
 
 def test_answer_counts_until_a_newer_one_has_come(permissions, iam, clock):
     async def run():
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.decision = "implicitDeny"
         clock.now += 5.0
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         asked = iam.asked
         clock.now += 0.1
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         await settled(permissions)
         with pytest.raises(Refused, match="not authorized to perform"):
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
         return asked
 
     assert asyncio.run(run()) == 1
@@ -90,11 +91,11 @@ def test_answer_counts_until_a_newer_one_has_come(permissions, iam, clock):
 
 def test_silent_iam_delays_no_post(permissions, iam, clock):
     async def run():
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.may_answer.clear()
         for _ in range(100):
             clock.now += 0.5
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.may_answer.set()
         await settled(permissions)
 
@@ -105,11 +106,11 @@ def test_silent_iam_delays_no_post(permissions, iam, clock):
 
 def test_answer_that_is_too_old_is_waited_for(permissions, iam, clock):
     async def run():
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.decision = "implicitDeny"
         clock.now += 60.1
         with pytest.raises(Refused):
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
 
     asyncio.run(run())
 
@@ -118,12 +119,12 @@ def test_failure_is_raised_where_nothing_is_known_and_asked_again_later(permissi
     async def run():
         iam.error = OSError("refused")
         with pytest.raises(OSError, match="refused"):
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
         with pytest.raises(OSError, match="IAM gave no answer"):
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.error = None
         clock.now += 5.1
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
 
     asyncio.run(run())
 
@@ -132,11 +133,11 @@ def test_failure_is_raised_where_nothing_is_known_and_asked_again_later(permissi
 
 def test_failure_keeps_what_is_known(permissions, iam, clock):
     async def run():
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.error = OSError("refused")
         for _ in range(5):
             clock.now += 6
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
             await settled(permissions)
 
     asyncio.run(run())
@@ -146,10 +147,10 @@ def test_failure_keeps_what_is_known(permissions, iam, clock):
 
 def test_reload_asks_again(permissions, iam):
     async def run():
-        await permissions.check(SIGNER, "POST")
+        await permissions.check(SIGNER, ACTION, RESOURCE)
         iam.decision = "implicitDeny"
         permissions.forget()
         with pytest.raises(Refused):
-            await permissions.check(SIGNER, "POST")
+            await permissions.check(SIGNER, ACTION, RESOURCE)
 
     asyncio.run(run())
