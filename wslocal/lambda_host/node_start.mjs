@@ -22,7 +22,7 @@ const CALLBACKS_ENDED =
   "For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.";
 
 if (module.registerHooks) module.registerHooks({ resolve: resolveSync });
-else module.register("./node_path.mjs", import.meta.url);
+else module.register?.("./node_path.mjs", import.meta.url);
 
 class RuntimeError extends Error {
   constructor(type, message, cause) {
