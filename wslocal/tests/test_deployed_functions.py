@@ -291,7 +291,11 @@ def test_api_or_stage_that_is_not_there(emulator, loop, api_id):
             {"RouteKey": "$connect", "AuthorizationType": "CUSTOM", "AuthorizerId": "nobody"},
             "$connect has an authorizer that is not there: nobody",
         ),
-        ({"ApiKeyRequired": True}, "$default asks for an API key: these are not played"),
+        (
+            {"ApiKeyRequired": True},
+            "$default asks for an API key: AWS documents that for $connect only, "
+            "so set ApiKeyRequired there",
+        ),
         ({"Target": "integrations/nowhere"}, "$default has no integration"),
     ],
 )
@@ -301,16 +305,6 @@ def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
     client.update_route(ApiId=api_id, RouteId=route["RouteId"], **change)
 
     assert refusal(emulator, loop, api_id) == f"route {reason}"
-
-
-def test_integration_that_is_not_played(emulator, loop, api_id):
-    client = emulator.client("apigatewayv2")
-    integration = client.create_integration(
-        ApiId=api_id, IntegrationType="HTTP_PROXY", IntegrationUri="https://example.com"
-    )["IntegrationId"]
-    client.create_route(ApiId=api_id, RouteKey="web", Target=f"integrations/{integration}")
-
-    assert "route web does not lead to a Lambda function" in refusal(emulator, loop, api_id)
 
 
 def test_authorizer_that_is_not_played(emulator, loop, name):
