@@ -187,10 +187,11 @@ class AwsFront:
     def _gateway(self, request: HttpRequest) -> LocalApi | None:
         """Return the gateway of a request to a stage, or to its connections."""
         host, base = request.host, request.path.partition("/@connections/")[0].strip("/")
-        if host in LOOPBACK:
-            return None
-        found = (one for one in self._gateways if host in one.names.hosts)
-        return next((one for one in found if one.names.leads_here(host, base)), None)
+        for gateway in self._gateways:
+            names = gateway.names
+            if (host in names.custom or names.is_endpoint(host)) and names.leads_here(host, base):
+                return gateway
+        return None
 
     def _socket(self) -> Socket:
         return Socket(self, self._limits, self._names, max_body_bytes=MAX_BODY_BYTES)

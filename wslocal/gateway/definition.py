@@ -113,7 +113,8 @@ def read_api(client: Any, api_id: str, stage: str, *, keys: Callable[[], Any] | 
     for item in _items(client, "get_routes", ApiId=api_id):
         key = item["RouteKey"]
         asked = {"ApiId": api_id, "RouteId": item["RouteId"]}
-        responds = bool(_items(client, "get_route_responses", **asked))
+        responses = _items(client, "get_route_responses", **asked)
+        responds = any(response["RouteResponseKey"] == "$default" for response in responses)
         integration = integrations.get(item.get("Target", "").removeprefix("integrations/"))
         throttle = _throttle(default | settings.get(key, {}))
         authorizer = authorizer_of(item, authorizers, variables)

@@ -117,6 +117,7 @@ def test_expression_for_keys_that_there_is_not(client, api_id):
         ("127.0.0.1", "", False),
         ("{api}.execute-api.us-east-1.amazonaws.com", "dev", True),
         ("{api}.execute-api.us-east-1.amazonaws.com", "v1", False),
+        ("{api}.execute-api.eu-west-1.amazonaws.com", "dev", True),
         ("one.example.com", "", True),
         ("one.example.com", "dev", False),
         ("two.example.com", "v1", True),
@@ -137,3 +138,15 @@ def test_names_of_a_stage(client, api_id, host, base, leads):
     assert names.leads_here(host.replace("{api}", api_id), base) is leads
     for domain in ("one.example.com", "two.example.com"):
         client.delete_domain_name(DomainName=domain)
+
+
+def test_route_response_of_another_key(client, api_id):
+    """AWS has `$default` only."""
+    [route] = client.get_routes(ApiId=api_id)["Items"]
+    asked = {"ApiId": api_id, "RouteId": route["RouteId"]}
+    client.create_route_response(**asked, RouteResponseKey="other")
+    assert not read_api(client, api_id, "dev").routes["$default"].responds
+
+    client.create_route_response(**asked, RouteResponseKey="$default")
+
+    assert read_api(client, api_id, "dev").routes["$default"].responds
