@@ -3,6 +3,11 @@ for @connections, and `https://dynamodb.us-east-1.amazonaws.com` of an SDK that 
 
 The name that a request has as its `Host` says who answers: a gateway, Lambda, or the emulator, which
 gets everything else as it came, so that its signature holds. Nothing goes on to the real AWS.
+
+    functions = LocalLambda(emulator.client)
+    async with AwsFront(functions, Certificates(folder), emulator.endpoint) as front, functions:
+        async with LocalApi(emulator.client, api_id, "dev", functions=functions, front=front) as api:
+            print(api.secure_url)
 """
 
 from __future__ import annotations
