@@ -44,8 +44,8 @@ class LocalLambda:
     """Runs deployed functions in an `async with` block.
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has, and may
-    be added to until the first event. `endpoints` are variables for functions that have no
-    `AWS_ENDPOINT_URL` of their own.
+    be added to until the first event. `endpoints` are variables for all functions; see
+    `DeployedFunctions`.
     """
 
     def __init__(
