@@ -166,7 +166,10 @@ def _route(
             "so set ApiKeyRequired there"
         )
     if item.get("RequestModels") or item.get("ModelSelectionExpression"):
-        raise ApiError(f"route {key} has a model: request validation is not played")
+        raise ApiError(
+            f"route {key} has a model, by which nothing is checked here: "
+            "leave RequestModels and ModelSelectionExpression out"
+        )
     milliseconds = integration.get("TimeoutInMillis")
     return ApiRoute(
         key=key,
@@ -184,7 +187,7 @@ def _integrated(
 ) -> str:
     """Return the ARN of the function that a route leads to."""
     if integration is None:
-        raise ApiError(f"route {key} has no integration")
+        raise ApiError(f"route {key} has no integration: give it a Target")
     kind = integration["IntegrationType"]
     if kind != "AWS_PROXY":
         raise ApiError(
@@ -227,7 +230,10 @@ def authorizer_of(
     if kind == "NONE":
         return None
     if kind != "CUSTOM":
-        raise ApiError(f"route {key} has the authorization {kind}: only CUSTOM is played")
+        raise ApiError(
+            f"route {key} has the authorization {kind}: only CUSTOM is played, "
+            "so name a Lambda authorizer, or NONE"
+        )
     if key != "$connect":
         raise ApiError(f"route {key} has an authorizer: AWS asks one for $connect only")
     wanted = route.get("AuthorizerId")
@@ -241,7 +247,10 @@ def authorizer_of(
     if found["AuthorizerType"] != "REQUEST" or target is None:
         raise ApiError(f"authorizer {found['Name']} is not a Lambda function as REQUEST")
     if found.get("AuthorizerCredentialsArn"):
-        raise ApiError(f"authorizer {found['Name']} is invoked with a role: these are not played")
+        raise ApiError(
+            f"authorizer {found['Name']} is invoked with a role, which is not played: "
+            "leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
+        )
     given = [source for source in found.get("IdentitySource", []) if source != _NO_IDENTITY_SOURCE]
     return Authorizer(
         id=found["AuthorizerId"],

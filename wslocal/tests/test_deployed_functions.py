@@ -285,7 +285,7 @@ def test_api_or_stage_that_is_not_there(emulator, loop, api_id):
     [
         (
             {"RouteKey": "$connect", "AuthorizationType": "AWS_IAM"},
-            "$connect has the authorization AWS_IAM: only CUSTOM is played",
+            "$connect has the authorization AWS_IAM: only CUSTOM is played, so name a Lambda authorizer, or NONE",
         ),
         (
             {"RouteKey": "$connect", "AuthorizationType": "CUSTOM", "AuthorizerId": "nobody"},
@@ -296,7 +296,7 @@ def test_api_or_stage_that_is_not_there(emulator, loop, api_id):
             "$default asks for an API key: AWS documents that for $connect only, "
             "so set ApiKeyRequired there",
         ),
-        ({"Target": "integrations/nowhere"}, "$default has no integration"),
+        ({"Target": "integrations/nowhere"}, "$default has no integration: give it a Target"),
     ],
 )
 def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
@@ -314,7 +314,7 @@ def test_authorizer_that_is_not_played(emulator, loop, name):
     api_id = create_api(emulator, {"$connect": {"function": arn}}, authorizer=authorizer)
 
     assert refusal(emulator, loop, api_id) == (
-        "authorizer guard is invoked with a role: these are not played"
+        "authorizer guard is invoked with a role, which is not played: leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
     )
 
 

@@ -97,6 +97,16 @@ def test_stage_variable_that_is_not_there(client, api_id):
     )
 
 
+def test_model(client, api_id):
+    [route] = client.get_routes(ApiId=api_id)["Items"]
+    client.update_route(ApiId=api_id, RouteId=route["RouteId"], RequestModels={"$default": "m"})
+
+    assert refusal(client, api_id) == (
+        "route $default has a model, by which nothing is checked here: "
+        "leave RequestModels and ModelSelectionExpression out"
+    )
+
+
 def test_expression_for_keys_that_there_is_not(client, api_id):
     client.update_api(ApiId=api_id, ApiKeySelectionExpression="$request.querystring.key")
     made = client.get_integrations(ApiId=api_id)["Items"][0]["IntegrationId"]
