@@ -3,6 +3,11 @@ for @connections, and `https://dynamodb.us-east-1.amazonaws.com` of an SDK that 
 
 The name that a request has as its `Host` says who answers: a gateway, Lambda, or the emulator, which
 gets everything else as it came, so that its signature holds. Nothing goes on to the real AWS.
+
+    functions = LocalLambda(emulator.client)
+    async with AwsFront(functions, Certificates(folder), emulator.endpoint) as front, functions:
+        async with LocalApi(emulator.client, api_id, "dev", functions=functions, front=front) as api:
+            print(api.secure_url)
 """
 
 from __future__ import annotations
@@ -187,10 +192,11 @@ class AwsFront:
     def _gateway(self, request: HttpRequest) -> LocalApi | None:
         """Return the gateway of a request to a stage, or to its connections."""
         host, base = request.host, request.path.partition("/@connections/")[0].strip("/")
-        if host in LOOPBACK:
-            return None
-        found = (one for one in self._gateways if host in one.names.hosts)
-        return next((one for one in found if one.names.leads_here(host, base)), None)
+        for gateway in self._gateways:
+            names = gateway.names
+            if (host in names.custom or names.is_endpoint(host)) and names.leads_here(host, base):
+                return gateway
+        return None
 
     def _socket(self) -> Socket:
         return Socket(self, self._limits, self._names, max_body_bytes=MAX_BODY_BYTES)

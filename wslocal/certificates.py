@@ -1,7 +1,8 @@
 """TLS on this machine: a certificate authority made for one run, and a certificate for each name it serves.
 
-Keys stay in memory. What is written are the authority's certificate, for clients, and a bundle of it with
-those that the system trusts, for functions.
+The authority's key stays in memory; that of a name is in a file, for its owner only, while OpenSSL reads it.
+What is left are the authority's certificate, for clients, and a bundle of it with those that the system
+trusts, for functions.
 """
 
 from __future__ import annotations

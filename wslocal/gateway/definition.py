@@ -113,7 +113,8 @@ def read_api(client: Any, api_id: str, stage: str, *, keys: Callable[[], Any] | 
     for item in _items(client, "get_routes", ApiId=api_id):
         key = item["RouteKey"]
         asked = {"ApiId": api_id, "RouteId": item["RouteId"]}
-        responds = bool(_items(client, "get_route_responses", **asked))
+        responses = _items(client, "get_route_responses", **asked)
+        responds = any(response["RouteResponseKey"] == "$default" for response in responses)
         integration = integrations.get(item.get("Target", "").removeprefix("integrations/"))
         throttle = _throttle(default | settings.get(key, {}))
         authorizer = authorizer_of(item, authorizers, variables)
@@ -165,7 +166,10 @@ def _route(
             "so set ApiKeyRequired there"
         )
     if item.get("RequestModels") or item.get("ModelSelectionExpression"):
-        raise ApiError(f"route {key} has a model: request validation is not played")
+        raise ApiError(
+            f"route {key} has a model, by which nothing is checked here: "
+            "leave RequestModels and ModelSelectionExpression out"
+        )
     milliseconds = integration.get("TimeoutInMillis")
     return ApiRoute(
         key=key,
@@ -183,7 +187,7 @@ def _integrated(
 ) -> str:
     """Return the ARN of the function that a route leads to."""
     if integration is None:
-        raise ApiError(f"route {key} has no integration")
+        raise ApiError(f"route {key} has no integration: give it a Target")
     kind = integration["IntegrationType"]
     if kind != "AWS_PROXY":
         raise ApiError(
@@ -226,7 +230,10 @@ def authorizer_of(
     if kind == "NONE":
         return None
     if kind != "CUSTOM":
-        raise ApiError(f"route {key} has the authorization {kind}: only CUSTOM is played")
+        raise ApiError(
+            f"route {key} has the authorization {kind}: only CUSTOM is played, "
+            "so name a Lambda authorizer, or NONE"
+        )
     if key != "$connect":
         raise ApiError(f"route {key} has an authorizer: AWS asks one for $connect only")
     wanted = route.get("AuthorizerId")
@@ -240,7 +247,10 @@ def authorizer_of(
     if found["AuthorizerType"] != "REQUEST" or target is None:
         raise ApiError(f"authorizer {found['Name']} is not a Lambda function as REQUEST")
     if found.get("AuthorizerCredentialsArn"):
-        raise ApiError(f"authorizer {found['Name']} is invoked with a role: these are not played")
+        raise ApiError(
+            f"authorizer {found['Name']} is invoked with a role, which is not played: "
+            "leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
+        )
     given = [source for source in found.get("IdentitySource", []) if source != _NO_IDENTITY_SOURCE]
     return Authorizer(
         id=found["AuthorizerId"],

@@ -51,10 +51,15 @@ def _mappings(client: Any, domain: str) -> Iterator[dict[str, Any]]:
 class StageNames:
     """Under which names one stage is reached, and what stands before `/@connections` there."""
 
+    api_id: str
     stage: str
-    endpoint: str
+    endpoint: str  # the name that API Gateway gives to the API
     is_endpoint_disabled: bool  # DisableExecuteApiEndpoint
     custom: Mapping[str, frozenset[str]]  # mapping keys by domain
+
+    def is_endpoint(self, host: str) -> bool:
+        """Return whether a name is the API's, in whatever region: code may have one that is not ours."""
+        return host.startswith(f"{self.api_id}.execute-api.") and host.endswith(".amazonaws.com")
 
     def leads_here(self, host: str, base: str) -> bool:
         """Return whether a client that asks `host` for the path `base` means this stage.
@@ -63,14 +68,14 @@ class StageNames:
         """
         if host in self.custom:
             return base in self.custom[host]
-        return base == self.stage and not (host == self.endpoint and self.is_endpoint_disabled)
+        return base == self.stage and not (self.is_endpoint_disabled and self.is_endpoint(host))
 
     def public_name(self, host: str) -> str:
         """Return the name that functions get to know for a client that came to `host`.
 
         For a client of this machine's own names that is one with which they can call back.
         """
-        if host == self.endpoint or host in self.custom:
+        if host in self.custom or self.is_endpoint(host):
             return host
         if self.is_endpoint_disabled and self.custom:
             return min(self.custom)
@@ -91,6 +96,7 @@ def names_of(
         for domain, keys in domains.items()
     }
     return StageNames(
+        api_id=api_id,
         stage=stage,
         endpoint=endpoint_name(api_id, region),
         is_endpoint_disabled=is_endpoint_disabled,

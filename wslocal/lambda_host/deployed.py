@@ -293,7 +293,12 @@ class DeployedFunctions:
     def _variables(self, configuration: Mapping[str, Any]) -> dict[str, str]:
         own: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
         replaced = {key: value for key, value in self._overrides.items() if key in own}
-        endpoints = {} if "AWS_ENDPOINT_URL" in own else self._endpoints
+        is_led = "AWS_ENDPOINT_URL" not in own
+        endpoints = {
+            key: value
+            for key, value in self._endpoints.items()
+            if is_led or not key.startswith("AWS_ENDPOINT_URL")
+        }
         everywhere = {"AWS_ENDPOINT_URL": self._lambda.meta.endpoint_url}
         return {**everywhere, **endpoints, **own, **replaced}
 

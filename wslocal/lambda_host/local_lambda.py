@@ -45,8 +45,8 @@ class LocalLambda:
     """Runs deployed functions in an `async with` block.
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has, and may
-    be added to until the first event. `endpoints` are variables for functions that have no
-    `AWS_ENDPOINT_URL` of their own. `runtimes` finds the interpreter of each function.
+    be added to until the first event. `endpoints` are variables for all functions; see
+    `DeployedFunctions`. `runtimes` finds the interpreter of each function.
     """
 
     def __init__(

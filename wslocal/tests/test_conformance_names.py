@@ -31,7 +31,7 @@ CALLBACK = f"{DOC}apigateway-how-to-call-websocket-api-connections.html"
 DOMAINS = f"{DOC}websocket-api-custom-domain-names.html"
 MAPPED = f"{DOC}websocket-api-mappings.html"
 NO_STAGE = "https://github.com/aws-samples/simple-websockets-chat-app/issues/40"
-DISABLED = f"{DOC}websocket-api-disable-default-endpoint.html"
+DISABLED = f"{DOC}rest-api-disable-default-endpoint.html"  # that of WebSocket APIs names no status
 EVENTS = "https://github.com/aws-powertools/powertools-lambda-python/issues/5543"
 ENDPOINTS = "https://docs.aws.amazon.com/general/latest/gr/rande.html"
 SECURE = f"{DOC}apigateway-how-to-call-websocket-api-wscat.html"
@@ -109,6 +109,8 @@ def routes(emulator):
     )
     given = {"Code": {"ZipFile": zip_of(CODE)}, "Environment": {"Variables": {}}}
     messages = create_function(emulator, "by-name", "names.messages", role, **given)
+    own = {**given, "Environment": {"Variables": {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}}}
+    elsewhere = create_function(emulator, "own-endpoint", "names.messages", role, **own)
     opened = create_function(emulator, "opened", "names.connect", role, **given)
     node = create_function(
         emulator, "by-name-node", "names.messages", role, **given, Runtime="nodejs24.x"
@@ -116,6 +118,7 @@ def routes(emulator):
     return {
         "$connect": {"function": opened},
         "$default": {"function": messages},
+        "elsewhere": {"function": elsewhere},
         "node": {"function": node, "responds": True},
     }
 
@@ -174,6 +177,12 @@ def test_callback_by_name(served, secure):
         context = ask(client)["event"]["requestContext"]
 
     assert context["domainName"] == f"{context['apiId']}.execute-api.{REGION}.amazonaws.com"
+
+
+@behaviour("Names lead a function with an `AWS_ENDPOINT_URL` of its own here, too", CHOSEN)
+def test_callback_of_a_function_with_an_endpoint(served):
+    with served.client() as client:
+        assert ask(client, action="elsewhere")["result"] is None
 
 
 @behaviour("A client may use the API's own name", CALLBACK)

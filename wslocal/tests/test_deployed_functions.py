@@ -404,14 +404,18 @@ def test_api_or_stage_that_is_not_there(emulator, loop, api_id):
     [
         (
             {"RouteKey": "$connect", "AuthorizationType": "AWS_IAM"},
-            "$connect has the authorization AWS_IAM: only CUSTOM is played",
+            "$connect has the authorization AWS_IAM: only CUSTOM is played, so name a Lambda authorizer, or NONE",
         ),
         (
             {"RouteKey": "$connect", "AuthorizationType": "CUSTOM", "AuthorizerId": "nobody"},
             "$connect has an authorizer that is not there: nobody",
         ),
-        ({"ApiKeyRequired": True}, "$default asks for an API key: these are not played"),
-        ({"Target": "integrations/nowhere"}, "$default has no integration"),
+        (
+            {"ApiKeyRequired": True},
+            "$default asks for an API key: AWS documents that for $connect only, "
+            "so set ApiKeyRequired there",
+        ),
+        ({"Target": "integrations/nowhere"}, "$default has no integration: give it a Target"),
     ],
 )
 def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
@@ -422,16 +426,6 @@ def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
     assert refusal(emulator, loop, api_id) == f"route {reason}"
 
 
-def test_integration_that_is_not_played(emulator, loop, api_id):
-    client = emulator.client("apigatewayv2")
-    integration = client.create_integration(
-        ApiId=api_id, IntegrationType="HTTP_PROXY", IntegrationUri="https://example.com"
-    )["IntegrationId"]
-    client.create_route(ApiId=api_id, RouteKey="web", Target=f"integrations/{integration}")
-
-    assert "route web does not lead to a Lambda function" in refusal(emulator, loop, api_id)
-
-
 def test_authorizer_that_is_not_played(emulator, loop, name):
     arn = name_arn(emulator, name)
     role = "arn:aws:iam::000000000000:role/invoker"
@@ -439,7 +433,7 @@ def test_authorizer_that_is_not_played(emulator, loop, name):
     api_id = create_api(emulator, {"$connect": {"function": arn}}, authorizer=authorizer)
 
     assert refusal(emulator, loop, api_id) == (
-        "authorizer guard is invoked with a role: these are not played"
+        "authorizer guard is invoked with a role, which is not played: leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
     )
 
 
