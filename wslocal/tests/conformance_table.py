@@ -1,11 +1,13 @@
-"""The table of CONFORMANCE.md: one row for each test of the modules test_conformance*.py.
+"""The table of CONFORMANCE.md: one row for each test of tests/test_conformance*.py.
 
 `python -m wslocal.tests.conformance_table` writes it.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -25,10 +27,20 @@ def behaviour(text: str, source: str):
     return mark
 
 
-def table(*modules: ModuleType) -> str:
+def modules() -> list[ModuleType]:
+    """Return the test modules with the rows."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("test_conformance*.py"))
+    return [
+        importlib.import_module(f"wslocal.tests.{name}")
+        for name in names
+        if name != "test_conformance_table"
+    ]
+
+
+def table(tests: Iterable[ModuleType]) -> str:
     """Return the rows of test modules, in their order."""
-    tests = [test for module in modules for test in vars(module).values()]
-    rows = [test.behaviour for test in tests if hasattr(test, "behaviour")]
+    every = [test for module in tests for test in vars(module).values()]
+    rows = [test.behaviour for test in every if hasattr(test, "behaviour")]
     lines = [f"| {number} | {text} | {source} |" for number, (text, source) in enumerate(rows, 1)]
     return "\n".join(["| | behaviour | source |", "| --- | --- | --- |", *lines]) + "\n"
 
@@ -41,7 +53,4 @@ def replaced(document: str, rows: str) -> str:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from wslocal.tests import test_conformance, test_conformance_events
-
-    rows = table(test_conformance, test_conformance_events)
-    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), rows))
+    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), table(modules())))

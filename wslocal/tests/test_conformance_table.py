@@ -1,21 +1,18 @@
 """The table in the documentation is the list of the tests, and each row has a source."""
 
-from wslocal.tests import test_conformance, test_conformance_events
-from wslocal.tests.conformance_table import CHOSEN, DOCUMENT, replaced, table
-
-MODULES = (test_conformance, test_conformance_events)
+from wslocal.tests.conformance_table import CHOSEN, DOCUMENT, modules, replaced, table
 
 
 def test_documented_behaviours_are_the_tests():
     document = DOCUMENT.read_text()
 
-    assert document == replaced(document, table(*MODULES))
+    assert document == replaced(document, table(modules()))
 
 
 def test_every_conformance_test_is_a_behaviour_with_a_source():
     tests = {
-        name: test
-        for module in MODULES
+        f"{module.__name__}.{name}": test
+        for module in modules()
         for name, test in vars(module).items()
         if name.startswith("test_")
     }
