@@ -575,19 +575,14 @@ def put(emulator, url, *bodies, **options):
         emulator.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body), **options)
 
 
-def left(emulator, url):
-    """Return how many messages a queue has, hidden ones included."""
-    return waiting(emulator, url) + count(emulator, url, "ApproximateNumberOfMessagesNotVisible")
+VISIBLE, HIDDEN = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 
-def waiting(emulator, url):
-    """Return how many messages of a queue nobody has received."""
-    return count(emulator, url, "ApproximateNumberOfMessages")
-
-
-def count(emulator, url, name):
-    found = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-    return int(found["Attributes"][name])
+def left(emulator, url, *names):
+    """Return how many messages a queue has: visible ones, hidden ones, or both."""
+    names = names or (VISIBLE, HIDDEN)
+    found = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[*names])
+    return sum(int(found["Attributes"][name]) for name in names)
 
 
 def bodies_of(system, worker, at_least):
@@ -711,7 +706,7 @@ def test_concurrency(emulator, system, worker, tmp_path):
     put(emulator, url, go, go, go)
     with sources(system):
         wait_until(lambda: len(system.got(worker)) == 2)
-        assert waiting(emulator, url) == 1
+        assert left(emulator, url, VISIBLE) == 1
         (tmp_path / "go").touch()
         wait_until(lambda: left(emulator, url) == 0)
 
