@@ -22,7 +22,7 @@ _MAX_AGE_SECONDS = 6 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A function, version or alias; `name` has the qualifier that was asked for behind a colon."""
+    """A function, version or alias, which `name` has behind a colon."""
 
     name: str
     arn: str
@@ -36,7 +36,7 @@ class Described:
 
     @property
     def qualified_arn(self) -> str:
-        """The ARN with the qualifier that was asked for, else with the version."""
+        """The ARN with the alias or version, which may be `$LATEST`."""
         return self.arn if ":" in self.name else f"{self.arn}:{self.version}"
 
 
@@ -72,8 +72,8 @@ class Descriptions:
         invoked = self._event_invoke_config(asked)
         destinations = invoked.get("DestinationConfig", {})
         return Described(
-            name=name,
-            arn=found["FunctionArn"],
+            name=name.removesuffix(":$LATEST"),
+            arn=found["FunctionArn"].removesuffix(":$LATEST"),
             version=found.get("Version", "$LATEST"),
             role_arn=found["Role"],
             dead_letter_arn=found.get("DeadLetterConfig", {}).get("TargetArn", ""),
