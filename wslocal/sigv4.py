@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "verify"]
 
 _AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^/,]+)/([0-9]{8})/([^/,]+)/execute-api/aws4_request,"
+    r"AWS4-HMAC-SHA256 Credential=([^/,]+)/([0-9]{8})/([^/,]+)/([^/,]+)/aws4_request,"
     r" *SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})"
 )
 _MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
@@ -35,14 +35,22 @@ class Refused(Exception):  # noqa: N818 - not a failure of ours
         self.kind = kind
 
 
-def verify(request: HttpRequest, find: Callable[[str], Issued | None], now: float) -> Issued:
-    """Return whose signature `request` bears; Refused if it has none or a wrong one."""
+def verify(
+    request: HttpRequest,
+    find: Callable[[str], Issued | None],
+    now: float,
+    service: str = "execute-api",
+) -> Issued:
+    """Return whose signature for `service` a request bears; Refused if it has none or a wrong one."""
     authorization = request.header("Authorization")
     if not authorization:
         raise Refused("MissingAuthenticationTokenException", "Missing Authentication Token")
     if not (match := _AUTHORIZATION.fullmatch(authorization)):
         raise Refused("IncompleteSignatureException", "The Authorization header is not understood")
-    access_key, day, region, names, signature = match.groups()
+    access_key, day, region, signed_for, names, signature = match.groups()
+    if signed_for != service:
+        text = f"Credential should be scoped to correct service: '{service}'."
+        raise Refused("InvalidSignatureException", text)
     issued, moment = find(access_key), request.header("X-Amz-Date")
     token = request.header("X-Amz-Security-Token").encode()
     if issued is None or not hmac.compare_digest(token, issued.token.encode()):
@@ -56,7 +64,7 @@ def verify(request: HttpRequest, find: Callable[[str], Issued | None], now: floa
         raise Refused("InvalidSignatureException", text)
     if not moment.startswith(day) or abs(_seconds(moment) - now) > _CLOCK_SKEW_SECONDS:
         raise Refused("InvalidSignatureException", f"Signature expired: {moment[:32]}")
-    expected = _sign(request, issued, f"{day}/{region}", moment, names)
+    expected = _sign(request, issued, f"{day}/{region}/{service}", moment, names)
     if not hmac.compare_digest(expected, signature):
         text = "The request signature we calculated does not match the signature you provided."
         raise Refused("InvalidSignatureException", text)
@@ -70,9 +78,7 @@ def _seconds(moment: str) -> float:
     return calendar.timegm(tuple(map(int, match.groups())))
 
 
-def _sign(
-    request: HttpRequest, issued: Issued, day_and_region: str, moment: str, names: str
-) -> str:
+def _sign(request: HttpRequest, issued: Issued, scope_head: str, moment: str, names: str) -> str:
     """Return the signature that belongs to `request`; botocore's code takes three times as long.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -82,7 +88,7 @@ def _sign(
     digest = hashlib.sha256(request.body).hexdigest()
     path, _, query = request.target.partition("?")
     canonical = "\n".join([request.method, quote(path, "/~"), query, headers, names, digest])
-    scope = f"{day_and_region}/execute-api/aws4_request"
+    scope = f"{scope_head}/aws4_request"
     hashed = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashed}"
     key = _signing_key(issued.secret_key, scope)

@@ -215,6 +215,14 @@ class LocalApi:
         """Faults on purpose, of all gateways that share the functions."""
         return self.functions.faults
 
+    def handlers(self) -> list[str]:
+        """Return the ARNs of the functions that clients lead to: those of the routes, and authorizers."""
+        routes = self._api.routes.values()
+        arns = {route.function_arn for route in routes if route.function_arn}
+        return sorted(
+            arns | {route.authorizer.function_arn for route in routes if route.authorizer}
+        )
+
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by name or ARN, handle `event`."""
         return await self.functions.invoke(function, event)

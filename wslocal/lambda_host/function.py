@@ -16,9 +16,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import Environment
-from .lines import LogLine, finished, passes, started
-from .results import HostError, InvocationResult, ThrottledError, error_of
-from .runtime_api import Answered, Exited, Ready, TimedOut, Work
+from .lines import LogLine, finished, init_failed, passes, started
+from .results import (
+    HostError,
+    InvocationContext,
+    InvocationResult,
+    ThrottledError,
+    error_of,
+)
+from .runtime_api import Answered, Exited, InitFailed, Ready, TimedOut, Work
 from .shifted_clock import shifted
 
 if TYPE_CHECKING:
@@ -41,6 +47,7 @@ _MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
 # Environments that are killed together are reported together.
 _REPORT_SECONDS = 0.5
 _KEPT_STARTS = 100
+_MB = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +67,10 @@ class FunctionSettings:
     log_level: str | None
     system_log_level: str
     log_group: str
+    version: str = "$LATEST"
+    # What may run or wait at once; None where the function has no limit of its own.
+    reserved_concurrency: int | None = None
+    limits_memory: bool = False  # to memory_mb
 
 
 class Credentials(NamedTuple):
@@ -115,6 +126,7 @@ class FunctionPool:
         self._idle: list[_Member] = []
         self._waiting: deque[asyncio.Future[_Member]] = deque()
         self._waiting_bytes = 0
+        self._invocations = 0  # that wait or run
         self._starting: set[asyncio.Task[None]] = set()
         self._dropping: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -129,21 +141,36 @@ class FunctionPool:
         state.waiting = len(self._waiting)
         return state
 
-    async def invoke(self, body: bytes) -> InvocationResult:
+    async def invoke(
+        self, body: bytes, context: InvocationContext | None = None
+    ) -> InvocationResult:
         """Have the function handle an event; whatever the function does becomes the result.
 
-        ThrottledError if too many wait; HostError if no environment can be started.
+        ThrottledError if too many wait, or run at once; HostError if no environment can be started.
         """
-        if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
+        reserved = self.settings.reserved_concurrency
+        is_full = reserved is not None and self._invocations >= reserved
+        if (
+            is_full
+            or len(self._waiting) >= _MAX_WAITING
+            or self._waiting_bytes >= _MAX_WAITING_BYTES
+        ):
             self._state.throttles += 1
             raise ThrottledError(f"{self.settings.name} is throttled: TooManyRequestsException")
+        self._invocations += 1
+        try:
+            return await self._handle(body, context or InvocationContext())
+        finally:
+            self._invocations -= 1
+
+    async def _handle(self, body: bytes, context: InvocationContext) -> InvocationResult:
         self._waiting_bytes += len(body)
         try:
             member, outcome = await self._take()
         finally:
             self._waiting_bytes -= len(body)
         try:
-            result, usable = await self._run(member, outcome, body)
+            result, usable = await self._run(member, outcome, body, context)
         except BaseException:  # Ctrl-C included: what runs on would answer the next call
             await self._drop(member)
             self._grow()
@@ -161,6 +188,22 @@ class FunctionPool:
         if isinstance(outcome, Ready):
             self._give(member)
             return
+        await self._fail(member, outcome)
+
+    async def replace(self, settings: FunctionSettings) -> None:
+        """Use other settings from now on if an environment starts with them; else HostError, and nothing changes.
+
+        The environment is kept for the first invocation; the error is the function's own.
+        """
+        member = await self._new(settings, INIT_TIMEOUT_SECONDS)
+        if not isinstance(member.first, Ready):
+            await self._fail(member, member.first)
+            return
+        await self.renew(settings)
+        self._give(member)
+
+    async def _fail(self, member: _Member, outcome: Message) -> None:
+        """End an environment that did not become ready; HostError with what the function says of it."""
         await member.environment.end()
         error = error_of(outcome, "")
         await self._drop(member)
@@ -203,24 +246,25 @@ class FunctionPool:
     # --- one invocation --------------------------------------------------------------------------
 
     async def _run(
-        self, member: _Member, outcome: Message, body: bytes
+        self, member: _Member, outcome: Message, body: bytes, context: InvocationContext
     ) -> tuple[InvocationResult, bool]:
         settings = member.settings
-        member.request_id = request_id = str(uuid.uuid4())
+        member.request_id = request_id = context.request_id or str(uuid.uuid4())
         logs_platform = settings.log_format == "Text" or settings.system_log_level in {
             "DEBUG",
             "INFO",
         }
         if logs_platform:
-            self._write_line(member, started(settings.log_format, request_id))
+            self._write_line(member, started(settings.log_format, request_id, settings.version))
         init_ms, member.init_ms = member.init_ms, None
         begun = time.perf_counter()
         if isinstance(outcome, Ready):
-            member.environment.offer(_work(member, request_id, body))
+            member.environment.offer(_work(member, request_id, body, context))
             outcome = await member.environment.next_message(settings.timeout_seconds)
         usable = isinstance(outcome, Answered)
         if not usable:
             await member.environment.end()
+        peak_bytes = member.environment.peak_memory_bytes
         result = InvocationResult(
             request_id=request_id,
             body=outcome.body if isinstance(outcome, Answered) and not outcome.failed else None,
@@ -229,6 +273,8 @@ class FunctionPool:
             stderr=member.environment.stderr.take(),
             duration_ms=_milliseconds_since(begun),
             init_ms=init_ms,
+            error_body=_reported(outcome),
+            max_memory_mb=None if peak_bytes is None else -(-peak_bytes // _MB),
         )
         self._count(result, outcome)
         # The report of an end that was no answer is of level WARN, all else of INFO:
@@ -321,7 +367,12 @@ class FunctionPool:
     async def _start(self) -> None:
         begun_ms = time.time() * 1000
         try:
-            member = await self._new()
+            member = await self._new(self.settings, INIT_TIMEOUT_SECONDS)
+            if not isinstance(member.first, Ready):
+                # Lambda tries once more, in the time that the function's timeout gives:
+                # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+                await self._give_up(member)
+                member = await self._new(self.settings, self.settings.timeout_seconds)
             self._state.starts.append((begun_ms, time.time() * 1000))
             self._give(member)
         except Exception as error:
@@ -331,12 +382,22 @@ class FunctionPool:
                     waiter.set_exception(error)
                     return
 
-    async def _new(self) -> _Member:
-        settings = self.settings
+    async def _give_up(self, member: _Member) -> None:
+        """End an environment whose init phase has failed, and write so."""
+        await member.environment.end()
+        error = error_of(member.first, "")
+        if error is not None and member.init_ms is not None:
+            text = init_failed(member.settings.log_format, error, member.init_ms)
+            self._write_line(member, text)
+        await self._drop(member)
+
+    async def _new(self, settings: FunctionSettings, init_seconds: float) -> _Member:
         begun = time.perf_counter()
         member = _Member(settings, self._clock_shift())
         member.environment = Environment(
-            lambda text: self._written(member, text), lambda: self._exited(member)
+            lambda text: self._written(member, text),
+            lambda: self._exited(member),
+            settings.memory_mb * _MB if settings.limits_memory else None,
         )
         variables = {**settings.variables, "AWS_LAMBDA_LOG_STREAM_NAME": member.log_stream}
         if self._credentials is not None:
@@ -351,7 +412,7 @@ class FunctionPool:
         except OSError as error:
             raise HostError(f"no environment of {settings.name} can start: {error}") from error
         self._members.add(member)
-        member.first = await member.environment.next_message(INIT_TIMEOUT_SECONDS)
+        member.first = await member.environment.next_message(init_seconds)
         member.init_ms = _milliseconds_since(begun)
         return member
 
@@ -410,7 +471,7 @@ class _Member:
         self.clock_shift = clock_shift  # seconds
         self.started_at = time.monotonic()
         day = time.strftime("%Y/%m/%d", time.gmtime())
-        self.log_stream = f"{day}/[$LATEST]{secrets.token_hex(16)}"
+        self.log_stream = f"{day}/[{settings.version}]{secrets.token_hex(16)}"
         self.expires_at = float("inf")
         self.init_ms: float | None = None  # until the first invocation
         self.request_id = ""
@@ -427,7 +488,13 @@ def _line(member: _Member, text: str) -> LogLine:
     )
 
 
-def _work(member: _Member, request_id: str, body: bytes) -> Work:
+def _reported(outcome: Message) -> bytes | None:
+    if isinstance(outcome, InitFailed) or (isinstance(outcome, Answered) and outcome.failed):
+        return outcome.body
+    return None
+
+
+def _work(member: _Member, request_id: str, body: bytes, context: InvocationContext) -> Work:
     # By the environment's own clock, as Lambda says a deadline: MonoToEpoch in lambda/metering/time.go
     # of https://github.com/aws/aws-lambda-runtime-interface-emulator
     now = time.time() + member.clock_shift
@@ -436,7 +503,8 @@ def _work(member: _Member, request_id: str, body: bytes) -> Work:
         body=body,
         deadline_ms=int((now + member.settings.timeout_seconds) * 1000),
         function_arn=member.settings.arn,
-        trace_id=f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0",
+        trace_id=context.trace_id or f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0",
+        client_context=context.client_context,
     )
 
 

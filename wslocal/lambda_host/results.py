@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FunctionError",
+    "FunctionNotFoundError",
     "HostError",
+    "InvocationContext",
     "InvocationResult",
     "ThrottledError",
     "encode",
@@ -24,6 +26,10 @@ __all__ = [
 
 class HostError(Exception):
     """The host was asked for something that it cannot do."""
+
+
+class FunctionNotFoundError(HostError):
+    """There is no such function: Lambda's ResourceNotFoundException."""
 
 
 class ThrottledError(HostError):
@@ -40,11 +46,24 @@ class FunctionError:
 
 
 @dataclass(frozen=True, slots=True)
+class InvocationContext:
+    """What a caller has determined of an invocation's context; what is empty is made anew.
+
+    `client_context` is JSON: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    """
+
+    request_id: str = ""
+    trace_id: str = ""
+    client_context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationResult:
     """What came of one invocation.
 
     `stdout` and `stderr` are the lines written since the previous result, so a cold start's
-    first result has those of the import. `init_ms` is None in a warm environment.
+    first result has those of the import. `init_ms` is None in a warm environment, `max_memory_mb`
+    where memory is not looked at. `error_body` is the error as the runtime reported it, if it did.
     """
 
     request_id: str
@@ -54,6 +73,8 @@ class InvocationResult:
     stderr: list[str]
     duration_ms: float
     init_ms: float | None
+    error_body: bytes | None = None
+    max_memory_mb: int | None = None
 
     @property
     def payload(self) -> Any:

@@ -45,6 +45,7 @@ class Work:
     deadline_ms: int  # since the epoch
     function_arn: str
     trace_id: str
+    client_context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ class RuntimeApi:
             ("Lambda-Runtime-Invoked-Function-Arn", work.function_arn),
             ("Lambda-Runtime-Trace-Id", work.trace_id),
         ]
+        if work.client_context:
+            headers.append(("Lambda-Runtime-Client-Context", work.client_context))
         transport.write(respond(HTTPStatus.OK, work.body, headers))
 
 

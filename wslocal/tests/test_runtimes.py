@@ -8,11 +8,9 @@ import sys
 import pytest
 
 from wslocal.lambda_host import HostError, interpreters, runtime_folder
-from wslocal.lambda_host.function import FunctionPool, FunctionSettings
 from wslocal.lambda_host.interpreters import Node, find_node, find_python, nodes
 from wslocal.lambda_host.runtimes import Runtimes
-from wslocal.lambda_host.variables import function_arn, function_variables
-from wslocal.loop import LoopThread
+from wslocal.tests.started_functions import StartedFunctions
 
 pytestmark = pytest.mark.slow
 
@@ -21,66 +19,19 @@ NODES = sorted(nodes())
 
 
 @pytest.fixture(scope="module")
-def loop():
-    with LoopThread() as loop:
-        yield loop
-
-
-@pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-def started(loop, tmp_path, cache):
-    """Return what starts a function of some files and gives its pool."""
-    pools = []
-
-    def start(runtime, files, *, handler="app.handler", layer=None, runtimes=None, **more):
-        root = tmp_path / f"task-{len(pools)}"
-        for name, text in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-        own = more.pop("environ", {})
-        given = {"memory_mb": 512, "log_format": "Text", "log_level": None} | more
-        timeout_seconds = given.pop("timeout_seconds", 20.0)
-        clock_shift = given.pop("clock_shift", 0.0)
-        launch = (runtimes or Runtimes(cache=cache)).launch(
-            "tested",
-            runtime,
-            handler=handler,
-            task_root=root,
-            layer=layer,
-            memory_mb=given["memory_mb"],
-        )
-        variables = function_variables(handler=handler, name="tested", task_root=root, **given)
-        settings = FunctionSettings(
-            name="tested",
-            arn=function_arn("tested"),
-            command=launch.command,
-            task_root=root,
-            variables={**variables, **launch.variables, **own},
-            timeout_seconds=timeout_seconds,
-            system_log_level="INFO",
-            log_group="/aws/lambda/tested",
-            **given,
-        )
-        pools.append(FunctionPool(settings, clock_shift=lambda: clock_shift))
-        return pools[-1]
-
-    yield start
-    for pool in pools:
-        loop.run(pool.close())
+def functions(tmp_path, cache):
+    with StartedFunctions(tmp_path, cache) as functions:
+        yield functions
 
 
 @pytest.fixture
-def invoke(loop, started):
-    """Return what starts a function and has it handle one event."""
-
-    def run(runtime, files, event=None, **more):
-        return loop.run(started(runtime, files, **more).invoke(json.dumps(event).encode()))
-
-    return run
+def invoke(functions):
+    return functions.invoke
 
 
 # --- which interpreter -----------------------------------------------------------------------------
@@ -269,12 +220,14 @@ def test_credentials_file_of_the_user_is_not_read(invoke, tmp_path, monkeypatch)
 
 def test_clock_of_a_function_can_be_off(invoke):
     python = invoke(
-        OWN, {"app.py": "import time\ndef handler(e, c): return time.time()"}, clock_shift=1e6
+        OWN,
+        {"app.py": "import time\ndef handler(e, c): return time.time()"},
+        clock_shift=lambda: 1e6,
     )
     node = invoke(
         f"nodejs{NODES[0]}.x",
         {"app.js": "exports.handler = async () => [Date.now(), +new Date(), Date.parse(Date())]"},
-        clock_shift=1e6,
+        clock_shift=lambda: 1e6,
     )
 
     real = subprocess.run(["date", "+%s"], capture_output=True, check=True, text=True).stdout
@@ -377,7 +330,7 @@ def test_runtime_client_that_pip_cannot_get(tmp_path, monkeypatch):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not OTHERS, reason="needs another Python from 3.10")
+@pytest.mark.skipif(not OTHERS, reason="no other CPython here")
 def test_function_runs_in_the_python_that_it_asks_for(invoke, tmp_path):
     """pip fetches the runtime client once; boto3 is the tool's own."""
     said = []
@@ -523,11 +476,10 @@ def test_node_context(invoke, node, tmp_path):
         ),
     ],
 )
-def test_node_function_that_fails(loop, started, node, source, kind, message):
-    pool = started(node, {"app.js": source})
+def test_node_function_that_fails(functions, node, source, kind, message):
+    pool = functions.start(node, {"app.js": source})
 
-    result = loop.run(pool.invoke(b"{}"))
-    after = loop.run(pool.invoke(b"{}"))
+    result, after = functions.handle(pool), functions.handle(pool)
 
     assert (result.error.type, result.error.message) == (kind, message)
     assert any(kind.removeprefix("Runtime.") in line or message in line for line in result.stdout)
@@ -625,10 +577,8 @@ exports.handler = (event, context, callback) => {
   if (event.waits === false) setInterval(() => {}, 1000);
 };
 """
-WITH_CALLBACKS = [major for major in NODES if major < 24]
 
 
-@pytest.mark.skipif(not WITH_CALLBACKS, reason="needs a Node before 24")
 @pytest.mark.parametrize(
     ("event", "payload", "error"),
     [
@@ -640,17 +590,20 @@ WITH_CALLBACKS = [major for major in NODES if major < 24]
         pytest.param({"how": "never"}, None, None, id="never"),
     ],
 )
-def test_node_callbacks(invoke, event, payload, error):
-    result = invoke(f"nodejs{WITH_CALLBACKS[-1]}.x", {"app.js": CALLBACK}, event)
+def test_node_callbacks(invoke, cache, event, payload, error):
+    runtimes = Runtimes(any_node=True, cache=cache)
+
+    result = invoke("nodejs20.x", {"app.js": CALLBACK}, event, runtimes=runtimes)
 
     assert result.payload == payload
     assert (result.error and result.error.message) == error
     assert any(line.endswith("last") for line in result.stdout) == (event.get("waits") is True)
 
 
-@pytest.mark.skipif(NODES[-1] < 24, reason="needs Node 24")
-def test_node_24_takes_no_callbacks(invoke):
-    result = invoke(f"nodejs{NODES[-1]}.x", {"app.js": CALLBACK}, {})
+def test_node_24_takes_no_callbacks(invoke, cache):
+    runtimes = Runtimes(any_node=True, cache=cache)
+
+    result = invoke("nodejs24.x", {"app.js": CALLBACK}, {}, runtimes=runtimes)
 
     assert result.error.type == "Runtime.CallbackHandlerDeprecated"
 
