@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .api_parts import check_api_part, fit_api_part
 from .event_sources import check_event_source, fit_event_source
 from .functions import check_function, fit_function
+from .imports import check_imports
 from .left_out import NOT_MISSED, not_played, why_left_out
 from .project import ProjectError
 from .removal import remove
@@ -85,6 +86,8 @@ def fit(
     _raise_first(refused)
     types = {name: resource["Type"] for name, resource in template["Resources"].items()}
     gone |= remove(resources, gone, chosen)
+    if stack.elsewhere is not None:
+        check_imports(resources, stack.elsewhere)
     listed += [
         LeftOut(name, types[name], reason)
         for name, reason in gone.items()
