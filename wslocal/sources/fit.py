@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Fitted", "LeftOut", "fit"]
 
 _FUNCTION = "AWS::Lambda::Function"
+_PERMISSION = "AWS::Lambda::Permission"  # it goes with what it permits
 _ROUTE_RESPONSE = "AWS::ApiGatewayV2::RouteResponse"
 
 
@@ -91,7 +92,7 @@ def fit(
     listed += [
         LeftOut(name, types[name], reason)
         for name, reason in gone.items()
-        if types[name] not in NOT_MISSED
+        if types[name] not in NOT_MISSED and (types[name] != _PERMISSION or name in chosen)
     ]
     return Fitted(template, tuple(listed), tuple(responses))
 

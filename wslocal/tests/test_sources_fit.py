@@ -234,6 +234,17 @@ def test_other_apis_are_deployed_and_listed():
     ]
 
 
+def test_permissions_go_unlisted():
+    permission = {"FunctionName": {"Ref": "Chat"}, "SourceArn": {"Fn::GetAtt": ["Odd", "Arn"]}}
+
+    result = fitted(
+        {"Odd": ("AWS::Odd::One", {}), "Permission": ("AWS::Lambda::Permission", permission)}
+    )
+
+    assert result.template["Resources"] == RESOURCES
+    assert [one.name for one in result.left_out] == ["Odd"]
+
+
 # --- functions
 
 
@@ -478,7 +489,7 @@ def test_what_its_author_disabled_is_left_out(kind, properties):
         ("AWS::Events::Rule", {"EventPattern": {}, "Targets": [{"Arn": ARN}]}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"EventSourceArn": "arn:aws:kinesis:x"}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"SelfManagedEventSource": {}}, "It"),
-        ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN}}, "It"),
+        ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN, "RoleArn": {"Ref": "Role"}}}, "It"),
         ("AWS::SNS::Subscription", {"Protocol": "lambda", "Endpoint": ARN}, "It"),
         ("AWS::SNS::Topic", {"Subscription": [{"Endpoint": ARN}]}, "It.Subscription"),
         (
