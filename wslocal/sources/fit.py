@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .api_parts import check_api_part, fit_api_part
 from .event_sources import check_event_source, fit_event_source
-from .functions import check_function, fit_function
+from .functions import check_function, fit_function, variables_of
 from .imports import check_imports
 from .left_out import NOT_MISSED, not_played, why_left_out
 from .project import ProjectError
@@ -60,10 +60,9 @@ def fit(
     template = copy.deepcopy(stack.template)
     resources = Resources.of(stack, template)
     listed = [*_leave_out_properties(resources, leave_out)]
-    for resource in template["Resources"].values():
+    for name, resource in template["Resources"].items():
         if resource["Type"] == _FUNCTION and environment:
-            variables = resource.setdefault("Properties", {}).setdefault("Environment", {})
-            variables.setdefault("Variables", {}).update(environment)
+            variables_of(name, resource, resources).update(environment)
     responses = [
         resource.get("Properties", {})
         for resource in resources.active().values()

@@ -307,6 +307,29 @@ def test_environment_is_that_of_every_function():
     assert properties["Environment"]["Variables"] == {"TABLE": "mine", "MORE": "x"}
 
 
+def test_environment_of_a_condition():
+    template = {
+        "Conditions": {"Yes": {"Fn::Equals": ["a", "a"]}},
+        "Resources": copy.deepcopy(RESOURCES),
+    }
+    properties = template["Resources"]["Chat"]["Properties"]
+    properties["Environment"] = {
+        "Fn::If": ["Yes", {"Variables": {"A": "a"}}, {"Ref": "AWS::NoValue"}]
+    }
+
+    result = fit(Stack("chat", template, {}, {}), environment={"B": "b"})
+
+    function = result.template["Resources"]["Chat"]["Properties"]
+    assert function["Environment"] == {"Variables": {"A": "a", "B": "b"}}
+
+
+@pytest.mark.parametrize(
+    "environment", ["text", {"Variables": []}, {"Variables": {"Fn::Sub": "x"}}]
+)
+def test_environment_that_is_none(environment):
+    assert "of Chat are not names with values" in refusal(changed("Chat", Environment=environment))
+
+
 def test_function_that_needs_what_is_left_out():
     more = {
         "Odd": ("AWS::Odd::One", {}),
