@@ -149,8 +149,9 @@ class DeployedFunctions:
             raise HostError(f"{name} was not invoked yet; functions that were: {known}")
         killed = 0
         for pool in pools:
-            if count is None or killed < count:
-                killed += pool.kill(None if count is None else count - killed)
+            if killed and killed == count:
+                break
+            killed += pool.kill(None if count is None else count - killed)
         return killed
 
     async def reload(self) -> list[str]:
