@@ -342,7 +342,7 @@ def test_alias_is_invoked_by_its_arn(functions, loop, name, emulator):
     ],
 )
 def test_what_names_an_alias(functions, loop, asked):
-    with pytest.raises(HostError, match="^there is no function my-function:live$"):
+    with pytest.raises(HostError, match=r"^there is no function my-function:live$"):
         loop.run(functions.invoke(asked, {}))
 
 
