@@ -124,6 +124,10 @@ async function loadHandler(root, handler) {
 
 // --- one invocation ----------------------------------------------------------------------------------
 
+function parsed(header) {
+  return header ? JSON.parse(header) : undefined;
+}
+
 function contextOf(headers, ended) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
   const context = {
@@ -132,8 +136,8 @@ function contextOf(headers, ended) {
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: undefined,
-    identity: undefined,
+    clientContext: parsed(headers["lambda-runtime-client-context"]),
+    identity: parsed(headers["lambda-runtime-cognito-identity"]),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
     awsRequestId: headers["lambda-runtime-aws-request-id"],
     getRemainingTimeInMillis: () => deadline - Date.now(),

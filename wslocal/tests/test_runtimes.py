@@ -564,6 +564,18 @@ def test_node_function_that_cannot_be_loaded_says_why(invoke, node, files, handl
     assert result.stdout
 
 
+def test_node_function_that_does_not_start_is_one_sentence(functions, node):
+    """Node's own message goes on for lines."""
+    pool = functions.start(node, {"app.js": "require('nowhere')"})
+
+    with pytest.raises(HostError) as caught:
+        functions.loop.run(pool.prepare())
+
+    assert str(caught.value) == (
+        "function tested does not start: Runtime.ImportModuleError: Error: Cannot find module 'nowhere'"
+    )
+
+
 CALLBACK = """
 exports.handler = (event, context, callback) => {
   context.callbackWaitsForEmptyEventLoop = event.waits;
