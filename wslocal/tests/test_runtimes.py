@@ -550,8 +550,8 @@ def test_node_function_that_fails(functions, node, source, kind, message):
         pytest.param(
             {"app.js": "exports.handler = awslambda.streamifyResponse(async () => {})"},
             "app.handler",
-            "ReferenceError",
-            "awslambda",
+            "Runtime.MalformedStreamingHandler",
+            "app.handler streams its response",
             id="streams",
         ),
     ],
