@@ -17,8 +17,9 @@ from typing import Any
 from fuzz.draws import Draws
 from wslocal.faults import Faults
 from wslocal.gateway.answers import Returned, connect_status, read_proxy_answer, select_route
-from wslocal.gateway.definition import Api, ApiRoute, Throttle
-from wslocal.gateway.limits import GatewayLimits
+from wslocal.gateway.definition import Api, ApiRoute
+from wslocal.gateway.domains import names_of
+from wslocal.gateway.limits import GatewayLimits, Throttle
 from wslocal.gateway.local_api import LocalApi
 from wslocal.gateway.server import Socket
 from wslocal.http1 import BadRequest, HttpRequest, RequestReader
@@ -37,6 +38,7 @@ _MAX_HEAD_BYTES = 64 * 1024
 _MAX_KEPT_BYTES = _MAX_HEAD_BYTES + _MAX_BODY_BYTES + 2 * _LIMITS.message_bytes
 _KEY = base64.b64encode(bytes(16))
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:fuzzed"
+_NAMES = names_of("api", "dev", "us-east-1", is_endpoint_disabled=False, domains={})
 _NOW = 1_767_225_600.0
 _HOSTS = {"x"}
 # The gateway asks the kernel how much waits for a client; nothing is written to them.
@@ -193,7 +195,7 @@ def _api(expression: str) -> Api:
         "limited": route("limited", throttle=Throttle(0.001, 1)),
         "$default": route("$default", responds=True),
     }
-    return Api("api", "dev", expression, routes, {})
+    return Api("api", "dev", expression, routes, {}, _NAMES)
 
 
 class _Permissions:
@@ -231,11 +233,15 @@ class _Transport:
         self.is_paused = self.has_ended = self.is_closed = False
 
     def get_extra_info(self, name: str) -> Any:
-        return _SOCKETS[0] if name == "socket" else ("192.0.2.1", 1234)
+        known = {"socket": _SOCKETS[0], "peername": ("192.0.2.1", 1234)}
+        return known.get(name)
 
     def write(self, data: bytes) -> None:
         if not self.is_closed:
             self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
 
     def write_eof(self) -> None:
         self.has_ended = True

@@ -1,4 +1,4 @@
-"""Deploys the CDK template to the emulator, by way of CloudFormation, as it is deployed to AWS.
+"""Makes the CDK template one that this machine can have; `wslocal` deploys it as it is deployed to AWS.
 
 What the machine cannot have as AWS has it, `localize` changes; `docs/local.md` lists it.
 """
@@ -7,28 +7,16 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
-import time
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from wslocal.deploy import BUCKET, Deployer, DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from .assembly import Template
 
 __all__ = ["BUCKET", "DeployError", "Deployer", "localize", "uploads"]
-
-BUCKET = "local-assets"
-
-_DEPLOY_SECONDS = 120.0
-# `ROLLBACK_COMPLETE` and the like are ends too, bad ones.
-_GOOD_ENDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-
-
-class DeployError(Exception):
-    """The stack was refused, or did not come up; the text names the resources."""
 
 
 def localize(template: Template, keys: Mapping[str, str], settings: Mapping[str, str]) -> Template:
@@ -82,72 +70,3 @@ def uploads(archives: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, by
     """
     keys = {old: f"{hashlib.sha256(data).hexdigest()[:32]}.zip" for old, data in archives.items()}
     return keys, {keys[old]: data for old, data in archives.items()}
-
-
-class Deployer:
-    """One stack in one emulator; `client` makes boto3 clients by the name of a service."""
-
-    def __init__(self, client: Callable[[str], Any], stack: str) -> None:
-        self._s3 = client("s3")
-        self._cloudformation = client("cloudformation")
-        self._stack = stack
-        self._s3.create_bucket(Bucket=BUCKET)
-        self._uploaded: set[str] = set()
-
-    def deploy(self, template: Template, archives: Mapping[str, bytes]) -> dict[str, str]:
-        """Create or update the stack, wait for it, and return its outputs."""
-        for key, content in archives.items():
-            self._upload(key, content)
-        body = json.dumps(template).encode()
-        key = f"{hashlib.sha256(body).hexdigest()[:32]}.template.json"
-        self._upload(key, body)
-        # A template in the request may have 51,200 bytes, one in S3 a megabyte:
-        # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-        endpoint = self._s3.meta.endpoint_url
-        order = {
-            "StackName": self._stack,
-            "TemplateURL": f"{endpoint}/{BUCKET}/{key}",
-            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-        }
-        before = self._describe()
-        try:
-            if before is None:
-                self._cloudformation.create_stack(**order)
-            else:
-                self._cloudformation.update_stack(**order)
-        except ClientError as error:
-            if "No updates are to be performed" not in str(error):
-                raise DeployError(f"CloudFormation refused the template: {error}") from error
-        return self._wait()
-
-    def _upload(self, key: str, content: bytes) -> None:
-        if key not in self._uploaded:
-            self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
-            self._uploaded.add(key)
-
-    def _describe(self) -> dict[str, Any] | None:
-        try:
-            found = self._cloudformation.describe_stacks(StackName=self._stack)["Stacks"]
-        except ClientError:
-            return None
-        return dict(found[0])
-
-    def _wait(self) -> dict[str, str]:
-        until = time.monotonic() + _DEPLOY_SECONDS
-        while time.monotonic() < until:
-            stack = self._describe()
-            if stack is not None and not stack["StackStatus"].endswith("_IN_PROGRESS"):
-                if stack["StackStatus"] in _GOOD_ENDS:
-                    outputs = stack.get("Outputs", [])
-                    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
-                raise DeployError(f"{stack['StackStatus']}: {'; '.join(self._reasons())}")
-            time.sleep(0.05)
-        raise DeployError(f"the stack was not there after {_DEPLOY_SECONDS:.0f} s")
-
-    def _reasons(self) -> list[str]:
-        events = self._cloudformation.describe_stack_events(StackName=self._stack)["StackEvents"]
-        return [
-            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
-            for event in reversed(events)
-            if event["ResourceStatus"].endswith("_FAILED")
-        ][:5] or ["no reason given"]

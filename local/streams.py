@@ -6,61 +6,20 @@ import contextlib
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from wslocal.streams import LastingStream, keep_streams
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
 
 __all__ = ["LastingStream", "all_is_written", "keep_streams", "make_console", "quiet_stderr"]
 
 _PLAIN_WIDTH = 160
 # A pipe without a reader, and a terminal that is gone: nobody wants to read any more.
 _UNREAD = {errno.EPIPE, errno.EIO}
-
-
-class LastingStream:
-    """A text stream that takes everything; once a write has failed, `is_lost`, and it goes nowhere."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self.is_lost = False
-        self.error: OSError | None = None  # why
-
-    def write(self, text: str) -> int:
-        """Write the text; return its length."""
-        try:
-            return self._stream.write(text)
-        except OSError as error:  # a pipe without a reader, a terminal that is gone, a full disk
-            self._lose(error)
-            return len(text)
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        try:
-            self._stream.flush()
-        except OSError as error:
-            self._lose(error)
-
-    def _lose(self, error: OSError) -> None:
-        """Have everything from now on, and what is buffered, go nowhere: also at the interpreter's end."""
-        self.is_lost, self.error = True, error
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def keep_streams() -> None:
-    """Have stdout and stderr of this process take everything; one that was closed before stays away."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is not None:
-            setattr(sys, name, LastingStream(stream))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httptools
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Container, Iterable
 
 __all__ = ["LOOPBACK", "BadRequest", "HttpRequest", "RequestReader", "respond", "status_of"]
 
@@ -25,6 +25,8 @@ _HOST = re.compile(r"(\[[^]]*]|[^:]*)(?::[0-9]*)?")
 
 # Ours: a request line and headers that need more are not those of a client we know.
 _MAX_HEAD_BYTES = 64 * 1024
+# Who sends a request on says itself how long its body is, and has let the body come already.
+_HOP = {"content-length", "transfer-encoding", "expect"}
 
 
 class BadRequest(Exception):  # noqa: N818 - the name of the status
@@ -53,6 +55,24 @@ class HttpRequest:
         lines += [f"{name}: {value}" for name, value in self.headers]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
+    @property
+    def host(self) -> str:
+        """The name that `Host` has, in lower case and without a port."""
+        match = _HOST.fullmatch(self.header("Host"))
+        return match[1].lower() if match else ""
+
+    @property
+    def path(self) -> str:
+        """The target without its query string."""
+        return self.target.partition("?")[0]
+
+    def forwarded(self) -> bytes:
+        """Return the request for another server, with all that its signature covers as it came."""
+        head = [f"{self.method} {self.target} HTTP/1.1"]
+        head += [f"{name}: {value}" for name, value in self.headers if name.lower() not in _HOP]
+        head += [f"Content-Length: {len(self.body)}", "", ""]
+        return "\r\n".join(head).encode("latin-1") + self.body
+
     def header(self, name: str) -> str:
         """Return the first header of that name, in any case, or an empty string."""
         name = name.lower()
@@ -62,15 +82,17 @@ class HttpRequest:
 class RequestReader:
     """Turns what a socket gives into requests; `rest` is what came behind one with `is_upgrade`.
 
-    A request whose `Host`, without its port, is none of `hosts` is a BadRequest with 403.
+    A request whose `Host`, without its port, is none of `hosts` is a BadRequest with 403. `expects` is
+    whether the last one waits for `100 Continue` before it sends its body.
     """
 
-    def __init__(self, max_body_bytes: int, hosts: Collection[str] = LOOPBACK) -> None:
+    def __init__(self, max_body_bytes: int, hosts: Container[str] = LOOPBACK) -> None:
         self._max_body_bytes = max_body_bytes
         self._hosts = hosts
         self._parser = httptools.HttpRequestParser(self)
         self._done: list[HttpRequest] = []
         self.rest = b""
+        self.expects = False
         self.on_message_begin()
         self._in_head = False
 
@@ -114,13 +136,19 @@ class RequestReader:
         host = _HOST.fullmatch(named[0]) if len(named) == 1 else None
         if host is None or host[1].lower() not in self._hosts:
             raise BadRequest(HTTPStatus.FORBIDDEN)
+        self.expects = any(
+            name.lower() == "expect" and value.lower() == "100-continue"
+            for name, value in self._headers
+        )
 
     def on_body(self, body: bytes) -> None:
+        self.expects = False
         self._body += body
         if len(self._body) > self._max_body_bytes:
             raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def on_message_complete(self) -> None:
+        self.expects = False
         self._done.append(
             HttpRequest(
                 self._parser.get_method().decode("latin-1"),

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from .aws_names import AwsNames
 from .http1 import BadRequest, HttpRequest, RequestReader, respond
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["Relay"]
 # Ours: twice what a request to DynamoDB may have, 16 MB as items.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 _MAX_BODY_BYTES = 32 * 1024 * 1024
-_FRAMING = {"content-length", "transfer-encoding"}
+_NAMES = AwsNames()
 _RESET = struct.pack("ii", 1, 0)  # an end of the socket that is no orderly one
 
 
@@ -65,7 +66,7 @@ class _Caller(asyncio.Protocol):
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
-        self._reader = RequestReader(_MAX_BODY_BYTES)
+        self._reader = RequestReader(_MAX_BODY_BYTES, _NAMES)
         self._requests: deque[HttpRequest] = deque()
         self._at_work = True  # until there is a connection to the API
         self._upstream: asyncio.Transport | None = None
@@ -139,7 +140,7 @@ class _Caller(asyncio.Protocol):
 
     def _forward(self, request: HttpRequest) -> None:
         if self._upstream is not None:
-            self._upstream.write(_on_the_wire(request))
+            self._upstream.write(request.forwarded())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -168,10 +169,3 @@ class _Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._caller.transport.close()  # what was written goes out before
-
-
-def _on_the_wire(request: HttpRequest) -> bytes:
-    head = [f"{request.method} {request.target} HTTP/1.1"]
-    head += [f"{name}: {v}" for name, v in request.headers if name.lower() not in _FRAMING]
-    head += [f"Content-Length: {len(request.body)}", "", ""]
-    return "\r\n".join(head).encode("latin-1") + request.body

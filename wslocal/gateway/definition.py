@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .api_keys import AUTHORIZER, HEADER, read_api_keys
+from .domains import names_of, read_custom_domains
+from .limits import Throttle
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .api_keys import ApiKey
+    from .domains import StageNames
 
 __all__ = [
     "Api",
@@ -20,7 +27,17 @@ __all__ = [
     "read_api",
 ]
 
-_FUNCTION = re.compile(r"arn:[^/]+:lambda:path/[0-9-]+/functions/(.+)/invocations")
+# The function's ARN may end with a version or an alias.
+_FUNCTION = re.compile(r"arn:[^/]+:lambda:path/[0-9-]+/functions/(arn:.+)/invocations")
+_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
+# What to do about each other type of integration.
+_NOT_PLAYED = {
+    "AWS": "a Lambda function can be integrated as AWS_PROXY, without mapping templates",
+    "HTTP": "a Lambda function can make the request",
+    "HTTP_PROXY": "a Lambda function can make the request",
+    "MOCK": "leave the route out if it only lets clients connect, or have a Lambda function that "
+    "returns the status as AWS_PROXY",
+}
 # https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_apigatewayv2_authorizers.WebSocketLambdaAuthorizerProps.html
 _IDENTITY_SOURCE = re.compile(
     r"(route\.request\.header|route\.request\.querystring|stageVariables|context)\.([A-Za-z0-9._-]+)"
@@ -34,14 +51,6 @@ IdentitySource = tuple[str, str]  # what it is in, such as `stageVariables`, and
 
 class ApiError(Exception):
     """The API is not there, or has something that this gateway does not play."""
-
-
-@dataclass(frozen=True, slots=True)
-class Throttle:
-    """A route's own limit, in requests a second."""
-
-    rate: float
-    burst: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class ApiRoute:
     responds: bool
     throttle: Throttle | None
     authorizer: Authorizer | None = None
+    requires_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,16 @@ class Api:
     selection_expression: str
     routes: Mapping[str, ApiRoute]
     stage_variables: Mapping[str, str]
+    names: StageNames
+    key_expression: str = HEADER
+    keys: Mapping[str, ApiKey] = field(default_factory=dict, repr=False)
 
 
-def read_api(client: Any, api_id: str, stage: str) -> Api:
-    """Return what `client`, of apigatewayv2, says; ApiError for what cannot be played."""
+def read_api(client: Any, api_id: str, stage: str, *, keys: Callable[[], Any] | None = None) -> Api:
+    """Return what `client`, of apigatewayv2, says; ApiError for what cannot be played.
+
+    `keys` gives a client of apigateway, which is asked if the API requires a key.
+    """
     try:
         api = client.get_api(ApiId=api_id)
         deployed = client.get_stage(ApiId=api_id, StageName=stage)
@@ -90,23 +106,41 @@ def read_api(client: Any, api_id: str, stage: str) -> Api:
         item["IntegrationId"]: item for item in _items(client, "get_integrations", ApiId=api_id)
     }
     authorizers = _items(client, "get_authorizers", ApiId=api_id)
+    variables = deployed.get("StageVariables", {})
     settings = deployed.get("RouteSettings", {})
     default = deployed.get("DefaultRouteSettings", {})
     routes = {}
     for item in _items(client, "get_routes", ApiId=api_id):
         key = item["RouteKey"]
         asked = {"ApiId": api_id, "RouteId": item["RouteId"]}
-        responds = bool(_items(client, "get_route_responses", **asked))
+        responses = _items(client, "get_route_responses", **asked)
+        responds = any(response["RouteResponseKey"] == "$default" for response in responses)
         integration = integrations.get(item.get("Target", "").removeprefix("integrations/"))
         throttle = _throttle(default | settings.get(key, {}))
-        authorizer = authorizer_of(item, authorizers)
-        routes[key] = _route(item, integration, responds, throttle, authorizer)
+        authorizer = authorizer_of(item, authorizers, variables)
+        function_arn = _integrated(key, integration, variables)
+        routes[key] = _route(item, integration or {}, function_arn, responds, throttle, authorizer)
+    expression = api.get("ApiKeySelectionExpression", HEADER)
+    needs_keys = any(route.requires_key for route in routes.values())
+    if needs_keys and expression not in (HEADER, AUTHORIZER):
+        raise ApiError(
+            f"API {api_id} finds API keys by {expression}: it must be {HEADER} or {AUTHORIZER}"
+        )
     return Api(
         id=api_id,
         stage=stage,
         selection_expression=api["RouteSelectionExpression"],
         routes=routes,
-        stage_variables=deployed.get("StageVariables", {}),
+        stage_variables=variables,
+        names=names_of(
+            api_id,
+            stage,
+            client.meta.region_name,
+            is_endpoint_disabled=api.get("DisableExecuteApiEndpoint", False),
+            domains=read_custom_domains(client),
+        ),
+        key_expression=expression,
+        keys=read_api_keys(keys(), api_id, stage) if needs_keys and keys else {},
     )
 
 
@@ -118,53 +152,105 @@ def _items(client: Any, call: str, **asked: str) -> list[dict[str, Any]]:
 
 def _route(
     item: Mapping[str, Any],
-    integration: Mapping[str, Any] | None,
+    integration: Mapping[str, Any],
+    function_arn: str,
     responds: bool,
     throttle: Throttle | None,
     authorizer: Authorizer | None,
 ) -> ApiRoute:
     """Return a route; whatever would work otherwise on AWS than here is refused by name."""
     key = item["RouteKey"]
-    if item.get("ApiKeyRequired"):
-        raise ApiError(f"route {key} asks for an API key: these are not played")
+    if item.get("ApiKeyRequired") and key != "$connect":
+        raise ApiError(
+            f"route {key} asks for an API key: AWS documents that for $connect only, "
+            "so set ApiKeyRequired there"
+        )
     if item.get("RequestModels") or item.get("ModelSelectionExpression"):
-        raise ApiError(f"route {key} has a model: request validation is not played")
-    if integration is None:
-        raise ApiError(f"route {key} has no integration")
-    target = _FUNCTION.fullmatch(integration.get("IntegrationUri", ""))
-    if integration["IntegrationType"] != "AWS_PROXY" or target is None:
-        raise ApiError(f"route {key} does not lead to a Lambda function as AWS_PROXY")
+        raise ApiError(
+            f"route {key} has a model, by which nothing is checked here: "
+            "leave RequestModels and ModelSelectionExpression out"
+        )
     milliseconds = integration.get("TimeoutInMillis")
     return ApiRoute(
         key=key,
-        function_arn=target[1],
+        function_arn=function_arn,
         timeout_seconds=None if milliseconds is None else milliseconds / 1000,
         responds=responds,
         throttle=throttle,
         authorizer=authorizer,
+        requires_key=bool(item.get("ApiKeyRequired")),
     )
 
 
+def _integrated(
+    key: str, integration: Mapping[str, Any] | None, variables: Mapping[str, str]
+) -> str:
+    """Return the ARN of the function that a route leads to."""
+    if integration is None:
+        raise ApiError(f"route {key} has no integration: give it a Target")
+    kind = integration["IntegrationType"]
+    if kind != "AWS_PROXY":
+        raise ApiError(
+            f"route {key} has an integration of type {kind}, and only AWS_PROXY is played: "
+            f"{_NOT_PLAYED.get(kind, 'a Lambda function can be integrated so')}"
+        )
+    uri = _with_variables(integration.get("IntegrationUri", ""), variables, f"route {key}")
+    if not (target := _FUNCTION.fullmatch(uri)):
+        raise ApiError(f"route {key} does not lead to a Lambda function: only these are played")
+    return target[1]
+
+
+def _with_variables(uri: str, variables: Mapping[str, str], owner: str) -> str:
+    """Return a URI with the stage's variables in it.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/aws-api-gateway-stage-variables-reference.html
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in variables:
+            raise ApiError(
+                f"{owner} leads to a function by the stage variable {match[1]}, "
+                "which the stage does not have"
+            )
+        return variables[match[1]]
+
+    return _STAGE_VARIABLE.sub(value, uri)
+
+
 def authorizer_of(
-    route: Mapping[str, Any], authorizers: Iterable[Mapping[str, Any]]
+    route: Mapping[str, Any],
+    authorizers: Iterable[Mapping[str, Any]],
+    variables: Mapping[str, str] | None = None,
 ) -> Authorizer | None:
-    """Return the authorizer of a route, None if it has none; ApiError for one that is not played."""
+    """Return the authorizer of a route, None if it has none; ApiError for one that is not played.
+
+    `variables` are the stage's, which the URI may name.
+    """
     key, kind = route["RouteKey"], route.get("AuthorizationType", "NONE")
     if kind == "NONE":
         return None
     if kind != "CUSTOM":
-        raise ApiError(f"route {key} has the authorization {kind}: only CUSTOM is played")
+        raise ApiError(
+            f"route {key} has the authorization {kind}: only CUSTOM is played, "
+            "so name a Lambda authorizer, or NONE"
+        )
     if key != "$connect":
         raise ApiError(f"route {key} has an authorizer: AWS asks one for $connect only")
     wanted = route.get("AuthorizerId")
     found = next((one for one in authorizers if one["AuthorizerId"] == wanted), None)
     if found is None:
         raise ApiError(f"route {key} has an authorizer that is not there: {wanted}")
-    target = _FUNCTION.fullmatch(found.get("AuthorizerUri", ""))
+    uri = found.get("AuthorizerUri", "")
+    target = _FUNCTION.fullmatch(
+        _with_variables(uri, variables or {}, f"authorizer {found['Name']}")
+    )
     if found["AuthorizerType"] != "REQUEST" or target is None:
         raise ApiError(f"authorizer {found['Name']} is not a Lambda function as REQUEST")
     if found.get("AuthorizerCredentialsArn"):
-        raise ApiError(f"authorizer {found['Name']} is invoked with a role: these are not played")
+        raise ApiError(
+            f"authorizer {found['Name']} is invoked with a role, which is not played: "
+            "leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
+        )
     given = [source for source in found.get("IdentitySource", []) if source != _NO_IDENTITY_SOURCE]
     return Authorizer(
         id=found["AuthorizerId"],

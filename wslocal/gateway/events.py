@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .api_keys import ApiKey
     from .definition import Api
 
 __all__ = [
@@ -27,7 +28,8 @@ __all__ = [
     "new_id",
 ]
 
-_HOP = {"connection", "upgrade"}
+# `Host` is the name that functions get to know; the others are the hop's own.
+_REPLACED = {"connection", "upgrade", "host"}
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -41,7 +43,10 @@ class ClientInfo:
     source_ip: str
     user_agent: str
     domain: str
+    forwarded_port: str
+    is_secure: bool
     authorizer: Mapping[str, str] | None = None  # what it said of the client
+    api_key: ApiKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,12 @@ def connect_event(context: EventContext, target: str, headers: Pairs) -> dict[st
 def _forwarded(context: EventContext, headers: Pairs) -> Pairs:
     """Return a client's headers as they arrive: none of the hop itself, and the address that forwarded them."""
     return (
-        *((name, value) for name, value in headers if name.lower() not in _HOP),
+        ("Host", context.client.domain),
+        *((name, value) for name, value in headers if name.lower() not in _REPLACED),
         ("X-Amzn-Trace-Id", f"Root=1-{context.now_ms // 1000:08x}-{secrets.token_hex(12)}"),
         ("X-Forwarded-For", context.client.source_ip),
-        ("X-Forwarded-Port", context.client.domain.rpartition(":")[2]),
-        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Port", context.client.forwarded_port),
+        ("X-Forwarded-Proto", "https" if context.client.is_secure else "http"),
     )
 
 
@@ -101,6 +107,8 @@ def _rest(context: EventContext, event_type: str, more: Mapping[str, Any]) -> di
     identity = {"sourceIp": client.source_ip}
     if client.user_agent:
         identity["userAgent"] = client.user_agent
+    if client.api_key is not None:
+        identity |= {"apiKey": client.api_key.value, "apiKeyId": client.api_key.id}
     if client.authorizer is not None:
         more = {"authorizer": dict(client.authorizer), **more}
     event: dict[str, Any] = {

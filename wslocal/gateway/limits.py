@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["GatewayLimits", "TokenBucket"]
+__all__ = ["GatewayLimits", "Throttle", "TokenBucket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,14 @@ class GatewayLimits:
     close_seconds: float = 5.0
     # Ours: a client with more messages at work than this is not read from until some are done.
     messages_at_work: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """A limit of a route's or a usage plan's own, in requests a second."""
+
+    rate: float
+    burst: float
 
 
 class TokenBucket:

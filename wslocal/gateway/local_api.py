@@ -20,7 +20,7 @@ from websockets.frames import CloseCode
 
 from wslocal.failures import FailureLog
 from wslocal.fault_kinds import POST_ANSWERS
-from wslocal.http1 import LOOPBACK, HttpRequest, respond, status_of
+from wslocal.http1 import HttpRequest, respond, status_of
 from wslocal.lambda_host.local_lambda import LocalLambda, call_each
 from wslocal.lambda_host.results import HostError
 from wslocal.sigv4 import Refused, verify
@@ -40,6 +40,7 @@ from .answers import (
     select_route,
     subprotocol_of,
 )
+from .api_keys import UsageMeter, key_value
 from .authorizers import (
     BROKEN,
     UNAUTHORIZED,
@@ -58,12 +59,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
+    from wslocal.aws_front import AwsFront
+    from wslocal.certificates import Certificates
     from wslocal.fault_kinds import PostFault
     from wslocal.faults import Faults
     from wslocal.lambda_host.deployed import Issued
     from wslocal.lambda_host.function import FunctionState
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult
+
+    from .domains import StageNames
 
 __all__ = ["Connection", "LocalApi", "Post"]
 
@@ -94,8 +99,10 @@ class LocalApi:
     """Serves one API and stage in an `async with` block.
 
     `client` gives boto3 clients by service. `functions` are those that run already, for several APIs;
-    without them it has its own, of which each that has `endpoint_variable` gets our address in it. `pages` serves plain GETs that belong to no stage. `listener` is a socket that
-    listens already, for those who have to know the port before. `faults` are faults on purpose.
+    without them it has its own, of which each that has `endpoint_variable` gets our address in it.
+    With `certificates` there is TLS on a port of its own. With a `front`, which has some, AWS's names lead
+    functions to this machine, and events have them. `pages` serves plain GETs that belong to no stage.
+    `listener` is a socket that listens already, for those who have to know the port before.
     """
 
     def __init__(
@@ -108,6 +115,9 @@ class LocalApi:
         host: str = "127.0.0.1",
         port: int = 0,
         listener: socket.socket | None = None,
+        certificates: Certificates | None = None,
+        secure_port: int = 0,
+        front: AwsFront | None = None,
         limits: GatewayLimits | None = None,
         clock: Callable[[], float] = time.time,
         pages: Callable[[str], tuple[str, bytes] | None] | None = None,
@@ -119,6 +129,11 @@ class LocalApi:
         self._stage = stage
         self._address = (host, port)
         self._listener = listener
+        self._certificates = certificates or (front.certificates if front else None)
+        self._secure_port = secure_port
+        self._front = front
+        self._hosts: set[str] = set()  # the names that requests may have as their host
+        self._secure_domain = ""
         self._limits = limits or GatewayLimits()
         self._clock = clock
         self._pages = pages
@@ -135,6 +150,7 @@ class LocalApi:
         rate = self._limits.new_connections_per_second
         self._new_connections = TokenBucket(rate, rate)
         self._throttles: dict[str, TokenBucket] = {}
+        self._usage = UsageMeter()
         expected = (HostError, AuthorizerError, OSError, BotoCoreError, ClientError)
         self._failures = FailureLog(_log, expected)
         self._tasks = Tasks(self._failures)
@@ -143,17 +159,21 @@ class LocalApi:
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             self._apigateway = self._client("apigatewayv2")
-            self._api = await self._read()
             self._region = self._apigateway.meta.region_name
-            deployed = f"{self._api_id}.execute-api.{self._region}.amazonaws.com"
-            self._hosts = LOOPBACK | {deployed, self._address[0]}
+            await self.read_again()
             server = await self._listen()
             stack.callback(server.close)
-            host, port = server.sockets[0].getsockname()[:2]
-            self.domain = f"{host}:{port}"
+            self.domain = _address_of(server)
+            if self._certificates is not None:
+                secure = await self._listen_securely(self._certificates)
+                stack.callback(secure.close)
+                self._secure_domain = _address_of(secure)
             if self._is_owner:
                 self.functions.overrides[self._endpoint_variable] = self.callback_url
                 await stack.enter_async_context(self.functions)
+            if self._front is not None:
+                self._front.add(self)
+                stack.callback(self._front.remove, self)
             self.faults.watch(self._connections)
             stack.callback(self.faults.forget, self._connections)
             stack.callback(self._failures.flush)
@@ -176,6 +196,16 @@ class LocalApi:
         return f"ws://{self.domain}/{self._stage}"
 
     @property
+    def secure_url(self) -> str:
+        """Where clients connect to with TLS; empty without certificates."""
+        return f"wss://{self._secure_domain}/{self._stage}" if self._secure_domain else ""
+
+    @property
+    def names(self) -> StageNames:
+        """Under which names this stage is reached."""
+        return self._api.names
+
+    @property
     def callback_url(self) -> str:
         """Where functions find `/@connections`."""
         return f"http://{self.domain}/{self._stage}"
@@ -184,6 +214,14 @@ class LocalApi:
     def faults(self) -> Faults:
         """Faults on purpose, of all gateways that share the functions."""
         return self.functions.faults
+
+    def handlers(self) -> list[str]:
+        """Return the ARNs of the functions that clients lead to: those of the routes, and authorizers."""
+        routes = self._api.routes.values()
+        arns = {route.function_arn for route in routes if route.function_arn}
+        return sorted(
+            arns | {route.authorizer.function_arn for route in routes if route.authorizer}
+        )
 
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by name or ARN, handle `event`."""
@@ -198,6 +236,8 @@ class LocalApi:
         """Take over the API, with its routes, as it is deployed now."""
         self._api = await self._read()
         self._throttles.clear()
+        self._hosts.clear()
+        self._hosts |= self._api.names.hosts | {self._address[0]}
 
     def kill_environments(self, function: str, count: int | None = None) -> int:
         """Kill the processes of a function's environments, at most `count`; return how many there were.
@@ -259,12 +299,15 @@ class LocalApi:
     async def connect(self, socket: Socket, request: HttpRequest) -> None:
         """Open a connection, or refuse it, as `$connect` says."""
         now = self._clock()
+        domain = self._domain_of(socket, request)
         client = ClientInfo(
             connection_id=new_id(),
             connected_at_ms=int(now * 1000),
             source_ip=socket.source_ip,
             user_agent=request.header("User-Agent"),
-            domain=self.domain,
+            domain=domain,
+            forwarded_port=domain.rpartition(":")[2] if self._front is None else "443",
+            is_secure=socket.is_secure or self._front is not None,
         )
         request_id = new_id()
         client, outcome = await self._admit(client, request_id, request)
@@ -297,6 +340,13 @@ class LocalApi:
             client = replace(client, authorizer=allowed)
             latency_ms = int((time.perf_counter() - begun) * 1000)
             event["requestContext"]["authorizer"] = {**allowed, "integrationLatency": latency_ms}
+        if route.requires_key:
+            key = self._api.keys.get(key_value(self._api.key_expression, event))
+            if refused := self._usage.take(key, self._clock()):
+                return client, refused
+            if key is not None:
+                client = replace(client, api_key=key)
+                event["requestContext"]["identity"] |= {"apiKey": key.value, "apiKeyId": key.id}
         ended: asyncio.Future[Returned | Failure] = asyncio.get_running_loop().create_future()
         self._call(route, event, ended.set_result)
         return client, await ended
@@ -306,7 +356,7 @@ class LocalApi:
         now = self._clock()
         if len(request.target) > self._limits.url_bytes:
             return Failure("Request-URI Too Long", HTTPStatus.REQUEST_URI_TOO_LONG)
-        if request.target.partition("?")[0].strip("/") != self._stage:
+        if not self._api.names.leads_here(request.host, request.path.strip("/")):
             return Failure(FORBIDDEN, HTTPStatus.FORBIDDEN)
         throttled = not self._new_connections.take(now) or not self._account.take(now)
         if throttled or (route and not self._passes(route, now)):
@@ -378,11 +428,12 @@ class LocalApi:
 
     async def http(self, request: HttpRequest) -> bytes | None:
         """Answer what is no WebSocket."""
-        path = request.target.partition("?")[0]
-        prefix = f"/{self._stage}/@connections/"
-        if path.startswith(prefix):
-            return await self._manage(request, unquote(path.removeprefix(prefix)))
-        page = self._pages(path) if self._pages and request.method in {"GET", "HEAD"} else None
+        base, is_call, connection_id = request.path.partition("/@connections/")
+        if is_call and self._api.names.leads_here(request.host, base.strip("/")):
+            return await self._manage(request, unquote(connection_id))
+        page = (
+            self._pages(request.path) if self._pages and request.method in {"GET", "HEAD"} else None
+        )
         if page is None:
             return _error(HTTPStatus.FORBIDDEN, "ForbiddenException", FORBIDDEN)
         return respond(HTTPStatus.OK, page[1], content_type=page[0])
@@ -445,7 +496,9 @@ class LocalApi:
     # --- inside ----------------------------------------------------------------------------------
 
     async def _read(self) -> Api:
-        return await asyncio.to_thread(read_api, self._apigateway, self._api_id, self._stage)
+        keys = partial(self._client, "apigateway")
+        asked = self._apigateway, self._api_id, self._stage
+        return await asyncio.to_thread(read_api, *asked, keys=keys)
 
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -453,8 +506,23 @@ class LocalApi:
             return await loop.create_server(self._socket, sock=self._listener)
         return await loop.create_server(self._socket, *self._address)
 
+    async def _listen_securely(self, certificates: Certificates) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
+            self._socket,
+            self._address[0],
+            self._secure_port,
+            ssl=certificates.context(lambda name: name in self._hosts),
+            ssl_shutdown_timeout=self._limits.close_seconds,
+        )
+
     def _socket(self) -> Socket:
         return Socket(self, self._limits, self._hosts)
+
+    def _domain_of(self, socket: Socket, request: HttpRequest) -> str:
+        """Return the name under which the functions of a client's events get to know us."""
+        if self._front is not None:
+            return self._api.names.public_name(request.host)
+        return self._secure_domain if socket.is_secure else self.domain
 
     def _arn(self, function_arn: str) -> str:
         """Return the API's ARN, to those who call it; it is where its functions are."""
@@ -520,6 +588,11 @@ class LocalApi:
         for socket in list(self.sockets):
             socket.abort()
         await asyncio.sleep(0)  # the loop has to go round once for them
+
+
+def _address_of(server: asyncio.Server) -> str:
+    host, port = server.sockets[0].getsockname()[:2]
+    return f"{host}:{port}"
 
 
 def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failure:

@@ -22,7 +22,7 @@ from websockets.server import ServerProtocol
 from wslocal.http1 import LOOPBACK, BadRequest, HttpRequest, RequestReader, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Container, Coroutine
     from weakref import WeakSet
 
     from .limits import GatewayLimits
@@ -64,13 +64,22 @@ class App(Protocol):
 
 
 class Socket(asyncio.Protocol):
-    """Serves one connection of a client or of a function, which names us as one of `hosts`."""
+    """Serves one connection of a client or of a function, which names us as one of `hosts`.
 
-    def __init__(self, app: App, limits: GatewayLimits, hosts: Collection[str] = LOOPBACK) -> None:
+    A body of more than `max_body_bytes` is answered with 413, without being read to its end.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        limits: GatewayLimits,
+        hosts: Container[str] = LOOPBACK,
+        *,
+        max_body_bytes: int | None = None,
+    ) -> None:
         self._app = app
         self._limits = limits
-        # More is answered with 413 as well, without being read to its end.
-        self._reader = RequestReader(8 * limits.message_bytes, hosts)
+        self._reader = RequestReader(max_body_bytes or 8 * limits.message_bytes, hosts)
         self._websocket: ServerProtocol | None = None
         self._accepted: http11.Response | None = None
         self._message = bytearray()
@@ -102,6 +111,9 @@ class Socket(asyncio.Protocol):
                 self._begin_handshake(request)
                 return
             self._answering = self._app.spawn(self._answer(request, self._answering))
+        if self._reader.expects and (self._answering is None or self._answering.done()):
+            self._reader.expects = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def eof_received(self) -> None:
         if self._websocket is not None:
@@ -114,6 +126,17 @@ class Socket(asyncio.Protocol):
         if self._is_open and self._websocket is not None:
             self._is_open = False
             self._app.lost(self, *_end_of(self._websocket))
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether there is TLS."""
+        return self._transport.get_extra_info("sslcontext") is not None
+
+    def hand_over(self, app: App) -> None:
+        """Talk to `app` from now on."""
+        self._app.sockets.discard(self)
+        self._app = app
+        app.sockets.add(self)
 
     # --- HTTP ------------------------------------------------------------------------------------
 
@@ -279,7 +302,10 @@ class Socket(asyncio.Protocol):
         if data := b"".join(pieces):
             self._transport.write(data)
         if pieces and not pieces[-1]:  # an empty piece asks to end our direction
-            self._transport.write_eof()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:  # TLS has no single directions; what is written goes out before
+                self._transport.close()
 
 
 def _end_of(websocket: ServerProtocol) -> tuple[int, str]:

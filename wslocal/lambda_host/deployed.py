@@ -12,12 +12,11 @@ import io
 import json
 import re
 import secrets
-import sys
 import threading
 import time
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +25,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from wslocal.faults import Faults
 
 from .function import Credentials, FunctionPool, FunctionSettings
-from .host import find_runtime_client
 from .layer import unpack_code
 from .results import FunctionNotFoundError, HostError, encode
-from .variables import lambda_variables
+from .runtimes import Runtimes
+from .variables import function_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from .function import FunctionState
     from .lines import LogLine
     from .results import InvocationContext, InvocationResult
+    from .runtimes import Launch
 
 __all__ = ["DeployedFunctions", "Issued", "lets_in"]
 
@@ -64,7 +64,8 @@ class DeployedFunctions:
     """Runs deployed functions by name or ARN; each has a pool of environments from its first use.
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has;
-    `endpoints` are variables for those that have no `AWS_ENDPOINT_URL` of their own.
+    `endpoints` are variables for those that have no `AWS_ENDPOINT_URL` of their own. `runtimes` finds the
+    interpreter of each function.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class DeployedFunctions:
         max_environments: int = 4,
         on_line: Callable[[LogLine], None] | None = None,
         clock: Callable[[], float] = time.time,
+        runtimes: Runtimes | None = None,
     ) -> None:
-        find_runtime_client(sys.executable, sys.platform)  # rather now than at the first event
+        self._runtimes = runtimes or Runtimes()
         self._lambda = client("lambda")
         self._sts = client("sts")
         self._folder = folder
@@ -120,7 +122,7 @@ class DeployedFunctions:
         HostError for a function that is not there, lets nobody in, or cannot run here (now: the next
         invocation tries again).
         """
-        name = name.rpartition(":function:")[2]
+        name = _key(name)
         body = event if isinstance(event, bytes) else encode(event)
         if name not in self._functions:
             await self._load(name)
@@ -128,27 +130,60 @@ class DeployedFunctions:
             raise HostError(f"the policy of {name} does not let API Gateway in for {source_arn}")
         return await self._functions[name].invoke(body, context)
 
+    async def prepare(self, name: str) -> None:
+        """Fetch a function and start an environment, which the first invocation finds.
+
+        HostError, one sentence, for a function that is not there, cannot run here, or does not start: then
+        with its own error.
+        """
+        name = _key(name)
+        if name not in self._functions:
+            await self._load(name)
+        await self._functions[name].prepare()
+
     def kill(self, name: str, count: int | None) -> int:
         """Kill processes of a function's environments, at most `count`; return how many there were."""
-        name = name.rpartition(":function:")[2]
-        if name not in self._functions:
+        name = _key(name)
+        pools = [
+            pool
+            for key, pool in self._functions.items()
+            if key == name or key.partition(":")[0] == name
+        ]
+        if not pools:
             known = ", ".join(self._functions) or "none"
             raise HostError(f"{name} was not invoked yet; functions that were: {known}")
-        return self._functions[name].kill(count)
+        killed = 0
+        for pool in pools:
+            if count is None or killed < count:
+                killed += pool.kill(None if count is None else count - killed)
+        return killed
 
-    async def reload(self) -> list[str]:
-        """Take over what was deployed since; return the names of the functions that changed."""
-        before = dict(self._revisions)
+    async def reload(self, *, if_it_starts: bool = False) -> list[str]:
+        """Take over what was deployed since; return the names of the functions that changed.
+
+        With `if_it_starts`, a function that does not start as it is now stays as it was: HostError, with the
+        first one's own error, once the others are taken over.
+        """
+        before, errors = dict(self._revisions), []
         for name in before:
-            await self._load(name, again=True)
-        return [name for name in before if before[name] != self._revisions[name]]
+            try:
+                await self._load(name, again=True, if_it_starts=if_it_starts)
+            except FunctionNotFoundError:
+                await self._forget(name)
+            except HostError as error:
+                if not if_it_starts:
+                    raise
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return [name for name in before if before[name] != self._revisions.get(name)]
 
     async def close(self) -> None:
         """End all environments; no function is fetched after it."""
         self._closed = True
         await asyncio.gather(*(function.close() for function in self._functions.values()))
 
-    async def _load(self, name: str, *, again: bool = False) -> None:
+    async def _load(self, name: str, *, again: bool = False, if_it_starts: bool = False) -> None:
         async with self._loading.setdefault(name, asyncio.Lock()):
             if name in self._functions and not again:
                 return  # somebody else was waiting for it, too
@@ -162,49 +197,86 @@ class DeployedFunctions:
                 raise HostError("the host is closed")
             if loaded is None:
                 return
-            settings, self._roles[name], self._revisions[name] = loaded
-            if name in self._functions:
-                await self._functions[name].renew(settings)
-            else:
-                self._functions[name] = FunctionPool(
-                    settings,
-                    max_environments=self._max_environments,
-                    credentials=lambda: self._sign_in(name),
-                    on_line=self._on_line,
-                    clock=self._clock,
-                    clock_shift=lambda: self._faults.clock_shift,
-                )
+            settings, role, revision = loaded
+            before = self._roles.get(name)
+            self._roles[name] = role  # an environment signs in with it as it starts
+            try:
+                await self._use(name, settings, if_it_starts=if_it_starts)
+            except HostError:
+                self._roles[name] = before or role
+                raise
+            self._revisions[name] = revision
+
+    async def _use(self, name: str, settings: FunctionSettings, *, if_it_starts: bool) -> None:
+        if name not in self._functions:
+            self._functions[name] = FunctionPool(
+                settings,
+                max_environments=self._max_environments,
+                credentials=lambda: self._sign_in(name),
+                on_line=self._on_line,
+                clock=self._clock,
+                clock_shift=lambda: self._faults.clock_shift,
+            )
+        elif if_it_starts:
+            await self._functions[name].replace(settings)
+        else:
+            await self._functions[name].renew(settings)
+
+    async def _forget(self, name: str) -> None:
+        """End a function that is deployed no more."""
+        for known in (self._roles, self._revisions, self._policies):
+            known.pop(name, None)
+        await self._functions.pop(name).close()
 
     def _fetch(self, name: str, revision: object) -> tuple[FunctionSettings, str, object] | None:
         """Return what is deployed under `name`; None if that is still `revision`."""
         try:
-            found = self._lambda.get_function(FunctionName=name)
+            found = self._lambda.get_function(**_named(name))
         except self._lambda.exceptions.ResourceNotFoundException as error:
             raise FunctionNotFoundError(f"there is no function {name}") from error
         configuration = found["Configuration"]
         layers = [layer["Arn"] for layer in configuration.get("Layers", [])]
-        now = {key: configuration.get(key) for key in _WATCHED} | {"Layers": layers}
+        concurrency = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        now = {key: configuration.get(key) for key in _WATCHED}
+        now |= {"Layers": layers, "Concurrency": concurrency}
+        now["Endpoints"] = dict(self._endpoints)  # a custom domain may be new
         if now == revision:
             return None
-        if configuration.get("PackageType", "Zip") != "Zip" or not configuration[
-            "Runtime"
-        ].startswith("python"):
-            raise HostError(f"{name} is not a zip of Python: only these run here")
+        if configuration.get("PackageType", "Zip") != "Zip":
+            raise HostError(f"function {name} is a container image: only zips run here")
         opt = self._unpack_layers(layers) if layers else None
-        task_root = self._folder / f"{name}-{secrets.token_hex(8)}"
+        task_root = self._folder / f"{configuration['FunctionName']}-{secrets.token_hex(8)}"
         self._unpack([found["Code"]], task_root)
-        return (
-            _settings(configuration, task_root, opt, self._variables(configuration)),
-            configuration["Role"],
-            now,
+        launch = self._runtimes.launch(
+            name,
+            configuration["Runtime"],
+            handler=configuration["Handler"],
+            task_root=task_root,
+            layer=opt,
+            memory_mb=configuration["MemorySize"],
         )
+        own = self._variables(configuration)
+        settings = _settings(configuration, task_root, launch, own)
+        settings = replace(
+            settings,
+            arn=_qualified(settings.arn, name),
+            reserved_concurrency=concurrency,
+            limits_memory=True,
+        )
+        return settings, configuration["Role"], now
 
     def _fetch_policy(self, name: str) -> list[dict[str, Any]]:
         try:
-            policy = json.loads(self._lambda.get_policy(FunctionName=name)["Policy"])
+            policy = json.loads(self._lambda.get_policy(**_named(name))["Policy"])
         except self._lambda.exceptions.ResourceNotFoundException:
             return []
-        return list(policy["Statement"])
+        # The emulator gives those of aliases and versions with the function's own.
+        qualifier = name.partition(":")[2]
+        return [
+            statement
+            for statement in policy["Statement"]
+            if ":".join(statement.get("Resource", "").split(":")[7:]) == qualifier
+        ]
 
     def _unpack_layers(self, arns: list[str]) -> Path:
         into = self._folder / f"layers-{hashlib.sha256(' '.join(arns).encode()).hexdigest()[:16]}"
@@ -221,12 +293,18 @@ class DeployedFunctions:
     def _variables(self, configuration: Mapping[str, Any]) -> dict[str, str]:
         own: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
         replaced = {key: value for key, value in self._overrides.items() if key in own}
-        endpoints = {} if "AWS_ENDPOINT_URL" in own else self._endpoints
+        is_led = "AWS_ENDPOINT_URL" not in own
+        endpoints = {
+            key: value
+            for key, value in self._endpoints.items()
+            if is_led or not key.startswith("AWS_ENDPOINT_URL")
+        }
         everywhere = {"AWS_ENDPOINT_URL": self._lambda.meta.endpoint_url}
         return {**everywhere, **endpoints, **own, **replaced}
 
     async def _sign_in(self, name: str) -> Credentials:
         role, now = self._roles[name], self._clock()
+        name = name.partition(":")[0]
         self._issued = {k: v for k, v in self._issued.items() if v.expires_at + 3600 > now}
         for issued in self._issued.values():
             fresh = issued.expires_at - now > _CREDENTIALS_SECONDS - _SHARED_SECONDS
@@ -264,8 +342,25 @@ class DeployedFunctions:
 _UNFETCHED = (BotoCoreError, ClientError, OSError, zipfile.BadZipFile)
 _WATCHED = (
     *("CodeSha256", "Handler", "Runtime", "Role", "Timeout", "MemorySize", "Environment"),
-    "LoggingConfig",
+    *("LoggingConfig", "Version"),
 )
+
+
+def _key(name: str) -> str:
+    """Return a function's name and its alias or version, as `name:live`, of what names a function."""
+    return name.rpartition("function:")[2].removesuffix(":$LATEST")
+
+
+def _named(key: str) -> dict[str, str]:
+    name, _, qualifier = key.partition(":")
+    return {"FunctionName": name} | ({"Qualifier": qualifier} if qualifier else {})
+
+
+def _qualified(arn: str, key: str) -> str:
+    """Return the ARN that a function is invoked by: that of the alias or version, if there is one."""
+    base = ":".join(arn.split(":")[:7])
+    qualifier = key.partition(":")[2]
+    return f"{base}:{qualifier}" if qualifier else base
 
 
 def lets_in(statements: list[dict[str, Any]], source_arn: str) -> bool:
@@ -290,38 +385,35 @@ def _pattern(statement: Mapping[str, Any]) -> str:
 
 
 def _settings(
-    configuration: Mapping[str, Any], task_root: Path, layer: Path | None, own: Mapping[str, str]
+    configuration: Mapping[str, Any], task_root: Path, launch: Launch, own: Mapping[str, str]
 ) -> FunctionSettings:
     logging = configuration.get("LoggingConfig", {})
     log_format = logging.get("LogFormat", "Text")
     log_level = logging.get("ApplicationLogLevel") if log_format == "JSON" else None
-    version, runtime_dir = find_runtime_client(sys.executable, sys.platform)
-    variables = lambda_variables(
+    variables = function_variables(
         handler=configuration["Handler"],
         name=configuration["FunctionName"],
         task_root=task_root,
-        layer=layer,
-        python=Path(sys.executable).absolute(),
-        python_version=version,
-        runtime_dir=runtime_dir,
         memory_mb=configuration["MemorySize"],
         log_format=log_format,
         log_level=log_level,
         region=configuration["FunctionArn"].split(":")[3],
         log_group=logging.get("LogGroup"),
+        version=configuration.get("Version", "$LATEST"),
     )
     return FunctionSettings(
         name=configuration["FunctionName"],
         arn=configuration["FunctionArn"],
-        command=(sys.executable, "-m", "awslambdaric", configuration["Handler"]),
+        command=launch.command,
         task_root=task_root,
-        variables={**variables, **own},
+        variables={**variables, **launch.variables, **own},
         timeout_seconds=float(configuration["Timeout"]),
         memory_mb=configuration["MemorySize"],
         log_format=log_format,
         log_level=log_level,
         system_log_level=logging.get("SystemLogLevel", "INFO"),
         log_group=variables["AWS_LAMBDA_LOG_GROUP_NAME"],
+        version=variables["AWS_LAMBDA_FUNCTION_VERSION"],
     )
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import subprocess
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
 from wslocal.processes import GuardedProcess
 
+from .memory import MemoryWatch
 from .output import Output
-from .runtime_api import Exited, RuntimeApi, TimedOut
+from .runtime_api import Answered, Exited, RuntimeApi, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,15 +36,21 @@ class Environment:
     """A process that takes one piece of work after the other. Not for two callers at once.
 
     `on_line` gets each line that the process writes, as soon as it is finished. `on_exit` is called when
-    the process has ended by itself.
+    the process has ended by itself. A process that uses more than `memory_bytes` is killed; None: as much
+    as it likes.
     """
 
     stdout: Output
     stderr: Output
 
     def __init__(
-        self, on_line: Callable[[str], None], on_exit: Callable[[], None] = lambda: None
+        self,
+        on_line: Callable[[str], None],
+        on_exit: Callable[[], None] = lambda: None,
+        memory_bytes: int | None = None,
     ) -> None:
+        self._memory_bytes = memory_bytes
+        self._memory: MemoryWatch | None = None
         self._on_line = on_line
         self._on_exit = on_exit
         self._outbox: asyncio.Queue[Message] = asyncio.Queue()
@@ -83,10 +91,27 @@ class Environment:
         poll.register(self._life, select.POLLIN)
         return not poll.poll(0)
 
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most that the process has used, as far as it was seen; None where memory has no limit."""
+        return None if self._memory is None else self._memory.peak_bytes
+
     async def next_message(self, timeout_seconds: float) -> Message:
         """Wait for what happens next: `Ready` first, and after each answer."""
         if not self._outbox.empty():
             return self._outbox.get_nowait()
+        if self._memory is None:
+            return await self._wait(timeout_seconds)
+        self._memory.begin()
+        try:
+            message = await self._wait(timeout_seconds)
+        finally:
+            self._memory.end()
+        if isinstance(message, Answered) and self._memory.is_exceeded():
+            return Exited(-signal.SIGKILL)  # on Lambda it would not have come to an answer
+        return message
+
+    async def _wait(self, timeout_seconds: float) -> Message:
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._outbox.get()
@@ -120,6 +145,8 @@ class Environment:
 
     def _watch(self) -> None:
         popen = self._process.popen
+        if self._memory_bytes is not None:
+            self._memory = MemoryWatch(popen.pid, self._memory_bytes, self.kill)
         self._life = os.pidfd_open(popen.pid)  # readable once the process has ended
         self._loop.add_reader(self._life, self._exited)
         self.stdout = Output(cast("IO[bytes]", popen.stdout), self._on_line)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .environment import Environment
-from .lines import LogLine, finished, passes, started
+from .lines import LogLine, finished, init_failed, passes, started
 from .results import (
     HostError,
     InvocationContext,
@@ -47,6 +47,7 @@ _MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
 # Environments that are killed together are reported together.
 _REPORT_SECONDS = 0.5
 _KEPT_STARTS = 100
+_MB = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,10 @@ class FunctionSettings:
     log_level: str | None
     system_log_level: str
     log_group: str
+    version: str = "$LATEST"
+    # What may run or wait at once; None where the function has no limit of its own.
+    reserved_concurrency: int | None = None
+    limits_memory: bool = False  # to memory_mb
 
 
 class Credentials(NamedTuple):
@@ -121,6 +126,7 @@ class FunctionPool:
         self._idle: list[_Member] = []
         self._waiting: deque[asyncio.Future[_Member]] = deque()
         self._waiting_bytes = 0
+        self._invocations = 0  # that wait or run
         self._starting: set[asyncio.Task[None]] = set()
         self._dropping: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -140,18 +146,31 @@ class FunctionPool:
     ) -> InvocationResult:
         """Have the function handle an event; whatever the function does becomes the result.
 
-        ThrottledError if too many wait; HostError if no environment can be started.
+        ThrottledError if too many wait, or run at once; HostError if no environment can be started.
         """
-        if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes >= _MAX_WAITING_BYTES:
+        reserved = self.settings.reserved_concurrency
+        is_full = reserved is not None and self._invocations >= reserved
+        if (
+            is_full
+            or len(self._waiting) >= _MAX_WAITING
+            or self._waiting_bytes >= _MAX_WAITING_BYTES
+        ):
             self._state.throttles += 1
             raise ThrottledError(f"{self.settings.name} is throttled: TooManyRequestsException")
+        self._invocations += 1
+        try:
+            return await self._handle(body, context or InvocationContext())
+        finally:
+            self._invocations -= 1
+
+    async def _handle(self, body: bytes, context: InvocationContext) -> InvocationResult:
         self._waiting_bytes += len(body)
         try:
             member, outcome = await self._take()
         finally:
             self._waiting_bytes -= len(body)
         try:
-            result, usable = await self._run(member, outcome, body, context or InvocationContext())
+            result, usable = await self._run(member, outcome, body, context)
         except BaseException:  # Ctrl-C included: what runs on would answer the next call
             await self._drop(member)
             self._grow()
@@ -162,6 +181,38 @@ class FunctionPool:
             await self._drop(member)
             self._grow()
         return result
+
+    async def prepare(self) -> None:
+        """Start an environment and keep it for the first invocation; HostError with the function's own error."""
+        member, outcome = await self._take()
+        if isinstance(outcome, Ready):
+            self._give(member)
+            return
+        await self._fail(member, outcome)
+
+    async def replace(self, settings: FunctionSettings) -> None:
+        """Use other settings from now on if an environment starts with them; else HostError, and nothing changes.
+
+        The environment is kept for the first invocation; the error is the function's own.
+        """
+        member = await self._new(settings, INIT_TIMEOUT_SECONDS)
+        if not isinstance(member.first, Ready):
+            await self._fail(member, member.first)
+            return
+        await self.renew(settings)
+        self._give(member)
+
+    async def _fail(self, member: _Member, outcome: Message) -> None:
+        """End an environment that did not become ready; HostError with what the function says of it."""
+        await member.environment.end()
+        error = error_of(outcome, "")
+        await self._drop(member)
+        self._grow()
+        if error is not None:
+            message = error.message.removeprefix("RequestId:  Error: ")
+            raise HostError(
+                f"function {self.settings.name} does not start: {error.type}: {message}"
+            )
 
     async def renew(self, settings: FunctionSettings) -> None:
         """Use other settings from now on: idle environments end, busy ones after their answer."""
@@ -204,7 +255,7 @@ class FunctionPool:
             "INFO",
         }
         if logs_platform:
-            self._write_line(member, started(settings.log_format, request_id))
+            self._write_line(member, started(settings.log_format, request_id, settings.version))
         init_ms, member.init_ms = member.init_ms, None
         begun = time.perf_counter()
         if isinstance(outcome, Ready):
@@ -213,6 +264,7 @@ class FunctionPool:
         usable = isinstance(outcome, Answered)
         if not usable:
             await member.environment.end()
+        peak_bytes = member.environment.peak_memory_bytes
         result = InvocationResult(
             request_id=request_id,
             body=outcome.body if isinstance(outcome, Answered) and not outcome.failed else None,
@@ -222,6 +274,7 @@ class FunctionPool:
             duration_ms=_milliseconds_since(begun),
             init_ms=init_ms,
             error_body=_reported(outcome),
+            max_memory_mb=None if peak_bytes is None else -(-peak_bytes // _MB),
         )
         self._count(result, outcome)
         # The report of an end that was no answer is of level WARN, all else of INFO:
@@ -314,7 +367,12 @@ class FunctionPool:
     async def _start(self) -> None:
         begun_ms = time.time() * 1000
         try:
-            member = await self._new()
+            member = await self._new(self.settings, INIT_TIMEOUT_SECONDS)
+            if not isinstance(member.first, Ready):
+                # Lambda tries once more, in the time that the function's timeout gives:
+                # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+                await self._give_up(member)
+                member = await self._new(self.settings, self.settings.timeout_seconds)
             self._state.starts.append((begun_ms, time.time() * 1000))
             self._give(member)
         except Exception as error:
@@ -324,12 +382,22 @@ class FunctionPool:
                     waiter.set_exception(error)
                     return
 
-    async def _new(self) -> _Member:
-        settings = self.settings
+    async def _give_up(self, member: _Member) -> None:
+        """End an environment whose init phase has failed, and write so."""
+        await member.environment.end()
+        error = error_of(member.first, "")
+        if error is not None and member.init_ms is not None:
+            text = init_failed(member.settings.log_format, error, member.init_ms)
+            self._write_line(member, text)
+        await self._drop(member)
+
+    async def _new(self, settings: FunctionSettings, init_seconds: float) -> _Member:
         begun = time.perf_counter()
         member = _Member(settings, self._clock_shift())
         member.environment = Environment(
-            lambda text: self._written(member, text), lambda: self._exited(member)
+            lambda text: self._written(member, text),
+            lambda: self._exited(member),
+            settings.memory_mb * _MB if settings.limits_memory else None,
         )
         variables = {**settings.variables, "AWS_LAMBDA_LOG_STREAM_NAME": member.log_stream}
         if self._credentials is not None:
@@ -344,7 +412,7 @@ class FunctionPool:
         except OSError as error:
             raise HostError(f"no environment of {settings.name} can start: {error}") from error
         self._members.add(member)
-        member.first = await member.environment.next_message(INIT_TIMEOUT_SECONDS)
+        member.first = await member.environment.next_message(init_seconds)
         member.init_ms = _milliseconds_since(begun)
         return member
 
@@ -403,7 +471,7 @@ class _Member:
         self.clock_shift = clock_shift  # seconds
         self.started_at = time.monotonic()
         day = time.strftime("%Y/%m/%d", time.gmtime())
-        self.log_stream = f"{day}/[$LATEST]{secrets.token_hex(16)}"
+        self.log_stream = f"{day}/[{settings.version}]{secrets.token_hex(16)}"
         self.expires_at = float("inf")
         self.init_ms: float | None = None  # until the first invocation
         self.request_id = ""

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .results import InvocationResult
+    from .results import FunctionError, InvocationResult
 
-__all__ = ["LEVELS", "LogLine", "finished", "passes", "started"]
+__all__ = ["LEVELS", "LogLine", "finished", "init_failed", "passes", "started"]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
@@ -53,15 +53,33 @@ def passes(line: LogLine, level: str | None) -> bool:
     return LEVELS.index(own if own in LEVELS else "INFO") >= LEVELS.index(level)
 
 
-def started(log_format: str, request_id: str) -> str:
+def started(log_format: str, request_id: str, version: str = "$LATEST") -> str:
     """Return the line that Lambda writes before a function gets an event."""
     if log_format == "Text":
-        return f"START RequestId: {request_id} Version: $LATEST"
-    return _platform("start", {"requestId": request_id, "version": "$LATEST"})
+        return f"START RequestId: {request_id} Version: {version}"
+    return _platform("start", {"requestId": request_id, "version": version})
+
+
+def init_failed(log_format: str, error: FunctionError, init_ms: float) -> str:
+    """Return the line that Lambda writes when an init phase has failed, before it tries once more."""
+    status = "timeout" if error.type == "Sandbox.Timedout" else "error"
+    if log_format != "Text":
+        record = {
+            "initializationType": "on-demand",
+            "phase": "init",
+            "status": status,
+            "errorType": error.type,
+            "metrics": {"durationMs": round(init_ms, 3)},
+        }
+        return _platform("initReport", record)
+    parts = [f"INIT_REPORT Init Duration: {init_ms:.2f} ms", "Phase: init", f"Status: {status}"]
+    if status == "error":
+        parts.append(f"Error Type: {error.type}")
+    return "\t".join(parts)
 
 
 def finished(log_format: str, result: InvocationResult, memory_mb: int) -> list[str]:
-    """Return the lines that Lambda writes after it; memory that was used is not measured here."""
+    """Return the lines that Lambda writes after it."""
     error = result.error
     status = {"Sandbox.Timedout": "timeout", "Runtime.ExitError": "error"}.get(
         error.type if error else "", "success"
@@ -73,6 +91,8 @@ def finished(log_format: str, result: InvocationResult, memory_mb: int) -> list[
             "billedDurationMs": billed,
             "memorySizeMB": memory_mb,
         }
+        if result.max_memory_mb is not None:
+            metrics["maxMemoryUsedMB"] = result.max_memory_mb
         if result.init_ms is not None:
             metrics["initDurationMs"] = round(result.init_ms, 3)
         record = {"requestId": result.request_id, "metrics": metrics, "status": status}
@@ -85,6 +105,8 @@ def finished(log_format: str, result: InvocationResult, memory_mb: int) -> list[
         f"Billed Duration: {billed} ms",
         f"Memory Size: {memory_mb} MB",
     ]
+    if result.max_memory_mb is not None:
+        parts.append(f"Max Memory Used: {result.max_memory_mb} MB")
     if result.init_ms is not None:
         parts.append(f"Init Duration: {result.init_ms:.2f} ms")
     if error and status != "success":

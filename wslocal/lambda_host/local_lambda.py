@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .function import FunctionState
     from .lines import LogLine
     from .results import InvocationContext, InvocationResult
+    from .runtimes import Runtimes
 
 __all__ = ["LocalLambda", "call_each"]
 
@@ -44,8 +45,8 @@ class LocalLambda:
     """Runs deployed functions in an `async with` block.
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has, and may
-    be added to until the first event. `endpoints` are variables for functions that have no
-    `AWS_ENDPOINT_URL` of their own.
+    be added to until the first event. `endpoints` are variables for all functions; see
+    `DeployedFunctions`. `runtimes` finds the interpreter of each function.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class LocalLambda:
         endpoints: Mapping[str, str] | None = None,
         max_environments: int = 4,
         clock: Callable[[], float] = time.time,
+        runtimes: Runtimes | None = None,
     ) -> None:
         self.client = client
+        self._runtimes = runtimes
         self.clock = clock
         self.overrides = dict(overrides or {})
         self.endpoints = dict(endpoints or {})
@@ -79,6 +82,7 @@ class LocalLambda:
                 max_environments=self._max_environments,
                 on_line=self._on_line,
                 clock=self.clock,
+                runtimes=self._runtimes,
             )
             self.permissions = Permissions(self.client("iam"), self.clock)
             stack.callback(self.permissions.close)
@@ -111,10 +115,14 @@ class LocalLambda:
         """Have a function, by name or ARN, handle `event`; see `DeployedFunctions.invoke`."""
         return await self.functions.invoke(function, event, source_arn=source_arn, context=context)
 
-    async def reload(self) -> list[str]:
-        """Take over what was deployed since. Return the functions that changed."""
+    async def prepare(self, function: str) -> None:
+        """Start an environment of a function; see `DeployedFunctions.prepare`."""
+        await self.functions.prepare(function)
+
+    async def reload(self, *, if_they_start: bool = False) -> list[str]:
+        """Take over what was deployed since; see `DeployedFunctions.reload`. Return the functions that changed."""
         self.permissions.forget()
-        return await self.functions.reload()
+        return await self.functions.reload(if_it_starts=if_they_start)
 
     def issued(self, access_key: str) -> Issued | None:
         """Return the credentials with that key, if a function has or had them."""

@@ -62,8 +62,8 @@ class InvocationResult:
     """What came of one invocation.
 
     `stdout` and `stderr` are the lines written since the previous result, so a cold start's
-    first result has those of the import. `init_ms` is None in a warm environment. `error_body` is
-    the error as the runtime reported it, if it did.
+    first result has those of the import. `init_ms` is None in a warm environment, `max_memory_mb`
+    where memory is not looked at. `error_body` is the error as the runtime reported it, if it did.
     """
 
     request_id: str
@@ -74,6 +74,7 @@ class InvocationResult:
     duration_ms: float
     init_ms: float | None
     error_body: bytes | None = None
+    max_memory_mb: int | None = None
 
     @property
     def payload(self) -> Any:
@@ -112,9 +113,8 @@ def error_of(outcome: Message, request_id: str) -> FunctionError | None:
 def _function_error(body: bytes) -> FunctionError:
     try:
         document = json.loads(body)
-        return FunctionError(
-            document["errorType"], document["errorMessage"], document.get("stackTrace", [])
-        )
+        trace = document.get("stackTrace") or document.get("trace") or []  # of Python, of Node
+        return FunctionError(document["errorType"], document["errorMessage"], trace)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HostError(f"the runtime reported an error that is none: {error!r}") from error
 

@@ -20,11 +20,17 @@ __all__ = ["shift", "shifted"]
 
 
 def shifted(command: Sequence[str], seconds: float) -> tuple[str, ...]:
-    """Return the command that does what `python -m module ...` does, with a shifted clock."""
-    python, flag, *module = command
-    if flag != "-m":
-        raise ValueError(f"only the clock of `python -m` can be shifted, got {flag!r}")
-    return (python, __file__, repr(float(seconds)), *module)
+    """Return the command that does what `python ... -m module ...` does, with a shifted clock.
+
+    Also that of `node ... file.mjs`, where `Date` is off.
+    """
+    if "-m" in command:
+        before, after = command[: command.index("-m")], command[command.index("-m") + 1 :]
+        return (*before, __file__, repr(float(seconds)), *after)
+    if not command[-1].endswith(".mjs"):
+        raise ValueError(f"only `python -m` and Node have a clock to shift, got {command[1]!r}")
+    node, *rest = command
+    return (node, "--require", __file__.removesuffix("py") + "cjs", *rest, repr(float(seconds)))
 
 
 def shift(seconds: float) -> None:
@@ -87,7 +93,8 @@ def _shift_datetime() -> None:
 
         @classmethod
         def utcnow(cls) -> DateTime:
-            return cls.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
+            utc = datetime.timezone.utc  # noqa: UP017 - functions may run under Python 3.10
+            return cls.fromtimestamp(time.time(), utc).replace(tzinfo=None)
 
     DateTime.__name__ = DateTime.__qualname__ = "datetime"
     DateTime.__module__ = "datetime"

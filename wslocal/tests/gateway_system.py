@@ -3,13 +3,14 @@
 import io
 import json
 import secrets
+import sys
 import zipfile
 from pathlib import Path
 
 from wslocal.emulator import ACCOUNT, REGION
 
 APP = Path(__file__).parent / "gateway_functions" / "app.py"
-PYTHON = "python3.11"
+PYTHON = f"python3.{sys.version_info.minor}"
 
 TRUST = {
     "Version": "2012-10-17",

@@ -56,4 +56,9 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
 
     packed = {name for name in names if ".dist-info/" not in name}
     sources = {f"wslocal/{path.relative_to(PACKAGE).as_posix()}" for path in SOURCES}
-    assert packed == sources | {"wslocal/py.typed"}
+    scripts = {
+        f"wslocal/{path.relative_to(PACKAGE).as_posix()}"
+        for path in (PACKAGE / "lambda_host").glob("*.[cm]js")
+    }
+    assert scripts
+    assert packed == sources | scripts | {"wslocal/py.typed"}

@@ -495,13 +495,13 @@ def test_route_without_an_authorizer(given):
         pytest.param(
             {"AuthorizationType": "AWS_IAM"},
             {},
-            "route $connect has the authorization AWS_IAM: only CUSTOM is played",
+            "route $connect has the authorization AWS_IAM: only CUSTOM is played, so name a Lambda authorizer, or NONE",
             id="iam",
         ),
         pytest.param(
             {"AuthorizationType": "JWT"},
             {},
-            "route $connect has the authorization JWT: only CUSTOM is played",
+            "route $connect has the authorization JWT: only CUSTOM is played, so name a Lambda authorizer, or NONE",
             id="jwt",
         ),
         pytest.param(
@@ -531,7 +531,7 @@ def test_route_without_an_authorizer(given):
         pytest.param(
             {},
             {"AuthorizerCredentialsArn": "arn:aws:iam::000000000000:role/invoker"},
-            "authorizer guard is invoked with a role: these are not played",
+            "authorizer guard is invoked with a role, which is not played: leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy",
             id="role",
         ),
         pytest.param(

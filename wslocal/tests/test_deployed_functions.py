@@ -15,6 +15,7 @@ from wslocal.gateway import ApiError, LocalApi
 from wslocal.gateway.definition import read_api
 from wslocal.lambda_host import HostError, deployed
 from wslocal.lambda_host.deployed import DeployedFunctions, lets_in
+from wslocal.lambda_host.results import ThrottledError
 from wslocal.loop import LoopThread
 from wslocal.tests.gateway_system import (
     add_route,
@@ -257,6 +258,124 @@ def test_closed_pool_refuses(emulator, loop, name, tmp_path):
         loop.run(functions.invoke(name, {}))
 
 
+def test_prepared_function_has_an_environment(functions, loop, name):
+    loop.run(functions.prepare(name))
+    (state,) = functions.states()
+    prepared = state.environments, state.invocations
+
+    assert prepared == (1, 0)
+    assert loop.run(functions.invoke(name, {})).payload["calls"] == 1
+
+
+def test_function_of_a_runtime_that_is_not_played(functions, loop, name, emulator):
+    client = emulator.client("lambda")
+    client.update_function_configuration(FunctionName=name, Runtime="java21")
+
+    with pytest.raises(HostError) as caught:
+        loop.run(functions.prepare(name))
+
+    assert str(caught.value) == (
+        f"function {name} asks for java21: only Python's and Node's runtimes run here"
+    )
+
+
+def test_function_that_is_a_container_image(functions, loop, name, monkeypatch):
+    found = {"Configuration": {"PackageType": "Image"}}
+    monkeypatch.setattr(functions._lambda, "get_function", lambda **_: found)
+
+    with pytest.raises(HostError, match=f"function {name} is a container image: only zips run"):
+        loop.run(functions.prepare(name))
+
+
+def test_concurrency_of_a_function_is_taken_over(functions, loop, name, emulator):
+    client = emulator.client("lambda")
+    loop.run(functions.invoke(name, {}))
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+
+    changed = loop.run(functions.reload())
+
+    assert changed == [name]
+    with pytest.raises(ThrottledError):
+        loop.run(functions.invoke(name, {}))
+
+
+ASKED = """
+import os
+def handler(event, context):
+    return [context.invoked_function_arn, context.function_version, os.environ["AWS_LAMBDA_FUNCTION_VERSION"]]
+"""
+
+
+def test_alias_is_invoked_by_its_arn(functions, loop, name, emulator):
+    """As SAM's AutoPublishAlias makes it: a version, an alias, and a permission for the alias alone."""
+    client = emulator.client("lambda")
+    client.update_function_code(FunctionName=name, ZipFile=zip_of({"app.py": ASKED}))
+    version = client.publish_version(FunctionName=name)["Version"]
+    alias = client.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    client.add_permission(
+        FunctionName=name,
+        Qualifier="live",
+        StatementId="api",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+    )
+    arn, source = alias["AliasArn"], "arn:aws:execute-api:us-east-1:1:api/dev/$default"
+
+    by_alias = loop.run(functions.invoke(arn, {}, source_arn=source))
+    by_version = loop.run(functions.invoke(f"{name}:{version}", {}))
+    by_name = loop.run(functions.invoke(f"{name}:$LATEST", {}))
+
+    base = arn.removesuffix(":live")
+    assert by_alias.payload == [arn, version, version]
+    assert by_version.payload == [f"{base}:{version}", version, version]
+    assert by_name.payload == [base, "$LATEST", "$LATEST"]
+    with pytest.raises(HostError, match=f"the policy of {name} does not let API Gateway in"):
+        loop.run(functions.invoke(name, {}, source_arn=source))
+
+
+def test_alias_that_is_not_there(functions, loop, name):
+    with pytest.raises(HostError, match=f"there is no function {name}:nobody"):
+        loop.run(functions.invoke(f"{name}:nobody", {}))
+
+
+def test_all_pools_of_a_function_are_killed(functions, loop, name, emulator):
+    client = emulator.client("lambda")
+    version = client.publish_version(FunctionName=name)["Version"]
+    for asked in (name, f"{name}:{version}"):
+        loop.run(functions.invoke(asked, {}))
+
+    one = loop.run(async_(functions.kill, name, 1))
+    both = loop.run(async_(functions.kill, name, None))
+
+    assert (one, both >= 1) == (1, True)
+
+
+async def async_(call, *arguments):
+    return call(*arguments)
+
+
+SEES = """
+import os
+def handler(event, context):
+    return {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+"""
+
+
+def test_credentials_of_the_user_reach_no_function(functions, loop, name, emulator, monkeypatch):
+    """A function has those of its own role, and no others, whatever is set where the tool runs."""
+    code = zip_of({"app.py": SEES})
+    emulator.client("lambda").update_function_code(FunctionName=name, ZipFile=code)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(variable, "the user's own")
+    monkeypatch.setenv("AWS_PROFILE", "the user's own")
+
+    seen = loop.run(functions.invoke(name, {})).payload
+
+    assert functions.issued(seen["AWS_ACCESS_KEY_ID"]).role_arn.endswith(":role/role")
+    assert "the user's own" not in seen.values()
+    assert "AWS_PROFILE" not in seen
+
+
 # --- APIs that are not played ----------------------------------------------------------------------
 
 
@@ -285,14 +404,18 @@ def test_api_or_stage_that_is_not_there(emulator, loop, api_id):
     [
         (
             {"RouteKey": "$connect", "AuthorizationType": "AWS_IAM"},
-            "$connect has the authorization AWS_IAM: only CUSTOM is played",
+            "$connect has the authorization AWS_IAM: only CUSTOM is played, so name a Lambda authorizer, or NONE",
         ),
         (
             {"RouteKey": "$connect", "AuthorizationType": "CUSTOM", "AuthorizerId": "nobody"},
             "$connect has an authorizer that is not there: nobody",
         ),
-        ({"ApiKeyRequired": True}, "$default asks for an API key: these are not played"),
-        ({"Target": "integrations/nowhere"}, "$default has no integration"),
+        (
+            {"ApiKeyRequired": True},
+            "$default asks for an API key: AWS documents that for $connect only, "
+            "so set ApiKeyRequired there",
+        ),
+        ({"Target": "integrations/nowhere"}, "$default has no integration: give it a Target"),
     ],
 )
 def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
@@ -303,16 +426,6 @@ def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
     assert refusal(emulator, loop, api_id) == f"route {reason}"
 
 
-def test_integration_that_is_not_played(emulator, loop, api_id):
-    client = emulator.client("apigatewayv2")
-    integration = client.create_integration(
-        ApiId=api_id, IntegrationType="HTTP_PROXY", IntegrationUri="https://example.com"
-    )["IntegrationId"]
-    client.create_route(ApiId=api_id, RouteKey="web", Target=f"integrations/{integration}")
-
-    assert "route web does not lead to a Lambda function" in refusal(emulator, loop, api_id)
-
-
 def test_authorizer_that_is_not_played(emulator, loop, name):
     arn = name_arn(emulator, name)
     role = "arn:aws:iam::000000000000:role/invoker"
@@ -320,7 +433,7 @@ def test_authorizer_that_is_not_played(emulator, loop, name):
     api_id = create_api(emulator, {"$connect": {"function": arn}}, authorizer=authorizer)
 
     assert refusal(emulator, loop, api_id) == (
-        "authorizer guard is invoked with a role: these are not played"
+        "authorizer guard is invoked with a role, which is not played: leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
     )
 
 

@@ -350,3 +350,144 @@ def test_process_that_asks_without_end_is_ended(settings):
 
     assert messages[-1] == Exited(-signal.SIGKILL)
     assert len(messages) == 17
+
+
+# --- concurrency of its own -------------------------------------------------------------------------
+
+
+def test_more_at_once_than_is_reserved_is_throttled(settings, tmp_path):
+    held = json.dumps({"here": str(tmp_path / "here"), "until": str(tmp_path / "go")}).encode()
+    reserved = replace(settings, reserved_concurrency=1)
+
+    async def scenario(pool):
+        slow = asyncio.create_task(pool.invoke(held))
+        await exists(tmp_path / "here")
+        refused = await asyncio.gather(pool.invoke(b"{}"), return_exceptions=True)
+        (tmp_path / "go").touch()
+        return refused[0], await slow, await pool.invoke(b"{}"), pool.state
+
+    refused, slow, after, state = play(scenario, reserved, max_environments=2)
+
+    assert isinstance(refused, ThrottledError)
+    assert str(refused) == "tested is throttled: TooManyRequestsException"
+    assert (slow.error, after.error) == (None, None)
+    assert (state.invocations, state.throttles, state.environments) == (2, 1, 1)
+
+
+def test_reserved_for_nothing_throttles_all(settings):
+    async def scenario(pool):
+        return await asyncio.gather(pool.invoke(b"{}"), return_exceptions=True), pool.state
+
+    (refused,), state = play(scenario, replace(settings, reserved_concurrency=0))
+
+    assert isinstance(refused, ThrottledError)
+    assert (state.environments, state.throttles) == (0, 1)
+
+
+# --- an init phase that fails -----------------------------------------------------------------------
+
+SECOND_TIME = """
+import os, time
+from pathlib import Path
+if not Path(FILE).exists():
+    Path(FILE).touch()
+    print("first")
+    FAIL
+print("second")
+def handler(event, context):
+    return "ready"
+"""
+
+
+@pytest.mark.parametrize(
+    ("fail", "report"),
+    [
+        pytest.param("raise KeyError('x')", "Status: error\tError Type: KeyError", id="raises"),
+        pytest.param("os._exit(1)", "Status: error\tError Type: Runtime.ExitError", id="ends"),
+        pytest.param("time.sleep(600)", "Status: timeout", id="hangs"),
+    ],
+)
+def test_init_that_fails_is_tried_once_more(settings, tmp_path, monkeypatch, fail, report):
+    source = SECOND_TIME.replace("FILE", repr(str(tmp_path / "tried"))).replace("FAIL", fail)
+    (tmp_path / "app.py").write_text(source)
+    monkeypatch.setattr(function, "INIT_TIMEOUT_SECONDS", 2.0)
+    lines = []
+
+    async def scenario(pool):
+        return await pool.invoke(b"{}"), pool.state
+
+    text = replace(settings, log_format="Text")
+    result, state = play(scenario, text, on_line=lines.append)
+
+    texts = [line.text for line in lines]
+    assert result.payload == "ready"
+    assert texts.index("first") < texts.index("second")
+    assert next(text for text in texts if text.startswith("INIT_REPORT Init Duration: ")).endswith(
+        f"Phase: init\t{report}"
+    )
+    assert state.environments == 1
+
+
+def test_init_that_fails_twice_is_the_result(settings, tmp_path):
+    (tmp_path / "app.py").write_text("print('tried')\nraise KeyError('x')")
+    lines = []
+
+    async def scenario(pool):
+        return await pool.invoke(b"{}")
+
+    result = play(
+        scenario, replace(settings, log_format="JSON", log_level="INFO"), on_line=lines.append
+    )
+
+    assert (result.error.type, result.error.message) == ("KeyError", "'x'")
+    assert [line.text for line in lines].count("tried") == 2
+    [report] = [line.document for line in lines if '"platform.initReport"' in line.text]
+    assert report["record"]["status"] == "error"
+    assert report["record"]["errorType"] == "KeyError"
+
+
+# --- started before the first event -----------------------------------------------------------------
+
+
+def test_prepared_environment_waits_for_the_first_event(settings):
+    async def scenario(pool):
+        await pool.prepare()
+        await asyncio.sleep(0)  # what has started it has ended
+        before = pool.state.environments, pool.state.invocations
+        return before, await pool.invoke(b"{}"), pool.state.environments
+
+    before, result, environments = play(scenario, settings, max_environments=2)
+
+    assert before == (1, 0)
+    assert result.error is None
+    assert result.init_ms is not None
+    assert environments == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        pytest.param(
+            "import nowhere",
+            "Runtime.ImportModuleError: Unable to import module 'app': No module named 'nowhere'",
+            id="import",
+        ),
+        pytest.param("raise KeyError('x')", "KeyError: 'x'", id="raises"),
+        pytest.param(
+            "import os; os._exit(3)",
+            "Runtime.ExitError: Runtime exited with error: exit status 3",
+            id="ends",
+        ),
+    ],
+)
+def test_function_that_cannot_be_prepared_says_why(settings, tmp_path, source, sentence):
+    (tmp_path / "app.py").write_text(source)
+
+    async def scenario(pool):
+        return await asyncio.gather(pool.prepare(), return_exceptions=True), pool.state
+
+    (error,), state = play(scenario, settings)
+
+    assert isinstance(error, HostError)
+    assert str(error) == f"function tested does not start: {sentence}"
+    assert state.environments == 0

@@ -15,6 +15,7 @@ from wslocal.gateway.answers import (
     subprotocol_of,
 )
 from wslocal.gateway.definition import Api, ApiRoute
+from wslocal.gateway.domains import names_of
 
 
 def route(key):
@@ -25,7 +26,8 @@ def route(key):
 
 def api(*keys, expression="$request.body.action"):
     routes = {key: route(key) for key in keys}
-    return Api("id", "dev", expression, routes, {})
+    names = names_of("id", "dev", "us-east-1", is_endpoint_disabled=False, domains={})
+    return Api("id", "dev", expression, routes, {}, names)
 
 
 @pytest.mark.parametrize(

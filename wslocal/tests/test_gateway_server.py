@@ -117,6 +117,21 @@ def test_body_that_is_far_too_large_is_refused_unread(app):
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+def test_client_that_waits_before_its_body(app):
+    head = (
+        b"POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    )
+    with socket.create_connection(app.address) as raw:
+        raw.settimeout(20)
+        raw.sendall(head)
+        goes_on = raw.recv(65536)
+        raw.sendall(b"{}")
+        answer = raw.recv(65536)
+
+    assert goes_on == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
 def test_app_that_raises_is_a_500(app):
     connection = http.client.HTTPConnection(*app.address, timeout=20)
     connection.request("GET", "/raises")

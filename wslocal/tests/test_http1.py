@@ -151,3 +151,38 @@ def test_answer():
 def test_answer_without_content():
     assert respond(204) == b"HTTP/1.1 204 No Content\r\n\r\n"
     assert status_of(respond(204)) == 204
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [("LocalHost:80", "localhost"), ("[::1]:8080", "[::1]"), ("127.0.0.1", "127.0.0.1")],
+)
+def test_host_of_a_request(value, host):
+    [request] = RequestReader(100).feed(f"GET /a?b HTTP/1.1\r\nHost: {value}\r\n\r\n".encode())
+
+    assert (request.host, request.path) == (host, "/a")
+
+
+def test_forwarded_request_says_its_own_length():
+    data = (
+        b"PUT /a%20b?c=%2F HTTP/1.1\r\nHost: localhost\r\nX-Own: \xe9\r\nExpect: 100-continue\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    )
+
+    [request] = RequestReader(100).feed(data)
+
+    assert request.forwarded() == (
+        b"PUT /a%20b?c=%2F HTTP/1.1\r\nHost: localhost\r\nX-Own: \xe9\r\n"
+        b"Content-Length: 3\r\n\r\nabc"
+    )
+
+
+def test_request_that_waits_for_an_answer_to_its_head():
+    reader = RequestReader(100)
+
+    reader.feed(b"PUT / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\n")
+    assert not reader.expects
+    reader.feed(b"Content-Length: 2\r\n\r\n")
+    assert reader.expects
+    reader.feed(b"{")
+    assert not reader.expects

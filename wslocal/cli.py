@@ -1,0 +1,168 @@
+"""The command line: `wslocal up PATH`, and what other shells ask of it.
+
+What only Linux has is imported by the commands, after they have looked where they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .streams import keep_streams
+from .words import OneSentenceGroup, Port, fail, sentence_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["main"]
+
+_ELSEWHERE = (
+    "wslocal runs on Linux: on macOS or Windows use WSL or a container: "
+    "docker run --rm -it --network host -v .:/project -w /project python:3.12 "
+    "sh -c 'pip install wslocal && wslocal up .'"
+)
+_pid = click.option("--pid", type=int, help="The process id of one run, if several are here.")
+
+
+def check_platform(platform: str) -> None:
+    """End with a sentence and exit code 2 where wslocal does not run."""
+    if platform != "linux":
+        fail(_ELSEWHERE)
+
+
+@click.group(cls=OneSentenceGroup)
+@click.version_option(package_name="wslocal")
+def main() -> None:
+    """Run an API Gateway WebSocket API on this machine, unchanged.
+
+    It runs the project's code with your rights: only run what you trust. Your AWS credentials never reach it.
+    """
+    keep_streams()
+    check_platform(sys.platform)
+
+
+@main.command(context_settings={"show_default": True})
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    *("--parameter", "parameters"),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the template; NAME is STACK:NAME for one of several stacks.",
+)
+@click.option(
+    *("--env", "variables"),
+    multiple=True,
+    metavar="[FUNCTION:]NAME=VALUE",
+    help="A variable of all functions, or of one.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Variables as SAM's --env-vars has them: JSON by function.",
+)
+@click.option("--api", "apis", multiple=True, metavar="NAME", help="One of several APIs, or all.")
+@click.option("--stage", metavar="NAME", help="One of several stages of the API.")
+@click.option("--cdk-stage", metavar="NAME", help="One of several stages of a CDK app.")
+@click.option("--port", type=Port(), default=0, help="Of ws://; 0 is a free one.")
+@click.option("--tls-port", type=Port(), default=0, help="Of wss://; 0 is a free one.")
+@click.option("--leave-out", multiple=True, metavar="NAME", help="A resource, by logical id.")
+@click.option("--install", is_flag=True, help="Run pip or npm for what no build has installed.")
+@click.option("--any-python", is_flag=True, help="Run Python functions in this machine's version.")
+@click.option("--any-node", is_flag=True, help="Run Node functions in this machine's version.")
+@click.option(
+    "--retry-scale",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    help="Of the time between retries of asynchronous invocations: 0.01 is a hundred times sooner.",
+)
+@click.option("--no-reload", is_flag=True, help="Do not make changed files live.")
+def up(path: Path, **chosen: Any) -> None:
+    """Run the project at PATH: a template of SAM or CloudFormation, a cdk.out, a .serverless."""
+    from .up import UpOptions, run_up
+
+    sys.exit(run_up(path, UpOptions(**chosen)))
+
+
+@main.command()
+@click.argument("function", required=False)
+@click.option("--follow", is_flag=True, help="Go on with the lines that come, until Ctrl-C.")
+@_pid
+def logs(function: str | None, follow: bool, pid: int | None) -> None:
+    """Show the last lines that functions have written, or one FUNCTION."""
+    from .show import shown_line
+
+    with _ended_by_ctrl_c():
+        for reply in _ask(pid, {"command": "logs", "function": function, "follow": follow}):
+            click.echo(shown_line(reply["function"], reply["text"]))
+            if getattr(sys.stdout, "is_lost", False):  # nobody reads any more
+                return
+
+
+@main.command()
+@click.argument("function")
+@click.option("--event", metavar="FILE|-|JSON", default="{}", help="What it gets; - is stdin.")
+@click.option("--asynchronous", is_flag=True, help="Have it queued, as InvocationType Event does.")
+@_pid
+def invoke(function: str, event: str, asynchronous: bool, pid: int | None) -> None:
+    """Have FUNCTION handle an event, and show what it returns; exit code 1 if it fails."""
+    request = {
+        "command": "invoke",
+        "function": function,
+        "event": _read_event(event),
+        "asynchronous": asynchronous,
+    }
+    for reply in _ask(pid, request):
+        click.echo(json.dumps(reply["payload"], indent=2, ensure_ascii=False))
+        if reply["failed"]:
+            sys.exit(1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_pid
+def status(as_json: bool, pid: int | None) -> None:
+    """Show the functions, connections and queues of what runs."""
+    from .show import shown_status
+
+    for reply in _ask(pid, {"command": "status"}):
+        click.echo(json.dumps(reply) if as_json else shown_status(reply))
+
+
+def _ask(pid: int | None, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the replies of a run; end with its sentence, and exit code 1 or 2, if it has one."""
+    from .control import ask
+    from .state import StateError, find_run
+
+    try:
+        for reply in ask(find_run(pid).control_socket, request):
+            if "error" in reply:
+                fail(reply["error"])
+            yield reply
+    except StateError as error:
+        raise click.ClickException(sentence_of(error)) from error
+
+
+def _read_event(text: str) -> object:
+    """Return the event that is meant: JSON itself, a file's, or that of stdin."""
+    what = "--event"
+    try:
+        if text == "-":
+            what, text = "stdin", sys.stdin.read()
+        elif text.lstrip()[:1] not in tuple('{["') and Path(text).is_file():
+            what, text = text, Path(text).read_text()
+        return json.loads(text)
+    except OSError as error:
+        fail(f"{what} cannot be read: {error.strerror}")
+    except ValueError:
+        fail(f"{what} must be JSON, or name a file that holds it")
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    with contextlib.suppress(KeyboardInterrupt):
+        yield

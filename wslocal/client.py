@@ -1,0 +1,146 @@
+"""A client of a WebSocket API for synchronous tests: it sends and receives JSON, and waits with a limit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect as open_connection
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from websockets.sync.client import ClientConnection
+
+__all__ = ["Client", "ClosedError", "RefusedError"]
+
+_OPEN_SECONDS = 30.0  # longer than a `$connect` route may take
+# Ours, above what API Gateway sends in one message, 128 KB.
+_MAX_MESSAGE_BYTES = 1 << 20
+
+
+class RefusedError(ConnectionRefusedError):
+    """The API has refused a client: `status` is that of HTTP, `body` what came with it."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(f"the handshake was refused with status {status}: {body[:200]}")
+        self.status = status
+        self.body = body
+
+
+class ClosedError(ConnectionError):
+    """The connection is closed; `code` and `reason` are those of the other side, else 1006 and empty."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the connection is closed with code {code}")
+        self.code = code
+        self.reason = reason
+
+
+class Client:
+    """A connection, open in a `with` block or until `close`."""
+
+    def __init__(self, opening: AbstractContextManager[ClientConnection]) -> None:
+        self._opening = opening
+        self._connection = opening.__enter__()
+        self._is_closed = False
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> Client:
+        """Open a connection; RefusedError, with the status, if the API does not let the client in."""
+        if query:
+            url += f"?{urlencode(query)}"
+        try:
+            return cls(
+                open_connection(
+                    url,
+                    additional_headers=dict(headers or {}),
+                    subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
+                    ssl=tls,
+                    compression=None,  # API Gateway has none
+                    open_timeout=_OPEN_SECONDS,
+                    max_size=_MAX_MESSAGE_BYTES,
+                    proxy=None,
+                )
+            )
+        except InvalidStatus as error:
+            response = error.response
+            body = (response.body or b"").decode(errors="replace")
+            raise RefusedError(response.status_code, body) from error
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that `$connect` chose, if it did."""
+        return self._connection.subprotocol
+
+    def send(self, message: object) -> None:
+        """Send a text as it is, any other value as JSON; ClosedError if the connection is."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        try:
+            self._connection.send(text)
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    def receive(self, timeout: float = 5.0) -> Any:
+        """Return the next message: the value if it is JSON, else the text.
+
+        TimeoutError if none comes within so many seconds; ClosedError if the connection is closed.
+        """
+        text = self.receive_text(timeout)
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def receive_text(self, timeout: float = 5.0) -> str:
+        """Return the next message as it came; see `receive`."""
+        try:
+            return str(self._connection.recv(timeout, decode=True))
+        except TimeoutError as error:
+            raise TimeoutError(f"no message came within {timeout:g} s") from error
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    def wait_for_close(self, timeout: float = 5.0) -> int:
+        """Return the code with which the other side closes; messages before it are passed over."""
+        try:
+            while True:
+                self.receive_text(timeout)
+        except ClosedError as closed:
+            return closed.code
+
+    def close(self) -> None:
+        """Close the connection, with 1000. A second call does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._opening.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _closed(error: ConnectionClosed) -> ClosedError:
+    if error.rcvd is None:
+        return ClosedError(1006, "")
+    return ClosedError(error.rcvd.code, error.rcvd.reason)

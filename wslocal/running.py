@@ -1,0 +1,340 @@
+"""A whole project on this machine: the AWS APIs, its stacks, its functions, its WebSocket APIs.
+
+Everything listens on 127.0.0.1, writes to temporary folders, and ends with the block it runs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from .aws_front import AwsFront
+from .certificates import Certificates
+from .deployment import Deployment
+from .emulator import Emulator, EmulatorError
+from .events import LambdaApi
+from .gateway import LocalApi
+from .lambda_host import HostError
+from .lambda_host.local_lambda import LocalLambda
+from .lambda_host.runtimes import Runtimes
+from .project_events import ProjectEvents
+from .settings import FunctionVariables, SettingError
+from .watching import next_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from .deployment import DeployedApi
+    from .lambda_host.function import FunctionState
+    from .lambda_host.results import InvocationResult
+    from .sources import LeftOut, Project
+
+__all__ = ["ALL", "RunOptions", "RunningProject"]
+
+ALL = "all"  # of the WebSocket APIs
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a person chooses of how a project runs.
+
+    `apis` are names of WebSocket APIs, or ALL; they can be left open if there is one. `stage` can be if
+    each has one. Port 0 is a free one; several APIs have ports that follow each other. `retry_scale`
+    multiplies the waits between the attempts at an asynchronous invocation.
+    """
+
+    apis: tuple[str, ...] = ()
+    stage: str | None = None
+    port: int = 0
+    tls_port: int = 0
+    variables: FunctionVariables = field(default_factory=FunctionVariables)
+    leave_out: frozenset[str] = frozenset()
+    runtimes: Runtimes = field(default_factory=Runtimes)
+    retry_scale: float = 1.0
+
+
+class RunningProject:
+    """Runs what `read` returns in an `async with` block.
+
+    What cannot be run is ProjectError, SettingError, DeployError, ApiError, HostError, EventError or EmulatorError,
+    in one sentence, and nothing is left behind. When the AWS APIs end, nothing is left to go on with: all connections
+    are closed with 1001, new ones are refused, and `watch` raises.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Project],
+        *,
+        options: RunOptions | None = None,
+    ) -> None:
+        self._read = read
+        self._options = options or RunOptions()
+        self._stack = contextlib.AsyncExitStack()
+        self._reloading = asyncio.Lock()
+        self.emulator = Emulator()
+        self.apis: dict[str, LocalApi] = {}
+        self.functions: LocalLambda
+        self.project: Project
+        self.short_names: dict[str, str] = {}
+
+    @property
+    def outputs(self) -> dict[str, dict[str, str]]:
+        """The outputs of each stack by its name."""
+        return self._deployment.outputs
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What of the templates is not played, and why."""
+        return self._deployment.left_out
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as undo:
+            try:
+                await self._start(undo)
+            except Exception:
+                self.emulator.check()  # what then failed has failed for this reason
+                raise
+            self._stack = undo.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, undo: contextlib.AsyncExitStack) -> None:
+        listener = undo.enter_context(_listening(self._options.port))
+        with _listening(self._options.tls_port, "--tls-port"):
+            pass  # only to know that it can be had
+        self._read_at = time.time()
+        starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
+        try:
+            self.project = await asyncio.to_thread(self._read)
+        finally:
+            await starting
+            undo.callback(self.emulator.__exit__, None, None, None)
+        self._deployment = Deployment(
+            self.emulator.client,
+            variables=self._options.variables,
+            leave_out=self._options.leave_out,
+        )
+        await asyncio.to_thread(self._deployment.apply, self.project)
+        self.short_names = self._deployment.functions()
+        chosen = _chosen(await asyncio.to_thread(self._deployment.apis), self._options)
+        front = await self._start_functions(undo)
+        for number, (api, stage) in enumerate(chosen):
+            if number:
+                listener = undo.enter_context(_listening(_following(self._options.port, number)))
+            secure_port = _following(self._options.tls_port, number)
+            self.apis[api.name] = await undo.enter_async_context(
+                LocalApi(
+                    self.emulator.client,
+                    api.api_id,
+                    stage,
+                    functions=self.functions,
+                    front=front,
+                    listener=listener,
+                    secure_port=secure_port,
+                )
+            )
+        await self._prepare()
+        self._watching = asyncio.create_task(self._supervise())
+        undo.push_async_callback(_end, self._watching)
+
+    async def _start_functions(self, undo: contextlib.AsyncExitStack) -> AwsFront:
+        """Have functions run, invoke each other, and find AWS's names here; return what answers these."""
+        options = self._options
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
+        self.certificates = Certificates(Path(folder))
+        self.functions = LocalLambda(self.emulator.client, runtimes=options.runtimes)
+        self.events = ProjectEvents(
+            self.functions, lambda: self.outputs, retry_scale=options.retry_scale
+        )
+        asynchronous = self.events.asynchronous
+        lambda_api = LambdaApi(self.functions, asynchronous, self.emulator.endpoint)
+        undo.push_async_callback(lambda_api.close)
+        self._front = await undo.enter_async_context(
+            AwsFront(
+                self.functions, self.certificates, self.emulator.endpoint, lambda_api=lambda_api
+            )
+        )
+        await undo.enter_async_context(self.functions)
+        await undo.enter_async_context(self.events)
+        return self._front
+
+    async def watch(self) -> None:
+        """Wait for as long as the project can go on; then raise EmulatorError, in one sentence."""
+        await asyncio.shield(self._watching)
+
+    async def reload(self) -> list[str]:
+        """Take over what the project is now; connections stay. Return the functions that changed.
+
+        What cannot be taken over raises, as at the start, and what ran before stays.
+        """
+        async with self._reloading:
+            self._read_at = time.time()
+            project = await asyncio.to_thread(self._read)
+            await asyncio.to_thread(self._deployment.apply, project)
+            self.project = project
+            self.short_names = self._deployment.functions()
+            await self._front.read_again()
+            await self.events.reload()
+            for api in self.apis.values():
+                await api.read_again()
+            changed = await self._taken_over()
+            return [self.short_name(name) for name in changed]
+
+    async def _taken_over(self) -> list[str]:
+        try:
+            return await self.functions.reload(if_they_start=True)
+        except HostError as error:
+            raise HostError(self._shortened(str(error))) from error
+
+    def _shortened(self, sentence: str) -> str:
+        """Return a sentence with the logical ids of functions for their names."""
+        for name, short in self.short_names.items():
+            sentence = sentence.replace(name, short)
+        return sentence
+
+    async def next_changes(self) -> set[Any]:
+        """Wait until a file of the project is another than when it was read last; return which."""
+        return await next_changes(self.project.watched, self._read_at)
+
+    async def invoke(self, function: str, event: object) -> InvocationResult:
+        """Have a function, by logical id, name or ARN, handle `event`; HostError if there is none."""
+        return await self.functions.invoke(self.full_name(function), event)
+
+    async def invoke_asynchronously(self, function: str, event: object) -> str:
+        """Have an event queued for a function, as InvocationType Event does; return the request's id."""
+        return await self.events.asynchronous.invoke(self.full_name(function), event)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the state of the run as JSON can hold it: what `status` shows."""
+        states = {state.name: state for state in self.functions.states()}
+        return {
+            "apis": {
+                name: {"url": api.url, "connections": len(api.connections())}
+                for name, api in self.apis.items()
+            },
+            "functions": [
+                {"function": short, **_described(states.get(name))}
+                for name, short in sorted(self.short_names.items(), key=lambda item: item[1])
+            ],
+            "queues": self.events.describe(),
+        }
+
+    def full_name(self, function: str) -> str:
+        """Return the name of a function by its logical id, or by its name; SettingError if there is none."""
+        name = function.rpartition(":function:")[2]
+        for full, short in self.short_names.items():
+            if name in (full, short):
+                return full
+        known = ", ".join(sorted(self.short_names.values())) or "none"
+        raise SettingError(f"there is no function {function}: the project has {known}")
+
+    def short_name(self, function: str) -> str:
+        """Return the logical id of a function by its name; the name, if it is none of the project."""
+        return self.short_names.get(function, function)
+
+    async def _prepare(self) -> None:
+        """Start an environment of each function that events lead to; HostError if one does not start."""
+        arns = {arn for api in self.apis.values() for arn in api.handlers()}
+        arns |= self.events.functions()
+        at_once = asyncio.Semaphore(os.cpu_count() or 1)  # more would only take from each other
+
+        async def prepare(arn: str) -> None:
+            async with at_once:
+                try:
+                    await self.functions.prepare(arn)
+                except HostError as error:
+                    raise HostError(self._shortened(str(error))) from error
+
+        done = await asyncio.gather(*map(prepare, sorted(arns)), return_exceptions=True)
+        for error in done:
+            if error is not None:
+                raise error
+
+    async def _supervise(self) -> NoReturn:
+        try:
+            await self.emulator.watch()
+        except EmulatorError:
+            for api in self.apis.values():
+                api.close_connections()
+            raise
+
+
+def _chosen(apis: Sequence[DeployedApi], options: RunOptions) -> list[tuple[DeployedApi, str]]:
+    """Return the APIs that are to run, each with its stage; SettingError if that is left open."""
+    names = ", ".join(api.name for api in apis)
+    if not options.apis and len(apis) > 1:
+        raise SettingError(
+            f"the project has {len(apis)} WebSocket APIs: choose with --api one of {names}, or {ALL}"
+        )
+    for name in options.apis:
+        if name not in (ALL, *(api.name for api in apis)):
+            raise SettingError(f"there is no WebSocket API {name}: the project has {names}")
+    wanted = [
+        api for api in apis if not options.apis or ALL in options.apis or api.name in options.apis
+    ]
+    return [(api, _stage(api, options.stage)) for api in wanted]
+
+
+def _stage(api: DeployedApi, wanted: str | None) -> str:
+    stages = ", ".join(sorted(api.stages)) or "none"
+    if wanted is not None and wanted not in api.stages:
+        raise SettingError(f"{api.name} has no stage {wanted}: it has {stages}")
+    if wanted is None and len(api.stages) != 1:
+        what = "choose one with --stage" if api.stages else "clients connect to a stage: add one"
+        raise SettingError(f"{api.name} has {len(api.stages)} stages ({stages}): {what}")
+    return wanted or api.stages[0]
+
+
+def _described(state: FunctionState | None) -> dict[str, int]:
+    """Return what a function has running and has done: nothing, if it was not started yet."""
+    return {
+        "environments": state.environments if state else 0,
+        "busy": state.busy if state else 0,
+        "waiting": state.waiting if state else 0,
+        "invocations": state.invocations if state else 0,
+        "errors": state.errors if state else 0,
+        "timeouts": state.timeouts if state else 0,
+        "crashes": state.crashes if state else 0,
+        "throttles": state.throttles if state else 0,
+        "coldStarts": state.cold_starts if state else 0,
+    }
+
+
+@contextlib.contextmanager
+def _listening(port: int, option: str = "--port") -> Iterator[socket.socket]:
+    """Give a socket that listens on a port of this machine; SettingError, at once, if it is taken."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        except OSError as error:
+            raise SettingError(
+                f"port {port} cannot be had ({error.strerror}): choose another with {option}"
+            ) from error
+        yield listener
+
+
+def _following(port: int, number: int) -> int:
+    """Return the port of one of several APIs: a free one, or one after the other."""
+    return port + number if port else 0
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,75 @@
+"""What a WebSocket API may be made of to be played: said with the names of the template, before it is deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .project import ProjectError
+from .references import target_of
+
+if TYPE_CHECKING:
+    from .resources import Resources
+
+__all__ = ["check_api_part", "fit_api_part"]
+
+_INTEGRATION = "AWS::ApiGatewayV2::Integration"
+_ROUTE = "AWS::ApiGatewayV2::Route"
+_AUTHORIZER = "AWS::ApiGatewayV2::Authorizer"
+_STAGE = "AWS::ApiGatewayV2::Stage"
+
+
+def check_api_part(name: str, resource: dict[str, Any], resources: Resources) -> None:
+    """Raise ProjectError for a part of a WebSocket API that the gateway does not play."""
+    if not resources.is_websocket(resource):
+        return
+    properties = resource.get("Properties", {})
+    if resource["Type"] == _INTEGRATION:
+        _check_integration(name, properties, resources)
+    elif resource["Type"] == _ROUTE:
+        _check_route(name, properties, resources)
+    elif resource["Type"] == _AUTHORIZER:
+        kind = resources.values.value(properties.get("AuthorizerType"))
+        if kind not in (None, "REQUEST"):
+            raise ProjectError(
+                f"authorizer {name} is {kind}: a WebSocket API has only those of the type REQUEST"
+            )
+
+
+def _check_integration(name: str, properties: dict[str, Any], resources: Resources) -> None:
+    kind = resources.values.value(properties.get("IntegrationType"))
+    to_function = resources.leads_to_function(properties.get("IntegrationUri"))
+    if kind in (None, "AWS_PROXY") and to_function:
+        return
+    routes = [
+        route
+        for route, one in resources.active().items()
+        if one["Type"] == _ROUTE and target_of(one.get("Properties", {}).get("Target")) == name
+    ]
+    named = f"integration {name}, of {', '.join(routes)}," if routes else f"integration {name}"
+    what = f"is {kind}" if kind != "AWS_PROXY" else "does not lead to a function"
+    raise ProjectError(
+        f"{named} {what}: only AWS_PROXY to a Lambda function is played; "
+        f"--leave-out {name} leaves out its routes too"
+    )
+
+
+def _check_route(name: str, properties: dict[str, Any], resources: Resources) -> None:
+    if resources.values.value(properties.get("AuthorizationType")) == "AWS_IAM":
+        raise ProjectError(
+            f"route {name} asks for a signature (AWS_IAM), which is not played: --leave-out {name}.AuthorizationType"
+        )
+    for key in ("RequestModels", "ModelSelectionExpression"):
+        if properties.get(key):
+            raise ProjectError(
+                f"route {name} has messages checked by a model, which is not played: --leave-out {name}.{key}"
+            )
+
+
+def fit_api_part(resource: dict[str, Any]) -> None:
+    """Change what the emulator would take otherwise than AWS."""
+    properties = resource.get("Properties", {})
+    if resource["Type"] == _STAGE:
+        properties.pop("DeploymentId", None)  # it has none here, and needs none
+    elif resource["Type"] == _AUTHORIZER and properties.get("AuthorizerType") == "REQUEST":
+        # Left out, the emulator puts `Authorization` there, as an HTTP API has it.
+        properties.setdefault("IdentitySource", [])

@@ -1,0 +1,86 @@
+"""Which source a path means: the file or folder itself, or the only one in a project's folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .cdk import read_cdk
+from .cloudformation import read_cloudformation
+from .project import ProjectError
+from .sam import is_sam, read_sam
+from .serverless import read_serverless
+from .template_text import read_template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .project import Project, ProjectOptions
+
+__all__ = ["read_project"]
+
+_TEMPLATES = ("template.yaml", "template.yml", "template.json")
+# A file that a folder of this kind has, by the folder's usual name.
+_FOLDERS = {"cdk.out": "manifest.json", ".serverless": "serverless-state.json"}
+# What shows that a project has not been built yet, and what builds it.
+_UNBUILT = {
+    "cdk.json": "run `cdk synth`",
+    "serverless.yml": "run `serverless package`",
+    "serverless.yaml": "run `serverless package`",
+    "serverless.ts": "run `serverless package`",
+}
+
+
+def read_project(path: Path, options: ProjectOptions) -> Project:
+    """Return the project that a path means; ProjectError if it is none, or might be several."""
+    source = _source(path)
+    if source.is_dir():
+        is_cdk = (source / _FOLDERS["cdk.out"]).is_file()
+        project = (read_cdk if is_cdk else read_serverless)(source, options)
+    else:
+        project = (read_sam if is_sam(read_template(source)) else read_cloudformation)(
+            source, options
+        )
+    _check_left_out(project, options)
+    return project
+
+
+def _check_left_out(project: Project, options: ProjectOptions) -> None:
+    """Raise ProjectError for what is to be left out and is in no stack."""
+    names = {name for stack in project.stacks for name in stack.template["Resources"]}
+    for name in sorted(options.leave_out):
+        if name.partition(".")[0] not in names and not _names_a_layer(name, project):
+            raise ProjectError(f"there is no resource {name} to leave out")
+
+
+def _names_a_layer(name: str, project: Project) -> bool:
+    texts = (str(stack.template["Resources"]) for stack in project.stacks)
+    return any(f":layer:{name}:" in text for text in texts)
+
+
+def _source(path: Path) -> Path:
+    if path.is_file():
+        if path.name in _FOLDERS.values():
+            return path.parent
+        if path.name in _UNBUILT:
+            raise ProjectError(f"{path} is not what is deployed: {_UNBUILT[path.name]} first")
+        return path
+    if not path.is_dir():
+        raise ProjectError(f"{path} is not there")
+    # An assembly has a file of this name, the project's folder a folder; other programs have manifests too.
+    if (path / "cdk.out").is_file() or (path / _FOLDERS[".serverless"]).is_file():
+        return path
+    found = [path / name for name in _TEMPLATES if (path / name).is_file()]
+    found += [path / name for name, file in _FOLDERS.items() if (path / name / file).is_file()]
+    if len(found) > 1:
+        choices = " or ".join(one.name for one in found)
+        raise ProjectError(f"{path} has {choices}: name the one that is meant")
+    if not found:
+        raise ProjectError(_nothing(path))
+    return found[0]
+
+
+def _nothing(path: Path) -> str:
+    for name, what in _UNBUILT.items():
+        if (path / name).is_file():
+            return f"{path} has a {name} and nothing that is deployed: {what} first"
+    return f"{path} has no {', '.join(_TEMPLATES)}, {' or '.join(_FOLDERS)}: name the project's folder or template"

@@ -1,0 +1,30 @@
+"""The types of resources that the emulator's CloudFormation knows."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from .project import ProjectError
+
+__all__ = ["known_types"]
+
+_REGISTRY = "services/cloudformation/provisioners.py"
+_BEGIN = "_RESOURCE_HANDLERS = {"
+_ROW = re.compile(r'^    "(AWS::[A-Za-z0-9:]+)": \{', re.MULTILINE)
+
+
+@functools.cache
+def known_types() -> frozenset[str]:
+    """Return the rows of the emulator's registry, read from its source: to import it takes a second."""
+    spec = find_spec("ministack")
+    if spec is None or spec.origin is None:
+        raise ProjectError("the emulator, ministack, is not installed: install wslocal again")
+    text = (Path(spec.origin).parent / _REGISTRY).read_text(encoding="utf-8")
+    _, begin, registry = text.partition(_BEGIN)
+    types = frozenset(_ROW.findall(registry))
+    if not begin or "AWS::Lambda::Function" not in types:
+        raise ProjectError("this ministack is not one that wslocal knows: install wslocal again")
+    return types

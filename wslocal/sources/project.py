@@ -1,0 +1,84 @@
+"""What a source gives: stacks of CloudFormation with the code they deploy, and what a person may choose."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = [
+    "BUCKET",
+    "Installer",
+    "Project",
+    "ProjectError",
+    "ProjectOptions",
+    "Stack",
+    "Template",
+    "key_of",
+]
+
+Template = dict[str, Any]
+
+# The bucket of the emulator that templates take zips from. Whoever deploys a stack makes it and puts them there.
+BUCKET = "local-assets"
+
+
+class ProjectError(Exception):
+    """A project cannot be read or run: one sentence with the file or resource, and what to do."""
+
+
+class Installer(Protocol):
+    """Installs what a project needs and no build has installed, each list once."""
+
+    def python(self, runtime: str, requirements: Path) -> Path:
+        """Return a folder with the packages of a `requirements.txt`; ProjectError if pip fails."""
+
+    def node(self, runtime: str, package: Path) -> Path:
+        """Return a folder with the `node_modules` of a `package.json`; ProjectError if npm fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOptions:
+    """What a person chooses.
+
+    `parameters` are the template's, by name, or as `STACK:NAME` if there are several stacks.
+    `stage` is one of several stages of a CDK app. Without `install`, nothing is installed.
+    `leave_out` are resources by logical id; a source does not pack their code.
+    """
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    install: Installer | None = None
+    leave_out: frozenset[str] = frozenset()
+    stage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A template, SAM already transformed, with zips by the keys that it has for them in BUCKET."""
+
+    name: str
+    template: Template
+    archives: Mapping[str, bytes]
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Stacks in the order in which they are deployed.
+
+    When one of the files and folders in `watched` changes, the project has to be read anew.
+    `notes` are sentences for a person.
+    """
+
+    stacks: tuple[Stack, ...]
+    watched: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def key_of(archive: bytes) -> str:
+    """Return the S3 key of a zip. It holds a digest: CloudFormation sees a change by the key alone."""
+    return f"{hashlib.sha256(archive).hexdigest()[:32]}.zip"

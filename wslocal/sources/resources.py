@@ -1,0 +1,61 @@
+"""The resources of one stack, with what of them the template and its parameters already say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .parameters import values_of
+from .references import target_of
+from .values import Values
+
+if TYPE_CHECKING:
+    from .project import Stack, Template
+
+__all__ = ["Resources"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The resources of a template that is being fitted. `values` knows its parameters."""
+
+    template: Template
+    values: Values
+
+    @classmethod
+    def of(cls, stack: Stack, template: Template) -> Resources:
+        """Return those of a template, which is the stack's own or a copy of it."""
+        known = values_of(template, stack.parameters)
+        return cls(template, Values(template, known, stack.name))
+
+    def active(self) -> dict[str, dict[str, Any]]:
+        """Return the resources by name, without those whose condition does not hold."""
+        return {
+            name: resource
+            for name, resource in self.template["Resources"].items()
+            if self.values.holds(resource.get("Condition"))
+        }
+
+    def value(self, resource: dict[str, Any], name: str) -> Any:
+        """Return a property, None if it is not there or only a deployed resource knows it."""
+        return self.values.value(resource.get("Properties", {}).get(name))
+
+    def type_of(self, value: Any) -> str | None:
+        """Return the type of the one resource that a value is about; None if it is about no one."""
+        target = target_of(value)
+        resource = self.template["Resources"].get(target, {}) if target is not None else {}
+        kind = resource.get("Type")
+        return kind if kind is None else str(kind)
+
+    def leads_to_function(self, value: Any) -> bool:
+        """Return whether an ARN, or what holds one, is that of a Lambda function."""
+        kind = self.type_of(value) or ""
+        return kind.startswith("AWS::Lambda::") or ":lambda:" in json.dumps(value)
+
+    def is_websocket(self, resource: dict[str, Any]) -> bool:
+        """Return whether a part of an API belongs to a WebSocket API, or to one that is not in this stack."""
+        api = self.template["Resources"].get(
+            target_of(resource.get("Properties", {}).get("ApiId")), {}
+        )
+        return not api or self.value(api, "ProtocolType") == "WEBSOCKET"

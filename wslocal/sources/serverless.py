@@ -1,0 +1,70 @@
+"""What `serverless package` leaves in `.serverless`: a template, zips, and the names of service and stage."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .cloudformation import code_place
+from .code import Code
+from .parameters import check_names, parameters_of, settle_parameters
+from .project import BUCKET, Project, ProjectError, Stack
+from .template_text import read_template
+from .values import Values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .project import ProjectOptions
+
+__all__ = ["read_serverless"]
+
+_TEMPLATE = "cloudformation-template-update-stack.json"
+_AGAIN = "run `serverless package`"
+
+
+def read_serverless(folder: Path, options: ProjectOptions) -> Project:
+    """Return the one stack of a `.serverless` folder, with the name that the framework gives it."""
+    state = _state(folder / "serverless-state.json")
+    if not (folder / _TEMPLATE).is_file():
+        raise ProjectError(f"{folder / _TEMPLATE} is not there: {_AGAIN}")
+    template = read_template(folder / _TEMPLATE)
+    name = _stack_name(state["service"])
+    check_names(options.parameters, {name: template})
+    given = parameters_of(name, template, options.parameters)
+    values = Values(template, settle_parameters(template, given), name)
+    code = Code(options.install)
+    for logical_id, resource in template["Resources"].items():
+        place = code_place(resource)
+        if place is None or logical_id in options.leave_out:
+            continue
+        properties, key = place
+        if "S3Key" in properties[key] and values.holds(resource.get("Condition")):
+            archive = folder / str(properties[key]["S3Key"]).rpartition("/")[2]
+            if not archive.is_file():
+                raise ProjectError(
+                    f"{logical_id} has its code in {archive}, which is not there: {_AGAIN}"
+                )
+            added = code.add(logical_id, archive, built=True)
+            properties[key] = {"S3Bucket": BUCKET, "S3Key": added}
+    stack = Stack(name, template, code.archives, given)
+    return Project((stack,), (folder,), tuple(code.notes))
+
+
+def _state(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text())
+        if isinstance(state["service"], dict):
+            return dict(state)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+        pass
+    raise ProjectError(f"{path} is not what the Serverless Framework writes: {_AGAIN}")
+
+
+def _stack_name(service: dict[str, Any]) -> str:
+    """Return the stack's name: https://www.serverless.com/framework/docs/providers/aws/guide/serverless.yml"""
+    provider = service.get("provider") or {}
+    return str(
+        provider.get("stackName")
+        or f"{service.get('service', 'service')}-{provider.get('stage', 'dev')}"
+    )

@@ -1,0 +1,110 @@
+"""Templates as text: YAML with CloudFormation's short tags such as `!Ref`, or JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .project import ProjectError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .project import Template
+
+__all__ = ["parse_template", "read_template"]
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
+_FUNCTIONS = {
+    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue"),
+    *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
+}
+_SECTIONS = ("Parameters", "Mappings", "Conditions", "Outputs", "Globals")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML; dates stay text, such as the version of a policy."""
+
+
+def read_template(path: Path) -> Template:
+    """Return the template in a file; ProjectError, with the line, if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} cannot be read: {error}") from error
+    return parse_template(text, str(path))
+
+
+def parse_template(text: str, name: str) -> Template:
+    """Return the template in `text`; `name` is what its errors call it."""
+    try:
+        template = (
+            json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        )
+    except json.JSONDecodeError as error:
+        raise ProjectError(f"{name} is no JSON: line {error.lineno}, {error.msg}") from error
+    except yaml.YAMLError as error:
+        raise ProjectError(f"{name} is no YAML: {_where(error)}") from error
+    if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
+        raise ProjectError(f"{name} is no template: it has no section Resources")
+    for section in _SECTIONS:
+        _check_section(name, section, template.get(section) or {})
+    for logical_id, resource in template["Resources"].items():
+        _check_resource(name, logical_id, resource)
+    return template
+
+
+def _check_section(name: str, section: str, content: object) -> None:
+    if not isinstance(content, dict):
+        raise ProjectError(f"{name}: the section {section} is not names with values")
+    for entry, value in content.items():
+        if not isinstance(value, dict):
+            raise ProjectError(f"{name}: {entry} in {section} is not names with values")
+
+
+def _check_resource(name: str, logical_id: object, resource: object) -> None:
+    if str(logical_id).startswith("Fn::ForEach"):
+        raise ProjectError(
+            f"{name} has a loop, {logical_id}: loops are not played, write its resources out"
+        )
+    if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+        raise ProjectError(f"{name}: the resource {logical_id} has no Type")
+    if not isinstance(resource.get("Properties", {}), dict):
+        raise ProjectError(f"{name}: the Properties of {logical_id} are not names with values")
+
+
+def _where(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())
+    return problem if mark is None else f"line {mark.line + 1}, {problem}"
+
+
+def _short_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if suffix in {"Ref", "Condition"}:
+        return {suffix: _value(loader, node)}
+    if suffix not in _FUNCTIONS:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"!{suffix} is no function of CloudFormation", node.start_mark
+        )
+    value = _value(loader, node)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {f"Fn::{suffix}": value}
+
+
+def _value(loader: _Loader, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node)
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    return loader.construct_scalar(node)
+
+
+_Loader.add_multi_constructor("!", _short_tag)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)

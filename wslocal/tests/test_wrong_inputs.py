@@ -1,0 +1,113 @@
+"""Each wrong command line and project of the table is answered with its sentence, and nothing is left behind."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from wslocal import cli, state
+
+from . import up_process, wrong_inputs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return the folder that the table speaks of."""
+    folder = tmp_path_factory.mktemp("wrong") / "wrong"
+    for name, text in wrong_inputs.FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "EMPTY").mkdir()
+    return folder
+
+
+@pytest.fixture
+def taken():
+    """Return a port on which something listens."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield str(listening.getsockname()[1])
+
+
+@pytest.fixture
+def left(folder, tmp_path, monkeypatch):
+    """Be in that folder; return what the command has left in this process's folders, and the processes."""
+    runs, temporary = tmp_path / "runs", tmp_path / "temporary"
+    runs.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(state, "BASE", runs)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    before = children()
+
+    def left():
+        files = [path for path in runs.rglob("*") if not path.is_dir()]
+        return [*files, *temporary.iterdir(), *(children() - before)]
+
+    return left
+
+
+def children() -> set[str]:
+    """Return the ids of this process's children."""
+    return {
+        one
+        for task in Path("/proc/self/task").iterdir()
+        for one in (task / "children").read_text().split()
+    }
+
+
+@pytest.mark.parametrize("row", wrong_inputs.ROWS, ids=lambda row: row.arguments)
+def test_wrong_input_is_answered_in_one_sentence_and_leaves_nothing(left, taken, row):
+    arguments = shlex.split(row.arguments.replace("TAKEN", taken))
+
+    result = CliRunner().invoke(cli.main, arguments, prog_name="wslocal")
+
+    wanted = re.escape(f"Error: {row.sentence}\n").replace(r"\.\.\.", "[^:]*")
+    assert re.fullmatch(wanted, result.stderr.replace(taken, "TAKEN"))
+    assert result.exit_code == row.code
+    assert result.stdout == ""
+    assert isinstance(result.exception, SystemExit)
+    assert left() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", ["up TWO.yaml", "up IMPORT.yaml", "up NONE"])
+def test_process_says_the_same(folder, tmp_path, arguments):
+    [row] = [row for row in wrong_inputs.ROWS if row.arguments == arguments]
+
+    run = up_process.run(*shlex.split(arguments), cwd=folder, TMPDIR=str(tmp_path))
+
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"Error: {row.sentence}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_has_a_row():
+    commands = {row.arguments.split()[0] for row in wrong_inputs.ROWS}
+
+    assert set(cli.main.commands) <= commands
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32", "cygwin"])
+def test_elsewhere_than_on_linux_one_sentence_says_what_to_do(monkeypatch, platform):
+    monkeypatch.setattr(cli.sys, "platform", platform)
+
+    result = CliRunner().invoke(cli.main, ["up", "NONE"])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        "Error: wslocal runs on Linux: on macOS or Windows use WSL or a container: docker run "
+    )
+    assert result.stderr.count("\n") == 1
+
+
+def test_readme_has_the_rows():
+    document = wrong_inputs.README.read_text()
+
+    assert document == wrong_inputs.replaced(document, wrong_inputs.table())

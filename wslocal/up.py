@@ -1,0 +1,322 @@
+"""`wslocal up`: runs a project as other processes can find it, until it is asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .control import answering
+from .deploy import DeployError
+from .emulator import EmulatorError
+from .events import EventError
+from .gateway import ApiError
+from .lambda_host import HostError
+from .lambda_host.interpreters import base_python, find_python, python_versions
+from .lambda_host.node_packages import npm_command
+from .lambda_host.runtime_folder import cache_folder
+from .lambda_host.runtimes import Runtimes
+from .processes import guarded_folder
+from .running import RunningProject, RunOptions
+from .settings import SettingError, read_variables
+from .show import is_platform_line, shown_line
+from .signals import run_until_signal
+from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
+from .state import Run, StateError
+from .words import fail, sentence_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from .control import Command
+    from .lambda_host.lines import LogLine
+
+__all__ = ["UpOptions", "run_up"]
+
+# What a person can do something about: one sentence, no traceback.
+_PLAIN_ERRORS = (
+    ApiError,
+    DeployError,
+    EventError,
+    HostError,
+    OSError,
+    ProjectError,
+    SettingError,
+    StateError,
+    BotoCoreError,
+    ClientError,
+)
+_KEPT_LINES = 10_000  # that `logs` shows
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """The options of the command, as click gives them."""
+
+    parameters: tuple[str, ...]
+    variables: tuple[str, ...]
+    env_file: Path | None
+    apis: tuple[str, ...]
+    stage: str | None
+    cdk_stage: str | None
+    port: int
+    tls_port: int
+    leave_out: tuple[str, ...]
+    install: bool
+    any_python: bool
+    any_node: bool
+    retry_scale: float
+    no_reload: bool
+
+
+def run_up(path: Path, options: UpOptions) -> int:
+    """Run the project until a signal ends it; return the exit code.
+
+    0 after a signal, 1 if it could not go on, 2 if it could not be run. All that any part of it writes is in one
+    temporary folder, which goes with this process, also if it is killed.
+    """
+    before = tempfile.tempdir
+    try:
+        with guarded_folder("wslocal-") as folder:
+            tempfile.tempdir = str(folder)
+            try:
+                run_until_signal(_serve(path, options))
+            finally:
+                tempfile.tempdir = before
+    except EmulatorError as error:
+        click.echo(f"Error: {sentence_of(error)}", err=True)
+        return 1
+    except _PLAIN_ERRORS as error:
+        fail(sentence_of(error))
+    return 0
+
+
+async def _serve(path: Path, options: UpOptions) -> None:
+    read = partial(read_project, path, _project_options(options))
+    async with contextlib.AsyncExitStack() as stack:
+        project = await stack.enter_async_context(
+            RunningProject(read, options=_run_options(options))
+        )
+        run = Run(
+            pid=os.getpid(),
+            project=str(path.absolute()),
+            urls={name: api.url for name, api in project.apis.items()},
+            variables=project.emulator.variables,
+            started_at=time.time(),
+        )
+        lines = _Lines(project)
+        stack.callback(project.functions.subscribe(lines.take))
+        stack.enter_context(run.announced())
+        commands: dict[str, Command] = {
+            "status": partial(_status, project),
+            "invoke": partial(_invoke, project),
+            "logs": lines.reply,
+        }
+        await stack.enter_async_context(answering(run.control_socket, commands))
+        for line in _welcome(project):
+            click.echo(line)
+        lines.is_shown = True
+        if not options.no_reload:
+            reloading = asyncio.create_task(_reload_now_and_then(project))
+            stack.push_async_callback(_end, reloading)
+        await project.watch()
+
+
+def _project_options(options: UpOptions) -> ProjectOptions:
+    parameters = {}
+    for text in options.parameters:
+        name, is_pair, value = text.partition("=")
+        if not is_pair or not name:
+            raise SettingError(f"--parameter must be NAME=VALUE, got {name[:40]!r}")
+        parameters[name] = value
+    return ProjectOptions(
+        parameters=parameters,
+        install=_installer(options) if options.install else None,
+        leave_out=frozenset(options.leave_out),
+        stage=options.cdk_stage,
+    )
+
+
+def _installer(options: UpOptions) -> PackageInstaller:
+    """Return what runs pip and npm, and says so."""
+    return PackageInstaller(
+        cache=cache_folder() / "packages",
+        python_of=partial(_python_of, any_python=options.any_python),
+        npm_of=lambda runtime: npm_command(),
+        report=_say,
+    )
+
+
+def _python_of(runtime: str, *, any_python: bool) -> Path:
+    """Return the interpreter that is to run functions of a runtime such as `python3.12`."""
+    found = find_python(runtime.removeprefix("python"))
+    if found is None and not any_python:
+        raise ProjectError(
+            f"packages for {runtime} cannot be installed: this machine has "
+            f"{', '.join(python_versions())}; install it, or run it in another with --any-python"
+        )
+    return Path(found or base_python())
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _runtimes(options: UpOptions) -> Runtimes:
+    return Runtimes(
+        any_python=options.any_python,
+        any_node=options.any_node,
+        install=_say if options.install else None,
+    )
+
+
+def _run_options(options: UpOptions) -> RunOptions:
+    return RunOptions(
+        apis=options.apis,
+        stage=options.stage,
+        port=options.port,
+        tls_port=options.tls_port,
+        variables=read_variables(options.variables, options.env_file),
+        retry_scale=options.retry_scale,
+        runtimes=_runtimes(options),
+        leave_out=frozenset(options.leave_out),
+    )
+
+
+def _welcome(project: RunningProject) -> Iterable[str]:
+    """Yield what a person has to know, the addresses first."""
+    for name, api in project.apis.items():
+        name_after = f"  {name}" if len(project.apis) > 1 else ""
+        yield f"{api.url}{name_after}"
+        yield f"{api.secure_url}{name_after}"
+    yield f"for wss: {project.certificates.ca_file} is the certificate to trust"
+    for gone in project.left_out:
+        yield f"left out: {gone.name} ({gone.type}): {gone.reason}"
+    for note in project.project.notes:
+        yield f"note: {note}"
+    yield f"functions: {', '.join(sorted(project.short_names.values()))}"
+    yield "A changed file becomes live. Ctrl-C ends it."
+
+
+async def _reload_now_and_then(project: RunningProject) -> None:
+    """Make changes live; what cannot be is said in a sentence, and what ran before stays."""
+    while True:
+        paths = await project.next_changes()
+        what = _named(paths)
+        begun = time.monotonic()
+        try:
+            changed = await project.reload()
+        except (*_PLAIN_ERRORS, EmulatorError) as error:
+            click.echo(f"{what} changed, and is not live: {sentence_of(error)}")
+        except (
+            Exception
+        ) as error:  # whatever it was: the next change is to become live all the same
+            click.echo(f"{what} changed, and is not live: {type(error).__name__}: {error}")
+        else:
+            names = f" ({', '.join(changed)})" if changed else ""
+            click.echo(f"{what} is live after {time.monotonic() - begun:.1f} s{names}")
+
+
+def _named(paths: Iterable[Path]) -> str:
+    # An editor writes beside a file before it puts the new one in its place; that is no news.
+    first, *more = sorted(path for path in paths if path.is_file()) or sorted(paths)
+    shown = os.path.relpath(first)
+    name = str(first) if shown.startswith("..") else shown
+    return f"{name} and {len(more)} more" if more else name
+
+
+class _Lines:
+    """The last lines of the functions, shown as they come and kept for `logs`."""
+
+    def __init__(self, project: RunningProject) -> None:
+        self._project = project
+        self._kept: deque[dict[str, str]] = deque(maxlen=_KEPT_LINES)
+        self._followers: set[asyncio.Queue[dict[str, str]]] = set()
+        self.is_shown = False
+
+    def take(self, line: LogLine) -> None:
+        """Keep a line, and show it."""
+        reply = {"function": self._project.short_name(line.function), "text": line.text}
+        self._kept.append(reply)
+        for queue in self._followers:
+            if not queue.full():  # a reader that has stopped loses lines, and holds up nobody
+                queue.put_nowait(reply)
+        if self.is_shown and not is_platform_line(line.text):
+            click.echo(shown_line(reply["function"], line.text))
+
+    async def reply(
+        self,
+        request: Mapping[str, Any],
+        reply: Callable[[Mapping[str, Any]], Awaitable[None]],
+        gone: asyncio.Event,
+    ) -> None:
+        """Send the lines so far; with `follow` also those that come, until the client goes."""
+        wanted = request.get("function")
+        if wanted is not None:
+            try:
+                wanted = self._project.short_name(self._project.full_name(wanted))
+            except SettingError as error:
+                await reply({"error": str(error)})
+                return
+        queue: asyncio.Queue[dict[str, str]] = asyncio.Queue(_KEPT_LINES)
+        self._followers.add(queue)
+        try:
+            for line in list(self._kept):
+                if wanted in (None, line["function"]):
+                    await reply(line)
+            while request.get("follow") and not gone.is_set():
+                came = await _next(queue, gone)
+                if came is not None and wanted in (None, came["function"]):
+                    await reply(came)
+        finally:
+            self._followers.discard(queue)
+
+
+async def _next(queue: asyncio.Queue[dict[str, str]], gone: asyncio.Event) -> dict[str, str] | None:
+    """Return the next line; None if the client goes before."""
+    waits = [asyncio.create_task(queue.get()), asyncio.create_task(gone.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return waits[0].result() if waits[0].done() else None  # type: ignore[return-value]
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _status(project: RunningProject, request: Any, reply: Any, gone: asyncio.Event) -> None:
+    await reply(project.describe())
+
+
+async def _invoke(
+    project: RunningProject, request: Mapping[str, Any], reply: Any, gone: asyncio.Event
+) -> None:
+    try:
+        if request["asynchronous"]:
+            await project.invoke_asynchronously(request["function"], request["event"])
+            await reply({"payload": None, "failed": False})
+            return
+        result = await project.invoke(request["function"], request["event"])
+    except (HostError, SettingError) as error:
+        await reply({"error": str(error)})
+        return
+    if result.error is None:
+        await reply({"payload": result.payload, "failed": False})
+    else:
+        failure = {"errorType": result.error.type, "errorMessage": result.error.message}
+        await reply({"payload": failure, "failed": True})
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,97 @@
+"""Says when one of some files and folders has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watchfiles import Change, awatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["next_changes"]
+
+# Ours: an editor, or a build, that writes several files is waited for, up to a second.
+_STEP_MS, _DEBOUNCE_MS = 100, 1_000
+# The clock of files is the kernel's coarse one, behind ours by up to a tick.
+_SLACK_SECONDS = 0.05
+# Below a folder: what tools write there, and what no build of ours packs as source.
+_IGNORED = {".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "node_modules"}
+
+
+async def next_changes(paths: Iterable[Path], since: float) -> set[Path]:
+    """Wait until some of `paths` are other than they were at `since` (epoch seconds); return which.
+
+    Files are watched by way of their folders: an editor that saves puts another file in their place.
+    """
+    folders = [path.absolute() for path in paths if path.is_dir()]
+    files = {path.absolute() for path in paths if not path.is_dir()}
+    parents = sorted({path.parent for path in files if path.parent.is_dir()})
+
+    def is_ours(change: Change, path: str) -> bool:
+        return Path(path) in files
+
+    def is_source(change: Change, path: str) -> bool:
+        return any(_is_source(Path(path), folder) for folder in folders)
+
+    tasks = [
+        asyncio.create_task(_first(roots, accepts, recursive=recursive))
+        for roots, accepts, recursive in ((folders, is_source, True), (parents, is_ours, False))
+        if roots
+    ]
+    await asyncio.sleep(0)  # from now on they watch
+    try:
+        if found := await asyncio.to_thread(_changed_since, folders, files, since - _SLACK_SECONDS):
+            return found
+        if not tasks:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return {path for task in done for path in task.result()}
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first(
+    roots: list[Path], accepts: Callable[[Change, str], bool], *, recursive: bool
+) -> set[Path]:
+    watching = awatch(
+        *roots, watch_filter=accepts, step=_STEP_MS, debounce=_DEBOUNCE_MS, recursive=recursive
+    )
+    async with contextlib.aclosing(watching):
+        async for found in watching:
+            return {Path(path) for _, path in found}
+    return set()
+
+
+def _changed_since(folders: list[Path], files: set[Path], moment: float) -> set[Path]:
+    """Return what has a newer date; a folder has, when a file was added to it, or removed."""
+    found = [path for folder in folders for path in _below(folder)]
+    return {path for path in [*found, *files] if _date(path) > moment}
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    yield folder
+    for at, names, files in os.walk(folder):
+        names[:] = [name for name in names if name not in _IGNORED]
+        yield from (Path(at, name) for name in [*names, *files] if not name.endswith(".pyc"))
+
+
+def _date(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # it was removed in between
+        return 0.0
+
+
+def _is_source(path: Path, folder: Path) -> bool:
+    if not path.is_relative_to(folder):
+        return False
+    parts = path.relative_to(folder).parts
+    # A folder's own date says nothing that its files do not say.
+    return not _IGNORED.intersection(parts) and path.suffix != ".pyc"
