@@ -84,6 +84,15 @@ class Descriptions:
         )
 
     def _event_invoke_config(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Return what holds for asynchronous invocations; for a plain name, also what `$LATEST` has.
+
+        SAM writes that one, and to the emulator they are two.
+        """
+        if "Qualifier" not in asked:
+            return self._configured(asked) or self._configured({**asked, "Qualifier": "$LATEST"})
+        return self._configured(asked)
+
+    def _configured(self, asked: dict[str, str]) -> dict[str, Any]:
         try:
             found: dict[str, Any] = self._lambda.get_function_event_invoke_config(**asked)
         except self._lambda.exceptions.ResourceNotFoundException:

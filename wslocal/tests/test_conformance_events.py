@@ -444,6 +444,16 @@ def test_maximum_age(emulator, system, worker):
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
 
 
+@behaviour("What is configured for `$LATEST` counts for an invocation by name", CONFIGURED)
+def test_configured_for_latest(emulator, system, worker):
+    configure(emulator, worker, Qualifier="$LATEST", MaximumRetryAttempts=0)
+    send(system, worker, fail="always")
+
+    settle(system)
+
+    assert len(system.got(worker, 1)) == 1
+
+
 def configure(emulator, worker, **options):
     emulator.client("lambda").put_function_event_invoke_config(FunctionName=worker, **options)
 
