@@ -152,6 +152,23 @@ def test_not_yet_built(tmp_path, name, what):
     assert refusal(tmp_path / name).endswith(f"run `{what}` first")
 
 
+def test_in_a_folder_below(tmp_path):
+    for name in ("web", "api", "jobs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "api" / "template.yaml").write_text(PLAIN)
+    add_serverless(tmp_path / "jobs" / ".serverless")
+
+    assert refusal(tmp_path) == (
+        f"{tmp_path} has its templates in folders: name {tmp_path / 'api'} or {tmp_path / 'jobs'}"
+    )
+
+
+def test_terraform(tmp_path):
+    (tmp_path / "main.tf").write_text("")
+
+    assert "is for Terraform, which is not read" in refusal(tmp_path)
+
+
 def test_left_out_has_to_be_there(tmp_path):
     (tmp_path / "template.yaml").write_text(PLAIN)
     add_code(tmp_path / "code")
