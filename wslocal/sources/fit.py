@@ -11,6 +11,7 @@ from .event_sources import check_event_source, fit_event_source
 from .functions import check_function, fit_function, variables_of
 from .imports import check_imports
 from .left_out import NOT_MISSED, not_played, why_left_out
+from .policies import fit_role
 from .project import ProjectError
 from .removal import remove
 from .resources import Resources
@@ -24,6 +25,7 @@ __all__ = ["Fitted", "LeftOut", "fit"]
 
 _FUNCTION = "AWS::Lambda::Function"
 _PERMISSION = "AWS::Lambda::Permission"  # it goes with what it permits
+_ROLE = "AWS::IAM::Role"
 _ROUTE_RESPONSE = "AWS::ApiGatewayV2::RouteResponse"
 
 
@@ -132,5 +134,7 @@ def _change(
     fit_event_source(resource, resources)
     if resource["Type"] == _FUNCTION:
         yield from fit_function(name, resource, resources, leave_out)
+    if resource["Type"] == _ROLE:
+        yield from fit_role(resource, resources)
     if (reason := not_played(resource, resources)) is not None:
         yield reason

@@ -37,9 +37,11 @@ class Installer(Protocol):
 
     def python(self, runtime: str, requirements: Path) -> Path:
         """Return a folder with the packages of a `requirements.txt`; ProjectError if pip fails."""
+        ...
 
     def node(self, runtime: str, package: Path) -> Path:
         """Return a folder with the `node_modules` of a `package.json`; ProjectError if npm fails."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ def _value(loader: _Loader, node: yaml.Node) -> Any:
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)  # noqa: S101 - there is no fourth kind
     return loader.construct_scalar(node)
 
 

@@ -37,6 +37,11 @@ def test_what_decides_touches_nothing(name):
     assert not imports(GATEWAY / f"{name}.py") & SHELL
 
 
+@pytest.mark.parametrize("path", [*(PACKAGE / "sources").glob("*.py")], ids=lambda path: path.stem)
+def test_sources_are_read_from_files_alone(path):
+    assert not imports(path) & SHELL
+
+
 @pytest.mark.parametrize(
     "name", ["answers", "authorizers", "events", "limits", "definition", "server"]
 )

@@ -3,10 +3,12 @@
 import copy
 
 import pytest
+from ministack.services import iam
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
 from wslocal.sources import LeftOut, ProjectError, Stack, fit
 from wslocal.sources.known import known_types
+from wslocal.sources.policies import known_policies
 
 FUNCTION = {
     "Type": "AWS::Lambda::Function",
@@ -198,6 +200,39 @@ def test_policies_lose_what_is_about_it():
 
     role = result.template["Resources"]["Role"]["Properties"]
     assert role["Policies"] == policy(first | {"Resource": [table]}, third)
+
+
+def test_policies_of_aws_are_those_that_the_emulator_has():
+    prefix = "arn:aws:iam::aws:policy/"
+
+    assert {f"{prefix}{name}" for name in known_policies()} == set(iam._aws_managed_policies)
+
+
+def test_policies_of_aws_that_the_emulator_lacks():
+    """What is known of them is written out; the rest is listed."""
+    names = [
+        "AmazonDynamoDBFullAccess",
+        "AmazonAPIGatewayInvokeFullAccess",
+        "AmazonPollyFullAccess",
+    ]
+    arns = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{name}"} for name in names]
+
+    result = fitted(changed("Role", ManagedPolicyArns=[*arns, {"Ref": "Own"}]))
+
+    role = result.template["Resources"]["Role"]["Properties"]
+    assert role["ManagedPolicyArns"] == [arns[0], {"Ref": "Own"}]
+    [written] = role["Policies"]
+    assert written["PolicyName"] == "AmazonAPIGatewayInvokeFullAccess"
+    assert written["PolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["execute-api:Invoke", "execute-api:ManageConnections"],
+            "Resource": "arn:aws:execute-api:*:*:*",
+        }
+    ]
+    assert [one.reason for one in result.left_out] == [
+        "its policy AmazonPollyFullAccess: what it allows is not known here"
+    ]
 
 
 @pytest.mark.parametrize(
