@@ -154,7 +154,7 @@ class DeployedFunctions:
             raise HostError(f"{name} was not invoked yet; functions that were: {known}")
         killed = 0
         for pool in pools:
-            if count is None or killed < count:
+            if not killed or count is None or killed < count:
                 killed += pool.kill(None if count is None else count - killed)
         return killed
 
