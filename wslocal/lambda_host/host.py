@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from wslocal.loop import LoopThread
 
 from .function import FunctionPool, FunctionSettings
+from .interpreters import require_linux
 from .results import HostError, InvocationResult, encode
 from .variables import function_arn, lambda_variables
 
@@ -112,11 +113,7 @@ class LambdaHost:
 @lru_cache
 def find_runtime_client(python: str, platform: str) -> tuple[str, str]:
     """Return the version of `python` and the folder in which it has the runtime client."""
-    if platform != "linux":
-        raise HostError(
-            "the official runtime client, awslambdaric, has wheels for Linux only: "
-            "run this on Linux or in a Linux container"
-        )
+    require_linux(platform)
     try:
         probe = subprocess.run([python, "-c", _PROBE], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:

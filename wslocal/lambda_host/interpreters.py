@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .results import HostError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -26,6 +28,7 @@ __all__ = [
     "home",
     "nodes",
     "python_versions",
+    "require_linux",
 ]
 
 # The base interpreter, also where the candidate is that of a virtual environment or a shim.
@@ -39,6 +42,15 @@ const known = flags.filter((flag) => process.allowedNodeEnvironmentFlags.has(fla
 """
 _PROBE_SECONDS = 20.0
 _PYTHON = re.compile(r"python3\.[0-9]+")
+
+
+def require_linux(platform: str) -> None:
+    """HostError for another system."""
+    if platform != "linux":
+        raise HostError(
+            "the official runtime client, awslambdaric, has wheels for Linux only: "
+            "run this on Linux or in a Linux container"
+        )
 
 
 def home() -> Path | None:

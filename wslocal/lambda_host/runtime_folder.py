@@ -9,6 +9,7 @@ in it. For another version only the runtime client, which has an extension modul
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import os
@@ -26,7 +27,7 @@ from .results import HostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["cache_folder", "fetched_runtime", "made_once", "own_runtime"]
+__all__ = ["cache_folder", "fetched_runtime", "made_once", "one_at_a_time", "own_runtime"]
 
 _CLIENT, _SDK = "awslambdaric", "boto3"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -76,13 +77,24 @@ def fetched_runtime(
         return folder
     if install is None:
         return None
-    install(f"installing {' and '.join(wanted)} for Python {version} to {folder}")
 
     def make(folder: Path) -> None:
         _pip(python, version, wanted, folder)
         _link(shared, folder)
 
-    return made_once(folder, make)
+    with one_at_a_time(cache):
+        if not folder.exists():
+            install(f"installing {' and '.join(wanted)} for Python {version} to {folder}")
+        return made_once(folder, make)
+
+
+@contextlib.contextmanager
+def one_at_a_time(cache: Path) -> Iterator[None]:
+    """Let one thread of one process install something to the cache; others wait."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".installing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

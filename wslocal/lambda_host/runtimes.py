@@ -12,10 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .interpreters import base_python, find_node, find_python, nodes, python_versions
+from .interpreters import (
+    base_python,
+    find_node,
+    find_python,
+    nodes,
+    python_versions,
+    require_linux,
+)
 from .node_packages import add_packages, missing_packages
 from .results import HostError
-from .runtime_folder import cache_folder, fetched_runtime, own_runtime
+from .runtime_folder import cache_folder, fetched_runtime, one_at_a_time, own_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,6 +63,10 @@ class Runtimes:
     install: Callable[[str], None] | None = None
     _folders: dict[str, Path] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        """HostError where there is no runtime client: rather now than at the first event."""
+        require_linux(sys.platform)
+
     def launch(
         self,
         function: str,
@@ -70,11 +81,6 @@ class Runtimes:
 
         HostError, one sentence, if its runtime is none of these, or this machine has not what it needs.
         """
-        if sys.platform != "linux":
-            raise HostError(
-                "the official runtime client, awslambdaric, has wheels for Linux only: "
-                "run this on Linux or in a Linux container"
-            )
         if found := re.fullmatch(r"python(3\.[0-9]+)", runtime):
             return self._python(function, found[1], handler, task_root, layer)
         if found := re.fullmatch(r"nodejs([0-9]+)\.x", runtime):
@@ -185,13 +191,16 @@ class Runtimes:
         if not missing:
             return folders
         fetched = self._cache() / "nodejs" / "node_modules"
-        if missing := missing_packages(task_root, [*opt, *folders, fetched], major):
-            if self.install is None:
-                raise HostError(
-                    f"function {function} needs {' and '.join(missing)}, which Lambda's Node runtime has "
-                    "and this machine has not: fetch it with --install, or install it in the project"
-                )
-            add_packages(fetched.parent, missing, self.install)
+        places = [*opt, *folders, fetched]
+        if (missing := missing_packages(task_root, places, major)) and self.install is None:
+            raise HostError(
+                f"function {function} needs {' and '.join(missing)}, which Lambda's Node runtime has "
+                "and this machine has not: fetch it with --install, or install it in the project"
+            )
+        if missing and self.install is not None:
+            with one_at_a_time(self._cache()):
+                if missing := missing_packages(task_root, places, major):
+                    add_packages(fetched.parent, missing, self.install)
         return [*folders, fetched]
 
 

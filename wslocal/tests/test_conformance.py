@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from websockets.sync.client import connect
 from wslocal.emulator import ACCOUNT, REGION, Emulator
 from wslocal.gateway import GatewayLimits, LocalApi
 from wslocal.lambda_host import function
+from wslocal.lambda_host.interpreters import nodes
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
 from wslocal.tests.gateway_system import (
@@ -34,6 +36,7 @@ from wslocal.tests.gateway_system import (
     create_function,
     create_layer,
     create_role,
+    zip_of,
 )
 
 pytestmark = pytest.mark.slow
@@ -1329,6 +1332,186 @@ def test_role(deployed):
     )
 
     assert sts.get_caller_identity()["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/rich/direct"
+
+
+# --- Lambda: runtimes and limits ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def answering(start, emulator, functions):
+    """Return a function that has a function of a source of its own answer all messages."""
+    role = emulator.client("iam").get_role(RoleName="rich")["Role"]["Arn"]
+
+    def serve(source, *, name="app.py", qualifier="", prepare=lambda name: None, **more):
+        function_name = f"own-{secrets.token_hex(4)}"
+        given = {"Code": {"ZipFile": zip_of({name: source})}} | more
+        arn = create_function(emulator, function_name, "app.handler", role, **given)
+        prepare(function_name)
+        return start({"$default": {"function": f"{arn}{qualifier}", "responds": True}})
+
+    return serve
+
+
+FINDS = """
+import importlib.util, json, os, sys
+def handler(event, context):
+    names = ["boto3", "awslambdaric", "click", "ministack", "pytest", "wslocal"]
+    found = {name: importlib.util.find_spec(name) is not None for name in names}
+    return {"statusCode": 200, "body": json.dumps({"version": sys.version_info[:2], "found": found})}
+"""
+
+
+@behaviour(
+    "A function runs in the Python of its `Runtime`, and finds Lambda's packages, none of this tool's",
+    f"{LAMBDA}lambda-python.html",
+)
+def test_python_of_the_runtime(answering):
+    with answering(FINDS).client() as client:
+        answer = ask(client)
+
+    assert answer["version"] == [sys.version_info.major, sys.version_info.minor]
+    assert [name for name, found in answer["found"].items() if found] == ["boto3", "awslambdaric"]
+
+
+NODE = """
+exports.handler = async (event, context) => {
+  console.log("handled", event.body);
+  const { functionName, awsRequestId, memoryLimitInMB } = context;
+  const remaining = context.getRemainingTimeInMillis();
+  return { statusCode: 200, body: JSON.stringify({ functionName, awsRequestId, memoryLimitInMB, remaining }) };
+};
+"""
+
+
+@behaviour("A Node function: its handler, its context, its answer", f"{LAMBDA}nodejs-handler.html")
+def test_node(answering):
+    runtime = f"nodejs{max(nodes())}.x"
+    with answering(NODE, name="app.js", Runtime=runtime, MemorySize=512).client() as client:
+        answer = ask(client)
+
+    assert answer["functionName"].startswith("own-")
+    assert answer["memoryLimitInMB"] == "512"
+    assert 0 < answer["remaining"] <= 30_000
+
+
+@behaviour(
+    "A Node function's console: time, request id, level and text, or JSON",
+    f"{LAMBDA}nodejs-logging.html",
+)
+def test_node_console(answering):
+    runtime = f"nodejs{max(nodes())}.x"
+    given = {"name": "app.js", "Runtime": runtime, "MemorySize": 512}
+    text = answering(NODE, **given, LoggingConfig={"LogFormat": "Text"})
+    document = answering(NODE, **given)
+    with text.client() as client:
+        first = ask(client)
+    with document.client() as client:
+        second = ask(client)
+
+    [line] = [line.text for line in text.lines if "handled" in line.text]
+    [record] = [line.document for line in document.lines if "handled" in line.text]
+    assert line.split("\t")[1:] == [first["awsRequestId"], "INFO", "handled {}"]
+    assert (record["level"], record["message"]) == ("INFO", "handled {}")
+    assert record["requestId"] == second["awsRequestId"]
+
+
+@behaviour(
+    "A Node function that fails: `Internal server error`, also by a lost rejection", INTERNAL
+)
+def test_node_failure(answering):
+    source = """
+exports.handler = () => new Promise(() => { Promise.reject(new Error("lost")); });
+"""
+    runtime = f"nodejs{max(nodes())}.x"
+    deployed = answering(source, name="app.js", Runtime=runtime, MemorySize=512)
+    with deployed.client() as client:
+        answer = ask(client)
+
+    assert answer["message"] == "Internal server error"
+    assert any("Runtime.UnhandledPromiseRejection" in line.text for line in deployed.lines)
+
+
+@behaviour(
+    "A function that uses more than its memory is killed; the report says what was used",
+    "https://repost.aws/knowledge-center/lambda-troubleshoot-invocation-error-502-500",
+)
+def test_memory(answering):
+    source = """
+import json
+def handler(event, context):
+    return {"statusCode": 200, "body": json.dumps(len(b"x" * json.loads(event["body"])["bytes"]))}
+"""
+    deployed = answering(source, MemorySize=128, LoggingConfig={"LogFormat": "Text"})
+    with deployed.client() as client:
+        within = ask(client, bytes=1 << 20)
+        above = ask(client, bytes=200 << 20)
+
+    reports = [line.text for line in deployed.lines if line.text.startswith("REPORT ")]
+    used = [int(re.search(r"Max Memory Used: ([0-9]+) MB", report)[1]) for report in reports]
+    assert within == 1 << 20
+    assert above["message"] == "Internal server error"
+    assert used[0] < 128 < used[1]
+    assert reports[1].endswith("Status: error\tError Type: Runtime.ExitError")
+    assert any("signal: killed" in line.text for line in deployed.lines)
+
+
+@behaviour(
+    "A function with a reserved concurrency of 0 is throttled, and not started",
+    f"{LAMBDA}configuration-concurrency.html",
+)
+def test_reserved_concurrency(answering, emulator):
+    def reserve(name):
+        client = emulator.client("lambda")
+        client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+
+    deployed = answering("def handler(*_): pass", prepare=reserve)
+    with deployed.client() as client:
+        answer = ask(client)
+
+    assert answer["message"] == "Internal server error"
+    (state,) = deployed.api.states()
+    assert (state.throttles, state.environments) == (1, 0)
+
+
+@behaviour(
+    "An integration with an alias: its version, its ARN in the context, its own policy",
+    f"{LAMBDA}configuration-aliases.html",
+)
+def test_alias(answering, emulator):
+    def publish(name):
+        client = emulator.client("lambda")
+        version = client.publish_version(FunctionName=name)["Version"]
+        client.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+
+    source = """
+import json
+def handler(event, context):
+    return {"statusCode": 200, "body": json.dumps([context.invoked_function_arn, context.function_version])}
+"""
+    with answering(source, prepare=publish, qualifier=":live").client() as client:
+        arn, version = ask(client)
+
+    assert arn.endswith(":live")
+    assert version == "1"
+
+
+@behaviour("A start that fails is tried once more, and reported", RUNTIME)
+def test_start_that_fails(answering, tmp_path):
+    source = f"""
+from pathlib import Path
+tried = Path({str(tmp_path / "tried")!r})
+if not tried.exists():
+    tried.touch()
+    raise KeyError("x")
+def handler(*_):
+    return {{"statusCode": 200, "body": "{{}}"}}
+"""
+    deployed = answering(source, LoggingConfig={"LogFormat": "Text"})
+    with deployed.client() as client:
+        assert ask(client) == {}
+
+    [report] = [line.text for line in deployed.lines if line.text.startswith("INIT_REPORT")]
+    assert report.endswith("Phase: init\tStatus: error\tError Type: KeyError")
 
 
 # --- CloudWatch ------------------------------------------------------------------------------------

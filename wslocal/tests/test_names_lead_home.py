@@ -1,18 +1,15 @@
 """AWS's own names, and others, lead to this machine: real TLS, real clients, code as it runs on AWS."""
 
 import json
-import ssl
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import trustme
 
 from wslocal.lambda_host.interpreters import nodes
 from wslocal.tests.started_functions import StartedFunctions
+from wslocal.tests.tls_front import running_front
 
 pytestmark = pytest.mark.slow
 
@@ -22,77 +19,10 @@ NODE = [f"nodejs{major}.x" for major in sorted(nodes())]
 API = "abc123.execute-api.us-east-1.amazonaws.com"
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers with what it was asked for."""
-
-    protocol_version = "HTTP/1.1"
-    server: "Front"
-
-    def answer(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        seen = {
-            "host": self.headers["Host"],
-            "name": self.server.names.get(self.client_address),
-            "path": self.path,
-            "body": body,
-        }
-        self.server.seen.append(seen)
-        text = json.dumps(seen).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_POST = do_DELETE = answer
-
-    def log_message(self, *_):
-        pass
-
-
-class Front(ThreadingHTTPServer):
-    daemon_threads = True
-    names: dict
-    seen: list
-    environ: dict
-    certificate: trustme.LeafCert
-
-    def get_request(self):
-        raw, address = super().get_request()
-        asked = []
-
-        def remember(socket, name, context):
-            asked.append(name)
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.certificate.configure_cert(context)
-        context.sni_callback = remember
-        socket = context.wrap_socket(raw, server_side=True)
-        self.names[address] = asked[0]
-        return socket, address
-
-
 @pytest.fixture(scope="module")
 def front(tmp_path_factory):
-    """Give a server for AWS's names and one more, and the variables that lead functions to it."""
-    ca = trustme.CA()
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    server = Front(("127.0.0.1", 0), Handler)
-    server.names, server.seen = {}, []
-    server.certificate = ca.issue_cert("*.execute-api.us-east-1.amazonaws.com", "chat.example.com")
-    server.environ = {
-        "WSLOCAL_HOME": f"127.0.0.1:{server.server_port}",
-        "WSLOCAL_NAMES": ".amazonaws.com,chat.example.com",
-        **dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), str(path)),
-        "AWS_ACCESS_KEY_ID": "AKIATESTED",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-    }
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running_front(tmp_path_factory.mktemp("ca")) as front:
+        yield front
 
 
 @pytest.fixture(scope="module")
