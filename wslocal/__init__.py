@@ -1,27 +1,38 @@
-"""Runs the functions of an API Gateway WebSocket API on this machine, unchanged.
+"""Runs anybody's API Gateway WebSocket API on this machine, unchanged.
 
-    with Emulator() as emulator:  # the AWS APIs; deploy to it as to AWS
+    with wslocal.run("template.yaml") as api, api.connect() as ann:  # a whole project
         ...
+
+    with Emulator() as emulator:  # or its parts: the AWS APIs; deploy to them as to AWS
         async with LocalApi(emulator.client, api_id, "dev") as api:
             print(api.url)
 
-What stands here is what other code may use; the modules below are free to change.
+What stands here is what other code may use; the modules below are free to change. Each is imported when one
+of its names is used: the command's help and pytest's plugin need none of them.
 """
 
-from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
-from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
-from .faults import Faults
-from .gateway import ApiError, Connection, GatewayLimits, LocalApi, Post
-from .lambda_host import (
-    MAX_PAYLOAD_BYTES,
-    FunctionError,
-    HostError,
-    InvocationResult,
-    LambdaHost,
-    unpack_layer,
-)
-from .loop import LoopThread
-from .processes import guarded_folder
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import Client, ClosedError, RefusedError
+    from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
+    from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
+    from .faults import Faults
+    from .gateway import ApiError, Connection, GatewayLimits, LocalApi, Post
+    from .lambda_host import (
+        MAX_PAYLOAD_BYTES,
+        FunctionError,
+        HostError,
+        InvocationResult,
+        LambdaHost,
+        unpack_layer,
+    )
+    from .loop import LoopThread
+    from .processes import guarded_folder
+    from .testing import LocalProject, run
 
 __all__ = [
     "ACCOUNT",
@@ -30,6 +41,8 @@ __all__ = [
     "REGION",
     "TABLE_ERRORS",
     "ApiError",
+    "Client",
+    "ClosedError",
     "Connection",
     "Emulator",
     "EmulatorError",
@@ -42,8 +55,36 @@ __all__ = [
     "InvocationResult",
     "LambdaHost",
     "LocalApi",
+    "LocalProject",
     "LoopThread",
     "Post",
+    "RefusedError",
     "guarded_folder",
+    "run",
     "unpack_layer",
 ]
+
+_NAMES = {
+    "client": ("Client", "ClosedError", "RefusedError"),
+    "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
+    "fault_kinds": ("POST_ANSWERS", "TABLE_ERRORS", "Fault", "FaultError"),
+    "faults": ("Faults",),
+    "gateway": ("ApiError", "Connection", "GatewayLimits", "LocalApi", "Post"),
+    "lambda_host": (
+        *("MAX_PAYLOAD_BYTES", "FunctionError", "HostError", "InvocationResult"),
+        *("LambdaHost", "unpack_layer"),
+    ),
+    "loop": ("LoopThread",),
+    "processes": ("guarded_folder",),
+    "testing": ("LocalProject", "run"),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Return one of the names above, once its module is imported."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

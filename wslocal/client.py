@@ -63,18 +63,19 @@ class Client:
         """Open a connection; RefusedError, with the status, if the API does not let the client in."""
         if query:
             url += f"?{urlencode(query)}"
-        opening = open_connection(
-            url,
-            additional_headers=dict(headers or {}),
-            subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
-            ssl=tls,
-            compression=None,  # API Gateway has none
-            open_timeout=_OPEN_SECONDS,
-            max_size=_MAX_MESSAGE_BYTES,
-            proxy=None,
-        )
         try:
-            return cls(opening)
+            return cls(
+                open_connection(
+                    url,
+                    additional_headers=dict(headers or {}),
+                    subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
+                    ssl=tls,
+                    compression=None,  # API Gateway has none
+                    open_timeout=_OPEN_SECONDS,
+                    max_size=_MAX_MESSAGE_BYTES,
+                    proxy=None,
+                )
+            )
         except InvalidStatus as error:
             response = error.response
             body = (response.body or b"").decode(errors="replace")

@@ -8,6 +8,7 @@ with wslocal.run("template.yaml") as api, api.connect() as ann:
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 import time
 from functools import partial
@@ -37,7 +38,6 @@ class LocalProject:
         self._project = project
         self._lines: list[LogLine] = []
         self._came = threading.Condition()
-        self._emptied: dict[str, list[str]] = {}
         project.functions.subscribe(self._take)
 
     @property
@@ -64,10 +64,25 @@ class LocalProject:
         query: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
         api: str | None = None,
+        secure: bool = False,
     ) -> Client:
-        """Return a new client; RefusedError, with the status, if it is not let in."""
-        url = self.url if api is None else self.urls[api]
-        return Client.connect(url, headers=headers, query=query, subprotocols=subprotocols)
+        """Return a new client, by wss:// if it is to be `secure`.
+
+        RefusedError, with the status, if it is not let in.
+        """
+        chosen = self._project.apis[next(iter(self._project.apis)) if api is None else api]
+        return Client.connect(
+            chosen.secure_url if secure else chosen.url,
+            headers=headers,
+            query=query,
+            subprotocols=subprotocols,
+            tls=ssl.create_default_context(cafile=self.ca_file) if secure else None,
+        )
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate with which other clients trust wss:// of this run."""
+        return self._project.certificates.ca_file
 
     def connections(self) -> int:
         """Return how many clients are connected, to all APIs."""

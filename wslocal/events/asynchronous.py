@@ -28,7 +28,7 @@ from .destinations import Destinations, invocation_record, letter_attributes
 from .errors import EventError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from wslocal.lambda_host.local_lambda import LocalLambda
@@ -41,7 +41,8 @@ __all__ = ["AsynchronousInvocations"]
 # Before the second attempt at an event that the function failed at, and before the third.
 _WAITS_SECONDS = (60.0, 120.0)
 # Before another attempt at one that was throttled, or that no environment could take: doubled each time.
-_FIRST_WAIT_SECONDS, _LAST_WAIT_SECONDS = 1.0, 300.0
+# However short waits are made, no event asks more often than this.
+_FIRST_WAIT_SECONDS, _LAST_WAIT_SECONDS, _LEAST_WAIT_SECONDS = 1.0, 300.0, 0.25
 # Ours: as many as the host lets wait for a function, and as many bytes.
 _MAX_EVENTS, _MAX_BYTES = 10_000, 64 << 20
 
@@ -51,8 +52,9 @@ _log = logging.getLogger(__name__)
 class AsynchronousInvocations:
     """Hands events to functions in an `async with` block, in the order in which they were accepted.
 
-    `retry_scale` multiplies the waits between attempts, not the age at which an event is given up.
-    `clock` gives seconds since the epoch.
+    `retry_scale` multiplies the waits between attempts. What a wait was shortened by counts for the age
+    at which an event is given up, so that it has as many attempts as on AWS.
+    `clock` gives seconds since the epoch, `sleep` waits for seconds.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class AsynchronousInvocations:
         *,
         retry_scale: float = 1.0,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.descriptions = Descriptions(functions.client)
         self._functions = functions
         self._retry_scale = retry_scale
         self._clock = clock
+        self._sleep = sleep
         self._waiting = 0
         self._waiting_bytes = 0
         self._destinations = Destinations(functions, self.invoke)
@@ -123,17 +127,18 @@ class AsynchronousInvocations:
             self._waiting_bytes -= len(body)
 
     async def _try(self, described: Described, body: bytes, context: InvocationContext) -> None:
-        attempts, refusals, age = 0, 0, 0.0
+        accepted_at, attempts, refusals = self._clock(), 0, 0
+        not_waited = 0.0  # of the documented waits
         result: InvocationResult | None = None
         while True:
-            begun = self._clock()
             try:
                 result = await self._functions.invoke(described.name, body, context=context)
             except FunctionNotFoundError:
                 raise  # it was deleted meanwhile: the event goes, with a line in our log
             except HostError as error:
                 self._failures.report(f"asynchronous invocation of {described.name}", error)
-                wait = min(_FIRST_WAIT_SECONDS * 2**refusals, _LAST_WAIT_SECONDS)
+                documented = min(_FIRST_WAIT_SECONDS * 2**refusals, _LAST_WAIT_SECONDS)
+                wait = max(documented * self._retry_scale, _LEAST_WAIT_SECONDS)
                 refusals += 1
             else:
                 attempts += 1
@@ -143,12 +148,13 @@ class AsynchronousInvocations:
                 if attempts > described.max_retries:
                     await self._done(described, body, context, result, "RetriesExhausted", attempts)
                     return
-                wait = _WAITS_SECONDS[min(attempts, len(_WAITS_SECONDS)) - 1]
-            age += self._clock() - begun + wait
-            if age > described.max_age_seconds:
+                documented = _WAITS_SECONDS[min(attempts, len(_WAITS_SECONDS)) - 1]
+                wait = documented * self._retry_scale
+                not_waited += documented - wait
+            if self._clock() - accepted_at + not_waited + wait > described.max_age_seconds:
                 await self._done(described, body, context, result, "EventAgeExceeded", attempts)
                 return
-            await asyncio.sleep(wait * self._retry_scale)
+            await self._sleep(wait)
 
     async def _done(
         self,

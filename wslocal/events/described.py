@@ -22,7 +22,7 @@ _MAX_AGE_SECONDS = 6 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A function, version or alias; `name` has the qualifier that was asked for behind a colon."""
+    """A function, version or alias, which `name` has behind a colon."""
 
     name: str
     arn: str
@@ -36,7 +36,7 @@ class Described:
 
     @property
     def qualified_arn(self) -> str:
-        """The ARN with the qualifier that was asked for, else with the version."""
+        """The ARN with the alias or version, which may be `$LATEST`."""
         return self.arn if ":" in self.name else f"{self.arn}:{self.version}"
 
 
@@ -72,8 +72,8 @@ class Descriptions:
         invoked = self._event_invoke_config(asked)
         destinations = invoked.get("DestinationConfig", {})
         return Described(
-            name=name,
-            arn=found["FunctionArn"],
+            name=name.removesuffix(":$LATEST"),
+            arn=found["FunctionArn"].removesuffix(":$LATEST"),
             version=found.get("Version", "$LATEST"),
             role_arn=found["Role"],
             dead_letter_arn=found.get("DeadLetterConfig", {}).get("TargetArn", ""),
@@ -84,6 +84,15 @@ class Descriptions:
         )
 
     def _event_invoke_config(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Return what holds for asynchronous invocations; for a plain name, also what `$LATEST` has.
+
+        SAM writes that one, and to the emulator they are two.
+        """
+        if "Qualifier" not in asked:
+            return self._configured(asked) or self._configured({**asked, "Qualifier": "$LATEST"})
+        return self._configured(asked)
+
+    def _configured(self, asked: dict[str, str]) -> dict[str, Any]:
         try:
             found: dict[str, Any] = self._lambda.get_function_event_invoke_config(**asked)
         except self._lambda.exceptions.ResourceNotFoundException:

@@ -24,6 +24,7 @@ class Code:
         self.archives: dict[str, bytes] = {}
         self.watched: list[Path] = []
         self.notes: list[str] = []
+        self._packed: dict[tuple[Path, str, tuple[Path, ...]], str] = {}
 
     def add(
         self, name: str, path: Path, runtime: str = "", *, built: bool = False, below: str = ""
@@ -36,12 +37,14 @@ class Code:
         if not path.exists():
             raise ProjectError(f"{name} has its code in {path}, which is not there")
         more = [] if built or not path.is_dir() else self._more(name, path, runtime)
-        archive = pack(path, below=below, beside=more)
-        key = key_of(archive)
-        self.archives[key] = archive
+        same = path, below, tuple(more)  # functions often share a folder
+        if same not in self._packed:
+            archive = pack(path, below=below, beside=more)
+            self._packed[same] = key_of(archive)
+            self.archives[self._packed[same]] = archive
         if path not in self.watched:
             self.watched.append(path)
-        return key
+        return self._packed[same]
 
     def _more(self, name: str, path: Path, runtime: str) -> list[Path]:
         if runtime.startswith("python") and (missing := missing_requirements(path)):

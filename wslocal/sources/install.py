@@ -55,9 +55,11 @@ class PackageInstaller:
             for path in lists:
                 shutil.copy(path, folder)
             how = "ci" if len(lists) > 1 else "install"
-            _run([*npm, how, "--omit=dev", "--no-audit", "--no-fund"], package, cwd=folder)
-            for path in lists:
-                (folder / path.name).unlink()
+            # Packages that are folders are packed: a link to them would not survive the zip.
+            options = ["--omit=dev", "--install-links", "--no-audit", "--no-fund"]
+            _run([*npm, how, *options], package, cwd=folder)
+            for name in ("package.json", "package-lock.json"):
+                (folder / name).unlink(missing_ok=True)
 
         return self._kept(runtime, lists, install)
 
@@ -84,9 +86,11 @@ def _environment() -> dict[str, str]:
 
 
 def _fails(command: Sequence[str]) -> bool:
-    return bool(
-        subprocess.run(command, check=False, capture_output=True, env=_environment()).returncode
-    )
+    try:
+        run = subprocess.run(command, check=False, capture_output=True, env=_environment())
+    except OSError:
+        return True
+    return run.returncode != 0
 
 
 def _run(command: Sequence[str | Path], what: Path, cwd: Path | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["depends_on", "referred", "refers_to", "target_of"]
+__all__ = ["depends_on", "referred", "refers_to", "split_sub", "target_of"]
 
 _NAME_IN_SUB = re.compile(r"\$\{([^!}][^}]*)\}")
 
@@ -23,15 +23,25 @@ def referred(value: Any) -> Iterator[str]:
             if key == "Ref" and isinstance(one, str):
                 yield one
             elif key == "Fn::GetAtt":
-                yield str(one).split(".")[0] if isinstance(one, str) else str(one[0])
+                yield one.split(".")[0] if isinstance(one, str) else str(next(iter(one), ""))
             elif key == "Fn::Sub":
                 yield from _names_in_sub(one)
             else:
                 yield from referred(one)
 
 
+def split_sub(argument: Any) -> tuple[str, dict[str, Any]]:
+    """Return the text of an `Fn::Sub` and the names of its own, of which it may have none."""
+    match argument:
+        case str(text) | [str(text)]:
+            return text, {}
+        case [str(text), dict(own)]:
+            return text, own
+    return "", {}
+
+
 def _names_in_sub(argument: Any) -> Iterator[str]:
-    text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+    text, own = split_sub(argument)
     yield from referred(list(own.values()))
     for name in _NAME_IN_SUB.findall(text):
         if name not in own:

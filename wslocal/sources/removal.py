@@ -16,12 +16,11 @@ __all__ = ["remove"]
 
 _FUNCTION = "AWS::Lambda::Function"
 _CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
-# What an API is made of. A route leads to an integration, and that to a function.
-_API_PARTS = {
-    *("AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Authorizer"),
-    *("AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route"),
-}
+_API = "AWS::ApiGatewayV2::Api"
+_AUTHORIZER = "AWS::ApiGatewayV2::Authorizer"
+# A route leads to an integration, and that to a function.
 _WAY_TO_A_FUNCTION = {"AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route"}
+_API_PARTS = {_API, _AUTHORIZER, "AWS::ApiGatewayV2::Stage", *_WAY_TO_A_FUNCTION}
 # What only serves a function, and goes with it.
 _SERVES = {"AWS::Lambda::Permission", "AWS::Logs::LogGroup"}
 
@@ -38,11 +37,14 @@ def remove(
     template = resources.template
     more: dict[str, str] = {}
     out = set(gone)
+    types = {name: resource["Type"] for name, resource in template["Resources"].items()}
     providers = _providers(template["Resources"], out)
     while True:
         for name in out & template["Resources"].keys():
             del template["Resources"][name]
-        found = _next_to_go(resources, out, chosen) or _unused(template["Resources"], providers)
+        found = _next_to_go(resources, out, chosen, types) or _unused(
+            template["Resources"], providers
+        )
         if not found:
             break
         more |= found
@@ -61,7 +63,7 @@ def remove(
 
 
 def _next_to_go(
-    resources: Resources, out: Collection[str], chosen: Collection[str]
+    resources: Resources, out: Collection[str], chosen: Collection[str], types: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the resources that refer to what is out, with the reason why they go too."""
     going = {}
@@ -72,7 +74,10 @@ def _next_to_go(
             _drop_layers(resource.get("Properties", {}), chosen)
         missing = refers_to(resource.get("Properties", {}), out)
         if missing is not None:
-            _refuse_if_needed(name, resource, missing, resources, chosen)
+            if resource["Type"] in _API_PARTS and resources.is_websocket(resource):
+                _refuse_api_part(name, resource["Type"], missing, types[missing], chosen)
+            if resource["Type"] == _FUNCTION:
+                _refuse_function(name, resource.get("Properties", {}), missing)
             going[name] = f"it refers to {missing}, which is left out"
     return going
 
@@ -84,25 +89,28 @@ def _drop_layers(properties: dict[str, Any], chosen: Collection[str]) -> None:
         properties["Layers"] = [one for one in layers if refers_to(one, chosen) is None]
 
 
-def _refuse_if_needed(
-    name: str, resource: dict[str, Any], missing: str, resources: Resources, chosen: Collection[str]
+def _refuse_function(name: str, properties: Mapping[str, Any], missing: str) -> None:
+    variables = properties.get("Environment", {}).get("Variables", {})
+    named = [key for key, value in variables.items() if refers_to(value, {missing})]
+    what = (
+        f"give its variable yourself with --env {named[0]}=VALUE"
+        if named
+        else f"--leave-out {name} if you can do without"
+    )
+    raise ProjectError(f"{name} refers to {missing}, which is left out: {what}")
+
+
+def _refuse_api_part(
+    name: str, kind: str, missing: str, missing_kind: str, chosen: Collection[str]
 ) -> None:
-    kind, properties = resource["Type"], resource.get("Properties", {})
-    if kind == _FUNCTION:
-        variables = properties.get("Environment", {}).get("Variables", {})
-        named = [key for key, value in variables.items() if refers_to(value, {missing})]
-        what = (
-            f"give its variable yourself with --env {named[0]}=VALUE"
-            if named
-            else f"--leave-out {name} if you can do without"
-        )
-        raise ProjectError(f"{name} refers to {missing}, which is left out: {what}")
-    if kind in _API_PARTS and resources.is_websocket(resource):
-        if chosen and kind in _WAY_TO_A_FUNCTION:
-            return
-        raise ProjectError(
-            f"{name}, a part of the API, refers to {missing}, which is left out: keep {missing}"
-        )
+    """Raise ProjectError unless a route goes with its integration or function, or all with their API."""
+    if missing in chosen and missing_kind == _API:
+        return
+    if chosen and kind in _WAY_TO_A_FUNCTION and missing_kind not in {_API, _AUTHORIZER}:
+        return
+    raise ProjectError(
+        f"{name}, a part of the API, refers to {missing}, which is left out: keep {missing}"
+    )
 
 
 def _without_statements(value: Any, out: Collection[str]) -> Any:

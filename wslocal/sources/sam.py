@@ -170,6 +170,8 @@ def _transform(template: Template, parameters: dict[str, str], path: Path) -> Te
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)
         raise ProjectError(f"{path} is refused by SAM: {causes}") from error
+    finally:
+        translator.metrics.publish()  # to nobody; it would complain of those that are not published
     if rest:
         made["Transform"] = rest
     else:

@@ -21,6 +21,7 @@ _FUNCTIONS = {
     *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue"),
     *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
 }
+_SECTIONS = ("Parameters", "Mappings", "Conditions", "Outputs", "Globals")
 
 
 class _Loader(yaml.SafeLoader):
@@ -48,9 +49,19 @@ def parse_template(text: str, name: str) -> Template:
         raise ProjectError(f"{name} is no YAML: {_where(error)}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise ProjectError(f"{name} is no template: it has no section Resources")
+    for section in _SECTIONS:
+        _check_section(name, section, template.get(section) or {})
     for logical_id, resource in template["Resources"].items():
         _check_resource(name, logical_id, resource)
     return template
+
+
+def _check_section(name: str, section: str, content: object) -> None:
+    if not isinstance(content, dict):
+        raise ProjectError(f"{name}: the section {section} is not names with values")
+    for entry, value in content.items():
+        if not isinstance(value, dict):
+            raise ProjectError(f"{name}: {entry} in {section} is not names with values")
 
 
 def _check_resource(name: str, logical_id: object, resource: object) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from wslocal.emulator import ACCOUNT, REGION
 
+from .references import split_sub
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -49,7 +51,10 @@ class Values:
             if name == "Condition" and isinstance(argument, str):
                 return self.holds(argument)
             if name.startswith("Fn::"):
-                return self._function(name, argument)
+                try:
+                    return self._function(name, argument)
+                except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+                    return None  # malformed: the emulator says so when it deploys it
         return {key: self.value(one) for key, one in value.items()}
 
     def _function(self, name: str, argument: Any) -> Any:
@@ -77,8 +82,10 @@ class Values:
         return None
 
     def _sub(self, argument: Any) -> str | None:
-        text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
+        text, own = split_sub(argument)
         known = self._known | {name: self.value(one) for name, one in own.items()}
+        if not text:
+            return None
         names = [name for name in _NAME_IN_SUB.findall(text) if not name.startswith("!")]
         if any(known.get(name) is None for name in names):
             return None

@@ -53,12 +53,26 @@ def deploy_stack(emulator, stack, template) -> None:
     assert status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, f"{status}: {reasons}"
 
 
-def websocket_apis(emulator) -> list[Api]:
-    """Return the WebSocket APIs as the gateway reads them, one for each of their stages."""
+def websocket_apis(emulator, project) -> list[Api]:
+    """Return a project's WebSocket APIs as the gateway reads them, one for each of their stages."""
     client = emulator.client("apigatewayv2")
+    apis = [
+        client.get_api(ApiId=one) for one in ids_of(emulator, project, "AWS::ApiGatewayV2::Api")
+    ]
     return [
         read_api(client, api["ApiId"], stage["StageName"])
-        for api in client.get_apis()["Items"]
+        for api in apis
         if api["ProtocolType"] == "WEBSOCKET"
         for stage in client.get_stages(ApiId=api["ApiId"])["Items"]
+    ]
+
+
+def ids_of(emulator, project, kind) -> list[str]:
+    """Return the physical ids of a project's resources of one type."""
+    client = emulator.client("cloudformation")
+    return [
+        resource["PhysicalResourceId"]
+        for stack in project.stacks
+        for resource in client.describe_stack_resources(StackName=stack.name)["StackResources"]
+        if resource["ResourceType"] == kind
     ]

@@ -1,5 +1,6 @@
 """Functions of the tests' own that invoke each other, and are invoked by queues and streams."""
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -64,19 +65,25 @@ class Running:
         assert result.error is None, result.error
         return result.payload
 
-    def got(self, function, pick=lambda event: True):
-        """Return what a function has got so far: (event, request id) each."""
-        said = [line for line in self.lines if line.function == function and line.document]
-        found = [line.document for line in said if "got" in line.document]
-        return [(one["got"], one["request_id"]) for one in found if pick(one["got"])]
+    def got(self, function, at_least=0):
+        """Return what a function has got so far, (event, request id) each; wait for `at_least` events.
+
+        Lines may come after the answer that they were written before.
+        """
+        wait_until(lambda: len(self.found(function)) >= at_least)
+        return self.found(function)
+
+    def found(self, function):
+        said = [line.document for line in self.lines if line.function == function and line.document]
+        return [(one["got"], one["request_id"]) for one in said if "got" in one]
 
 
 @contextlib.asynccontextmanager
-async def running(emulator, *, retry_scale=1.0, **options):
+async def running(emulator, *, retry_scale=1.0, sleep=asyncio.sleep, **options):
     """Run what is deployed; give the functions, their asynchronous invocations, and Lambda's API."""
     async with (
         LocalLambda(emulator.client, **options) as functions,
-        AsynchronousInvocations(functions, retry_scale=retry_scale) as asynchronous,
+        AsynchronousInvocations(functions, retry_scale=retry_scale, sleep=sleep) as asynchronous,
     ):
         api = LambdaApi(functions, asynchronous, emulator.endpoint)
         await api.listen()

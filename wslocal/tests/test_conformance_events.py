@@ -12,6 +12,7 @@ import pytest
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
 from wslocal.events import EventError, EventSources, check
+from wslocal.lambda_host import function
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
 from wslocal.tests.event_system import (
@@ -167,7 +168,7 @@ def test_log_tail(system):
 def test_no_payload(system, worker):
     system.call("caller", {"FunctionName": worker})
 
-    assert [event for event, _ in system.got(worker)] == [{}]
+    assert [event for event, _ in system.got(worker, 1)] == [{}]
 
 
 @behaviour("DryRun: 204 if the function is there and may be invoked, and it is not", INVOKE)
@@ -381,7 +382,7 @@ def test_event(system, worker, tmp_path):
     (tmp_path / "go").touch()
     settle(system)
 
-    assert system.got(worker) == [({"hold": str(tmp_path / "go")}, request_id)]
+    assert system.got(worker, 1) == [({"hold": str(tmp_path / "go")}, request_id)]
 
 
 @behaviour(
@@ -392,7 +393,7 @@ def test_two_retries(system, worker):
 
     settle(system)
 
-    assert system.got(worker) == [({"fail": "always"}, request_id)] * 3
+    assert system.got(worker, 3) == [({"fail": "always"}, request_id)] * 3
 
 
 @behaviour("One that goes well at the second attempt is tried no more", RETRIES)
@@ -401,22 +402,21 @@ def test_retry_that_goes_well(system, worker, tmp_path):
 
     settle(system)
 
-    assert len(system.got(worker)) == 2
+    assert len(system.got(worker, 2)) == 2
 
 
 @behaviour("A minute before the second attempt, two minutes before the third", RETRIES)
-def test_waits_between_attempts(emulator, loop, worker, monkeypatch):
+def test_waits_between_attempts(emulator, loop, worker):
     waits = []
 
     async def sleep(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr("wslocal.events.asynchronous.asyncio.sleep", sleep)
-    system = start(emulator, loop)
+    system = start(emulator, loop, sleep=sleep)
     loop.run(system.asynchronous.invoke(worker, {"fail": "always"}))
     settle(system)
 
-    assert [seconds for seconds in waits if seconds >= 60] == [60, 120]
+    assert waits == [60, 120]
 
 
 @behaviour("MaximumRetryAttempts: how often it is tried again", CONFIGURED)
@@ -427,7 +427,7 @@ def test_maximum_retries(emulator, system, worker, retries):
 
     settle(system)
 
-    assert len(system.got(worker)) == retries + 1
+    assert len(system.got(worker, retries + 1)) == retries + 1
 
 
 @behaviour("MaximumEventAgeInSeconds: it is not tried again when it would be older", CONFIGURED)
@@ -439,9 +439,19 @@ def test_maximum_age(emulator, system, worker):
 
     settle(system)
 
-    assert len(system.got(worker)) == 2
+    assert len(system.got(worker, 2)) == 2
     record = json.loads(receive(emulator, url)["Body"])
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
+
+
+@behaviour("What is configured for `$LATEST` counts for an invocation by name", CONFIGURED)
+def test_configured_for_latest(emulator, system, worker):
+    configure(emulator, worker, Qualifier="$LATEST", MaximumRetryAttempts=0)
+    send(system, worker, fail="always")
+
+    settle(system)
+
+    assert len(system.got(worker, 1)) == 1
 
 
 def configure(emulator, worker, **options):
@@ -519,6 +529,31 @@ def test_dead_letter_queue(emulator, system):
     assert said == {"RequestID": request_id, "ErrorCode": "200", "ErrorMessage": "always"}
 
 
+@behaviour("Throttled: 429 for a caller that waits; an asynchronous event is tried again", RETRIES)
+def test_throttles(system, worker, monkeypatch, tmp_path):
+    calls = [{"FunctionName": worker}, {"FunctionName": worker, "InvocationType": "Event"}]
+    asked = {"hold": str(tmp_path / "go"), "calls": calls}
+    system.loop.run(system.functions.invoke(worker, {"n": 0}))
+    system.loop.run(system.asynchronous.invoke("caller", asked))
+    wait_until(lambda: state(system, "caller").busy)
+    monkeypatch.setattr(function, "_MAX_WAITING", 0)
+
+    (tmp_path / "go").touch()
+    wait_until(lambda: state(system, worker).throttles > 1)
+    monkeypatch.undo()
+    settle(system)
+
+    documents = [line.document for line in system.lines if line.document]
+    [throttled, accepted] = [one["said"] for one in documents if "said" in one][-1]
+    assert (throttled["code"], throttled["status"]) == ("TooManyRequestsException", 429)
+    assert accepted["status"] == 202
+    assert [event for event, _ in system.got(worker, 2)] == [{"n": 0}, {}]
+
+
+def state(system, worker):
+    return next(state for state in system.functions.states() if state.name == worker)
+
+
 # --- queues ------------------------------------------------------------------------------------------
 
 
@@ -550,24 +585,19 @@ def put(emulator, url, *bodies, **options):
         emulator.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body), **options)
 
 
-def left(emulator, url):
-    """Return how many messages a queue has, hidden ones included."""
-    return waiting(emulator, url) + count(emulator, url, "ApproximateNumberOfMessagesNotVisible")
+VISIBLE, HIDDEN = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 
-def waiting(emulator, url):
-    """Return how many messages of a queue nobody has received."""
-    return count(emulator, url, "ApproximateNumberOfMessages")
+def left(emulator, url, *names):
+    """Return how many messages a queue has: visible ones, hidden ones, or both."""
+    names = names or (VISIBLE, HIDDEN)
+    found = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[*names])
+    return sum(int(found["Attributes"][name]) for name in names)
 
 
-def count(emulator, url, name):
-    found = emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-    return int(found["Attributes"][name])
-
-
-def bodies_of(system, worker):
+def bodies_of(system, worker, at_least):
     """Return the bodies of the records that a function got, event by event."""
-    events = [event for event, _ in system.got(worker)]
+    events = [event for event, _ in system.got(worker, at_least)]
     return [[json.loads(record["body"]) for record in event["Records"]] for event in events]
 
 
@@ -617,7 +647,7 @@ def test_batch_size(emulator, system, worker):
     with sources(system):
         wait_until(lambda: left(emulator, url) == 0)
 
-    sizes = [len(bodies) for bodies in bodies_of(system, worker)]
+    sizes = [len(bodies) for bodies in bodies_of(system, worker, 3)]
     assert sum(sizes) == 5
     assert max(sizes) == 2
 
@@ -630,7 +660,7 @@ def test_batching_window(emulator, system, worker):
         put(emulator, url, *[{"n": number} for number in range(12)])
         wait_until(lambda: left(emulator, url) == 0)
 
-    assert [len(bodies) for bodies in bodies_of(system, worker)] == [12]
+    assert [len(bodies) for bodies in bodies_of(system, worker, 1)] == [12]
 
 
 @behaviour(
@@ -661,7 +691,7 @@ def test_redrive(emulator, system, worker):
         put(emulator, url, {"fail": "always"})
         wait_until(lambda: left(emulator, dead_url) == 1)
 
-    assert len(system.got(worker)) == 2
+    assert len(system.got(worker, 2)) == 2
 
 
 @behaviour("ReportBatchItemFailures: only the messages that are named come again", SQS_ERRORS)
@@ -674,7 +704,7 @@ def test_partial_batch(emulator, system, tmp_path):
     with sources(system):
         wait_until(lambda: left(emulator, url) == 0)
 
-    assert bodies_of(system, worker) == [[{"n": 1}, bad], [bad]]
+    assert bodies_of(system, worker, 2) == [[{"n": 1}, bad], [bad]]
 
 
 @behaviour("MaximumConcurrency: so many batches of a queue at a time", SQS_SCALING)
@@ -686,11 +716,11 @@ def test_concurrency(emulator, system, worker, tmp_path):
     put(emulator, url, go, go, go)
     with sources(system):
         wait_until(lambda: len(system.got(worker)) == 2)
-        assert waiting(emulator, url) == 1
+        assert left(emulator, url, VISIBLE) == 1
         (tmp_path / "go").touch()
         wait_until(lambda: left(emulator, url) == 0)
 
-    assert len(system.got(worker)) == 3
+    assert len(system.got(worker, 3)) == 3
 
 
 @behaviour(
@@ -706,7 +736,7 @@ def test_fifo(emulator, system, worker, tmp_path):
     with sources(system):
         wait_until(lambda: left(emulator, url) == 0)
 
-    numbers = [body["n"] for bodies in bodies_of(system, worker) for body in bodies]
+    numbers = [body["n"] for body in flat(bodies_of(system, worker, 4))]
     assert numbers == [1, 1, 2, 3]
     [attributes] = [
         record["attributes"]
@@ -727,7 +757,7 @@ def test_filtered_queue(emulator, system, worker):
     with sources(system):
         wait_until(lambda: left(emulator, url) == 0)
 
-    assert bodies_of(system, worker) == [[{"kind": "good-one"}]]
+    assert bodies_of(system, worker, 1) == [[{"kind": "good-one"}]]
 
 
 @behaviour("A role without the rights on the queue: the mapping is refused", SQS_RIGHTS)
@@ -756,7 +786,7 @@ def test_reload(emulator, system, worker):
         system.loop.run(polled.reload())
         assert polled.mappings == []
 
-    assert bodies_of(system, worker) == [[{"n": 1}]]
+    assert bodies_of(system, worker, 1) == [[{"n": 1}]]
 
 
 # --- DynamoDB streams ----------------------------------------------------------------------------------
@@ -783,9 +813,9 @@ def flat(lists):
     return [one for some in lists for one in some]
 
 
-def ids_of(system, worker):
+def ids_of(system, worker, at_least=0):
     """Return the ids of the records that a function got, event by event."""
-    events = [event for event, _ in system.got(worker)]
+    events = [event for event, _ in system.got(worker, at_least)]
     return [
         [record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]] for event in events
     ]
@@ -859,7 +889,7 @@ def test_stream_retries(emulator, system, worker):
     with sources(system):
         record = json.loads(receive(emulator, url)["Body"])
 
-    assert ids_of(system, worker) == [["a"], ["a"]]
+    assert ids_of(system, worker, 2) == [["a"], ["a"]]
     assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 2
     number = system.got(worker)[0][0]["Records"][0]["dynamodb"]["SequenceNumber"]

@@ -16,7 +16,11 @@ def caller(event, context):
     from botocore.config import Config
 
     client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
-    return [call(client, dict(one)) for one in event["calls"]]
+    if "hold" in event:
+        wait_for(event["hold"])
+    said = [call(client, dict(one)) for one in event["calls"]]
+    say({"said": said})
+    return said
 
 
 def call(client, asked):

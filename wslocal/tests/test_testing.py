@@ -1,0 +1,230 @@
+"""A project under `wslocal.run`: clients, refusals, lines, metrics, events and tables, as a team's tests use them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import wslocal
+from wslocal.client import Client, ClosedError, RefusedError
+from wslocal.settings import SettingError
+
+TEMPLATE = """\
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Greeting: {Type: String, Default: hello}
+Globals:
+  Function: {CodeUri: src, Runtime: python3.11, Timeout: 10}
+Resources:
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      Name: rooms
+      RouteSelectionExpression: $request.body.action
+      StageName: live
+      Routes:
+        $connect: {FunctionArn: !GetAtt Connect.Arn}
+        act: {FunctionArn: !GetAtt Act.Arn}
+  Connect: {Type: AWS::Serverless::Function, Properties: {Handler: app.connect}}
+  Act:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.act
+      Environment: {Variables: {GREETING: !Ref Greeting, MOOD: plain}}
+      Policies:
+        - Statement: {Effect: Allow, Action: execute-api:ManageConnections, Resource: "*"}
+  Rooms:
+    Type: AWS::Serverless::SimpleTable
+    Properties:
+      TableName: rooms
+      PrimaryKey: {Name: id, Type: String}
+Outputs:
+  Table: {Value: !Ref Rooms}
+"""
+CODE = """\
+import json, os, time
+
+def connect(event, context):
+    asked = event.get("queryStringParameters") or {}
+    protocol = event["headers"].get("Sec-WebSocket-Protocol")
+    headers = {"Sec-WebSocket-Protocol": protocol} if protocol else {}
+    return {"statusCode": int(asked.get("status", 200)), "headers": headers}
+
+def act(event, context):
+    if "requestContext" not in event:
+        return {"doubled": event["number"] * 2}
+    body = json.loads(event["body"])
+    request = event["requestContext"]
+    import boto3
+    api = boto3.client("apigatewaymanagementapi", endpoint_url=f"https://{request['domainName']}/live")
+    match body["what"]:
+        case "text":
+            api.post_to_connection(ConnectionId=request["connectionId"], Data=body["text"])
+        case "variables":
+            data = json.dumps([os.environ["GREETING"], os.environ["MOOD"]])
+            api.post_to_connection(ConnectionId=request["connectionId"], Data=data)
+        case "metric":
+            metrics = [{"Namespace": "Rooms", "Metrics": [{"Name": "Said"}], "Dimensions": [[]]}]
+            print(json.dumps({"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": metrics}, "Said": 3}))
+            print("a metric was written")
+        case "close":
+            api.delete_connection(ConnectionId=request["connectionId"])
+    return {"statusCode": 200}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rooms")
+    (folder / "src").mkdir()
+    (folder / "src" / "app.py").write_text(CODE)
+    (folder / "template.yaml").write_text(TEMPLATE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def api(folder):
+    with wslocal.run(folder, parameters={"Greeting": "hi"}, variables={"MOOD": "glad"}) as api:
+        yield api
+
+
+@pytest.fixture
+def ann(api):
+    with api.connect() as client:
+        yield client
+
+
+def act(client, what, **more):
+    client.send({"action": "act", "what": what, **more})
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [
+        pytest.param('{"a": [1, null]}', {"a": [1, None]}, id="json"),
+        pytest.param("hello", "hello", id="text"),
+    ],
+)
+def test_message_is_a_value_if_it_is_json_and_else_the_text(ann, text, received):
+    act(ann, "text", text=text)
+
+    assert ann.receive() == received
+
+
+def test_message_can_be_had_as_it_came(ann):
+    act(ann, "text", text='{"a":1 }')
+
+    assert ann.receive_text() == '{"a":1 }'
+
+
+def test_parameters_and_variables_are_the_functions(ann):
+    act(ann, "variables")
+
+    assert ann.receive() == ["hi", "glad"]
+
+
+def test_no_message_is_a_timeout(ann):
+    with pytest.raises(TimeoutError, match="no message came within"):
+        ann.receive(timeout=0.01)
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_refused_client_is_an_error_with_the_status(api, status):
+    with pytest.raises(RefusedError, match=f"refused with status {status}") as refused:
+        api.connect(query={"status": str(status)})
+
+    assert refused.value.status == status
+
+
+def test_client_chooses_a_subprotocol(api):
+    with api.connect(subprotocols=["chat"], headers={"X-Name": "ann"}) as ann:
+        assert ann.subprotocol == "chat"
+
+
+def test_connection_that_the_api_closes_has_its_code(ann):
+    act(ann, "close")
+
+    assert ann.wait_for_close() == 1000
+    with pytest.raises(ClosedError) as closed:
+        ann.send("hello")
+    assert closed.value.code == 1000
+
+
+def test_lines_of_a_function_are_waited_for(api, ann):
+    act(ann, "metric")
+
+    assert api.wait_for_log("a metric was", function="Act") == "a metric was written"
+    assert "a metric was written" in api.logs("Act")
+    assert "a metric was written" not in api.logs("Connect")
+
+
+def test_metrics_are_documents(api, ann):
+    act(ann, "metric")
+    api.wait_for_log(lambda text: "a metric" in text)
+
+    assert {document["Said"] for document in api.metrics("Act")} == {3}
+    assert api.metrics("Connect") == []
+
+
+def test_no_such_line_is_a_timeout(api):
+    with pytest.raises(TimeoutError, match="no such line came within"):
+        api.wait_for_log("never written", timeout=0.01)
+
+
+def test_function_is_invoked_by_its_logical_id(api):
+    assert api.invoke("Act", {"number": 21}).payload == {"doubled": 42}
+
+
+def test_error_of_a_function_is_its_own(api):
+    result = api.invoke("Act", {})
+
+    assert (result.error.type, result.error.message) == ("KeyError", "'number'")
+
+
+def test_function_that_is_not_there_is_said_with_those_that_are(api):
+    with pytest.raises(SettingError, match="there is no function Other: the project has Act, Con"):
+        api.invoke("Other", {})
+
+
+def test_tables_are_emptied(api):
+    dynamodb = api.client("dynamodb")
+    for name in ("red", "blue"):
+        dynamodb.put_item(TableName=api.outputs["Table"], Item={"id": {"S": name}})
+
+    api.empty_tables()
+
+    assert dynamodb.scan(TableName="rooms")["Count"] == 0
+
+
+def test_connections_are_counted_until_they_are_gone(api, ann):
+    assert api.connections() >= 1
+
+
+def test_wss_is_trusted_with_the_certificate_of_the_run(api):
+    with api.connect(secure=True) as ann:
+        act(ann, "text", text="hello")
+
+        assert ann.receive() == "hello"
+
+
+def test_end_of_the_run_closes_clients_with_1001(folder):
+    with wslocal.run(folder) as api:
+        ann = Client.connect(api.url)
+
+    assert ann.wait_for_close() == 1001
+    ann.close()
+
+
+def test_reload_tells_which_functions_are_others(tmp_path, folder):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text(CODE)
+    (tmp_path / "template.yaml").write_text(TEMPLATE.replace("TableName: rooms", "TableName: own"))
+    with wslocal.run(tmp_path) as api:
+        (tmp_path / "src" / "app.py").write_text(CODE.replace("* 2", "* 3"))
+
+        changed = api.reload()
+
+        assert sorted(changed) == ["Act", "Connect"]
+        assert api.invoke("Act", {"number": 1}).payload == {"doubled": 3}
+        assert json.dumps(api.urls) == json.dumps({"rooms": api.url})
