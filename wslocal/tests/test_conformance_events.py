@@ -315,6 +315,19 @@ def test_recursion(system):
     assert result.payload == {"rounds": 16, "code": "RecursiveInvocationException"}
 
 
+@behaviour("A function whose recursion is configured as `Allow` is not stopped", RECURSION)
+def test_allowed_recursion(emulator, system):
+    client = emulator.client("lambda")
+    client.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")
+    system.asynchronous.descriptions.forget()
+
+    result = system.loop.run(system.functions.invoke("looping", {"left": 17}))
+
+    client.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Terminate")
+    system.asynchronous.descriptions.forget()
+    assert result.payload == {"rounds": 17}
+
+
 @behaviour("A function that waits for itself with no environment left times out", RECURSION)
 def test_waits_for_itself(emulator, loop):
     role = create_role_with(emulator, ("lambda:InvokeFunction", "*"))
@@ -661,6 +674,18 @@ def test_batching_window(emulator, system, worker):
         wait_until(lambda: left(emulator, url) == 0)
 
     assert [len(bodies) for bodies in bodies_of(system, worker, 1)] == [12]
+
+
+@behaviour("Messages of more than 6 MB come in two events", BATCHING)
+def test_large_batch(emulator, system, worker):
+    url, arn = queue(emulator)
+    map_source(emulator, worker, arn, BatchSize=30, MaximumBatchingWindowInSeconds=60)
+    with sources(system):
+        put(emulator, url, *[{"text": "x" * 250_000}] * 30)
+        wait_until(lambda: left(emulator, url) == 0)
+
+    sizes = [len(bodies) for bodies in bodies_of(system, worker, 2)]
+    assert (len(sizes), sum(sizes)) == (2, 30)
 
 
 @behaviour(
