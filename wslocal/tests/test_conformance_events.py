@@ -1036,6 +1036,17 @@ def test_other_destinations(emulator, worker, target):
     check(emulator.client)
 
 
+@behaviour("A dead-letter topic is refused by name, at the start", CHOSEN)
+def test_dead_letter_topic(emulator):
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:topic"
+    worker = new_worker(emulator, DeadLetterConfig={"TargetArn": topic})
+
+    with pytest.raises(EventError, match=f"the dead-letter queue of {worker} leads to {topic}: "):
+        check(emulator.client)
+
+    emulator.client("lambda").delete_function(FunctionName=worker)
+
+
 @behaviour("An event source that is not played is refused by name, at the start", CHOSEN)
 def test_other_sources(emulator, worker):
     kinesis = emulator.client("kinesis")
