@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .cdk import read_cdk
 from .cloudformation import read_cloudformation
+from .imports import with_elsewhere
 from .project import ProjectError
 from .sam import is_sam, read_sam
 from .serverless import read_serverless
@@ -32,7 +34,7 @@ _UNBUILT = {
 
 def read_project(path: Path, options: ProjectOptions) -> Project:
     """Return the project that a path means; ProjectError if it is none, or might be several."""
-    source = _source(path)
+    source = _source(path.absolute())
     if source.is_dir():
         is_cdk = (source / _FOLDERS["cdk.out"]).is_file()
         project = (read_cdk if is_cdk else read_serverless)(source, options)
@@ -41,7 +43,7 @@ def read_project(path: Path, options: ProjectOptions) -> Project:
             source, options
         )
     _check_left_out(project, options)
-    return project
+    return replace(project, stacks=tuple(with_elsewhere(project.stacks)))
 
 
 def _check_left_out(project: Project, options: ProjectOptions) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
-from wslocal.events import EventError, EventSources, check
+from wslocal.events import DeployedSchedule, EventError, EventSources, check
 from wslocal.lambda_host import function
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
@@ -47,6 +47,8 @@ STREAMS = f"{LAMBDA}with-ddb.html"
 STREAM_PARAMETERS = f"{LAMBDA}services-ddb-params.html"
 STREAM_ERRORS = f"{LAMBDA}services-dynamodb-errors.html"
 STREAM_FAILURES = f"{LAMBDA}services-ddb-batchfailurereporting.html"
+
+SCHEDULES = f"{LAMBDA}lambda-services.html"
 
 POLLS = [("sqs:*", "*"), ("dynamodb:*", "*"), ("lambda:InvokeFunction", "*")]
 
@@ -430,6 +432,29 @@ def test_waits_between_attempts(emulator, loop, worker):
     settle(system)
 
     assert waits == [60, 120]
+
+
+@behaviour("A schedule invokes asynchronously: what fails is tried again", SCHEDULES)
+def test_schedule(system, worker):
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/often"
+
+    system.loop.run(system.asynchronous.run_due(DeployedSchedule(rule, worker, 60)))
+    settle(system)
+    system.loop.run(system.asynchronous.run_due(DeployedSchedule(rule, worker, 60, {"fail": "x"})))
+    settle(system)
+
+    events = [event for event, _ in system.got(worker, 4)]
+    assert (events[0]["detail-type"], events[0]["resources"]) == ("Scheduled Event", [rule])
+    assert events[1:] == [{"fail": "x"}] * 3
+
+
+@behaviour("A schedule of a function that is not there is a line in the log, and no more", CHOSEN)
+def test_schedule_of_no_function(system, caplog):
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/often"
+
+    system.loop.run(system.asynchronous.run_due(DeployedSchedule(rule, "nobody", 60)))
+
+    assert "the schedule of nobody: there is no function nobody" in caplog.text
 
 
 @behaviour("MaximumRetryAttempts: how often it is tried again", CONFIGURED)

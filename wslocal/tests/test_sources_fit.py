@@ -234,6 +234,17 @@ def test_other_apis_are_deployed_and_listed():
     ]
 
 
+def test_permissions_go_unlisted():
+    permission = {"FunctionName": {"Ref": "Chat"}, "SourceArn": {"Fn::GetAtt": ["Odd", "Arn"]}}
+
+    result = fitted(
+        {"Odd": ("AWS::Odd::One", {}), "Permission": ("AWS::Lambda::Permission", permission)}
+    )
+
+    assert result.template["Resources"] == RESOURCES
+    assert [one.name for one in result.left_out] == ["Odd"]
+
+
 # --- functions
 
 
@@ -294,6 +305,29 @@ def test_environment_is_that_of_every_function():
 
     properties = result.template["Resources"]["Chat"]["Properties"]
     assert properties["Environment"]["Variables"] == {"TABLE": "mine", "MORE": "x"}
+
+
+def test_environment_of_a_condition():
+    template = {
+        "Conditions": {"Yes": {"Fn::Equals": ["a", "a"]}},
+        "Resources": copy.deepcopy(RESOURCES),
+    }
+    properties = template["Resources"]["Chat"]["Properties"]
+    properties["Environment"] = {
+        "Fn::If": ["Yes", {"Variables": {"A": "a"}}, {"Ref": "AWS::NoValue"}]
+    }
+
+    result = fit(Stack("chat", template, {}, {}), environment={"B": "b"})
+
+    function = result.template["Resources"]["Chat"]["Properties"]
+    assert function["Environment"] == {"Variables": {"A": "a", "B": "b"}}
+
+
+@pytest.mark.parametrize(
+    "environment", ["text", {"Variables": []}, {"Variables": {"Fn::Sub": "x"}}]
+)
+def test_environment_that_is_none(environment):
+    assert "of Chat are not names with values" in refusal(changed("Chat", Environment=environment))
 
 
 def test_function_that_needs_what_is_left_out():
@@ -478,7 +512,7 @@ def test_what_its_author_disabled_is_left_out(kind, properties):
         ("AWS::Events::Rule", {"EventPattern": {}, "Targets": [{"Arn": ARN}]}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"EventSourceArn": "arn:aws:kinesis:x"}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"SelfManagedEventSource": {}}, "It"),
-        ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN}}, "It"),
+        ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN, "RoleArn": {"Ref": "Role"}}}, "It"),
         ("AWS::SNS::Subscription", {"Protocol": "lambda", "Endpoint": ARN}, "It"),
         ("AWS::SNS::Topic", {"Subscription": [{"Endpoint": ARN}]}, "It.Subscription"),
         (
