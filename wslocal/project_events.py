@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +12,6 @@ from .events import (
     check,
     read_schedules,
     run_schedules,
-    scheduled_event,
 )
 
 if TYPE_CHECKING:
@@ -90,15 +88,11 @@ class ProjectEvents:
             await self._end_schedules()
             self._schedules = found
         if self._scheduler is None and found:
-            self._scheduler = asyncio.create_task(run_schedules(found, self._run_due))
+            self._scheduler = asyncio.create_task(run_schedules(found, self.asynchronous.run_due))
 
     def _read_schedules(self) -> list[DeployedSchedule]:
         client = self._functions.client
         return [one for stack in self._stacks() for one in read_schedules(client, stack)]
-
-    async def _run_due(self, schedule: DeployedSchedule) -> None:
-        event = scheduled_event(schedule, time.time())
-        await self.asynchronous.invoke(schedule.function, event)
 
     async def _end_schedules(self) -> None:
         if self._scheduler is not None:

@@ -129,7 +129,7 @@ class LambdaApi:
             text = f"Function not found: {arn}"
             raise InvokeError("ResourceNotFoundException", 404, text) from error
         trace_id, rounds = passed_on(invoke.trace_header, described.arn)
-        if rounds > MAX_ROUNDS:
+        if rounds > MAX_ROUNDS and described.stops_loops:
             text = (
                 "Lambda has detected your function being invoked in a recursive loop with other AWS"
                 " resources and stopped your function's invocation."

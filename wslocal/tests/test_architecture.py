@@ -43,6 +43,17 @@ def test_sources_are_read_from_files_alone(path):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("batches", "errors", "invoke_requests", "lineage", "mappings", "patterns"),
+        *("queue_records", "stream_records"),
+    ],
+)
+def test_what_decides_of_events_touches_nothing(name):
+    assert not imports(PACKAGE / "events" / f"{name}.py") & SHELL
+
+
+@pytest.mark.parametrize(
     "name", ["answers", "authorizers", "events", "limits", "definition", "server"]
 )
 def test_nobody_imports_what_ties_them_together(name):
