@@ -63,7 +63,7 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
             _read_definition(logical_id, resource, source.parent)
     for defaults in (template.get("Globals") or {}).values():
         defaults.pop("CodeUri", None)
-    notes = [f"{name} is run from {made.parent}: run `sam build` after a change"] if built else []
+    notes = [f"{name} is run from {source.parent}: run `sam build` after a change"] if built else []
     stack = Stack(name, _transform(template, parameters, source), code.archives, given)
     return Project((stack,), (path, source, *code.watched), (*notes, *code.notes))
 
@@ -81,6 +81,8 @@ def _place_sam_code(
     layer = key == "ContentUri"
     defaults = {} if layer else (template.get("Globals") or {}).get("Function") or {}
     if _is_elsewhere(properties, defaults):
+        if "InlineCode" not in properties:
+            properties.setdefault("ImageUri", "not-built")  # SAM wants one; it is refused later
         return
     uri = properties.get(key, defaults.get(key, "."))
     if not isinstance(uri, str) or uri.startswith("s3://"):
@@ -108,8 +110,9 @@ def _is_elsewhere(properties: dict[str, Any], defaults: dict[str, Any]) -> bool:
 
 def _without_code(resource: dict[str, Any]) -> None:
     """Give a resource that will be left out a place for its code, which SAM wants; nothing is there."""
-    if key := _PLACES.get(resource["Type"]):
-        resource.setdefault("Properties", {})[key] = {"Bucket": BUCKET, "Key": "left-out"}
+    key, properties = _PLACES.get(resource["Type"]), resource.setdefault("Properties", {})
+    if key is not None and not _is_elsewhere(properties, {}):
+        properties[key] = {"Bucket": BUCKET, "Key": "left-out"}
 
 
 def _read_definition(name: str, resource: dict[str, Any], folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wslocal.sources import BUCKET, ProjectError, ProjectOptions, read_project
+from wslocal.sources import BUCKET, ProjectError, ProjectOptions, fit, read_project
 
 PLAIN = """
 Resources:
@@ -356,6 +356,17 @@ def test_sam_refused(tmp_path, add, sentence):
     add_code(tmp_path / "code")
 
     assert sentence in refusal(tmp_path)
+
+
+def test_sam_image_is_refused_by_its_name(tmp_path):
+    """Also before `sam build` has made the image."""
+    image = "{Type: AWS::Serverless::Function, Properties: {PackageType: Image}}"
+    (tmp_path / "template.yaml").write_text(f"Resources: {{Chat: {image}}}")
+
+    [stack] = read(tmp_path).stacks
+
+    with pytest.raises(ProjectError, match="Chat is a container image"):
+        fit(stack)
 
 
 def test_sam_reads_definitions(tmp_path):
