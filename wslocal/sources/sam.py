@@ -8,9 +8,10 @@ from wslocal.emulator import REGION
 
 from .cloudformation import place_code, ssm_names, stack_name, transforms_of
 from .code import Code
+from .includes import with_includes
 from .parameters import check_names, parameters_of, settle_parameters
 from .project import BUCKET, Project, ProjectError, Stack
-from .template_text import read_template
+from .template_text import read_document, read_template
 from .values import Values
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
     folder = path.parent
     if folder.name == "build" and folder.parent.name == ".aws-sam":
         folder = folder.parent.parent  # of the project, which named the template that was built
-    template = read_template(source)
+    template = with_includes(read_template(source), source.parent)
     name = stack_name(folder)
     check_names(options.parameters, {name: template})
     given = parameters_of(name, template, options.parameters)
@@ -131,17 +132,8 @@ def _read_definition(name: str, resource: dict[str, Any], folder: Path) -> None:
             if resource["Type"] == "AWS::Serverless::StateMachine"
             else "DefinitionBody"
         )
-        properties[key] = _document(folder / uri)
+        properties[key] = read_document(folder / uri)
         del properties["DefinitionUri"]
-
-
-def _document(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProjectError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _transform(template: Template, parameters: dict[str, str], path: Path) -> Template:
