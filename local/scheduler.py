@@ -1,6 +1,6 @@
 """The deployed schedules of this system: wslocal's."""
 
-from wslocal.events.schedules import (
+from wslocal import (
     DeployedSchedule,
     ScheduleError,
     read_schedules,
