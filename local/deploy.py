@@ -9,7 +9,7 @@ import copy
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from wslocal.deploy import BUCKET, Deployer, DeployError
+from wslocal import BUCKET, Deployer, DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

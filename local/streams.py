@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from wslocal.streams import LastingStream, keep_streams
+from wslocal import LastingStream, keep_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

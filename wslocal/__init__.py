@@ -17,7 +17,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import Client, ClosedError, RefusedError
+    from .client import ClosedError, HandshakeRefusedError, WebSocketClient
+    from .deploy import BUCKET, Deployer, DeployError
     from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
     from .events import (
         DeployedSchedule,
@@ -40,19 +41,22 @@ if TYPE_CHECKING:
     )
     from .loop import LoopThread
     from .processes import guarded_folder
+    from .streams import LastingStream, keep_streams
     from .testing import LocalProject, run
 
 __all__ = [
     "ACCOUNT",
+    "BUCKET",
     "MAX_PAYLOAD_BYTES",
     "POST_ANSWERS",
     "REGION",
     "TABLE_ERRORS",
     "ApiError",
-    "Client",
     "ClosedError",
     "Connection",
+    "DeployError",
     "DeployedSchedule",
+    "Deployer",
     "Emulator",
     "EmulatorError",
     "Fault",
@@ -60,16 +64,19 @@ __all__ = [
     "Faults",
     "FunctionError",
     "GatewayLimits",
+    "HandshakeRefusedError",
     "HostError",
     "InvocationResult",
     "LambdaHost",
+    "LastingStream",
     "LocalApi",
     "LocalProject",
     "LoopThread",
     "Post",
-    "RefusedError",
     "ScheduleError",
+    "WebSocketClient",
     "guarded_folder",
+    "keep_streams",
     "read_schedules",
     "run",
     "run_schedules",
@@ -79,7 +86,8 @@ __all__ = [
 ]
 
 _NAMES = {
-    "client": ("Client", "ClosedError", "RefusedError"),
+    "client": ("WebSocketClient", "ClosedError", "HandshakeRefusedError"),
+    "deploy": ("BUCKET", "DeployError", "Deployer"),
     "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
     "events": (
         *("DeployedSchedule", "ScheduleError", "read_schedules", "run_schedules"),
@@ -94,6 +102,7 @@ _NAMES = {
     ),
     "loop": ("LoopThread",),
     "processes": ("guarded_folder",),
+    "streams": ("LastingStream", "keep_streams"),
     "testing": ("LocalProject", "run"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}

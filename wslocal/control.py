@@ -12,7 +12,7 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any
 
-from .state import StateError
+from .state import RunNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -84,7 +84,7 @@ async def _wait_for_end(reader: asyncio.StreamReader, gone: asyncio.Event) -> No
 
 
 def ask(path: Path, request: Request) -> Iterator[dict[str, Any]]:
-    """Send a request to the run at `path`, and yield its replies; StateError if it does not answer."""
+    """Send a request to the run at `path`, and yield its replies; RunNotFoundError if it does not answer."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(str(path))
@@ -93,4 +93,4 @@ def ask(path: Path, request: Request) -> Iterator[dict[str, Any]]:
                 for line in lines:
                     yield json.loads(line)
         except OSError as error:
-            raise StateError(f"the run does not answer: {error.strerror or error}") from error
+            raise RunNotFoundError(f"the run does not answer: {error.strerror or error}") from error

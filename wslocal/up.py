@@ -32,7 +32,7 @@ from .settings import SettingError, read_variables
 from .show import is_platform_line, shown_line
 from .signals import run_until_signal
 from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
-from .state import Run, StateError
+from .state import AnnouncedRun, RunNotFoundError
 from .words import fail, sentence_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _PLAIN_ERRORS = (
     OSError,
     ProjectError,
     SettingError,
-    StateError,
+    RunNotFoundError,
     BotoCoreError,
     ClientError,
 )
@@ -107,7 +107,7 @@ async def _serve(path: Path, options: UpOptions) -> None:
         project = await stack.enter_async_context(
             RunningProject(read, options=_run_options(options))
         )
-        run = Run(
+        run = AnnouncedRun(
             pid=os.getpid(),
             project=str(path.absolute()),
             urls={name: api.url for name, api in project.apis.items()},

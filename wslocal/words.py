@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OneSentenceGroup", "Port", "WrongInputError", "fail", "printable", "sentence_of"]
+__all__ = ["OneSentenceGroup", "Port", "WrongCommandError", "fail", "printable", "sentence_of"]
 
 # Control characters, but for tabs; what changes the direction of text, so that a line reads as another one
 # (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters); what ends a line or a paragraph;
@@ -21,7 +21,7 @@ _NOT_PRINTABLE = re.compile(
 )
 
 
-class WrongInputError(click.ClickException):
+class WrongCommandError(click.ClickException):
     """The command line or the project is wrong: nothing was begun, or all of it has ended again."""
 
     exit_code = 2
@@ -29,7 +29,7 @@ class WrongInputError(click.ClickException):
 
 def fail(sentence: str) -> NoReturn:
     """End the command with a sentence on stderr, and exit code 2."""
-    raise WrongInputError(sentence)
+    raise WrongCommandError(sentence)
 
 
 def printable(text: str) -> str:
@@ -64,7 +64,7 @@ def _sentences() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        raise WrongInputError(printable(error.format_message().removesuffix("."))) from error
+        raise WrongCommandError(printable(error.format_message().removesuffix("."))) from error
 
 
 class Port(click.ParamType[int]):
