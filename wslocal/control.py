@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .state import RunNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
     from pathlib import Path
 
     Request = Mapping[str, Any]
@@ -83,7 +83,7 @@ async def _wait_for_end(reader: asyncio.StreamReader, gone: asyncio.Event) -> No
     gone.set()
 
 
-def ask(path: Path, request: Request) -> Iterator[dict[str, Any]]:
+def ask(path: Path, request: Request) -> Generator[dict[str, Any], None, None]:
     """Send a request to the run at `path`, and yield its replies; RunNotFoundError if it does not answer."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
