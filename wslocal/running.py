@@ -207,7 +207,7 @@ class RunningProject:
             sentence = sentence.replace(name, short)
         return sentence
 
-    async def next_changes(self) -> set[Any]:
+    async def next_changes(self) -> set[Path]:
         """Wait until a file of the project is another than when it was read last; return which."""
         return await next_changes(self.project.watched, self._read_at)
 

@@ -211,7 +211,11 @@ def _welcome(project: RunningProject) -> Iterable[str]:
 async def _reload_now_and_then(project: RunningProject) -> None:
     """Make changes live; what cannot be is said in a sentence, and what ran before stays."""
     while True:
-        paths = await project.next_changes()
+        try:
+            paths = await project.next_changes()
+        except (OSError, RuntimeError) as error:  # such as too many folders for the system to watch
+            click.echo(f"changed files do not become live any more: {sentence_of(error)}")
+            return
         what = _named(paths)
         begun = time.monotonic()
         try:
