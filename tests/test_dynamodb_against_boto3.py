@@ -46,7 +46,7 @@ def pair(emulator):
             "dynamodb",
             endpoint_url=emulator.endpoint,
             region_name="us-east-1",
-            aws_access_key_id="root",
+            aws_access_key_id=emulator.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=emulator.variables["AWS_SECRET_ACCESS_KEY"],
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )

@@ -29,7 +29,7 @@ def client():
             "dynamodb",
             endpoint_url=emulator.endpoint,
             region_name="us-east-1",
-            aws_access_key_id="root",
+            aws_access_key_id=emulator.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key="not the secret of root",
             config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
         )

@@ -32,6 +32,7 @@ __all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError", "own_session"]
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
+_PROCESS = Path(__file__).resolve().with_name("emulator_process.py")
 _START_SECONDS = 30.0
 _LAST_BYTES = 2_000  # of its log, in the sentence that says why it ended
 _TRIES = 3  # another process may take the free port before the emulator does
@@ -46,6 +47,7 @@ class Emulator:
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
+        self._key = f"AKIA{secrets.token_hex(8).upper()}"  # who knows it is root
         self._secret = secrets.token_hex(20)
         self._process: GuardedProcess | None = None
         self._freezes = 0
@@ -57,7 +59,7 @@ class Emulator:
     def variables(self) -> dict[str, str]:
         """The environment of a process that is to talk to the emulator as the account's root."""
         return {
-            "AWS_ACCESS_KEY_ID": "root",
+            "AWS_ACCESS_KEY_ID": self._key,
             "AWS_SECRET_ACCESS_KEY": self._secret,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
@@ -109,7 +111,7 @@ class Emulator:
         """Return a boto3 client; as root unless other credentials are given, as boto3 names them."""
         from botocore.config import Config
 
-        root = {"aws_access_key_id": "root", "aws_secret_access_key": self._secret}
+        root = {"aws_access_key_id": self._key, "aws_secret_access_key": self._secret}
         with self._session_lock:  # a session is for one thread at a time
             if self._session is None:
                 self._session = own_session()
@@ -161,7 +163,7 @@ class Emulator:
     def _run(self, port: int, folder: Path) -> GuardedProcess:
         variables = {
             "AUTH": "true",
-            "AWS_ACCESS_KEY_ID": "root",
+            "AWS_ACCESS_KEY_ID": self._key,
             "AWS_SECRET_ACCESS_KEY": self._secret,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
@@ -177,7 +179,7 @@ class Emulator:
         }
         with self._log.open("ab") as log:
             return GuardedProcess(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-P", str(_PROCESS)],
                 cwd=folder,
                 env=variables,
                 stdout=log,
