@@ -61,9 +61,9 @@ if TYPE_CHECKING:
 
     from wslocal.aws_front import AwsFront
     from wslocal.certificates import Certificates
+    from wslocal.credentials import Issued
     from wslocal.fault_kinds import PostFault
     from wslocal.faults import Faults
-    from wslocal.lambda_host.deployed import Issued
     from wslocal.lambda_host.function import FunctionState
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult
