@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wslocal import POST_ANSWERS, TABLE_ERRORS
+from wslocal.state import StateError
+from wslocal.words import Number
 
-from .options import Commands, Number, Seconds
+from .options import Commands, Seconds
 from .options import pid as _pid
 from .results import ended_by_ctrl_c
-from .state import StateError, find_running
+from .state import find_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,14 @@ import time
 from typing import TYPE_CHECKING
 
 from wslocal import guarded_folder
+from wslocal.control import answering
+from wslocal.reloading import reload_now_and_then
+from wslocal.running import RUN_ERRORS
 
-from .assembly import ROOT
-from .control import answering
+from .assembly import ROOT, AssemblyError
+from .control import commands_of
 from .machine import check_machine, check_ports
 from .page import Page, sign_in_config
-from .reload import follow_sources, take_snapshot
 from .results import run_cancelled_by_signals
 from .session_reports import reported_sessions
 from .settings import UnusableSettingError
@@ -76,7 +78,6 @@ async def running_system(
     """
     check_machine()
     check_ports(port, page_port)
-    sources = take_snapshot()
     sign_in = sign_in_of(settings or {}, client_id)
     async with contextlib.AsyncExitStack() as stack:
         system = await stack.enter_async_context(
@@ -88,7 +89,7 @@ async def running_system(
             pid=os.getpid(),
             url=system.url,
             page=page.url,
-            stack=system.assembly.stack,
+            stack=system.stack,
             namespace=system.namespace,
             variables=system.emulator.variables,
             started_at=time.time(),
@@ -98,9 +99,12 @@ async def running_system(
         if lets_any_origin_in(settings or {}):
             report("pages of any origin may connect: ALLOWED_ORIGINS names those that may")
         stack.enter_context(announced(running))
-        await stack.enter_async_context(answering(system, running.control_socket))
+        commands = commands_of(system)
+        await stack.enter_async_context(answering(running.control_socket, commands))
         if reload:
-            task = asyncio.create_task(follow_sources(system, sources, report))
+            task = asyncio.create_task(
+                reload_now_and_then(system, report, (*RUN_ERRORS, AssemblyError))
+            )
             stack.push_async_callback(_end, task)
         yield system, running
 
@@ -195,7 +199,7 @@ async def serve(
         try:
             await while_it_runs(system, asyncio.Event().wait())
         finally:
-            report(f"ending {system.assembly.stack}")
+            report(f"ending {system.stack}")
     return 0
 
 

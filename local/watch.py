@@ -16,7 +16,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from .words import counted, printable
+from wslocal.words import printable
+
+from .words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

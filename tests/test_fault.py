@@ -14,9 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.control import answering
+from local.control import commands_of
 from local.state import RunningSystem, announced
 from wslocal import EmulatorError, Faults, HostError, LoopThread
+from wslocal.control import answering
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
@@ -76,7 +77,7 @@ def system(loop):
     fields = (os.getpid(), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0)
     running = RunningSystem(*fields)
     with announced(running):
-        serving = answering(system, running.control_socket)
+        serving = answering(running.control_socket, commands_of(system))
         loop.run(serving.__aenter__())
         system.path = running.control_socket
         system.end = lambda: loop.run(serving.__aexit__(None, None, None))
@@ -260,4 +261,4 @@ def test_line_that_is_no_command_is_refused(system, line):
         client.shutdown(socket.SHUT_WR)
         reply = json.loads(client.makefile().read())
 
-    assert reply["error"].startswith("this system does not know the command")
+    assert reply["error"].startswith("this run does not know the command")

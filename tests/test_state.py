@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from local import state
-from local.state import RunningSystem, StateError, announced, find_running, running_systems
+from local.state import RunningSystem, announced, find_running, running_systems
+from wslocal.state import StateError
 
 ANNOUNCE = """
 import sys
@@ -119,7 +120,7 @@ def test_age_is_shown_in_one_unit(seconds, age):
 
 def test_folder_depends_on_no_variable():
     """Not on those of a login, which cron, `su` and containers lack; here on none at all."""
-    show = "from local import state; print(state._folder())"
+    show = "from local.state import RunningSystem as R; print(R(7, *7 * [0]).control_socket.parent)"
 
     run = subprocess.run(
         [sys.executable, "-c", show], env={}, capture_output=True, text=True, check=True

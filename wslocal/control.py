@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     # Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
     Command = Callable[[Request, Reply, asyncio.Event], Awaitable[None]]
 
-__all__ = ["answering", "ask"]
+__all__ = ["UNKNOWN_COMMAND", "answering", "ask"]
+
+UNKNOWN_COMMAND = "this run does not know the command: is it of another version?"
 
 _MAX_REQUEST_BYTES = 8 << 20  # an event has at most 6 MB
 
@@ -62,8 +64,7 @@ async def _serve(
             request = json.loads(await reader.readline())
             command = commands[request["command"]]
         except (ValueError, KeyError, TypeError):  # of another version, or nobody of ours
-            sentence = "this run does not know the command: is it of another version?"
-            await reply({"error": sentence})
+            await reply({"error": UNKNOWN_COMMAND})
             return
         waiting = asyncio.create_task(_wait_for_end(reader, gone))
         try:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from .events import (
     AsynchronousInvocations,
+    EventError,
     EventSources,
     check,
     read_schedules,
     run_schedules,
     scheduled_event,
 )
+from .failures import FailureLog
+from .lambda_host import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
     from .lambda_host.local_lambda import LocalLambda
 
 __all__ = ["ProjectEvents"]
+
+_log = logging.getLogger(__name__)
 
 
 class ProjectEvents:
@@ -43,7 +51,9 @@ class ProjectEvents:
         self._functions = functions
         self._stacks = stacks
         self._sources = EventSources(functions, self.asynchronous, retry_scale=retry_scale)
-        self._schedules: list[DeployedSchedule] = []
+        self.schedules: list[DeployedSchedule] = []
+        expected = (HostError, EventError, OSError, BotoCoreError, ClientError)
+        self._failures = FailureLog(_log, expected)
         self._scheduler: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -51,6 +61,7 @@ class ProjectEvents:
             await asyncio.to_thread(check, self._functions.client)
             await stack.enter_async_context(self.asynchronous)
             await stack.enter_async_context(self._sources)
+            stack.callback(self._failures.flush)
             stack.push_async_callback(self._end_schedules)
             await self._follow_schedules()
             self._stack = stack.pop_all()
@@ -74,7 +85,7 @@ class ProjectEvents:
     def functions(self) -> set[str]:
         """Return the names of the functions that queues, streams and schedules lead to."""
         sources = {mapping.function for mapping in self._sources.mappings}
-        return sources | {schedule.function for schedule in self._schedules}
+        return sources | {schedule.function for schedule in self.schedules}
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what there is, as JSON can hold it."""
@@ -86,9 +97,9 @@ class ProjectEvents:
 
     async def _follow_schedules(self) -> None:
         found = await asyncio.to_thread(self._read_schedules)
-        if found != self._schedules:  # else each reload would put off what is due
+        if found != self.schedules:  # else each reload would put off what is due
             await self._end_schedules()
-            self._schedules = found
+            self.schedules = found
         if self._scheduler is None and found:
             self._scheduler = asyncio.create_task(run_schedules(found, self._run_due))
 
@@ -98,7 +109,10 @@ class ProjectEvents:
 
     async def _run_due(self, schedule: DeployedSchedule) -> None:
         event = scheduled_event(schedule, time.time())
-        await self.asynchronous.invoke(schedule.function, event)
+        try:
+            await self.asynchronous.invoke(schedule.function, event)
+        except Exception as error:  # the next run is due all the same
+            self._failures.report(f"schedule of {schedule.function}", error)
 
     async def _end_schedules(self) -> None:
         if self._scheduler is not None:

@@ -16,28 +16,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from .aws_front import AwsFront
-from .certificates import Certificates
+from .deploy import DeployError
 from .deployment import Deployment
 from .emulator import Emulator, EmulatorError
-from .events import LambdaApi
-from .gateway import LocalApi
+from .events import EventError, LambdaApi
+from .gateway import ApiError, LocalApi
 from .lambda_host import HostError
+from .lambda_host.function import FunctionState
 from .lambda_host.local_lambda import LocalLambda
 from .lambda_host.runtimes import Runtimes
 from .project_events import ProjectEvents
 from .settings import FunctionVariables, SettingError
+from .sources import ProjectError
 from .watching import next_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
+    from .certificates import Certificates
     from .deployment import DeployedApi
-    from .lambda_host.function import FunctionState
     from .lambda_host.results import InvocationResult
     from .sources import LeftOut, Project
 
-__all__ = ["ALL", "RunOptions", "RunningProject"]
+__all__ = ["ALL", "RUN_ERRORS", "RunOptions", "RunningProject"]
+
+# Why a project cannot be run, or what it is now cannot be taken over: each says it in a sentence.
+RUN_ERRORS = (
+    ApiError,
+    DeployError,
+    EmulatorError,
+    EventError,
+    HostError,
+    ProjectError,
+    SettingError,
+)
 
 ALL = "all"  # of the WebSocket APIs
 
@@ -48,7 +61,9 @@ class RunOptions:
 
     `apis` are names of WebSocket APIs, or ALL; they can be left open if there is one. `stage` can be if
     each has one. Port 0 is a free one; several APIs have ports that follow each other. `retry_scale`
-    multiplies the waits between the attempts at an asynchronous invocation.
+    multiplies the waits between the attempts at an asynchronous invocation. With `endpoint_variable`,
+    functions that have it find there where the one API takes posts, without TLS: AWS's names then do not
+    lead here, and there is no wss. Without `prepare` a function starts, and fails, at its first event.
     """
 
     apis: tuple[str, ...] = ()
@@ -59,6 +74,8 @@ class RunOptions:
     leave_out: frozenset[str] = frozenset()
     runtimes: Runtimes = field(default_factory=Runtimes)
     retry_scale: float = 1.0
+    endpoint_variable: str | None = None
+    prepare: bool = True
 
 
 class RunningProject:
@@ -81,6 +98,8 @@ class RunningProject:
         self._reloading = asyncio.Lock()
         self.emulator = Emulator()
         self.apis: dict[str, LocalApi] = {}
+        self._front: AwsFront | None = None
+        self.certificates: Certificates
         self.functions: LocalLambda
         self.project: Project
         self.short_names: dict[str, str] = {}
@@ -132,46 +151,53 @@ class RunningProject:
         await asyncio.to_thread(self._deployment.apply, self.project)
         self.short_names = self._deployment.functions()
         chosen = _chosen(await asyncio.to_thread(self._deployment.apis), self._options)
-        front = await self._start_functions(undo)
+        await self._start_functions(undo)
         for number, (api, stage) in enumerate(chosen):
             if number:
                 listener = undo.enter_context(_listening(_following(self._options.port, number)))
             secure_port = _following(self._options.tls_port, number)
-            self.apis[api.name] = await undo.enter_async_context(
+            running = self.apis[api.name] = await undo.enter_async_context(
                 LocalApi(
                     self.emulator.client,
                     api.api_id,
                     stage,
                     functions=self.functions,
-                    front=front,
+                    front=self._front,
                     listener=listener,
                     secure_port=secure_port,
                 )
             )
-        await self._prepare()
+            if self._options.endpoint_variable is not None:
+                self.functions.overrides[self._options.endpoint_variable] = running.callback_url
+        if self._options.prepare:
+            await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
         undo.push_async_callback(_end, self._watching)
 
-    async def _start_functions(self, undo: contextlib.AsyncExitStack) -> AwsFront:
-        """Have functions run, invoke each other, and find AWS's names here; return what answers these."""
+    async def _start_functions(self, undo: contextlib.AsyncExitStack) -> None:
+        """Have functions run, and find AWS's names here."""
         options = self._options
-        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
-        self.certificates = Certificates(Path(folder))
         self.functions = LocalLambda(self.emulator.client, runtimes=options.runtimes)
         self.events = ProjectEvents(
             self.functions, lambda: self.outputs, retry_scale=options.retry_scale
         )
-        asynchronous = self.events.asynchronous
-        lambda_api = LambdaApi(self.functions, asynchronous, self.emulator.endpoint)
-        undo.push_async_callback(lambda_api.close)
-        self._front = await undo.enter_async_context(
-            AwsFront(
-                self.functions, self.certificates, self.emulator.endpoint, lambda_api=lambda_api
-            )
-        )
+        if options.endpoint_variable is None:
+            self._front = await self._start_front(undo)
         await undo.enter_async_context(self.functions)
         await undo.enter_async_context(self.events)
-        return self._front
+
+    async def _start_front(self, undo: contextlib.AsyncExitStack) -> AwsFront:
+        """Return what answers to AWS's names, and has functions invoke each other."""
+        from .certificates import Certificates  # what it needs is slow to import
+
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
+        self.certificates = Certificates(Path(folder))
+        endpoint = self.emulator.endpoint
+        lambda_api = LambdaApi(self.functions, self.events.asynchronous, endpoint)
+        undo.push_async_callback(lambda_api.close)
+        return await undo.enter_async_context(
+            AwsFront(self.functions, self.certificates, endpoint, lambda_api=lambda_api)
+        )
 
     async def watch(self) -> None:
         """Wait for as long as the project can go on; then raise EmulatorError, in one sentence."""
@@ -188,7 +214,8 @@ class RunningProject:
             await asyncio.to_thread(self._deployment.apply, project)
             self.project = project
             self.short_names = self._deployment.functions()
-            await self._front.read_again()
+            if self._front is not None:
+                await self._front.read_again()
             await self.events.reload()
             for api in self.apis.values():
                 await api.read_again()
@@ -197,7 +224,7 @@ class RunningProject:
 
     async def _taken_over(self) -> list[str]:
         try:
-            return await self.functions.reload(if_they_start=True)
+            return await self.functions.reload(if_they_start=self._options.prepare)
         except HostError as error:
             raise HostError(self._shortened(str(error))) from error
 
@@ -209,7 +236,9 @@ class RunningProject:
 
     async def next_changes(self) -> set[Any]:
         """Wait until a file of the project is another than when it was read last; return which."""
-        return await next_changes(self.project.watched, self._read_at)
+        return await next_changes(
+            self.project.watched, self._read_at, but_for=self.project.not_watched
+        )
 
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by logical id, name or ARN, handle `event`; HostError if there is none."""
@@ -228,7 +257,7 @@ class RunningProject:
                 for name, api in self.apis.items()
             },
             "functions": [
-                {"function": short, **_described(states.get(name))}
+                {"function": short, **states.get(name, FunctionState(name)).counts()}
                 for name, short in sorted(self.short_names.items(), key=lambda item: item[1])
             ],
             "queues": self.events.describe(),
@@ -298,21 +327,6 @@ def _stage(api: DeployedApi, wanted: str | None) -> str:
         what = "choose one with --stage" if api.stages else "clients connect to a stage: add one"
         raise SettingError(f"{api.name} has {len(api.stages)} stages ({stages}): {what}")
     return wanted or api.stages[0]
-
-
-def _described(state: FunctionState | None) -> dict[str, int]:
-    """Return what a function has running and has done: nothing, if it was not started yet."""
-    return {
-        "environments": state.environments if state else 0,
-        "busy": state.busy if state else 0,
-        "waiting": state.waiting if state else 0,
-        "invocations": state.invocations if state else 0,
-        "errors": state.errors if state else 0,
-        "timeouts": state.timeouts if state else 0,
-        "crashes": state.crashes if state else 0,
-        "throttles": state.throttles if state else 0,
-        "coldStarts": state.cold_starts if state else 0,
-    }
 
 
 @contextlib.contextmanager

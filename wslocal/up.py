@@ -17,17 +17,15 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .control import answering
-from .deploy import DeployError
 from .emulator import EmulatorError
-from .events import EventError
-from .gateway import ApiError
 from .lambda_host import HostError
 from .lambda_host.interpreters import base_python, find_python, python_versions
 from .lambda_host.node_packages import npm_command
 from .lambda_host.runtime_folder import cache_folder
 from .lambda_host.runtimes import Runtimes
 from .processes import guarded_folder
-from .running import RunningProject, RunOptions
+from .reloading import reload_now_and_then
+from .running import RUN_ERRORS, RunningProject, RunOptions
 from .settings import SettingError, read_variables
 from .show import is_platform_line, shown_line
 from .signals import run_until_signal
@@ -44,18 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["UpOptions", "run_up"]
 
 # What a person can do something about: one sentence, no traceback.
-_PLAIN_ERRORS = (
-    ApiError,
-    DeployError,
-    EventError,
-    HostError,
-    OSError,
-    ProjectError,
-    SettingError,
-    StateError,
-    BotoCoreError,
-    ClientError,
-)
+_PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, StateError)
 _KEPT_LINES = 10_000  # that `logs` shows
 
 
@@ -127,7 +114,7 @@ async def _serve(path: Path, options: UpOptions) -> None:
             click.echo(line)
         lines.is_shown = True
         if not options.no_reload:
-            reloading = asyncio.create_task(_reload_now_and_then(project))
+            reloading = asyncio.create_task(reload_now_and_then(project, click.echo, _PLAIN_ERRORS))
             stack.push_async_callback(_end, reloading)
         await project.watch()
 
@@ -206,33 +193,6 @@ def _welcome(project: RunningProject) -> Iterable[str]:
         yield f"note: {note}"
     yield f"functions: {', '.join(sorted(project.short_names.values()))}"
     yield "A changed file becomes live. Ctrl-C ends it."
-
-
-async def _reload_now_and_then(project: RunningProject) -> None:
-    """Make changes live; what cannot be is said in a sentence, and what ran before stays."""
-    while True:
-        paths = await project.next_changes()
-        what = _named(paths)
-        begun = time.monotonic()
-        try:
-            changed = await project.reload()
-        except (*_PLAIN_ERRORS, EmulatorError) as error:
-            click.echo(f"{what} changed, and is not live: {sentence_of(error)}")
-        except (
-            Exception
-        ) as error:  # whatever it was: the next change is to become live all the same
-            click.echo(f"{what} changed, and is not live: {type(error).__name__}: {error}")
-        else:
-            names = f" ({', '.join(changed)})" if changed else ""
-            click.echo(f"{what} is live after {time.monotonic() - begun:.1f} s{names}")
-
-
-def _named(paths: Iterable[Path]) -> str:
-    # An editor writes beside a file before it puts the new one in its place; that is no news.
-    first, *more = sorted(path for path in paths if path.is_file()) or sorted(paths)
-    shown = os.path.relpath(first)
-    name = str(first) if shown.startswith("..") else shown
-    return f"{name} and {len(more)} more" if more else name
 
 
 class _Lines:

@@ -1,0 +1,120 @@
+"""The system as a project that `wslocal` runs: the template of AWS, with zips for this machine."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from wslocal.sources import Project, ProjectOptions, Stack, Template, read_project
+from wslocal.sources.cloudformation import code_place
+from wslocal.sources.project import key_of
+
+from .assembly import ROOT, build_authorizer, build_functions, build_layer, synthesize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["Builds", "packages_in", "read_system", "read_template", "with_zips"]
+
+_LAYER, _AUTHORIZER, _FUNCTIONS = (  # a file that only the zip of each has
+    "python/shared_utils/__init__.py",
+    "token_authorizer.py",
+    "handlers/__init__.py",
+)
+# Whose changes become live, but for the tests among them.
+_SOURCES = (
+    *("authorizer", "functions", "infrastructure", "shared-layer/python"),
+    *("shared-layer/build.py", "shared-layer/build.sh"),
+)
+_NOT_DEPLOYED = frozenset({"tests", ".hypothesis"})
+
+
+def read_system(
+    stage: str, settings: Mapping[str, str] | None = None, builds: Builds | None = None
+) -> Project:
+    """Return the system as its sources are now; AssemblyError if it cannot be made.
+
+    Of `settings` only those in TEMPLATE_SETTINGS count. `builds` has the zips of an earlier time.
+    """
+    builds = builds or Builds()
+    with ThreadPoolExecutor(1) as pool:  # the layer takes about as long as the template
+        layer = pool.submit(builds.layer)
+        folder = synthesize(stage, settings)
+        layer.result()
+    project = read_project(folder, ProjectOptions())
+    stacks = tuple(with_zips(stack, builds.instead_of) for stack in project.stacks)
+    watched = tuple(ROOT / name for name in _SOURCES)
+    return Project(stacks, watched, project.notes, _NOT_DEPLOYED)
+
+
+def read_template(stage: str, settings: Mapping[str, str] | None = None) -> Template:
+    """Return the template of a stage; AssemblyError if it cannot be made."""
+    [stack] = read_project(synthesize(stage, settings), ProjectOptions()).stacks
+    return stack.template
+
+
+def with_zips(stack: Stack, instead_of: Callable[[bytes], bytes]) -> Stack:
+    """Return the stack with other zips for its code: what `instead_of` makes of each."""
+    made = {key: instead_of(archive) for key, archive in stack.archives.items()}
+    keys = {key: key_of(archive) for key, archive in made.items()}
+    template = copy.deepcopy(stack.template)
+    for resource in template["Resources"].values():
+        if (place := code_place(resource)) is not None:
+            properties, name = place
+            if (key := properties[name].get("S3Key")) in keys:
+                properties[name]["S3Key"] = keys[key]
+    return replace(
+        stack,
+        template=template,
+        archives={keys[key]: archive for key, archive in made.items()},
+    )
+
+
+@dataclass(slots=True)
+class Builds:
+    """Makes the zips of the sources as they are now, each anew only if a source of it has changed."""
+
+    _made: dict[object, tuple[str, bytes]] = field(default_factory=dict)
+
+    def instead_of(self, asset: bytes) -> bytes:
+        """Return for this machine what the CDK app has made for AWS."""
+        with zipfile.ZipFile(io.BytesIO(asset)) as archive:
+            names = set(archive.namelist())
+        if _LAYER in names:
+            return self.layer()
+        if _AUTHORIZER in names:
+            lock_file = ROOT / "requirements" / "authorizer.txt"
+            sources = [*(ROOT / "authorizer").glob("*.py"), lock_file]
+            return self._build("authorizer", sources, build_authorizer)
+        return self.functions(packages_in(names)) if _FUNCTIONS in names else asset
+
+    def layer(self) -> bytes:
+        """Return the layer's zip."""
+        folder = ROOT / "shared-layer"
+        sources = [*(folder / "python").rglob("*.py*"), folder / "build.py"]
+        return self._build("layer", sources, build_layer)
+
+    def functions(self, packages: tuple[str, ...]) -> bytes:
+        """Return the zip of the functions."""
+        sources = [path for name in packages for path in (ROOT / "functions" / name).rglob("*.py*")]
+        return self._build(packages, sources, lambda: build_functions(packages))
+
+    def _build(self, what: object, sources: list[Path], build: Callable[[], bytes]) -> bytes:
+        digest = hashlib.sha256()
+        for path in sorted(sources):
+            if "__pycache__" not in path.parts:
+                digest.update(f"{path}\n".encode() + path.read_bytes())
+        if self._made.get(what, ("",))[0] != digest.hexdigest():
+            self._made[what] = digest.hexdigest(), build()
+        return self._made[what][1]
+
+
+def packages_in(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the packages of a zip of functions by the names of its files."""
+    return tuple(sorted({name.partition("/")[0] for name in names}))
