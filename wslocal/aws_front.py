@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wslocal.http1 import HttpRequest
     from wslocal.lambda_host.local_lambda import LocalLambda
 
-__all__ = ["MAX_BODY_BYTES", "AwsFront", "LambdaApi"]
+__all__ = ["MAX_BODY_BYTES", "AwsFront", "LambdaEndpoint"]
 
 # Ours: what a request may have. The SDKs send more than this to S3 in parts.
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -46,7 +46,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-class LambdaApi(Protocol):
+class LambdaEndpoint(Protocol):
     """Answers calls of Lambda's API that concern the functions here."""
 
     async def answer(self, request: HttpRequest) -> bytes | None:
@@ -67,7 +67,7 @@ class AwsFront:
         certificates: Certificates,
         endpoint: str,
         *,
-        lambda_api: LambdaApi | None = None,
+        lambda_api: LambdaEndpoint | None = None,
     ) -> None:
         self.functions = functions
         self.certificates = certificates

@@ -23,8 +23,8 @@ __all__ = ["main"]
 
 _ELSEWHERE = (
     "wslocal runs on Linux: on macOS or Windows use WSL or a container: "
-    "docker run --rm -it --network host -v .:/project -w /project python:3.12 "
-    "sh -c 'pip install wslocal && wslocal up .'"
+    "docker run --rm -it --network host -v .:/work -w /work python:3.12 "
+    "sh -c 'pip install ./wslocal && wslocal up path/to/project'"
 )
 _pid = click.option("--pid", type=int, help="The process id of one run, if several are here.")
 

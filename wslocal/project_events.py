@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from .events import (
     AsynchronousInvocations,
-    EventError,
     EventSources,
     check,
     read_schedules,
     run_schedules,
-    scheduled_event,
 )
-from .failures import FailureLog
-from .lambda_host import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +22,6 @@ if TYPE_CHECKING:
     from .lambda_host.local_lambda import LocalLambda
 
 __all__ = ["ProjectEvents"]
-
-_log = logging.getLogger(__name__)
 
 
 class ProjectEvents:
@@ -52,8 +42,6 @@ class ProjectEvents:
         self._stacks = stacks
         self._sources = EventSources(functions, self.asynchronous, retry_scale=retry_scale)
         self.schedules: list[DeployedSchedule] = []
-        expected = (HostError, EventError, OSError, BotoCoreError, ClientError)
-        self._failures = FailureLog(_log, expected)
         self._scheduler: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -61,7 +49,6 @@ class ProjectEvents:
             await asyncio.to_thread(check, self._functions.client)
             await stack.enter_async_context(self.asynchronous)
             await stack.enter_async_context(self._sources)
-            stack.callback(self._failures.flush)
             stack.push_async_callback(self._end_schedules)
             await self._follow_schedules()
             self._stack = stack.pop_all()
@@ -101,18 +88,11 @@ class ProjectEvents:
             await self._end_schedules()
             self.schedules = found
         if self._scheduler is None and found:
-            self._scheduler = asyncio.create_task(run_schedules(found, self._run_due))
+            self._scheduler = asyncio.create_task(run_schedules(found, self.asynchronous.run_due))
 
     def _read_schedules(self) -> list[DeployedSchedule]:
         client = self._functions.client
         return [one for stack in self._stacks() for one in read_schedules(client, stack)]
-
-    async def _run_due(self, schedule: DeployedSchedule) -> None:
-        event = scheduled_event(schedule, time.time())
-        try:
-            await self.asynchronous.invoke(schedule.function, event)
-        except Exception as error:  # the next run is due all the same
-            self._failures.report(f"schedule of {schedule.function}", error)
 
     async def _end_schedules(self) -> None:
         if self._scheduler is not None:

@@ -26,6 +26,7 @@ from wslocal.tasks import Tasks
 from .described import Descriptions
 from .destinations import Destinations, invocation_record, letter_attributes
 from .errors import EventError
+from .schedules import scheduled_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wslocal.lambda_host.results import InvocationResult
 
     from .described import Described
+    from .schedules import DeployedSchedule
 
 __all__ = ["AsynchronousInvocations"]
 
@@ -107,6 +109,13 @@ class AsynchronousInvocations:
         context = InvocationContext(request_id=str(uuid.uuid4()))
         self.accept(described, body, context)
         return context.request_id
+
+    async def run_due(self, schedule: DeployedSchedule) -> None:
+        """Accept what a schedule sends now; that it cannot be is a line in our log."""
+        try:
+            await self.invoke(schedule.function, scheduled_event(schedule, self._clock()))
+        except (HostError, OSError, BotoCoreError, ClientError) as error:
+            self._failures.report(f"the schedule of {schedule.function}", error)
 
     def accept(self, described: Described, body: bytes, context: InvocationContext) -> None:
         """Accept an event whose context has the id that all attempts have; ThrottledError if too many wait."""

@@ -33,6 +33,7 @@ class Described:
     on_failure_arn: str = ""
     max_retries: int = _MAX_RETRIES
     max_age_seconds: float = _MAX_AGE_SECONDS
+    stops_loops: bool = True
 
     @property
     def qualified_arn(self) -> str:
@@ -70,6 +71,7 @@ class Descriptions:
         except self._lambda.exceptions.ResourceNotFoundException as error:
             raise FunctionNotFoundError(f"there is no function {name}") from error
         invoked = self._event_invoke_config(asked)
+        looping = self._lambda.get_function_recursion_config(FunctionName=plain)
         destinations = invoked.get("DestinationConfig", {})
         return Described(
             name=name.removesuffix(":$LATEST"),
@@ -81,9 +83,19 @@ class Descriptions:
             on_failure_arn=destinations.get("OnFailure", {}).get("Destination", ""),
             max_retries=invoked.get("MaximumRetryAttempts", _MAX_RETRIES),
             max_age_seconds=invoked.get("MaximumEventAgeInSeconds", _MAX_AGE_SECONDS),
+            stops_loops=looping.get("RecursiveLoop") != "Allow",
         )
 
     def _event_invoke_config(self, asked: dict[str, str]) -> dict[str, Any]:
+        """Return what holds for asynchronous invocations; for a plain name, also what `$LATEST` has.
+
+        SAM writes that one, and to the emulator they are two.
+        """
+        if "Qualifier" not in asked:
+            return self._configured(asked) or self._configured({**asked, "Qualifier": "$LATEST"})
+        return self._configured(asked)
+
+    def _configured(self, asked: dict[str, str]) -> dict[str, Any]:
         try:
             found: dict[str, Any] = self._lambda.get_function_event_invoke_config(**asked)
         except self._lambda.exceptions.ResourceNotFoundException:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from wslocal.failures import FailureLog
+from wslocal.forwarding import forward
 from wslocal.http1 import BadRequest, HttpRequest, RequestReader, respond
 from wslocal.lambda_host.results import (
     FunctionNotFoundError,
@@ -27,7 +28,6 @@ from wslocal.sigv4 import Refused, verify
 from wslocal.tasks import Tasks
 
 from .destinations import payload_of
-from .forwarding import forward
 from .invoke_requests import InvokeError, failed, read_invoke, tail
 from .invoke_rights import InvokeRights
 from .lineage import MAX_ROUNDS, passed_on
@@ -92,8 +92,12 @@ class LambdaApi:
 
     async def respond(self, request: HttpRequest) -> bytes:
         """Return the answer to any request of Lambda's API, the emulator's if it is no Invoke."""
-        answer = await self.answer(request)
-        return answer if answer is not None else await forward(self._emulator, request)
+        try:
+            return await self.answer(request) or await forward(request, self._emulator)
+        except OSError as error:
+            self._failures.report("Lambda's API", error)
+            refused = InvokeError("ServiceException", 502, "The AWS APIs do not answer.")
+            return failed(refused, str(uuid.uuid4()))
 
     async def answer(self, request: HttpRequest) -> bytes | None:
         """Return the answer to an Invoke; None for any other request."""
@@ -125,7 +129,7 @@ class LambdaApi:
             text = f"Function not found: {arn}"
             raise InvokeError("ResourceNotFoundException", 404, text) from error
         trace_id, rounds = passed_on(invoke.trace_header, described.arn)
-        if rounds > MAX_ROUNDS:
+        if rounds > MAX_ROUNDS and described.stops_loops:
             text = (
                 "Lambda has detected your function being invoked in a recursive loop with other AWS"
                 " resources and stopped your function's invocation."

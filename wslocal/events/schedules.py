@@ -2,7 +2,7 @@
 
 The rules are read from the emulator, where they are deployed but disabled: it would run the
 functions with a worker of its own. On AWS a rule invokes asynchronously; so give `run_schedules` what
-`AsynchronousInvocations.invoke` does.
+`AsynchronousInvocations.run_due` does.
 """
 
 from __future__ import annotations

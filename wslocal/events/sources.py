@@ -17,7 +17,6 @@ from wslocal.failures import FailureLog
 from wslocal.lambda_host.results import HostError
 from wslocal.tasks import Tasks
 
-from .described import Descriptions
 from .destinations import Destinations, check_target
 from .errors import EventError
 from .mappings import RIGHTS, read_mapping
@@ -135,10 +134,13 @@ def _read_mappings(client: Callable[[str], Any]) -> list[EventSourceMapping]:
 def check(client: Callable[[str], Any]) -> None:
     """EventError for the first event source or destination that is deployed and cannot be played."""
     _read_mappings(client)
-    descriptions = Descriptions(client)
-    for page in client("lambda").get_paginator("list_functions").paginate():
+    functions = client("lambda")
+    for page in functions.get_paginator("list_functions").paginate():
         for function in page["Functions"]:
-            described = descriptions.ask(function["FunctionName"])
-            check_target(described.on_success_arn, f"OnSuccess of {described.name}")
-            check_target(described.on_failure_arn, f"OnFailure of {described.name}")
-            check_target(described.dead_letter_arn, f"the dead-letter queue of {described.name}")
+            name = function["FunctionName"]
+            dead_letters = function.get("DeadLetterConfig", {}).get("TargetArn", "")
+            check_target(dead_letters, f"the dead-letter queue of {name}")
+            found = functions.list_function_event_invoke_configs(FunctionName=name)
+            for configured in found["FunctionEventInvokeConfigs"]:
+                for outcome, leads in configured.get("DestinationConfig", {}).items():
+                    check_target(leads.get("Destination", ""), f"{outcome} of {name}")

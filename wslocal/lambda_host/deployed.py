@@ -154,8 +154,9 @@ class DeployedFunctions:
             raise HostError(f"{name} was not invoked yet; functions that were: {known}")
         killed = 0
         for pool in pools:
-            if count is None or killed < count:
-                killed += pool.kill(None if count is None else count - killed)
+            if killed and killed == count:
+                break
+            killed += pool.kill(None if count is None else count - killed)
         return killed
 
     async def reload(self, *, if_it_starts: bool = False) -> list[str]:
@@ -346,9 +347,14 @@ _WATCHED = (
 )
 
 
+# What the Invoke API takes for a function: a name or an ARN, whole or in part, with or without a qualifier.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_ARN = re.compile(r"(?:arn:[^:]*:lambda:[^:]*:)?[0-9]{12}:function:")
+
+
 def _key(name: str) -> str:
     """Return a function's name and its alias or version, as `name:live`, of what names a function."""
-    return name.rpartition("function:")[2].removesuffix(":$LATEST")
+    return _ARN.sub("", name, count=1).removesuffix(":$LATEST")
 
 
 def _named(key: str) -> dict[str, str]:

@@ -223,7 +223,7 @@ class FunctionPool:
         await self._drop(member)
         self._grow()
         if error is not None:
-            message = error.message.removeprefix("RequestId:  Error: ")
+            message = error.message.removeprefix("RequestId:  Error: ").partition("\n")[0]
             raise HostError(
                 f"function {self.settings.name} does not start: {error.type}: {message}"
             )

@@ -24,6 +24,13 @@ const CALLBACKS_ENDED =
 if (module.registerHooks) module.registerHooks({ resolve: resolveSync });
 else module.register?.("./node_path.mjs", import.meta.url);
 
+// A function of the same file may stream its response to others, so that the name has to be there.
+const STREAMS = Symbol.for("aws.lambda.runtime.handler.streaming");
+globalThis.awslambda = {
+  streamifyResponse: (handler) => Object.assign(handler, { [STREAMS]: "response" }),
+  HttpResponseStream: { from: (stream) => stream },
+};
+
 class RuntimeError extends Error {
   constructor(type, message, cause) {
     super(message);
@@ -113,8 +120,9 @@ async function loadHandler(root, handler) {
   if (typeof found !== "function") {
     throw new RuntimeError("HandlerNotFound", `${handler} is not a function`);
   }
-  if (found[Symbol.for("aws.lambda.runtime.handler.streaming")]) {
-    throw new RuntimeError("MalformedStreamingHandler", `${handler} streams its response, which API Gateway's WebSocket APIs do not take`);
+  if (found[STREAMS]) {
+    const reason = "API Gateway's WebSocket APIs take no streams, and neither does this tool";
+    throw new RuntimeError("MalformedStreamingHandler", `${handler} streams its response: ${reason}`);
   }
   if (found.length >= 3 && !TAKES_CALLBACKS) {
     throw new RuntimeError("CallbackHandlerDeprecated", CALLBACKS_ENDED);
@@ -124,6 +132,10 @@ async function loadHandler(root, handler) {
 
 // --- one invocation ----------------------------------------------------------------------------------
 
+function parsed(header) {
+  return header ? JSON.parse(header) : undefined;
+}
+
 function contextOf(headers, ended) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
   const context = {
@@ -132,8 +144,8 @@ function contextOf(headers, ended) {
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: undefined,
-    identity: undefined,
+    clientContext: parsed(headers["lambda-runtime-client-context"]),
+    identity: parsed(headers["lambda-runtime-cognito-identity"]),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
     awsRequestId: headers["lambda-runtime-aws-request-id"],
     getRemainingTimeInMillis: () => deadline - Date.now(),

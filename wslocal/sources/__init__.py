@@ -18,6 +18,7 @@ from .project import (
     ProjectOptions,
     Stack,
     Template,
+    with_archives,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "complete",
     "fit",
     "read_project",
+    "with_archives",
 ]

@@ -55,7 +55,9 @@ def read_cdk(folder: Path, options: ProjectOptions) -> Project:
     stacks = tuple(
         _stack(one, templates[_name(one)], options, code, made) for one in _in_order(artifacts)
     )
-    return Project(stacks, (folder,), tuple(code.notes))
+    # With `cdk synth --no-staging` assets are the sources themselves, and a change is seen at once.
+    sources = [path for path in code.watched if not path.is_relative_to(folder)]
+    return Project(stacks, (folder, *sources), tuple(code.notes))
 
 
 def _stack(

@@ -43,7 +43,7 @@ def check_event_source(name: str, resource: dict[str, Any], resources: Resources
         raise _not_played(name, _NEVER[kind], name)
     if kind in _LEADS:
         key, what = _LEADS[kind]
-        if resources.leads_to_function(properties.get(key)):
+        if _names_function(properties.get(key), resources):
             raise _not_played(name, what, name)
     for (of, key), what in _TRIGGERS.items():
         if kind == of and _names_function(properties.get(key), resources):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .cdk import read_cdk
 from .cloudformation import read_cloudformation
+from .imports import with_elsewhere
 from .project import ProjectError
 from .sam import is_sam, read_sam
 from .serverless import read_serverless
@@ -32,7 +34,7 @@ _UNBUILT = {
 
 def read_project(path: Path, options: ProjectOptions) -> Project:
     """Return the project that a path means; ProjectError if it is none, or might be several."""
-    source = _source(path)
+    source = _source(path.absolute())
     if source.is_dir():
         is_cdk = (source / _FOLDERS["cdk.out"]).is_file()
         project = (read_cdk if is_cdk else read_serverless)(source, options)
@@ -41,7 +43,7 @@ def read_project(path: Path, options: ProjectOptions) -> Project:
             source, options
         )
     _check_left_out(project, options)
-    return project
+    return replace(project, stacks=tuple(with_elsewhere(project.stacks)))
 
 
 def _check_left_out(project: Project, options: ProjectOptions) -> None:
@@ -69,8 +71,7 @@ def _source(path: Path) -> Path:
     # An assembly has a file of this name, the project's folder a folder; other programs have manifests too.
     if (path / "cdk.out").is_file() or (path / _FOLDERS[".serverless"]).is_file():
         return path
-    found = [path / name for name in _TEMPLATES if (path / name).is_file()]
-    found += [path / name for name, file in _FOLDERS.items() if (path / name / file).is_file()]
+    found = _sources_in(path)
     if len(found) > 1:
         choices = " or ".join(one.name for one in found)
         raise ProjectError(f"{path} has {choices}: name the one that is meant")
@@ -79,8 +80,23 @@ def _source(path: Path) -> Path:
     return found[0]
 
 
+def _sources_in(folder: Path) -> list[Path]:
+    found = [folder / name for name in _TEMPLATES if (folder / name).is_file()]
+    return found + [
+        folder / name for name, file in _FOLDERS.items() if (folder / name / file).is_file()
+    ]
+
+
 def _nothing(path: Path) -> str:
     for name, what in _UNBUILT.items():
         if (path / name).is_file():
             return f"{path} has a {name} and nothing that is deployed: {what} first"
-    return f"{path} has no {', '.join(_TEMPLATES)}, {' or '.join(_FOLDERS)}: name the project's folder or template"
+    below = sorted(one for one in path.iterdir() if one.is_dir() and _sources_in(one))
+    if below:
+        return f"{path} has its templates in folders: name {' or '.join(str(one) for one in below)}"
+    if any(path.glob("*.tf")):
+        return (
+            f"{path} is for Terraform, which is not read: write a template, or use SAM or the CDK"
+        )
+    looked_for = f"{', '.join(_TEMPLATES)}, {' or '.join(_FOLDERS)}"
+    return f"{path} has no {looked_for}: name the project's folder or template"

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from .api_parts import check_api_part, fit_api_part
 from .event_sources import check_event_source, fit_event_source
-from .functions import check_function, fit_function
+from .functions import check_function, fit_function, variables_of
+from .imports import check_imports
 from .left_out import NOT_MISSED, not_played, why_left_out
+from .policies import fit_role
 from .project import ProjectError
 from .removal import remove
 from .resources import Resources
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Fitted", "LeftOut", "fit"]
 
 _FUNCTION = "AWS::Lambda::Function"
+_PERMISSION = "AWS::Lambda::Permission"  # it goes with what it permits
+_ROLE = "AWS::IAM::Role"
 _ROUTE_RESPONSE = "AWS::ApiGatewayV2::RouteResponse"
 
 
@@ -58,10 +62,9 @@ def fit(
     template = copy.deepcopy(stack.template)
     resources = Resources.of(stack, template)
     listed = [*_leave_out_properties(resources, leave_out)]
-    for resource in template["Resources"].values():
+    for name, resource in template["Resources"].items():
         if resource["Type"] == _FUNCTION and environment:
-            variables = resource.setdefault("Properties", {}).setdefault("Environment", {})
-            variables.setdefault("Variables", {}).update(environment)
+            variables_of(name, resource, resources).update(environment)
     responses = [
         resource.get("Properties", {})
         for resource in resources.active().values()
@@ -85,10 +88,12 @@ def fit(
     _raise_first(refused)
     types = {name: resource["Type"] for name, resource in template["Resources"].items()}
     gone |= remove(resources, gone, chosen)
+    if stack.elsewhere is not None:
+        check_imports(resources, stack.elsewhere)
     listed += [
         LeftOut(name, types[name], reason)
         for name, reason in gone.items()
-        if types[name] not in NOT_MISSED
+        if types[name] not in NOT_MISSED and (types[name] != _PERMISSION or name in chosen)
     ]
     return Fitted(template, tuple(listed), tuple(responses))
 
@@ -129,5 +134,7 @@ def _change(
     fit_event_source(resource, resources)
     if resource["Type"] == _FUNCTION:
         yield from fit_function(name, resource, resources, leave_out)
+    if resource["Type"] == _ROLE:
+        yield from fit_role(resource, resources)
     if (reason := not_played(resource, resources)) is not None:
         yield reason

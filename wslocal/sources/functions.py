@@ -11,13 +11,26 @@ if TYPE_CHECKING:
 
     from .resources import Resources
 
-__all__ = ["check_function", "fit_function"]
+__all__ = ["check_function", "fit_function", "variables_of"]
+
+
+def variables_of(name: str, resource: dict[str, Any], resources: Resources) -> dict[str, Any]:
+    """Return the variables of a function, to be changed; ProjectError if they are not names with values."""
+    place: dict[str, Any] = resource.setdefault("Properties", {})
+    for key in ("Environment", "Variables"):
+        place[key] = resources.chosen(place.get(key, {}))
+        place = place[key]
+        if not isinstance(place, dict) or any(str(one).startswith("Fn::") for one in place):
+            raise ProjectError(f"{key} of {name} are not names with values: write them out")
+    return place
 
 
 def check_function(name: str, resource: dict[str, Any], resources: Resources) -> None:
     """Raise ProjectError for a function that does not run here."""
     properties = resource.get("Properties", {})
     code = properties.get("Code") or {}
+    if "Environment" in properties:
+        variables_of(name, resource, resources)
     if resources.value(resource, "PackageType") == "Image" or "ImageUri" in code:
         raise ProjectError(
             f"{name} is a container image: only zips run here; give it a Handler and a Runtime, or --leave-out {name}"

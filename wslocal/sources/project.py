@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "Stack",
     "Template",
     "key_of",
+    "with_archives",
 ]
 
 Template = dict[str, Any]
@@ -36,9 +37,11 @@ class Installer(Protocol):
 
     def python(self, runtime: str, requirements: Path) -> Path:
         """Return a folder with the packages of a `requirements.txt`; ProjectError if pip fails."""
+        ...
 
     def node(self, runtime: str, package: Path) -> Path:
         """Return a folder with the `node_modules` of a `package.json`; ProjectError if npm fails."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,16 @@ class ProjectOptions:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A template, SAM already transformed, with zips by the keys that it has for them in BUCKET."""
+    """A template, SAM already transformed, with zips by the keys that it has for them in BUCKET.
+
+    `elsewhere` is what the stacks before it export and keep, if that is known.
+    """
 
     name: str
     template: Template
     archives: Mapping[str, bytes]
     parameters: Mapping[str, str]
+    elsewhere: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,23 @@ class Project:
     watched: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     not_watched: frozenset[str] = frozenset()
+
+
+def with_archives(stack: Stack, archives: Mapping[str, bytes]) -> Stack:
+    """Return a stack whose template takes other zips: `archives` has them by the keys of those they replace."""
+    keys = {old: key_of(new) for old, new in archives.items()}
+    kept = {key: archive for key, archive in stack.archives.items() if key not in keys}
+    renewed = {keys[old]: new for old, new in archives.items()}
+    template: Template = _renamed(stack.template, keys)
+    return replace(stack, template=template, archives=kept | renewed)
+
+
+def _renamed(value: Any, keys: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _renamed(one, keys) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_renamed(one, keys) for one in value]
+    return keys.get(value, value) if isinstance(value, str) else value
 
 
 def key_of(archive: bytes) -> str:

@@ -41,6 +41,13 @@ class Resources:
         """Return a property, None if it is not there or only a deployed resource knows it."""
         return self.values.value(resource.get("Properties", {}).get(name))
 
+    def chosen(self, value: Any) -> Any:
+        """Return a value, or of an `Fn::If` the one that its condition chooses."""
+        match value:
+            case {"Fn::If": [str(condition), first, second]}:
+                return self.chosen(first if self.values.holds(condition) else second)
+        return value
+
     def type_of(self, value: Any) -> str | None:
         """Return the type of the one resource that a value is about; None if it is about no one."""
         target = target_of(value)

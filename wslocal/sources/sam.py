@@ -158,7 +158,7 @@ def _transform(template: Template, parameters: dict[str, str], path: Path) -> Te
     values: dict[str, Any] = dict(parameters)
     to_py27_compatible_template(template, values)  # as `samtranslator.transform` does
     # Its own session would be that of the user's profile, and ask AWS for the ARNs of its policies.
-    translator = Translator(None, Parser(), boto_session=boto3.session.Session(region_name=REGION))
+    translator = Translator(None, Parser(), boto_session=boto3.Session(region_name=REGION))
     try:
         made: Template = undo_mark_unicode_str_in_template(
             translator.translate(

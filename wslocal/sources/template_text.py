@@ -73,6 +73,24 @@ def _check_resource(name: str, logical_id: object, resource: object) -> None:
         raise ProjectError(f"{name}: the resource {logical_id} has no Type")
     if not isinstance(resource.get("Properties", {}), dict):
         raise ProjectError(f"{name}: the Properties of {logical_id} are not names with values")
+    if (empty := _first_empty(resource.get("Properties", {}))) is not None:
+        raise ProjectError(f"{name}: {empty} of {logical_id} has no value")
+
+
+def _first_empty(value: object) -> str | None:
+    """Return the path of the first value that is missing, as in `Name:` with nothing after it."""
+    if isinstance(value, dict):
+        entries = [(str(key), one) for key, one in value.items()]
+    elif isinstance(value, list):
+        entries = [(f"[{index}]", one) for index, one in enumerate(value)]
+    else:
+        entries = []
+    for key, one in entries:
+        if one is None:
+            return key
+        if (below := _first_empty(one)) is not None:
+            return f"{key}.{below}"
+    return None
 
 
 def _where(error: yaml.YAMLError) -> str:
@@ -99,6 +117,7 @@ def _value(loader: _Loader, node: yaml.Node) -> Any:
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)  # noqa: S101 - there is no fourth kind
     return loader.construct_scalar(node)
 
 

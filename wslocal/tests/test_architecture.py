@@ -37,6 +37,22 @@ def test_what_decides_touches_nothing(name):
     assert not imports(GATEWAY / f"{name}.py") & SHELL
 
 
+@pytest.mark.parametrize("path", [*(PACKAGE / "sources").glob("*.py")], ids=lambda path: path.stem)
+def test_sources_are_read_from_files_alone(path):
+    assert not imports(path) & SHELL
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("batches", "errors", "invoke_requests", "lineage", "mappings", "patterns"),
+        *("queue_records", "stream_records"),
+    ],
+)
+def test_what_decides_of_events_touches_nothing(name):
+    assert not imports(PACKAGE / "events" / f"{name}.py") & SHELL
+
+
 @pytest.mark.parametrize(
     "name", ["answers", "authorizers", "events", "limits", "definition", "server"]
 )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
-from wslocal.events import EventError, EventSources, check
+from wslocal.events import DeployedSchedule, EventError, EventSources, check
 from wslocal.lambda_host import function
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
@@ -47,6 +47,8 @@ STREAMS = f"{LAMBDA}with-ddb.html"
 STREAM_PARAMETERS = f"{LAMBDA}services-ddb-params.html"
 STREAM_ERRORS = f"{LAMBDA}services-dynamodb-errors.html"
 STREAM_FAILURES = f"{LAMBDA}services-ddb-batchfailurereporting.html"
+
+SCHEDULES = f"{LAMBDA}lambda-services.html"
 
 POLLS = [("sqs:*", "*"), ("dynamodb:*", "*"), ("lambda:InvokeFunction", "*")]
 
@@ -315,6 +317,19 @@ def test_recursion(system):
     assert result.payload == {"rounds": 16, "code": "RecursiveInvocationException"}
 
 
+@behaviour("A function whose recursion is configured as `Allow` is not stopped", RECURSION)
+def test_allowed_recursion(emulator, system):
+    client = emulator.client("lambda")
+    client.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")
+    system.asynchronous.descriptions.forget()
+
+    result = system.loop.run(system.functions.invoke("looping", {"left": 17}))
+
+    client.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Terminate")
+    system.asynchronous.descriptions.forget()
+    assert result.payload == {"rounds": 17}
+
+
 @behaviour("A function that waits for itself with no environment left times out", RECURSION)
 def test_waits_for_itself(emulator, loop):
     role = create_role_with(emulator, ("lambda:InvokeFunction", "*"))
@@ -419,6 +434,29 @@ def test_waits_between_attempts(emulator, loop, worker):
     assert waits == [60, 120]
 
 
+@behaviour("A schedule invokes asynchronously: what fails is tried again", SCHEDULES)
+def test_schedule(system, worker):
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/often"
+
+    system.loop.run(system.asynchronous.run_due(DeployedSchedule(rule, worker, 60)))
+    settle(system)
+    system.loop.run(system.asynchronous.run_due(DeployedSchedule(rule, worker, 60, {"fail": "x"})))
+    settle(system)
+
+    events = [event for event, _ in system.got(worker, 4)]
+    assert (events[0]["detail-type"], events[0]["resources"]) == ("Scheduled Event", [rule])
+    assert events[1:] == [{"fail": "x"}] * 3
+
+
+@behaviour("A schedule of a function that is not there is a line in the log, and no more", CHOSEN)
+def test_schedule_of_no_function(system, caplog):
+    rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/often"
+
+    system.loop.run(system.asynchronous.run_due(DeployedSchedule(rule, "nobody", 60)))
+
+    assert "the schedule of nobody: there is no function nobody" in caplog.text
+
+
 @behaviour("MaximumRetryAttempts: how often it is tried again", CONFIGURED)
 @pytest.mark.parametrize("retries", [0, 1])
 def test_maximum_retries(emulator, system, worker, retries):
@@ -442,6 +480,16 @@ def test_maximum_age(emulator, system, worker):
     assert len(system.got(worker, 2)) == 2
     record = json.loads(receive(emulator, url)["Body"])
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
+
+
+@behaviour("What is configured for `$LATEST` counts for an invocation by name", CONFIGURED)
+def test_configured_for_latest(emulator, system, worker):
+    configure(emulator, worker, Qualifier="$LATEST", MaximumRetryAttempts=0)
+    send(system, worker, fail="always")
+
+    settle(system)
+
+    assert len(system.got(worker, 1)) == 1
 
 
 def configure(emulator, worker, **options):
@@ -651,6 +699,18 @@ def test_batching_window(emulator, system, worker):
         wait_until(lambda: left(emulator, url) == 0)
 
     assert [len(bodies) for bodies in bodies_of(system, worker, 1)] == [12]
+
+
+@behaviour("Messages of more than 6 MB come in two events", BATCHING)
+def test_large_batch(emulator, system, worker):
+    url, arn = queue(emulator)
+    map_source(emulator, worker, arn, BatchSize=30, MaximumBatchingWindowInSeconds=60)
+    with sources(system):
+        put(emulator, url, *[{"text": "x" * 250_000}] * 30)
+        wait_until(lambda: left(emulator, url) == 0)
+
+    sizes = [len(bodies) for bodies in bodies_of(system, worker, 2)]
+    assert (len(sizes), sum(sizes)) == (2, 30)
 
 
 @behaviour(
@@ -999,6 +1059,17 @@ def test_other_destinations(emulator, worker, target):
 
     emulator.client("lambda").delete_function_event_invoke_config(FunctionName=worker)
     check(emulator.client)
+
+
+@behaviour("A dead-letter topic is refused by name, at the start", CHOSEN)
+def test_dead_letter_topic(emulator):
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:topic"
+    worker = new_worker(emulator, DeadLetterConfig={"TargetArn": topic})
+
+    with pytest.raises(EventError, match=f"the dead-letter queue of {worker} leads to {topic}: "):
+        check(emulator.client)
+
+    emulator.client("lambda").delete_function(FunctionName=worker)
 
 
 @behaviour("An event source that is not played is refused by name, at the start", CHOSEN)

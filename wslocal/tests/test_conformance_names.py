@@ -195,6 +195,18 @@ def test_client_by_name(served):
     assert context["domainName"] == name
 
 
+@behaviour("The region in the API's name may be another one", CHOSEN)
+def test_name_with_another_region(served):
+    host, _, port = served.front.home.partition(":")
+    name = served.api.names.endpoint.replace(REGION, "eu-west-1")
+
+    sock = socket.create_connection((host, int(port)))
+    with connect(f"wss://{name}/dev", sock=sock, ssl=served.trust()) as client:
+        context = ask(client)["event"]["requestContext"]
+
+    assert context["domainName"] == name
+
+
 @behaviour(
     "CONNECT event: `Host` is the API's name, and `X-Forwarded-*` say TLS on port 443", EVENTS
 )

@@ -333,6 +333,19 @@ def test_alias_is_invoked_by_its_arn(functions, loop, name, emulator):
         loop.run(functions.invoke(name, {}, source_arn=source))
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "arn:aws:lambda:us-east-1:123456789012:function:my-function:live",
+        "123456789012:function:my-function:live",
+        "my-function:live",
+    ],
+)
+def test_what_names_an_alias(functions, loop, asked):
+    with pytest.raises(HostError, match=r"^there is no function my-function:live$"):
+        loop.run(functions.invoke(asked, {}))
+
+
 def test_alias_that_is_not_there(functions, loop, name):
     with pytest.raises(HostError, match=f"there is no function {name}:nobody"):
         loop.run(functions.invoke(f"{name}:nobody", {}))

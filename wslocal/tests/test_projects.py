@@ -6,82 +6,145 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from wslocal.client import Client
+from wslocal.client import Client, RefusedError
 
-from .up_process import PROJECTS, Up
+from .built_projects import PROJECTS, pack, packaged, synthesized
+from .up_process import Up
+
+pytestmark = pytest.mark.slow
+
+# Of events that pass through queues and streams.
+PATIENCE_SECONDS = 30.0
+
+
+class Step(NamedTuple):
+    """One of two clients, ann and ben, sends a message; then these get these.
+
+    Of an object, what is written here is compared, and the rest is anything.
+    """
+
+    sender: str
+    message: object
+    received: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A project: what is sent by one of two clients, what both get, and what is changed meanwhile.
+    """A project, what happens in it, what is changed meanwhile, and what happens after that.
 
-    `edit` is a file, what stands there, and what replaces it; `then` is what both get after it.
+    `edit` is a file, what stands there once, and what replaces it.
     """
 
     name: str
-    send: object
-    get: object
+    before: Step
     edit: tuple[str, str, str]
-    then: object
-    path: str = ""  # below the project, of what is run
-    both_send: bool = False  # each gets its own message only
+    after: Step
     options: tuple[str, ...] = ()
     query: dict[str, str] = field(default_factory=dict)
 
 
-TEXT = {"action": "send", "text": "hello"}
+def said(text: str, key: str = "text") -> dict[str, dict[str, str]]:
+    return {"ann": {key: text}, "ben": {key: text}}
+
 
 SHAPES = [
     Shape(
         "sam_python",
-        send={"message": "sendmessage", "data": "hello"},
-        get="hello",
-        edit=("sendmessage/app.py", "data.encode()", "data.upper().encode()"),
-        then="HELLO",
+        Step("ann", {"message": "sendmessage", "data": "hello"}, {"ann": "hello", "ben": "hello"}),
+        ("sendmessage/app.py", "data.encode()", "data.upper().encode()"),
+        Step("ben", {"message": "sendmessage", "data": "hello"}, {"ann": "HELLO", "ben": "HELLO"}),
     ),
     Shape(
         "sam_websocket_api",
-        send=TEXT,
-        get={"text": "hello"},
-        edit=("src/chat/routes.py", "Data=json.dumps(message)", "Data=json.dumps(message).upper()"),
-        then={"TEXT": "HELLO"},
+        Step("ann", {"action": "send", "text": "hello"}, said("hello")),
+        ("src/chat/routes.py", 'json.loads(event["body"])["text"]', '"changed"'),
+        Step("ann", {"action": "send", "text": "hello"}, said("changed")),
+    ),
+    Shape(
+        "cloudformation_plain",
+        Step(
+            "ann",
+            {"action": "send", "text": "hello"},
+            {"ann": {"sent": 1}, "ben": {"text": "hello"}},
+        ),
+        ("send/app.py", '["text"]\n', '["text"].upper()\n'),
+        Step(
+            "ben",
+            {"action": "send", "text": "hello"},
+            {"ann": {"text": "HELLO"}, "ben": {"sent": 1}},
+        ),
     ),
     Shape(
         "callback_styles",
-        send={"action": "variable"},
-        get={"action": "variable"},
-        edit=("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
-        then="changed",
-        both_send=True,
+        Step("ann", {"action": "variable"}, {"ann": {"action": "variable"}}),
+        ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
+        Step("ben", {"action": "event"}, {"ben": "changed"}),
     ),
     Shape(
         "custom_domain",
-        send={"action": "echo"},
-        get={"action": "echo"},
-        edit=("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
-        then="changed",
-        both_send=True,
+        Step("ann", {"action": "echo"}, {"ann": {"action": "echo"}}),
+        ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
+        Step("ben", {"action": "echo"}, {"ben": "changed"}),
     ),
     Shape(
         "two_apis",
-        send={"action": "name"},
-        get="quiz",
-        edit=("template.yaml", "NAME: quiz", "NAME: riddle"),
-        then="riddle",
-        both_send=True,
+        Step("ann", {"action": "name"}, {"ann": "quiz"}),
+        ("template.yaml", "NAME: quiz", "NAME: riddle"),
+        Step("ben", {"action": "name"}, {"ben": "riddle"}),
         options=("--api", "quiz"),
+    ),
+    Shape(
+        "functions_invoke_functions",
+        Step("ann", {"action": "price", "item": "apple"}, {"ann": {"item": "apple", "price": 3}}),
+        ("src/prices.py", '"apple": 3', '"apple": 5'),
+        Step("ben", {"action": "price", "item": "apple"}, {"ben": {"item": "apple", "price": 5}}),
+    ),
+    Shape(
+        "layer",
+        Step("ann", {"action": "join", "room": "red"}, {"ann": {"room": "red", "members": 1}}),
+        ("layer/python/rooms/members.py", "put_item(Item={", 'put_item(Item={"by": "edit", '),
+        Step(
+            "ben",
+            {"action": "join", "room": "red"},
+            {"ann": {"members": 2, "room": "red"}, "ben": {"members": 2, "room": "red"}},
+        ),
+    ),
+    Shape(
+        "sqs",
+        Step("ann", "hello", {"ann": {"done": "HELLO"}}),
+        ("src/work.py", '["text"].upper()', '["text"].title()'),
+        Step("ben", "hello", {"ben": {"done": "Hello"}}),
+    ),
+    Shape(
+        "dynamodb_stream",
+        Step("ann", {"action": "note", "text": "hello"}, said("hello", "note")),
+        ("src/show.py", '{"note": text}', '{"note": text.upper()}'),
+        Step("ben", {"action": "note", "text": "hello"}, said("HELLO", "note")),
+    ),
+    # npm installs the SDK for JavaScript, unless the cache has it: Lambda's Node has it.
+    pytest.param(
+        Shape(
+            "sam_node",
+            Step(
+                "ann", {"action": "sendmessage", "data": "hello"}, {"ann": "hello", "ben": "hello"}
+            ),
+            ("src/sendmessage.js", "Data: data", "Data: data.toUpperCase()"),
+            Step(
+                "ben", {"action": "sendmessage", "data": "hello"}, {"ann": "HELLO", "ben": "HELLO"}
+            ),
+            options=("--install", "--any-node"),
+        ),
+        marks=pytest.mark.long,
     ),
 ]
 
 
-@pytest.fixture
-def project(tmp_path, shape):
-    """Return a copy of the project, which a test may change."""
-    shutil.copytree(PROJECTS / shape.name, tmp_path / shape.name)
-    return tmp_path / shape.name
+def name_of(shape: Shape) -> str:
+    return shape.name
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -90,28 +153,79 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def exchanged(shape: Shape, first: Client, second: Client) -> list[object]:
-    """Send, and return what both clients get."""
-    first.send(shape.send)
-    if shape.both_send:
-        second.send(shape.send)
-    return [first.receive(30), second.receive(30)]
+class Clients:
+    """ann and ben, connected to the first API."""
+
+    def __init__(self, stack: ExitStack, up: Up, query: dict[str, str]) -> None:
+        self._clients = {
+            name: stack.enter_context(Client.connect(up.urls[0], query=query))
+            for name in ("ann", "ben")
+        }
+
+    def exchange(self, step: Step) -> dict[str, Any]:
+        """Have a message sent, and return what of the messages is in the step."""
+        self._clients[step.sender].send(step.message)
+        return {
+            name: _part(self._clients[name].receive(PATIENCE_SECONDS), wanted)
+            for name, wanted in step.received.items()
+        }
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_project_runs_unchanged_and_a_changed_handler_is_live_on_the_same_connections(
-    project, shape
-):
-    with Up(project / shape.path, *shape.options) as up, ExitStack() as stack:
-        first, second = (
-            stack.enter_context(Client.connect(up.urls[0], query=shape.query)) for _ in range(2)
-        )
+def _part(message: Any, wanted: Any) -> Any:
+    if isinstance(message, dict) and isinstance(wanted, dict):
+        return {key: message.get(key) for key in wanted}
+    return message
 
-        before = exchanged(shape, first, second)
+
+@pytest.mark.parametrize("shape", SHAPES, ids=name_of)
+def test_project_runs_unchanged_and_a_change_is_live_on_the_same_connections(tmp_path, shape):
+    project = shutil.copytree(PROJECTS / shape.name, tmp_path / shape.name)
+    with Up(project, *shape.options) as up, ExitStack() as stack:
+        clients = Clients(stack, up, shape.query)
+
+        before = clients.exchange(shape.before)
         replace(project / shape.edit[0], *shape.edit[1:])
         up.wait_for("is live after")
-        after = exchanged(shape, first, second)
+        after = clients.exchange(shape.after)
 
-    assert before == [shape.get, shape.get]
-    assert after == [shape.then, shape.then]
+    assert before == shape.before.received
+    assert after == shape.after.received
     assert up.process.returncode == 0
+
+
+def test_service_of_the_serverless_framework_asks_its_authorizer(tmp_path):
+    """Its package is run: what the framework packages anew is live."""
+    project = packaged(tmp_path / "authorized-chat")
+    first = Step(
+        "ann", {"action": "send", "text": "hello"}, {"ann": {"sent": 1}, "ben": {"from": "ann"}}
+    )
+    second = Step("ben", first.message, {"ann": {"from": "ann!"}, "ben": {"sent": 1}})
+    with Up(project) as up, ExitStack() as stack:
+        with pytest.raises(RefusedError, match="status 401"):
+            Client.connect(up.urls[0], query={"token": "nobody's"})
+        clients = Clients(stack, up, {"token": "let-me-in-ann"})
+
+        before = clients.exchange(first)
+        code = project / "src" / "chat.py"
+        replace(code, '["principalId"],', '["principalId"] + "!",')
+        pack(project)
+        up.wait_for("is live after")
+        after = clients.exchange(second)
+
+    assert before == first.received
+    assert after == second.received
+
+
+@pytest.mark.long
+def test_cdk_app_of_two_stacks(tmp_path):
+    """What `cdk synth` writes is run; one stack uses what the other exports."""
+    project = synthesized(tmp_path / "two_stacks")
+    with Up(project) as up, ExitStack() as stack:
+        clients = Clients(stack, up, {})
+        step = Step(
+            "ann",
+            {"action": "send", "text": "hello"},
+            {"ann": {"sent": 1}, "ben": {"text": "hello"}},
+        )
+
+        assert clients.exchange(step) == step.received

@@ -550,8 +550,8 @@ def test_node_function_that_fails(functions, node, source, kind, message):
         pytest.param(
             {"app.js": "exports.handler = awslambda.streamifyResponse(async () => {})"},
             "app.handler",
-            "ReferenceError",
-            "awslambda",
+            "Runtime.MalformedStreamingHandler",
+            "app.handler streams its response",
             id="streams",
         ),
     ],
@@ -562,6 +562,18 @@ def test_node_function_that_cannot_be_loaded_says_why(invoke, node, files, handl
     assert result.error.type == kind
     assert message in result.error.message
     assert result.stdout
+
+
+def test_node_function_that_does_not_start_is_one_sentence(functions, node):
+    """Node's own message goes on for lines."""
+    pool = functions.start(node, {"app.js": "require('nowhere')"})
+
+    with pytest.raises(HostError) as caught:
+        functions.loop.run(pool.prepare())
+
+    assert str(caught.value) == (
+        "function tested does not start: Runtime.ImportModuleError: Error: Cannot find module 'nowhere'"
+    )
 
 
 CALLBACK = """

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from wslocal import HostError
+from wslocal.events import AsynchronousInvocations
 from wslocal.events.schedules import (
     DeployedSchedule,
     ScheduleError,
@@ -16,7 +17,6 @@ from wslocal.events.schedules import (
     seconds_between,
 )
 from wslocal.lambda_host.local_lambda import LocalLambda
-from wslocal.project_events import ProjectEvents
 
 
 @pytest.mark.parametrize(
@@ -87,23 +87,23 @@ def test_schedule_that_cannot_be_run_is_due_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     times: list[str] = []
-    events = ProjectEvents(LocalLambda(lambda service: None), list)
+    invocations = AsynchronousInvocations(LocalLambda(lambda service: None))
 
     async def invoke(function: str, event: object) -> str:
         times.append(function)
         raise HostError("no environment of housekeeping can start")
 
     async def main() -> None:
+        monkeypatch.setattr(invocations, "invoke", invoke)
         schedule = DeployedSchedule(RULE, "housekeeping", 0.001)
-        monkeypatch.setattr(events.asynchronous, "invoke", invoke)
-        monkeypatch.setattr(events, "_read_schedules", lambda: [schedule])
-        await events._follow_schedules()
+        running = asyncio.create_task(run_schedules([schedule], invocations.run_due))
         async with asyncio.timeout(20):
             while len(times) < 3:
                 await asyncio.sleep(0.005)
-        await events._end_schedules()
+        running.cancel()
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())
 
-    assert caplog.messages == ["schedule of housekeeping: no environment of housekeeping can start"]
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].endswith("housekeeping: no environment of housekeeping can start")

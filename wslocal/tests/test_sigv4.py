@@ -20,13 +20,13 @@ def find(access_key):
     return ISSUED if access_key == "ASIAKEY" else None
 
 
-def signed(target="/dev/@connections/abc%3D", body=b"hello", **headers):
+def signed(target="/dev/@connections/abc%3D", body=b"hello", service="execute-api", **headers):
     """Return a request that botocore has signed."""
     url = f"http://127.0.0.1:8000{target}"
     own = {"Host": "127.0.0.1:8000", **headers}
     request = AWSRequest("POST", url=url, headers=own, data=body)
     credentials = Credentials(ISSUED.access_key, ISSUED.secret_key, ISSUED.token)
-    SigV4Auth(credentials, "execute-api", "us-east-1").add_auth(request)
+    SigV4Auth(credentials, service, "us-east-1").add_auth(request)
     return HttpRequest("POST", target, tuple(request.headers.items()), body, is_upgrade=False)
 
 
@@ -46,6 +46,15 @@ def changed(request, name, value):
 )
 def test_signature_of_botocore(target):
     assert verify(signed(target), find, time.time()) is ISSUED
+
+
+def test_signature_for_another_service():
+    request = signed("/2015-03-31/functions/a%3Ab/invocations", service="lambda")
+
+    assert verify(request, find, time.time(), "lambda") is ISSUED
+    with pytest.raises(Refused, match="correct service: 'execute-api'") as caught:
+        verify(request, find, time.time())
+    assert caught.value.kind == "InvalidSignatureException"
 
 
 def test_header_with_spaces():

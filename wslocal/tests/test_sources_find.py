@@ -152,6 +152,23 @@ def test_not_yet_built(tmp_path, name, what):
     assert refusal(tmp_path / name).endswith(f"run `{what}` first")
 
 
+def test_in_a_folder_below(tmp_path):
+    for name in ("web", "api", "jobs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "api" / "template.yaml").write_text(PLAIN)
+    add_serverless(tmp_path / "jobs" / ".serverless")
+
+    assert refusal(tmp_path) == (
+        f"{tmp_path} has its templates in folders: name {tmp_path / 'api'} or {tmp_path / 'jobs'}"
+    )
+
+
+def test_terraform(tmp_path):
+    (tmp_path / "main.tf").write_text("")
+
+    assert "is for Terraform, which is not read" in refusal(tmp_path)
+
+
 def test_left_out_has_to_be_there(tmp_path):
     (tmp_path / "template.yaml").write_text(PLAIN)
     add_code(tmp_path / "code")
@@ -516,3 +533,28 @@ def test_cdk_code_without_an_asset(tmp_path):
     add_assembly(out, {"App": stack_artifact(out, "App", template=SERVERLESS)})
 
     assert refusal(tmp_path).startswith("Chat has code that ")
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_cdk_code_that_is_not_staged_is_watched(tmp_path, staged):
+    """As `cdk synth --no-staging` leaves it: the asset is the source itself."""
+    out = tmp_path / "cdk.out"
+    source = out / "asset.1" if staged else tmp_path / "src"
+    add_code(source)
+    artifact = stack_artifact(out, "App", "App.assets", template=SERVERLESS)
+    add_assembly(
+        out,
+        {
+            "App": artifact,
+            "App.assets": {"type": "cdk:asset-manifest", "properties": {"file": "assets.json"}},
+        },
+    )
+    key = SERVERLESS["Resources"]["Chat"]["Properties"]["Code"]["S3Key"]
+    asset = {"source": {"path": str(source)}, "destinations": {"here": {"objectKey": key}}}
+    (out / "assets.json").write_text(json.dumps({"files": {"1": asset}}))
+
+    project = read(tmp_path)
+
+    [archive] = project.stacks[0].archives.values()
+    assert files_of(archive) == ["app.py"]
+    assert project.watched == ((out,) if staged else (out, source))

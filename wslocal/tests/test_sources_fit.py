@@ -3,10 +3,12 @@
 import copy
 
 import pytest
+from ministack.services import iam
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
 from wslocal.sources import LeftOut, ProjectError, Stack, fit
 from wslocal.sources.known import known_types
+from wslocal.sources.policies import known_policies
 
 FUNCTION = {
     "Type": "AWS::Lambda::Function",
@@ -200,6 +202,39 @@ def test_policies_lose_what_is_about_it():
     assert role["Policies"] == policy(first | {"Resource": [table]}, third)
 
 
+def test_policies_of_aws_are_those_that_the_emulator_has():
+    prefix = "arn:aws:iam::aws:policy/"
+
+    assert {f"{prefix}{name}" for name in known_policies()} == set(iam._aws_managed_policies)
+
+
+def test_policies_of_aws_that_the_emulator_lacks():
+    """What is known of them is written out; the rest is listed."""
+    names = [
+        "AmazonDynamoDBFullAccess",
+        "AmazonAPIGatewayInvokeFullAccess",
+        "AmazonPollyFullAccess",
+    ]
+    arns = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{name}"} for name in names]
+
+    result = fitted(changed("Role", ManagedPolicyArns=[*arns, {"Ref": "Own"}]))
+
+    role = result.template["Resources"]["Role"]["Properties"]
+    assert role["ManagedPolicyArns"] == [arns[0], {"Ref": "Own"}]
+    [written] = role["Policies"]
+    assert written["PolicyName"] == "AmazonAPIGatewayInvokeFullAccess"
+    assert written["PolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["execute-api:Invoke", "execute-api:ManageConnections"],
+            "Resource": "arn:aws:execute-api:*:*:*",
+        }
+    ]
+    assert [one.reason for one in result.left_out] == [
+        "its policy AmazonPollyFullAccess: what it allows is not known here"
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "properties", "reason"),
     [
@@ -232,6 +267,17 @@ def test_other_apis_are_deployed_and_listed():
         ("Http", "it is deployed, but HTTP APIs are not played"),
         ("Url", "it is deployed, but URLs of functions are not played"),
     ]
+
+
+def test_permissions_go_unlisted():
+    permission = {"FunctionName": {"Ref": "Chat"}, "SourceArn": {"Fn::GetAtt": ["Odd", "Arn"]}}
+
+    result = fitted(
+        {"Odd": ("AWS::Odd::One", {}), "Permission": ("AWS::Lambda::Permission", permission)}
+    )
+
+    assert result.template["Resources"] == RESOURCES
+    assert [one.name for one in result.left_out] == ["Odd"]
 
 
 # --- functions
@@ -294,6 +340,29 @@ def test_environment_is_that_of_every_function():
 
     properties = result.template["Resources"]["Chat"]["Properties"]
     assert properties["Environment"]["Variables"] == {"TABLE": "mine", "MORE": "x"}
+
+
+def test_environment_of_a_condition():
+    template = {
+        "Conditions": {"Yes": {"Fn::Equals": ["a", "a"]}},
+        "Resources": copy.deepcopy(RESOURCES),
+    }
+    properties = template["Resources"]["Chat"]["Properties"]
+    properties["Environment"] = {
+        "Fn::If": ["Yes", {"Variables": {"A": "a"}}, {"Ref": "AWS::NoValue"}]
+    }
+
+    result = fit(Stack("chat", template, {}, {}), environment={"B": "b"})
+
+    function = result.template["Resources"]["Chat"]["Properties"]
+    assert function["Environment"] == {"Variables": {"A": "a", "B": "b"}}
+
+
+@pytest.mark.parametrize(
+    "environment", ["text", {"Variables": []}, {"Variables": {"Fn::Sub": "x"}}]
+)
+def test_environment_that_is_none(environment):
+    assert "of Chat are not names with values" in refusal(changed("Chat", Environment=environment))
 
 
 def test_function_that_needs_what_is_left_out():
@@ -478,7 +547,7 @@ def test_what_its_author_disabled_is_left_out(kind, properties):
         ("AWS::Events::Rule", {"EventPattern": {}, "Targets": [{"Arn": ARN}]}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"EventSourceArn": "arn:aws:kinesis:x"}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"SelfManagedEventSource": {}}, "It"),
-        ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN}}, "It"),
+        ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN, "RoleArn": {"Ref": "Role"}}}, "It"),
         ("AWS::SNS::Subscription", {"Protocol": "lambda", "Endpoint": ARN}, "It"),
         ("AWS::SNS::Topic", {"Subscription": [{"Endpoint": ARN}]}, "It.Subscription"),
         (

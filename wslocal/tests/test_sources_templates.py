@@ -80,6 +80,11 @@ def test_json():
             id="properties",
         ),
         pytest.param(
+            "Resources: {A: {Type: X, Properties: {B: [{C: }]}}}",
+            "t.yaml: B.[0].C of A has no value",
+            id="empty-value",
+        ),
+        pytest.param(
             "Resources: {}\nParameters: [a]",
             "t.yaml: the section Parameters is not names with values",
             id="section",
