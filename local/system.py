@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from wslocal.events import scheduled_event
+from wslocal.lambda_host.runtimes import Runtimes
 from wslocal.running import RunningProject, RunOptions
 from wslocal.settings import FunctionVariables
 
+from .assembly import ROOT
 from .project import Builds, read_system, read_template
 from .settings import check_settings, function_variables
 
@@ -66,6 +68,7 @@ class System:
             variables=FunctionVariables(self._settings),
             endpoint_variable=_ENDPOINT_VARIABLE,
             prepare=False,
+            runtimes=Runtimes(cache=ROOT / ".cache" / "runtimes"),
         )
         self._running = RunningProject(self._read, options=options)
         self.emulator = self._running.emulator

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from wslocal import guarded_folder
 from wslocal.control import answering
+from wslocal.processes import guarded_temporary_files
 from wslocal.reloading import reload_now_and_then
 from wslocal.running import RUN_ERRORS
+from wslocal.tasks import end_task
 
 from .assembly import ROOT, AssemblyError
 from .control import commands_of
@@ -49,15 +49,11 @@ def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
 
     Ctrl-C and SIGTERM cancel `main`, which then ends what it started.
     """
-    before = tempfile.tempdir
-    with guarded_folder("websocket-audio-") as folder:
-        tempfile.tempdir = str(folder)  # for everything that any part of the system writes
+    with guarded_temporary_files("websocket-audio-"):
         try:
             return run_cancelled_by_signals(main)
         except asyncio.CancelledError:
             return 0
-        finally:
-            tempfile.tempdir = before
 
 
 @contextlib.asynccontextmanager
@@ -105,7 +101,7 @@ async def running_system(
             task = asyncio.create_task(
                 reload_now_and_then(system, report, (*RUN_ERRORS, AssemblyError))
             )
-            stack.push_async_callback(_end, task)
+            stack.push_async_callback(end_task, task)
         yield system, running
 
 
@@ -151,11 +147,6 @@ def _page_of(system: System, sign_in: Mapping[str, Any], port: int) -> Iterator[
         page.close()
 
 
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def while_it_runs(system: System, work: Coroutine[Any, Any, T]) -> T:
     """Return what `work` returns; EmulatorError, and `work` is cancelled, if the system cannot go on."""
     watching = asyncio.create_task(system.watch())
@@ -170,8 +161,8 @@ async def while_it_runs(system: System, work: Coroutine[Any, Any, T]) -> T:
             system.emulator.check()  # what then failed has failed for this reason
             raise
     finally:
-        await _end(working)
-        await _end(watching)
+        await end_task(working)
+        await end_task(watching)
 
 
 async def serve(

@@ -28,6 +28,7 @@ from .lambda_host.runtimes import Runtimes
 from .project_events import ProjectEvents
 from .settings import FunctionVariables, SettingError
 from .sources import ProjectError
+from .tasks import end_task
 from .watching import next_changes
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class RunningProject:
         if self._options.prepare:
             await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
-        undo.push_async_callback(_end, self._watching)
+        undo.push_async_callback(end_task, self._watching)
 
     async def _start_functions(self, undo: contextlib.AsyncExitStack) -> None:
         """Have functions run, and find AWS's names here."""
@@ -347,8 +348,3 @@ def _listening(port: int, option: str = "--port") -> Iterator[socket.socket]:
 def _following(port: int, number: int) -> int:
     """Return the port of one of several APIs: a free one, or one after the other."""
     return port + number if port else 0
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from .lambda_host.interpreters import base_python, find_python, python_versions
 from .lambda_host.node_packages import npm_command
 from .lambda_host.runtime_folder import cache_folder
 from .lambda_host.runtimes import Runtimes
-from .processes import guarded_folder
+from .processes import guarded_temporary_files
 from .reloading import reload_now_and_then
 from .running import RUN_ERRORS, RunningProject, RunOptions
 from .settings import SettingError, read_variables
@@ -31,6 +30,7 @@ from .show import is_platform_line, shown_line
 from .signals import run_until_signal
 from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
 from .state import Run, StateError
+from .tasks import end_task
 from .words import fail, sentence_of
 
 if TYPE_CHECKING:
@@ -72,14 +72,9 @@ def run_up(path: Path, options: UpOptions) -> int:
     0 after a signal, 1 if it could not go on, 2 if it could not be run. All that any part of it writes is in one
     temporary folder, which goes with this process, also if it is killed.
     """
-    before = tempfile.tempdir
     try:
-        with guarded_folder("wslocal-") as folder:
-            tempfile.tempdir = str(folder)
-            try:
-                run_until_signal(_serve(path, options))
-            finally:
-                tempfile.tempdir = before
+        with guarded_temporary_files("wslocal-"):
+            run_until_signal(_serve(path, options))
     except EmulatorError as error:
         click.echo(f"Error: {sentence_of(error)}", err=True)
         return 1
@@ -115,7 +110,7 @@ async def _serve(path: Path, options: UpOptions) -> None:
         lines.is_shown = True
         if not options.no_reload:
             reloading = asyncio.create_task(reload_now_and_then(project, click.echo, _PLAIN_ERRORS))
-            stack.push_async_callback(_end, reloading)
+            stack.push_async_callback(end_task, reloading)
         await project.watch()
 
 
@@ -275,8 +270,3 @@ async def _invoke(
     else:
         failure = {"errorType": result.error.type, "errorMessage": result.error.message}
         await reply({"payload": failure, "failed": True})
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
