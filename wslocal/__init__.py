@@ -19,6 +19,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .client import Client, ClosedError, RefusedError
     from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
+    from .events import (
+        DeployedSchedule,
+        ScheduleError,
+        read_schedules,
+        run_schedules,
+        scheduled_event,
+        seconds_between,
+    )
     from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
     from .faults import Faults
     from .gateway import ApiError, Connection, GatewayLimits, LocalApi, Post
@@ -44,6 +52,7 @@ __all__ = [
     "Client",
     "ClosedError",
     "Connection",
+    "DeployedSchedule",
     "Emulator",
     "EmulatorError",
     "Fault",
@@ -59,14 +68,23 @@ __all__ = [
     "LoopThread",
     "Post",
     "RefusedError",
+    "ScheduleError",
     "guarded_folder",
+    "read_schedules",
     "run",
+    "run_schedules",
+    "scheduled_event",
+    "seconds_between",
     "unpack_layer",
 ]
 
 _NAMES = {
     "client": ("Client", "ClosedError", "RefusedError"),
     "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
+    "events": (
+        *("DeployedSchedule", "ScheduleError", "read_schedules", "run_schedules"),
+        *("scheduled_event", "seconds_between"),
+    ),
     "fault_kinds": ("POST_ANSWERS", "TABLE_ERRORS", "Fault", "FaultError"),
     "faults": ("Faults",),
     "gateway": ("ApiError", "Connection", "GatewayLimits", "LocalApi", "Post"),

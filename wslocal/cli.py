@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,5 +165,7 @@ def _read_event(text: str) -> object:
 
 @contextlib.contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
+    """Do the block until Ctrl-C, which is no error."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         yield

@@ -46,7 +46,7 @@ def is_platform_line(text: str) -> bool:
 
 def shown_status(state: Mapping[str, Any]) -> str:
     """Return what `status` shows of the state that a run describes."""
-    lines = [f"{api['url']}  {api['connections']} connections" for api in state["apis"].values()]
+    lines = [f"{api['url']}  {_counted(api['connections'])}" for api in state["apis"].values()]
     columns = ("function", "environments", "busy", "waiting", "invocations", "errors")
     lines += ["", *_table(columns, state["functions"])]
     if state["queues"]:
@@ -64,3 +64,7 @@ def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[st
         ).rstrip()
         for row in texts
     ]
+
+
+def _counted(connections: int) -> str:
+    return f"{connections} connection{'' if connections == 1 else 's'}"

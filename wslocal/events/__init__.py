@@ -9,6 +9,7 @@ from .schedules import (
     read_schedules,
     run_schedules,
     scheduled_event,
+    seconds_between,
 )
 from .sources import EventSources, check
 
@@ -23,4 +24,5 @@ __all__ = [
     "read_schedules",
     "run_schedules",
     "scheduled_event",
+    "seconds_between",
 ]

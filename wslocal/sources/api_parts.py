@@ -8,9 +8,13 @@ from .project import ProjectError
 from .references import target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .resources import Resources
 
-__all__ = ["check_api_part", "fit_api_part"]
+__all__ = ["check_api_part", "fit_api_part", "with_endpoints"]
+
+_ENDPOINT = "wss://${%s}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
 
 _INTEGRATION = "AWS::ApiGatewayV2::Integration"
 _ROUTE = "AWS::ApiGatewayV2::Route"
@@ -73,3 +77,23 @@ def fit_api_part(resource: dict[str, Any]) -> None:
     elif resource["Type"] == _AUTHORIZER and properties.get("AuthorizerType") == "REQUEST":
         # Left out, the emulator puts `Authorization` there, as an HTTP API has it.
         properties.setdefault("IdentitySource", [])
+
+
+def with_endpoints(value: Any, apis: Collection[str]) -> Any:
+    """Return a value with the endpoints of WebSocket APIs as AWS names them.
+
+    The emulator's attribute `ApiEndpoint` is an address of its own, where nothing answers.
+    """
+    if isinstance(value, list):
+        return [with_endpoints(one, apis) for one in value]
+    if isinstance(value, dict):
+        match value.get("Fn::GetAtt"):
+            case [str(name), "ApiEndpoint"] if name in apis:
+                return {"Fn::Sub": _ENDPOINT % name}
+            case str(text) if text.partition(".")[0] in apis and text.endswith(".ApiEndpoint"):
+                return {"Fn::Sub": _ENDPOINT % text.partition(".")[0]}
+        return {key: with_endpoints(one, apis) for key, one in value.items()}
+    if isinstance(value, str) and ".ApiEndpoint}" in value:
+        for name in apis:
+            value = value.replace(f"${{{name}.ApiEndpoint}}", _ENDPOINT % name)
+    return value

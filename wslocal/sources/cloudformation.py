@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .code import Code
+from .includes import with_includes
 from .parameters import check_names, parameters_of, settle_parameters
 from .project import BUCKET, Project, ProjectError, Stack
 from .template_text import read_template
@@ -26,7 +27,7 @@ _PLACES = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Conten
 
 def read_cloudformation(path: Path, options: ProjectOptions) -> Project:
     """Return the one stack of a template, named after its folder."""
-    template = read_template(path)
+    template = with_includes(read_template(path), path.parent)
     if others := [name for name in transforms_of(template) if name != _LANGUAGE]:
         raise ProjectError(
             f"{path} wants the macro {others[0]}, which only your account has: give the template that it makes"

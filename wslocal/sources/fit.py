@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .api_parts import check_api_part, fit_api_part
+from .api_parts import check_api_part, fit_api_part, with_endpoints
 from .event_sources import check_event_source, fit_event_source
 from .functions import check_function, fit_function, variables_of
 from .imports import check_imports
@@ -61,6 +61,9 @@ def fit(
     """
     template = copy.deepcopy(stack.template)
     resources = Resources.of(stack, template)
+    apis = [name for name, one in resources.active().items() if resources.is_websocket_api(one)]
+    for section in ("Resources", "Outputs"):
+        template[section] = with_endpoints(template.get(section) or {}, apis)
     listed = [*_leave_out_properties(resources, leave_out)]
     for name, resource in template["Resources"].items():
         if resource["Type"] == _FUNCTION and environment:

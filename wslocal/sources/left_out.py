@@ -63,8 +63,6 @@ def why_left_out(name: str, resource: dict[str, Any]) -> str | None:
 
 def not_played(resource: dict[str, Any], resources: Resources) -> str | None:
     """Return what to say of a resource that is deployed, but does nothing here; None for all others."""
-    if resource["Type"] == "AWS::ApiGatewayV2::Api":
-        if resources.value(resource, "ProtocolType") == "WEBSOCKET":
-            return None
+    if resource["Type"] == "AWS::ApiGatewayV2::Api" and not resources.is_websocket_api(resource):
         return "it is deployed, but HTTP APIs are not played"
     return _NOT_PLAYED.get(resource["Type"])

@@ -58,11 +58,17 @@ class Resources:
     def leads_to_function(self, value: Any) -> bool:
         """Return whether an ARN, or what holds one, is that of a Lambda function."""
         kind = self.type_of(value) or ""
-        return kind.startswith("AWS::Lambda::") or ":lambda:" in json.dumps(value)
+        texts = json.dumps([value, self.values.value(value)])
+        return kind.startswith("AWS::Lambda::") or ":lambda:" in texts
 
     def is_websocket(self, resource: dict[str, Any]) -> bool:
         """Return whether a part of an API belongs to a WebSocket API, or to one that is not in this stack."""
         api = self.template["Resources"].get(
             target_of(resource.get("Properties", {}).get("ApiId")), {}
         )
-        return not api or self.value(api, "ProtocolType") == "WEBSOCKET"
+        return not api or self.is_websocket_api(api)
+
+    def is_websocket_api(self, resource: dict[str, Any]) -> bool:
+        """Return whether a resource is a WebSocket API."""
+        protocol = self.value(resource, "ProtocolType")
+        return bool(resource["Type"] == "AWS::ApiGatewayV2::Api" and protocol == "WEBSOCKET")

@@ -8,9 +8,10 @@ from wslocal.emulator import REGION
 
 from .cloudformation import place_code, ssm_names, stack_name, transforms_of
 from .code import Code
+from .includes import with_includes
 from .parameters import check_names, parameters_of, settle_parameters
 from .project import BUCKET, Project, ProjectError, Stack
-from .template_text import read_template
+from .template_text import read_document, read_template
 from .values import Values
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
     folder = path.parent
     if folder.name == "build" and folder.parent.name == ".aws-sam":
         folder = folder.parent.parent  # of the project, which named the template that was built
-    template = read_template(source)
+    template = with_includes(read_template(source), source.parent)
     name = stack_name(folder)
     check_names(options.parameters, {name: template})
     given = parameters_of(name, template, options.parameters)
@@ -63,7 +64,7 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
             _read_definition(logical_id, resource, source.parent)
     for defaults in (template.get("Globals") or {}).values():
         defaults.pop("CodeUri", None)
-    notes = [f"{name} is run from {made.parent}: run `sam build` after a change"] if built else []
+    notes = [f"{name} is run from {source.parent}: run `sam build` after a change"] if built else []
     stack = Stack(name, _transform(template, parameters, source), code.archives, given)
     return Project((stack,), (path, source, *code.watched), (*notes, *code.notes))
 
@@ -81,6 +82,8 @@ def _place_sam_code(
     layer = key == "ContentUri"
     defaults = {} if layer else (template.get("Globals") or {}).get("Function") or {}
     if _is_elsewhere(properties, defaults):
+        if "InlineCode" not in properties:
+            properties.setdefault("ImageUri", "not-built")  # SAM wants one; it is refused later
         return
     uri = properties.get(key, defaults.get(key, "."))
     if not isinstance(uri, str) or uri.startswith("s3://"):
@@ -108,8 +111,9 @@ def _is_elsewhere(properties: dict[str, Any], defaults: dict[str, Any]) -> bool:
 
 def _without_code(resource: dict[str, Any]) -> None:
     """Give a resource that will be left out a place for its code, which SAM wants; nothing is there."""
-    if key := _PLACES.get(resource["Type"]):
-        resource.setdefault("Properties", {})[key] = {"Bucket": BUCKET, "Key": "left-out"}
+    key, properties = _PLACES.get(resource["Type"]), resource.setdefault("Properties", {})
+    if key is not None and not _is_elsewhere(properties, {}):
+        properties[key] = {"Bucket": BUCKET, "Key": "left-out"}
 
 
 def _read_definition(name: str, resource: dict[str, Any], folder: Path) -> None:
@@ -128,17 +132,8 @@ def _read_definition(name: str, resource: dict[str, Any], folder: Path) -> None:
             if resource["Type"] == "AWS::Serverless::StateMachine"
             else "DefinitionBody"
         )
-        properties[key] = _document(folder / uri)
+        properties[key] = read_document(folder / uri)
         del properties["DefinitionUri"]
-
-
-def _document(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ProjectError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _transform(template: Template, parameters: dict[str, str], path: Path) -> Template:

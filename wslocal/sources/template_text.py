@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 
     from .project import Template
 
-__all__ = ["parse_template", "read_template"]
+__all__ = ["parse_template", "read_document", "read_template"]
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 _FUNCTIONS = {
     *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue"),
     *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
 }
+_JSON = re.compile(r'\s*\{\s*["}]')  # in YAML names seldom have quotes
 _SECTIONS = ("Parameters", "Mappings", "Conditions", "Outputs", "Globals")
 
 
@@ -30,23 +32,40 @@ class _Loader(yaml.SafeLoader):
 
 def read_template(path: Path) -> Template:
     """Return the template in a file; ProjectError, with the line, if there is none."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} cannot be read: {error}") from error
-    return parse_template(text, str(path))
+    return parse_template(_text_of(path), str(path))
 
 
-def parse_template(text: str, name: str) -> Template:
-    """Return the template in `text`; `name` is what its errors call it."""
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the names and values in a file of YAML or JSON; ProjectError, with the line, if it has none."""
+    document = _parse(_text_of(path), str(path))
+    if not isinstance(document, dict):
+        raise ProjectError(f"{path} does not hold names with values")
+    return document
+
+
+def _text_of(path: Path) -> str:
     try:
-        template = (
-            json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        )
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ProjectError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{path} cannot be read: it is no UTF-8") from error
+
+
+def _parse(text: str, name: str) -> Any:
+    try:
+        if _JSON.match(text):
+            return json.loads(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except json.JSONDecodeError as error:
         raise ProjectError(f"{name} is no JSON: line {error.lineno}, {error.msg}") from error
     except yaml.YAMLError as error:
         raise ProjectError(f"{name} is no YAML: {_where(error)}") from error
+
+
+def parse_template(text: str, name: str) -> Template:
+    """Return the template in `text`; `name` is what its errors call it."""
+    template = _parse(text, name)
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise ProjectError(f"{name} is no template: it has no section Resources")
     for section in _SECTIONS:

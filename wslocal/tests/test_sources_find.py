@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wslocal.sources import BUCKET, ProjectError, ProjectOptions, read_project
+from wslocal.sources import BUCKET, ProjectError, ProjectOptions, fit, read_project
 
 PLAIN = """
 Resources:
@@ -358,6 +358,17 @@ def test_sam_refused(tmp_path, add, sentence):
     assert sentence in refusal(tmp_path)
 
 
+def test_sam_image_is_refused_by_its_name(tmp_path):
+    """Also before `sam build` has made the image."""
+    image = "{Type: AWS::Serverless::Function, Properties: {PackageType: Image}}"
+    (tmp_path / "template.yaml").write_text(f"Resources: {{Chat: {image}}}")
+
+    [stack] = read(tmp_path).stacks
+
+    with pytest.raises(ProjectError, match="Chat is a container image"):
+        fit(stack)
+
+
 def test_sam_reads_definitions(tmp_path):
     (tmp_path / "template.yaml").write_text(
         SAM
@@ -369,6 +380,46 @@ def test_sam_reads_definitions(tmp_path):
     rest = read(tmp_path).stacks[0].template["Resources"]["Rest"]
 
     assert rest["Properties"]["Body"] == {"openapi": "3.0.1", "paths": {}}
+
+
+INCLUDES = """
+Resources:
+  Rest:
+    Type: AWS::ApiGateway::RestApi
+    Properties:
+      Body:
+        Fn::Transform: {Name: AWS::Include, Parameters: {Location: LOCATION}}
+        info: {title: chat}
+"""
+
+
+def test_included_files_are_put_in(tmp_path):
+    (tmp_path / "template.yaml").write_text(INCLUDES.replace("LOCATION", "apis/rest.yaml"))
+    (tmp_path / "apis").mkdir()
+    (tmp_path / "apis" / "rest.yaml").write_text(
+        "paths: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: paths.json}}}"
+    )
+    (tmp_path / "apis" / "paths.json").write_text('{"/": {}}')
+
+    [stack] = read(tmp_path).stacks
+
+    body = stack.template["Resources"]["Rest"]["Properties"]["Body"]
+    assert body == {"paths": {"/": {}}, "info": {"title": "chat"}}
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("gone.yaml", "gone.yaml cannot be read: No such file or directory"),
+        ("list.yaml", "list.yaml does not hold names with values"),
+        ("s3://b/k", "includes a file in a bucket"),
+    ],
+)
+def test_included_files_refused(tmp_path, location, sentence):
+    (tmp_path / "template.yaml").write_text(INCLUDES.replace("LOCATION", location))
+    (tmp_path / "list.yaml").write_text("[]")
+
+    assert sentence in refusal(tmp_path)
 
 
 def test_sam_layers_that_are_to_be_built(tmp_path):

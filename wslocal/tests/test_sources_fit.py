@@ -474,6 +474,39 @@ def test_function_left_out_takes_its_routes():
     assert [one.name for one in result.left_out] == ["Chat", "Integration", "Route"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            {"Fn::GetAtt": ["Api", "ApiEndpoint"]},
+            {"Fn::Sub": "wss://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+            id="attribute",
+        ),
+        pytest.param(
+            {"Fn::GetAtt": "Api.ApiEndpoint"},
+            {"Fn::Sub": "wss://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+            id="text",
+        ),
+        pytest.param(
+            {"Fn::Sub": "${Api.ApiEndpoint}/dev"},
+            {"Fn::Sub": "wss://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev"},
+            id="sub",
+        ),
+        pytest.param(
+            {"Fn::GetAtt": ["Http", "ApiEndpoint"]},
+            {"Fn::GetAtt": ["Http", "ApiEndpoint"]},
+            id="http",
+        ),
+    ],
+)
+def test_endpoints_are_those_of_aws(before, after):
+    http = ("AWS::ApiGatewayV2::Api", {"ProtocolType": "HTTP"})
+
+    result = fitted({"Http": http}, environment={}, Outputs={"Url": {"Value": before}})
+
+    assert result.template["Outputs"]["Url"]["Value"] == after
+
+
 def test_authorizer_without_sources_says_so():
     guard = (
         "AWS::ApiGatewayV2::Authorizer",

@@ -1,0 +1,92 @@
+"""A change of what is watched is noticed, also one that was made before, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from wslocal.loop import LoopThread
+from wslocal.watching import next_changes
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder whose files are an hour old."""
+    source = tmp_path / "src"
+    (source / "node_modules").mkdir(parents=True)
+    files = ("src/app.py", "src/app.pyc", "src/node_modules/index.js", "template.yaml", "other.txt")
+    for name in files:
+        (tmp_path / name).write_text("old")
+    for path in [*tmp_path.rglob("*"), tmp_path]:
+        os.utime(path, (time.time() - 3600,) * 2)
+    return tmp_path
+
+
+@pytest.fixture
+def changes(folder):
+    """Return what waits for changes of the source and the template, begun before `act` is called."""
+
+    def changes(act) -> set[Path]:
+        watched = [folder / "src", folder / "template.yaml"]
+
+        async def wait():
+            waiting = asyncio.create_task(next_changes(watched, time.time() - 60))
+            while not waiting.done():  # what changes before the watch begins is found, too
+                act()
+                await asyncio.wait([waiting], timeout=0.5)
+            return waiting.result()
+
+        with LoopThread() as loop:
+            return loop.run(asyncio.wait_for(wait(), 30))
+
+    return changes
+
+
+def test_file_below_a_folder(folder, changes):
+    assert changes(lambda: (folder / "src" / "app.py").write_text("new")) == {
+        folder / "src" / "app.py"
+    }
+
+
+def test_new_file(folder, changes):
+    assert folder / "src" / "more.py" in changes(lambda: (folder / "src" / "more.py").touch())
+
+
+def test_file_that_an_editor_puts_in_the_place_of_another(folder, changes):
+    def replace():
+        (folder / "template.yaml~").write_text("new")
+        (folder / "template.yaml~").rename(folder / "template.yaml")
+
+    assert changes(replace) == {folder / "template.yaml"}
+
+
+def test_change_from_before_the_watch_is_found(folder):
+    since = time.time() - 60
+    (folder / "src" / "app.py").write_text("new")
+
+    with LoopThread() as loop:
+        found = loop.run(asyncio.wait_for(next_changes([folder / "src"], since), 30))
+
+    assert found == {folder / "src" / "app.py"}
+
+
+def test_what_is_not_watched_is_no_change(folder, changes):
+    done = []
+
+    def touch():
+        (folder / "other.txt").write_text("new")
+        (folder / "src" / "node_modules" / "index.js").write_text("new")
+        (folder / "src" / "app.pyc").write_text("new")
+        if done:  # only now something of ours
+            (folder / "src" / "app.py").write_text("new")
+        done.append(True)
+
+    found = changes(touch)
+
+    assert folder / "src" / "app.py" in found
+    assert not {folder / "other.txt", folder / "src" / "node_modules" / "index.js"} & found
+    assert folder / "src" / "app.pyc" not in found
