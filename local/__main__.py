@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wslocal.state import StateError
-from wslocal.streams import keep_streams
-from wslocal.words import PORT, Number, printable
+from wslocal import PORT, Number, StateError, keep_streams, printable
 
 from .assembly import AssemblyError
 from .audio import unused_path
@@ -96,7 +94,7 @@ def _plainly(command: F) -> F:
         except Exception as error:
             if type(error).__module__ == "botocore.exceptions":  # which is slow to import
                 raise click.ClickException(f"the system's AWS APIs: {error}") from error
-            from wslocal.running import RUN_ERRORS  # slow as well
+            from wslocal import RUN_ERRORS  # slow as well
 
             if not isinstance(error, RUN_ERRORS):
                 raise

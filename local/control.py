@@ -10,14 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from wslocal import EmulatorError, FaultError, HostError
-from wslocal.control import UNKNOWN_COMMAND
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from wslocal import Fault
-    from wslocal.control import Command, Reply, Request
+    from wslocal import Command, Fault, Reply
 
     from .system import System
 
@@ -27,16 +25,18 @@ __all__ = ["commands_of"]
 def commands_of(system: System) -> dict[str, Command]:
     """Return the commands of a running system, for `wslocal.control.answering`."""
 
-    async def status(request: Request, reply: Reply, gone: asyncio.Event) -> None:
+    async def status(request: Mapping[str, Any], reply: Reply, gone: asyncio.Event) -> None:
         await reply(system.describe())
 
-    async def fault(request: Request, reply: Reply, gone: asyncio.Event) -> None:
+    async def fault(request: Mapping[str, Any], reply: Reply, gone: asyncio.Event) -> None:
         await _have_fault(system, request, reply, gone)
 
     return {"status": status, "fault": fault}
 
 
-async def _have_fault(system: System, request: Request, reply: Reply, gone: asyncio.Event) -> None:
+async def _have_fault(
+    system: System, request: Mapping[str, Any], reply: Reply, gone: asyncio.Event
+) -> None:
     """Have a fault until the client goes; reply that it is on, and how often it was met."""
     try:
         name, options = request["name"], request["options"]
@@ -50,7 +50,7 @@ async def _have_fault(system: System, request: Request, reply: Reply, gone: asyn
     except (EmulatorError, FaultError, HostError) as error:
         await reply({"error": str(error)})
     except (KeyError, TypeError):  # of another version
-        await reply({"error": UNKNOWN_COMMAND})
+        await reply({"error": "this system does not know the fault: is it of another version?"})
 
 
 def _cut(system: System, connection_id: str) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from wslocal.words import printable
+from wslocal import printable
 
 from .audio import CHANNELS, MIN_CHUNK_BYTES, SAMPLE_BYTES, SAMPLE_RATES, Recording, in_pieces
 from .ogg import OggPages, is_ogg

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wslocal import POST_ANSWERS, TABLE_ERRORS
-from wslocal.state import StateError
-from wslocal.words import Number
+from wslocal import POST_ANSWERS, TABLE_ERRORS, Number, StateError
 
 from .options import Commands, Seconds
 from .options import pid as _pid

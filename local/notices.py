@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.control import Control
 from rich.segment import ControlType
 
-from wslocal.words import printable
+from wslocal import printable
 
 from .client import FLOOR, OF_THE_CONNECTION, SessionClientError
 from .words import counted

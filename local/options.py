@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wslocal.words import Number, OneSentenceGroup, shown
+from wslocal import Number, OneSentenceGroup, shown
 
 __all__ = ["Commands", "Language", "Seconds", "SessionId", "pid"]
 

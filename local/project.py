@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wslocal.sources import Project, ProjectOptions, Stack, Template, read_project
-from wslocal.sources.cloudformation import code_place
-from wslocal.sources.project import key_of
+from wslocal import Project, ProjectOptions, Template, read_project, with_code
 
 from .assembly import ROOT, build_authorizer, build_functions, build_layer, synthesize
 
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Builds", "packages_in", "read_system", "read_template", "with_zips"]
+__all__ = ["Builds", "packages_in", "read_system", "read_template"]
 
 _LAYER, _AUTHORIZER, _FUNCTIONS = (  # a file that only the zip of each has
     "python/shared_utils/__init__.py",
@@ -48,7 +45,7 @@ def read_system(
         folder = synthesize(stage, settings)
         layer.result()
     project = read_project(folder, ProjectOptions())
-    stacks = tuple(with_zips(stack, builds.instead_of) for stack in project.stacks)
+    stacks = tuple(with_code(stack, builds.instead_of) for stack in project.stacks)
     watched = tuple(ROOT / name for name in _SOURCES)
     return Project(stacks, watched, project.notes, _NOT_DEPLOYED)
 
@@ -57,23 +54,6 @@ def read_template(stage: str, settings: Mapping[str, str] | None = None) -> Temp
     """Return the template of a stage; AssemblyError if it cannot be made."""
     [stack] = read_project(synthesize(stage, settings), ProjectOptions()).stacks
     return stack.template
-
-
-def with_zips(stack: Stack, instead_of: Callable[[bytes], bytes]) -> Stack:
-    """Return the stack with other zips for its code: what `instead_of` makes of each."""
-    made = {key: instead_of(archive) for key, archive in stack.archives.items()}
-    keys = {key: key_of(archive) for key, archive in made.items()}
-    template = copy.deepcopy(stack.template)
-    for resource in template["Resources"].values():
-        if (place := code_place(resource)) is not None:
-            properties, name = place
-            if (key := properties[name].get("S3Key")) in keys:
-                properties[name]["S3Key"] = keys[key]
-    return replace(
-        stack,
-        template=template,
-        archives={keys[key]: archive for key, archive in made.items()},
-    )
 
 
 @dataclass(slots=True)

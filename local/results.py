@@ -8,7 +8,8 @@ import enum
 import signal
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from wslocal import signals
+from wslocal import restored
+from wslocal import run_cancelled_by_signals as run_heeding_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -94,7 +95,7 @@ def run_cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
         cancel_work()
 
     try:
-        return signals.run_cancelled_by_signals(work, cancel)
+        return run_heeding_signals(work, cancel)
     except TalkError as error:
         if error.code == ExitCode.INTERRUPTED and came and came[0] in _CODES:
             raise TalkError(_CODES[came[0]], str(error)) from None
@@ -105,7 +106,7 @@ def run_cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
 def ended_by_ctrl_c(*others: signal.Signals) -> Iterator[None]:
     """Do the block until Ctrl-C, or another of these signals, which is no error."""
     numbers = (signal.SIGINT, *others)
-    with signals.restored(*numbers), contextlib.suppress(KeyboardInterrupt):
+    with restored(*numbers), contextlib.suppress(KeyboardInterrupt):
         for number in numbers:
             signal.signal(number, signal.default_int_handler)
         yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from wslocal.words import printable
+from wslocal import printable
 
 from .client import RequestRefusedError, SessionClientError, UnansweredError
 from .decoding import open_audio

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from wslocal.state import BASE, RunFolder, StateError
+from wslocal import RunFolder, StateError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -95,4 +95,4 @@ def find_running(pid: int | None = None) -> RunningSystem:
 
 
 def _folder() -> RunFolder:
-    return RunFolder("websocket-audio", BASE)
+    return RunFolder("websocket-audio")

@@ -10,10 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from wslocal.events import scheduled_event
-from wslocal.lambda_host.runtimes import Runtimes
-from wslocal.running import RunningProject, RunOptions
-from wslocal.settings import FunctionVariables
+from wslocal import FunctionVariables, RunningProject, RunOptions, Runtimes, scheduled_event
 
 from .assembly import ROOT
 from .project import Builds, read_system, read_template
@@ -24,9 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from wslocal import InvocationResult, LocalApi
-    from wslocal.events import DeployedSchedule
-    from wslocal.sources import Project, Stack, Template
+    from wslocal import DeployedSchedule, InvocationResult, LocalApi, Project, Stack, Template
 
 __all__ = ["System"]
 

@@ -11,7 +11,7 @@ import termios
 import tty
 from typing import TYPE_CHECKING, Any
 
-from wslocal.words import printable
+from wslocal import printable
 
 from .audio import JitterBuffer, Recording, check_writable, write_recording
 from .client import FLOOR, SessionClientError, connect, ordered_chunks, stream

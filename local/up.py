@@ -8,11 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from wslocal.control import answering
-from wslocal.processes import guarded_temporary_files
-from wslocal.reloading import reload_now_and_then
-from wslocal.running import RUN_ERRORS
-from wslocal.tasks import end_task
+from wslocal import RUN_ERRORS, answering, end_task, guarded_temporary_files, reload_now_and_then
 
 from .assembly import ROOT, AssemblyError
 from .control import commands_of

@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from wslocal.words import printable
+from wslocal import printable
 
 from .words import counted
 

@@ -8,8 +8,8 @@ import pytest
 
 from local import assembly, project
 from local.assembly import AssemblyError, synthesize
-from local.project import Builds, read_template, with_zips
-from wslocal.sources import Stack, fit
+from local.project import Builds, read_template
+from wslocal import Stack, fit
 
 
 def zip_of(*names):
@@ -20,7 +20,7 @@ def zip_of(*names):
     return buffer.getvalue()
 
 
-def test_zips_are_told_apart_by_what_is_in_them(monkeypatch):
+def test_zips_differ_by_what_is_in_them(monkeypatch):
     monkeypatch.setattr(project, "build_layer", lambda: b"layer")
     monkeypatch.setattr(project, "build_authorizer", lambda: b"authorizer")
     monkeypatch.setattr(project, "build_functions", lambda packages: ",".join(packages).encode())
@@ -49,34 +49,6 @@ def test_zip_is_built_again_when_a_source_of_it_changes(monkeypatch, tmp_path):
 
     assert built == [b"one", b"one", b"two"]
     assert built[0] is built[1]
-
-
-def test_code_is_replaced_and_nothing_else():
-    code = {"S3Bucket": "local-assets", "S3Key": "old.zip"}
-    template = {
-        "Resources": {
-            "Layer": {"Type": "AWS::Lambda::LayerVersion", "Properties": {"Content": {**code}}},
-            "Audio": {"Type": "AWS::Lambda::Function", "Properties": {"Code": {**code}}},
-            "Inline": {
-                "Type": "AWS::Lambda::Function",
-                "Properties": {"Code": {"ZipFile": "pass"}},
-            },
-            "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"Code": "of another kind"}},
-        }
-    }
-
-    made = with_zips(Stack("Stack", template, {"old.zip": b"old"}, {}), lambda archive: b"new")
-
-    [(key, archive)] = made.archives.items()
-    assert archive == b"new"
-    properties = {name: one["Properties"] for name, one in made.template["Resources"].items()}
-    assert properties == {
-        "Layer": {"Content": {"S3Bucket": "local-assets", "S3Key": key}},
-        "Audio": {"Code": {"S3Bucket": "local-assets", "S3Key": key}},
-        "Inline": {"Code": {"ZipFile": "pass"}},
-        "Table": {"Code": "of another kind"},
-    }
-    assert code["S3Key"] == template["Resources"]["Layer"]["Properties"]["Content"]["S3Key"]
 
 
 def test_of_the_template_only_what_watches_it_is_left_out():

@@ -16,8 +16,7 @@ import pytest
 
 from local.control import commands_of
 from local.state import RunningSystem, announced
-from wslocal import EmulatorError, Faults, HostError, LoopThread
-from wslocal.control import answering
+from wslocal import EmulatorError, Faults, HostError, LoopThread, answering
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow

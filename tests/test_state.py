@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from local import state
 from local.state import RunningSystem, announced, find_running, running_systems
-from wslocal.state import StateError
+from wslocal import StateError
 
 ANNOUNCE = """
 import sys
 from pathlib import Path
+import wslocal.state
 from local import state
-state.BASE = Path(sys.argv[2])
+wslocal.state.BASE = Path(sys.argv[2])
 fields = (int(sys.argv[1]), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0, "/a")
 with state.announced(state.RunningSystem(*fields)):
     print("announced", flush=True)
@@ -25,7 +25,7 @@ with state.announced(state.RunningSystem(*fields)):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(state, "BASE", tmp_path)
+    monkeypatch.setattr("wslocal.state.BASE", tmp_path)
     return tmp_path / f"websocket-audio-{os.getuid()}"
 
 
@@ -103,13 +103,6 @@ def test_only_the_user_may_read_the_credentials(folder):
     assert not path.exists()
 
 
-def test_a_folder_that_others_can_open_is_refused(folder):
-    folder.mkdir(mode=0o755)
-
-    with pytest.raises(StateError, match="must be a folder that only you can open"):
-        running_systems()
-
-
 @pytest.mark.parametrize(
     ("seconds", "age"),
     [(-1, "0 s"), (59.9, "59 s"), (60, "1 min"), (3600, "1 h"), (86_399, "23 h"), (86_400, "1 d")],
@@ -127,11 +120,3 @@ def test_folder_depends_on_no_variable():
     )
 
     assert run.stdout == f"/tmp/websocket-audio-{os.getuid()}\n"  # noqa: S108 - as BASE
-
-
-def test_a_link_to_a_folder_is_refused(folder, tmp_path):
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    folder.symlink_to(tmp_path / "elsewhere")
-
-    with pytest.raises(StateError, match="must be a folder that only you can open"):
-        running_systems()

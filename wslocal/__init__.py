@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Client, ClosedError, RefusedError
+    from .control import Command, Reply, answering
+    from .deploy import Deployer, DeployError
     from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
     from .events import (
         DeployedSchedule,
@@ -38,27 +40,43 @@ if TYPE_CHECKING:
         LambdaHost,
         unpack_layer,
     )
+    from .lambda_host.runtimes import Runtimes
     from .loop import LoopThread
-    from .processes import guarded_folder
+    from .processes import guarded_folder, guarded_temporary_files
+    from .reloading import reload_now_and_then
+    from .running import RUN_ERRORS, RunningProject, RunOptions
+    from .settings import FunctionVariables
+    from .signals import restored, run_cancelled_by_signals
+    from .sources import Project, ProjectOptions, Stack, Template, fit, read_project, with_code
+    from .state import RunFolder, StateError
+    from .streams import keep_streams
+    from .tasks import end_task
     from .testing import LocalProject, run
+    from .words import PORT, Number, OneSentenceGroup, printable, shown
 
 __all__ = [
     "ACCOUNT",
     "MAX_PAYLOAD_BYTES",
+    "PORT",
     "POST_ANSWERS",
     "REGION",
+    "RUN_ERRORS",
     "TABLE_ERRORS",
     "ApiError",
     "Client",
     "ClosedError",
+    "Command",
     "Connection",
+    "DeployError",
     "DeployedSchedule",
+    "Deployer",
     "Emulator",
     "EmulatorError",
     "Fault",
     "FaultError",
     "Faults",
     "FunctionError",
+    "FunctionVariables",
     "GatewayLimits",
     "HostError",
     "InvocationResult",
@@ -66,16 +84,40 @@ __all__ = [
     "LocalApi",
     "LocalProject",
     "LoopThread",
+    "Number",
+    "OneSentenceGroup",
     "Post",
+    "Project",
+    "ProjectOptions",
     "RefusedError",
+    "Reply",
+    "RunFolder",
+    "RunOptions",
+    "RunningProject",
+    "Runtimes",
     "ScheduleError",
+    "Stack",
+    "StateError",
+    "Template",
+    "answering",
+    "end_task",
+    "fit",
     "guarded_folder",
+    "guarded_temporary_files",
+    "keep_streams",
+    "printable",
+    "read_project",
     "read_schedules",
+    "reload_now_and_then",
+    "restored",
     "run",
+    "run_cancelled_by_signals",
     "run_schedules",
     "scheduled_event",
     "seconds_between",
+    "shown",
     "unpack_layer",
+    "with_code",
 ]
 
 _NAMES = {
@@ -93,7 +135,50 @@ _NAMES = {
         *("LambdaHost", "unpack_layer"),
     ),
     "loop": ("LoopThread",),
-    "processes": ("guarded_folder",),
+    "processes": ("guarded_folder", "guarded_temporary_files"),
+    "control": (
+        "Command",
+        "Reply",
+        "answering",
+    ),
+    "deploy": (
+        "DeployError",
+        "Deployer",
+    ),
+    "lambda_host.runtimes": ("Runtimes",),
+    "reloading": ("reload_now_and_then",),
+    "running": (
+        "RUN_ERRORS",
+        "RunOptions",
+        "RunningProject",
+    ),
+    "settings": ("FunctionVariables",),
+    "signals": (
+        "restored",
+        "run_cancelled_by_signals",
+    ),
+    "sources": (
+        "Project",
+        "ProjectOptions",
+        "Stack",
+        "Template",
+        "fit",
+        "read_project",
+        "with_code",
+    ),
+    "state": (
+        "RunFolder",
+        "StateError",
+    ),
+    "streams": ("keep_streams",),
+    "tasks": ("end_task",),
+    "words": (
+        "PORT",
+        "Number",
+        "OneSentenceGroup",
+        "printable",
+        "shown",
+    ),
     "testing": ("LocalProject", "run"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}

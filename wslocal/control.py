@@ -10,22 +10,21 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .state import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    Request = Mapping[str, Any]
-    Reply = Callable[[Mapping[str, Any]], Awaitable[None]]
-    # Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
-    Command = Callable[[Request, Reply, asyncio.Event], Awaitable[None]]
+__all__ = ["Command", "Reply", "answering", "ask"]
 
-__all__ = ["UNKNOWN_COMMAND", "answering", "ask"]
+Reply = Callable[[Mapping[str, Any]], Awaitable[None]]
+# Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
+Command = Callable[[Mapping[str, Any], Reply, asyncio.Event], Awaitable[None]]
 
-UNKNOWN_COMMAND = "this run does not know the command: is it of another version?"
 
 _MAX_REQUEST_BYTES = 8 << 20  # an event has at most 6 MB
 
@@ -64,7 +63,8 @@ async def _serve(
             request = json.loads(await reader.readline())
             command = commands[request["command"]]
         except (ValueError, KeyError, TypeError):  # of another version, or nobody of ours
-            await reply({"error": UNKNOWN_COMMAND})
+            sentence = "this run does not know the command: is it of another version?"
+            await reply({"error": sentence})
             return
         waiting = asyncio.create_task(_wait_for_end(reader, gone))
         try:
@@ -84,7 +84,7 @@ async def _wait_for_end(reader: asyncio.StreamReader, gone: asyncio.Event) -> No
     gone.set()
 
 
-def ask(path: Path, request: Request) -> Iterator[dict[str, Any]]:
+def ask(path: Path, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Send a request to the run at `path`, and yield its replies; StateError if it does not answer."""
     with socket.socket(socket.AF_UNIX) as client:
         try:

@@ -4,9 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from wslocal import Emulator
-from wslocal.deploy import Deployer
-from wslocal.sources import ProjectOptions, fit, read_project
+from wslocal import Deployer, Emulator, ProjectOptions, fit, read_project
 
 from .conftest import KEY
 

@@ -9,8 +9,7 @@ from infrastructure.function_specs import FUNCTION_SPECS
 from layerctl import ownership
 from layerctl.aws import Aws
 from local.project import read_system
-from wslocal.deploy import Deployer
-from wslocal.sources import fit
+from wslocal import Deployer, fit
 
 STAGE = "dev"  # as other tests deploy it, so that it is synthesized once
 FUNCTION = f"websocket-audio-{STAGE}-audio"

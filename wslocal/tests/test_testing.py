@@ -216,7 +216,7 @@ def test_end_of_the_run_closes_clients_with_1001(folder):
     ann.close()
 
 
-def test_reload_tells_which_functions_are_others(tmp_path, folder):
+def test_reload_says_which_functions_are_others(tmp_path, folder):
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text(CODE)
     (tmp_path / "template.yaml").write_text(TEMPLATE.replace("TableName: rooms", "TableName: own"))
