@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wslocal import PORT, Number, StateError, keep_streams, printable
+from wslocal import PORT, Number, RunNotFoundError, keep_streams, printable
 
 from .assembly import AssemblyError
 from .audio import unused_path
@@ -56,7 +56,7 @@ _PLAIN_ERRORS = (
     AssemblyError,
     MachineError,
     OSError,
-    StateError,
+    RunNotFoundError,
     UnusableSettingError,
     ValueError,
 )

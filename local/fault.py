@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wslocal import POST_ANSWERS, TABLE_ERRORS, Number, StateError
+from wslocal import POST_ANSWERS, TABLE_ERRORS, Number, RunNotFoundError
 
 from .options import Commands, Seconds
 from .options import pid as _pid
@@ -163,7 +163,7 @@ def _run(
     with ended_by_ctrl_c(signal.SIGTERM):
         try:
             have_fault(find_running(pid), name, options, seconds, click.echo)
-        except (FaultRefusedError, OSError, StateError) as error:
+        except (FaultRefusedError, OSError, RunNotFoundError) as error:
             raise click.ClickException(str(error)) from error
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from wslocal import RunFolder, StateError
+from wslocal import RunFolder, RunNotFoundError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -74,14 +74,14 @@ def running_systems() -> list[RunningSystem]:
 
 
 def chosen_systems(pid: int | None = None) -> list[RunningSystem]:
-    """Return the system of process `pid`, else all that run; StateError if there is none."""
+    """Return the system of process `pid`, else all that run; RunNotFoundError if there is none."""
     systems = running_systems()
     chosen = [system for system in systems if pid in (None, system.pid)]
     if chosen:
         return chosen
     if systems:
-        raise StateError(f"no system with process id {pid} runs here")
-    raise StateError("no system runs here: start one with `python -m local up`")
+        raise RunNotFoundError(f"no system with process id {pid} runs here")
+    raise RunNotFoundError("no system runs here: start one with `python -m local up`")
 
 
 def find_running(pid: int | None = None) -> RunningSystem:
@@ -91,7 +91,7 @@ def find_running(pid: int | None = None) -> RunningSystem:
         return chosen[0]
     now = time.time()
     shown = ", ".join(f"{one.pid} ({one.folder}, for {one.age(now)})" for one in chosen)
-    raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {shown}")
+    raise RunNotFoundError(f"{len(chosen)} systems run here: choose with --pid one of {shown}")
 
 
 def _folder() -> RunFolder:

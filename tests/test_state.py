@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from local.state import RunningSystem, announced, find_running, running_systems
-from wslocal import StateError
+from wslocal import RunNotFoundError
 
 ANNOUNCE = """
 import sys
@@ -67,7 +67,7 @@ def test_a_system_that_was_killed_is_forgotten(announcing, folder):
     process.kill()
     process.wait()
 
-    with pytest.raises(StateError, match="start one with `python -m local up`"):
+    with pytest.raises(RunNotFoundError, match="start one with `python -m local up`"):
         find_running()
 
     assert list(folder.iterdir()) == []
@@ -77,7 +77,7 @@ def test_of_several_systems_one_has_to_be_chosen(announcing):
     announcing(7)
     announcing(8)
 
-    with pytest.raises(StateError) as refused:
+    with pytest.raises(RunNotFoundError) as refused:
         find_running()
 
     assert re.fullmatch(
@@ -91,7 +91,7 @@ def test_of_several_systems_one_has_to_be_chosen(announcing):
 def test_a_system_that_does_not_run_is_not_found(announcing):
     announcing(7)
 
-    with pytest.raises(StateError, match="no system with process id 9 runs here"):
+    with pytest.raises(RunNotFoundError, match="no system with process id 9 runs here"):
         find_running(9)
 
 

@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import Client, ClosedError, RefusedError
+    from .client import ClosedError, HandshakeRefusedError, WebSocketClient
     from .control import Command, Reply, answering
     from .deploy import Deployer, DeployError
     from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .settings import FunctionVariables
     from .signals import restored, run_cancelled_by_signals
     from .sources import Project, ProjectOptions, Stack, Template, fit, read_project, with_code
-    from .state import RunFolder, StateError
+    from .state import RunFolder, RunNotFoundError
     from .streams import keep_streams
     from .tasks import end_task
     from .testing import LocalProject, run
@@ -63,7 +63,6 @@ __all__ = [
     "RUN_ERRORS",
     "TABLE_ERRORS",
     "ApiError",
-    "Client",
     "ClosedError",
     "Command",
     "Connection",
@@ -78,6 +77,7 @@ __all__ = [
     "FunctionError",
     "FunctionVariables",
     "GatewayLimits",
+    "HandshakeRefusedError",
     "HostError",
     "InvocationResult",
     "LambdaHost",
@@ -89,16 +89,16 @@ __all__ = [
     "Post",
     "Project",
     "ProjectOptions",
-    "RefusedError",
     "Reply",
     "RunFolder",
+    "RunNotFoundError",
     "RunOptions",
     "RunningProject",
     "Runtimes",
     "ScheduleError",
     "Stack",
-    "StateError",
     "Template",
+    "WebSocketClient",
     "answering",
     "end_task",
     "fit",
@@ -121,7 +121,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "client": ("Client", "ClosedError", "RefusedError"),
+    "client": ("WebSocketClient", "ClosedError", "HandshakeRefusedError"),
     "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
     "events": (
         *("DeployedSchedule", "ScheduleError", "read_schedules", "run_schedules"),
@@ -139,6 +139,7 @@ _NAMES = {
     "control": (
         "Command",
         "Reply",
+        "WebSocketClient",
         "answering",
     ),
     "deploy": (
@@ -168,7 +169,7 @@ _NAMES = {
     ),
     "state": (
         "RunFolder",
-        "StateError",
+        "RunNotFoundError",
     ),
     "streams": ("keep_streams",),
     "tasks": ("end_task",),

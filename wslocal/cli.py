@@ -137,14 +137,14 @@ def status(as_json: bool, pid: int | None) -> None:
 def _ask(pid: int | None, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the replies of a run; end with its sentence, and exit code 1 or 2, if it has one."""
     from .control import ask
-    from .state import StateError, find_run
+    from .state import RunNotFoundError, find_run
 
     try:
         for reply in ask(find_run(pid).control_socket, request):
             if "error" in reply:
                 fail(reply["error"])
             yield reply
-    except StateError as error:
+    except RunNotFoundError as error:
         raise click.ClickException(sentence_of(error)) from error
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from websockets.sync.client import ClientConnection
 
-__all__ = ["Client", "ClosedError", "RefusedError"]
+__all__ = ["ClosedError", "HandshakeRefusedError", "WebSocketClient"]
 
 _OPEN_SECONDS = 30.0  # longer than a `$connect` route may take
 # Ours, above what API Gateway sends in one message, 128 KB.
 _MAX_MESSAGE_BYTES = 1 << 20
 
 
-class RefusedError(ConnectionRefusedError):
+class HandshakeRefusedError(ConnectionRefusedError):
     """The API has refused a client: `status` is that of HTTP, `body` what came with it."""
 
     def __init__(self, status: int, body: str) -> None:
@@ -42,7 +42,7 @@ class ClosedError(ConnectionError):
         self.reason = reason
 
 
-class Client:
+class WebSocketClient:
     """A connection, open in a `with` block or until `close`."""
 
     def __init__(self, opening: AbstractContextManager[ClientConnection]) -> None:
@@ -59,8 +59,8 @@ class Client:
         query: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
         tls: ssl.SSLContext | None = None,
-    ) -> Client:
-        """Open a connection; RefusedError, with the status, if the API does not let the client in."""
+    ) -> WebSocketClient:
+        """Open a connection; HandshakeRefusedError, with the status, if the API does not let the client in."""
         if query:
             url += f"?{urlencode(query)}"
         try:
@@ -79,7 +79,7 @@ class Client:
         except InvalidStatus as error:
             response = error.response
             body = (response.body or b"").decode(errors="replace")
-            raise RefusedError(response.status_code, body) from error
+            raise HandshakeRefusedError(response.status_code, body) from error
 
     @property
     def subprotocol(self) -> str | None:

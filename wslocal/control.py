@@ -13,10 +13,10 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .state import StateError
+from .state import RunNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator
     from pathlib import Path
 
 __all__ = ["Command", "Reply", "answering", "ask"]
@@ -84,8 +84,8 @@ async def _wait_for_end(reader: asyncio.StreamReader, gone: asyncio.Event) -> No
     gone.set()
 
 
-def ask(path: Path, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Send a request to the run at `path`, and yield its replies; StateError if it does not answer."""
+def ask(path: Path, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
+    """Send a request to the run at `path`, and yield its replies; RunNotFoundError if it does not answer."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(str(path))
@@ -94,4 +94,4 @@ def ask(path: Path, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 for line in lines:
                     yield json.loads(line)
         except OSError as error:
-            raise StateError(f"the run does not answer: {error.strerror or error}") from error
+            raise RunNotFoundError(f"the run does not answer: {error.strerror or error}") from error

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from .sources.project import BUCKET
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["BUCKET", "DeployError", "Deployer"]
-
-# In which the zips are that templates name, and the templates themselves.
-BUCKET = "local-assets"
 
 _DEPLOY_SECONDS = 120.0
 _POLL_SECONDS = 0.05

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Run", "RunFolder", "StateError", "find_run", "runs_folder"]
+__all__ = ["AnnouncedRun", "RunFolder", "RunNotFoundError", "find_run", "runs_folder"]
 
 # Every Linux has it, and unlike XDG_RUNTIME_DIR also for cron, `su` and containers.
 BASE = Path("/tmp")  # noqa: S108 - what is used below it is checked for owner and mode
 
 
-class StateError(Exception):
+class RunNotFoundError(Exception):
     """There is no run to speak to, or more than one."""
 
 
@@ -63,12 +63,14 @@ class RunFolder:
         return [document for path in paths if (document := _read(path)) is not None]
 
     def _checked(self) -> Path:
-        """Return this user's folder; StateError if it is somebody else's, or open to others."""
+        """Return this user's folder; RunNotFoundError if it is somebody else's, or open to others."""
         with contextlib.suppress(FileExistsError):  # also a file, or a link to nowhere
             self._path.mkdir(mode=0o700)
         found = self._path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise StateError(f"{self._path} must be a folder that only you can open: remove it")
+            raise RunNotFoundError(
+                f"{self._path} must be a folder that only you can open: remove it"
+            )
         return self._path
 
 
@@ -87,7 +89,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class AnnouncedRun:
     """What another process needs to know of a `wslocal up`."""
 
     pid: int
@@ -111,20 +113,21 @@ def runs_folder() -> RunFolder:
     return RunFolder("wslocal")
 
 
-def find_run(pid: int | None = None) -> Run:
-    """Return the run of process `pid`, else the only one; StateError if there is none, or several."""
+def find_run(pid: int | None = None) -> AnnouncedRun:
+    """Return the run of process `pid`, else the only one; RunNotFoundError if there is none, or several."""
     runs = sorted(
-        (Run(**document) for document in runs_folder().documents()), key=lambda run: run.started_at
+        (AnnouncedRun(**document) for document in runs_folder().documents()),
+        key=lambda run: run.started_at,
     )
     chosen = [run for run in runs if pid in (None, run.pid)]
     if len(chosen) == 1:
         return chosen[0]
     if not runs:
-        raise StateError("nothing runs here: start a project with `wslocal up PATH`")
+        raise RunNotFoundError("nothing runs here: start a project with `wslocal up PATH`")
     if not chosen:
-        raise StateError(f"no run with process id {pid} is here")
+        raise RunNotFoundError(f"no run with process id {pid} is here")
     now = time.time()
     shown = ", ".join(
         f"{run.pid} ({run.project}, for {now - run.started_at:.0f} s)" for run in runs
     )
-    raise StateError(f"{len(runs)} projects run here: choose with --pid one of {shown}")
+    raise RunNotFoundError(f"{len(runs)} projects run here: choose with --pid one of {shown}")

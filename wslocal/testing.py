@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .client import Client
+from .client import WebSocketClient
 from .loop import LoopThread
 from .running import RunningProject, RunOptions
 from .settings import FunctionVariables
@@ -65,13 +65,13 @@ class LocalProject:
         subprotocols: Sequence[str] = (),
         api: str | None = None,
         secure: bool = False,
-    ) -> Client:
+    ) -> WebSocketClient:
         """Return a new client, by wss:// if it is to be `secure`.
 
-        RefusedError, with the status, if it is not let in.
+        HandshakeRefusedError, with the status, if it is not let in.
         """
         chosen = self._project.apis[next(iter(self._project.apis)) if api is None else api]
-        return Client.connect(
+        return WebSocketClient.connect(
             chosen.secure_url if secure else chosen.url,
             headers=headers,
             query=query,

@@ -29,7 +29,7 @@ from .settings import SettingError, read_variables
 from .show import is_platform_line, shown_line
 from .signals import run_until_signal
 from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
-from .state import Run, StateError
+from .state import AnnouncedRun, RunNotFoundError
 from .tasks import end_task
 from .words import fail, sentence_of
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["UpOptions", "run_up"]
 
 # What a person can do something about: one sentence, no traceback.
-_PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, StateError)
+_PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, RunNotFoundError)
 _KEPT_LINES = 10_000  # that `logs` shows
 
 
@@ -89,7 +89,7 @@ async def _serve(path: Path, options: UpOptions) -> None:
         project = await stack.enter_async_context(
             RunningProject(read, options=_run_options(options))
         )
-        run = Run(
+        run = AnnouncedRun(
             pid=os.getpid(),
             project=str(path.absolute()),
             urls={name: api.url for name, api in project.apis.items()},

@@ -15,7 +15,7 @@ __all__ = [
     "PORT",
     "Number",
     "OneSentenceGroup",
-    "WrongInputError",
+    "WrongCommandError",
     "fail",
     "printable",
     "sentence_of",
@@ -33,7 +33,7 @@ _NOT_PRINTABLE = re.compile(
 )
 
 
-class WrongInputError(click.ClickException):
+class WrongCommandError(click.ClickException):
     """The command line or the project is wrong: nothing was begun, or all of it has ended again."""
 
     exit_code = 2
@@ -41,7 +41,7 @@ class WrongInputError(click.ClickException):
 
 def fail(sentence: str) -> NoReturn:
     """End the command with a sentence on stderr, and exit code 2."""
-    raise WrongInputError(sentence)
+    raise WrongCommandError(sentence)
 
 
 def printable(text: str) -> str:
@@ -76,7 +76,7 @@ def _sentences() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        raise WrongInputError(printable(error.format_message().removesuffix("."))) from error
+        raise WrongCommandError(printable(error.format_message().removesuffix("."))) from error
 
 
 class Number(click.ParamType[int]):

@@ -9,7 +9,7 @@ import pytest
 
 from wslocal.control import answering, ask
 from wslocal.loop import LoopThread
-from wslocal.state import StateError
+from wslocal.state import RunNotFoundError
 
 
 @pytest.fixture
@@ -71,5 +71,5 @@ def test_run_that_does_not_answer_is_said(tmp_path):
     with socket.socket(socket.AF_UNIX) as closed:
         closed.bind(str(tmp_path / "run.sock"))
 
-    with pytest.raises(StateError, match="the run does not answer: Connection refused"):
+    with pytest.raises(RunNotFoundError, match="the run does not answer: Connection refused"):
         list(ask(tmp_path / "run.sock", {"command": "count"}))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from wslocal.client import Client, RefusedError
+from wslocal.client import HandshakeRefusedError, WebSocketClient
 
 from .built_projects import PROJECTS, pack, packaged, synthesized
 from .up_process import Up
@@ -158,7 +158,7 @@ class Clients:
 
     def __init__(self, stack: ExitStack, up: Up, query: dict[str, str]) -> None:
         self._clients = {
-            name: stack.enter_context(Client.connect(up.urls[0], query=query))
+            name: stack.enter_context(WebSocketClient.connect(up.urls[0], query=query))
             for name in ("ann", "ben")
         }
 
@@ -201,8 +201,8 @@ def test_service_of_the_serverless_framework_asks_its_authorizer(tmp_path):
     )
     second = Step("ben", first.message, {"ann": {"from": "ann!"}, "ben": {"sent": 1}})
     with Up(project) as up, ExitStack() as stack:
-        with pytest.raises(RefusedError, match="status 401"):
-            Client.connect(up.urls[0], query={"token": "nobody's"})
+        with pytest.raises(HandshakeRefusedError, match="status 401"):
+            WebSocketClient.connect(up.urls[0], query={"token": "nobody's"})
         clients = Clients(stack, up, {"token": "let-me-in-ann"})
 
         before = clients.exchange(first)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from wslocal import HostError, LoopThread
-from wslocal.client import Client
+from wslocal.client import WebSocketClient
 from wslocal.running import RunningProject, RunOptions
 from wslocal.sources import ProjectOptions, read_project
 
@@ -77,7 +77,7 @@ def running(folder: Path, **options: Any) -> Iterator[tuple[LoopThread, RunningP
 def test_functions_find_the_gateway_in_a_variable_without_tls(folder: Path) -> None:
     with running(folder, endpoint_variable="POSTS_GO_TO") as (_, project):
         [api] = project.apis.values()
-        with Client.connect(api.url) as client:
+        with WebSocketClient.connect(api.url) as client:
             client.send({"action": "where"})
             found = client.receive()
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from wslocal import state
-from wslocal.state import Run, StateError, find_run, runs_folder
+from wslocal.state import AnnouncedRun, RunNotFoundError, find_run, runs_folder
 
 from .up_process import environment
 
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from wslocal import state
 state.BASE = Path(sys.argv[2])
-with state.Run(int(sys.argv[1]), "/a", {"chat": "ws://x/dev"}, {"A": "1"}, 1000.0).announced():
+with state.AnnouncedRun(int(sys.argv[1]), "/a", {"chat": "ws://x/dev"}, {"A": "1"}, 1000.0).announced():
     print("announced", flush=True)
     sys.stdin.read()
 """
@@ -56,7 +56,7 @@ def announcing(tmp_path):
 def test_run_is_found_until_it_ends(announcing, folder):
     process = announcing(7)
 
-    assert find_run() == Run(7, "/a", {"chat": "ws://x/dev"}, {"A": "1"}, 1000.0)
+    assert find_run() == AnnouncedRun(7, "/a", {"chat": "ws://x/dev"}, {"A": "1"}, 1000.0)
     process.communicate()
     assert list(folder.iterdir()) == []
 
@@ -67,7 +67,7 @@ def test_run_that_was_killed_is_forgotten(announcing, folder):
     process.kill()
     process.wait()
 
-    with pytest.raises(StateError, match="start a project with `wslocal up PATH`"):
+    with pytest.raises(RunNotFoundError, match="start a project with `wslocal up PATH`"):
         find_run()
 
     assert list(folder.iterdir()) == []
@@ -77,10 +77,12 @@ def test_of_several_runs_one_has_to_be_chosen(announcing):
     announcing(7)
     announcing(8)
 
-    with pytest.raises(StateError, match=r"choose with --pid one of 7 \(/a, for .* s\), 8 \(/a,"):
+    with pytest.raises(
+        RunNotFoundError, match=r"choose with --pid one of 7 \(/a, for .* s\), 8 \(/a,"
+    ):
         find_run()
     assert find_run(8).pid == 8
-    with pytest.raises(StateError, match="no run with process id 9 is here"):
+    with pytest.raises(RunNotFoundError, match="no run with process id 9 is here"):
         find_run(9)
 
 
@@ -96,14 +98,16 @@ def test_folder_that_others_can_open_is_refused(folder, mode):
     folder.mkdir()
     folder.chmod(mode)
 
-    with pytest.raises(StateError, match="must be a folder that only you can open: remove it"):
+    with pytest.raises(
+        RunNotFoundError, match="must be a folder that only you can open: remove it"
+    ):
         runs_folder().documents()
 
 
 def test_link_in_its_place_is_refused(folder, tmp_path):
     folder.symlink_to(tmp_path)
 
-    with pytest.raises(StateError, match="must be a folder that only you can open"):
+    with pytest.raises(RunNotFoundError, match="must be a folder that only you can open"):
         runs_folder().socket(7)
 
 

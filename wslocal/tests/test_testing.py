@@ -7,7 +7,7 @@ import json
 import pytest
 
 import wslocal
-from wslocal.client import Client, ClosedError, RefusedError
+from wslocal.client import ClosedError, HandshakeRefusedError, WebSocketClient
 from wslocal.settings import SettingError
 
 TEMPLATE = """\
@@ -131,7 +131,7 @@ def test_no_message_is_a_timeout(ann):
 
 @pytest.mark.parametrize("status", [401, 403, 500])
 def test_refused_client_is_an_error_with_the_status(api, status):
-    with pytest.raises(RefusedError, match=f"refused with status {status}") as refused:
+    with pytest.raises(HandshakeRefusedError, match=f"refused with status {status}") as refused:
         api.connect(query={"status": str(status)})
 
     assert refused.value.status == status
@@ -210,13 +210,13 @@ def test_wss_is_trusted_with_the_certificate_of_the_run(api):
 
 def test_end_of_the_run_closes_clients_with_1001(folder):
     with wslocal.run(folder) as api:
-        ann = Client.connect(api.url)
+        ann = WebSocketClient.connect(api.url)
 
     assert ann.wait_for_close() == 1001
     ann.close()
 
 
-def test_reload_says_which_functions_are_others(tmp_path, folder):
+def test_reload_returns_the_functions_that_are_others(tmp_path, folder):
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text(CODE)
     (tmp_path / "template.yaml").write_text(TEMPLATE.replace("TableName: rooms", "TableName: own"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wslocal.client import Client
+from wslocal.client import WebSocketClient
 
 from .up_process import PATIENCE_SECONDS, PROJECTS, Up, command, environment, run
 
@@ -130,7 +130,7 @@ def test_function_that_is_not_there_is_said_with_those_that_are(ask):
 
 
 def test_status_counts_connections_and_invocations(ask, up):
-    with Client.connect(up.urls[0]) as ann:
+    with WebSocketClient.connect(up.urls[0]) as ann:
         ann.send({"action": "event"})
         ann.receive(PATIENCE_SECONDS)
 
@@ -167,7 +167,7 @@ def test_signal_ends_it_in_order(tmp_path, number):
     """No folder of it is left; the terminal that has gone is no obstacle. HOME and XDG's folders are not needed."""
     variables = {"TMPDIR": str(tmp_path), "HOME": "", "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
     with Up(ECHO, **variables) as up:
-        ann = Client.connect(up.urls[0])
+        ann = WebSocketClient.connect(up.urls[0])
 
         code = up.end(number)
 
@@ -182,7 +182,7 @@ def test_signal_ends_it_in_order(tmp_path, number):
 
 
 def test_end_of_the_emulator_is_one_sentence_and_exit_code_1():
-    with Up(ECHO) as up, Client.connect(up.urls[0]) as ann:
+    with Up(ECHO) as up, WebSocketClient.connect(up.urls[0]) as ann:
         emulator = children(up.process.pid, "ministack")
         os.kill(emulator, signal.SIGKILL)
 
@@ -198,7 +198,7 @@ def test_it_goes_on_when_nobody_reads_what_it_writes():
     with up:
         url = up.stdout.readline().strip()
         up.stdout.close()
-        with Client.connect(url) as ann:
+        with WebSocketClient.connect(url) as ann:
             ann.send({"action": "event"})
             answer = ann.receive(PATIENCE_SECONDS)
         up.send_signal(signal.SIGINT)
