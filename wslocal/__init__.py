@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
     from .events import (
         DeployedSchedule,
-        ScheduleError,
-        read_schedules,
-        run_schedules,
         scheduled_event,
-        seconds_between,
     )
     from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
     from .faults import Faults
@@ -95,7 +91,6 @@ __all__ = [
     "RunOptions",
     "RunningProject",
     "Runtimes",
-    "ScheduleError",
     "Stack",
     "Template",
     "WebSocketClient",
@@ -107,14 +102,11 @@ __all__ = [
     "keep_streams",
     "printable",
     "read_project",
-    "read_schedules",
     "reload_now_and_then",
     "restored",
     "run",
     "run_cancelled_by_signals",
-    "run_schedules",
     "scheduled_event",
-    "seconds_between",
     "shown",
     "unpack_layer",
     "with_code",
@@ -123,10 +115,7 @@ __all__ = [
 _NAMES = {
     "client": ("WebSocketClient", "ClosedError", "HandshakeRefusedError"),
     "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
-    "events": (
-        *("DeployedSchedule", "ScheduleError", "read_schedules", "run_schedules"),
-        *("scheduled_event", "seconds_between"),
-    ),
+    "events": ("DeployedSchedule", "scheduled_event"),
     "fault_kinds": ("POST_ANSWERS", "TABLE_ERRORS", "Fault", "FaultError"),
     "faults": ("Faults",),
     "gateway": ("ApiError", "Connection", "GatewayLimits", "LocalApi", "Post"),
@@ -139,7 +128,6 @@ _NAMES = {
     "control": (
         "Command",
         "Reply",
-        "WebSocketClient",
         "answering",
     ),
     "deploy": (
