@@ -114,6 +114,8 @@ __all__ = [
 
 _NAMES = {
     "client": ("WebSocketClient", "ClosedError", "HandshakeRefusedError"),
+    "control": ("Command", "Reply", "answering"),
+    "deploy": ("DeployError", "Deployer"),
     "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
     "events": ("DeployedSchedule", "scheduled_event"),
     "fault_kinds": ("POST_ANSWERS", "TABLE_ERRORS", "Fault", "FaultError"),
@@ -123,29 +125,13 @@ _NAMES = {
         *("MAX_PAYLOAD_BYTES", "FunctionError", "HostError", "InvocationResult"),
         *("LambdaHost", "unpack_layer"),
     ),
+    "lambda_host.runtimes": ("Runtimes",),
     "loop": ("LoopThread",),
     "processes": ("guarded_folder", "guarded_temporary_files"),
-    "control": (
-        "Command",
-        "Reply",
-        "answering",
-    ),
-    "deploy": (
-        "DeployError",
-        "Deployer",
-    ),
-    "lambda_host.runtimes": ("Runtimes",),
     "reloading": ("reload_now_and_then",),
-    "running": (
-        "RUN_ERRORS",
-        "RunOptions",
-        "RunningProject",
-    ),
+    "running": ("RUN_ERRORS", "RunOptions", "RunningProject"),
     "settings": ("FunctionVariables",),
-    "signals": (
-        "restored",
-        "run_cancelled_by_signals",
-    ),
+    "signals": ("restored", "run_cancelled_by_signals"),
     "sources": (
         "Project",
         "ProjectOptions",
@@ -155,20 +141,11 @@ _NAMES = {
         "read_project",
         "with_code",
     ),
-    "state": (
-        "RunFolder",
-        "RunNotFoundError",
-    ),
+    "state": ("RunFolder", "RunNotFoundError"),
     "streams": ("keep_streams",),
     "tasks": ("end_task",),
-    "words": (
-        "PORT",
-        "Number",
-        "OneSentenceGroup",
-        "printable",
-        "shown",
-    ),
     "testing": ("LocalProject", "run"),
+    "words": ("PORT", "Number", "OneSentenceGroup", "printable", "shown"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

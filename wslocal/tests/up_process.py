@@ -44,9 +44,9 @@ def run(*arguments, cwd=None, stdin=None, **more: str) -> subprocess.CompletedPr
 class Up:
     """`wslocal up`, running in a `with` block; `lines` are what it has written so far."""
 
-    def __init__(self, *arguments, cwd=None, **more: str) -> None:
+    def __init__(self, *arguments, cwd=None, program=None, **more: str) -> None:
         self.process = subprocess.Popen(
-            command("up", *arguments),
+            [*(program or command()), "up", *map(str, arguments)],
             cwd=cwd,
             env=environment(**more),
             stdout=subprocess.PIPE,
