@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 import zipfile
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -40,12 +42,12 @@ def read_system(
     Of `settings` only those in TEMPLATE_SETTINGS count. `builds` has the zips of an earlier time.
     """
     builds = builds or Builds()
-    with ThreadPoolExecutor(1) as pool:  # the layer takes about as long as the template
-        layer = pool.submit(builds.layer)
-        folder = synthesize(stage, settings)
-        layer.result()
-    project = read_project(folder, ProjectOptions())
-    stacks = tuple(with_code(stack, builds.instead_of) for stack in project.stacks)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(builds.layer)  # takes about as long as the template
+        project = read_project(synthesize(stage, settings), ProjectOptions())
+        assets = {asset for stack in project.stacks for asset in stack.archives.values()}
+        built = dict(zip(assets, pool.map(builds.instead_of, assets), strict=True))
+    stacks = tuple(with_code(stack, built.__getitem__) for stack in project.stacks)
     watched = tuple(ROOT / name for name in _SOURCES)
     return Project(stacks, watched, project.notes, _NOT_DEPLOYED)
 
@@ -61,6 +63,9 @@ class Builds:
     """Makes the zips of the sources as they are now, each anew only if a source of it has changed."""
 
     _made: dict[object, tuple[str, bytes]] = field(default_factory=dict)
+    _making: dict[object, threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock)
+    )
 
     def instead_of(self, asset: bytes) -> bytes:
         """Return for this machine what the CDK app has made for AWS."""
@@ -90,9 +95,10 @@ class Builds:
         for path in sorted(sources):
             if "__pycache__" not in path.parts:
                 digest.update(f"{path}\n".encode() + path.read_bytes())
-        if self._made.get(what, ("",))[0] != digest.hexdigest():
-            self._made[what] = digest.hexdigest(), build()
-        return self._made[what][1]
+        with self._making[what]:
+            if self._made.get(what, ("",))[0] != digest.hexdigest():
+                self._made[what] = digest.hexdigest(), build()
+            return self._made[what][1]
 
 
 def packages_in(names: Iterable[str]) -> tuple[str, ...]:

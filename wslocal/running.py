@@ -138,7 +138,7 @@ class RunningProject:
         with _listening(self._options.tls_port, "--tls-port"):
             pass  # only to know that it can be had
         self._read_at = time.time()
-        starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
+        starting = asyncio.create_task(asyncio.to_thread(self._start_emulator))
         try:
             self.project = await asyncio.to_thread(self._read)
         finally:
@@ -174,6 +174,16 @@ class RunningProject:
             await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
         undo.push_async_callback(end_task, self._watching)
+
+    def _start_emulator(self) -> None:
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(self.emulator)
+            for service in (
+                "s3",
+                "cloudformation",
+            ):  # whose models take as long to read as the project
+                self.emulator.client(service)
+            undo.pop_all()
 
     async def _start_functions(self, undo: contextlib.AsyncExitStack) -> None:
         """Have functions run, and find AWS's names here."""
