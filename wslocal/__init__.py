@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from .loop import LoopThread
     from .processes import guarded_folder, guarded_temporary_files
     from .reloading import reload_now_and_then
-    from .running import RUN_ERRORS, RunningProject, RunOptions
+    from .run_options import RunOptions
+    from .running import RUN_ERRORS, RunningProject
     from .settings import FunctionVariables
     from .signals import restored, run_cancelled_by_signals
     from .sources import Project, ProjectOptions, Stack, Template, fit, read_project, with_code
@@ -129,7 +130,8 @@ _NAMES = {
     "loop": ("LoopThread",),
     "processes": ("guarded_folder", "guarded_temporary_files"),
     "reloading": ("reload_now_and_then",),
-    "running": ("RUN_ERRORS", "RunOptions", "RunningProject"),
+    "run_options": ("RunOptions",),
+    "running": ("RUN_ERRORS", "RunningProject"),
     "settings": ("FunctionVariables",),
     "signals": ("restored", "run_cancelled_by_signals"),
     "sources": (

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import NoReturn
 
-__all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError"]
+__all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError", "own_session"]
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -48,6 +49,8 @@ class Emulator:
         self._secret = secrets.token_hex(20)
         self._process: GuardedProcess | None = None
         self._freezes = 0
+        self._session: Any = None
+        self._session_lock = threading.Lock()
         self.endpoint = ""
 
     @property
@@ -104,18 +107,19 @@ class Emulator:
 
     def client(self, service: str, **credentials: str) -> Any:
         """Return a boto3 client; as root unless other credentials are given, as boto3 names them."""
-        import boto3
         from botocore.config import Config
 
         root = {"aws_access_key_id": "root", "aws_secret_access_key": self._secret}
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            # Nothing of the user's own profiles or proxies has a say here.
-            config=Config(proxies={}, retries={"total_max_attempts": 2}),
-            **(credentials or root),
-        )
+        with self._session_lock:  # a session is for one thread at a time
+            if self._session is None:
+                self._session = own_session()
+            return self._session.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                config=Config(proxies={}, retries={"total_max_attempts": 2}),
+                **(credentials or root),
+            )
 
     @contextlib.contextmanager
     def freeze(self) -> Iterator[None]:
@@ -201,6 +205,21 @@ class Emulator:
         except OSError:
             lines = []
         return " | ".join(line for line in lines[-3:] if line) or "it said nothing"
+
+
+def own_session() -> Any:
+    """Return a session of boto3's, in our region, in which nothing of the user's own profiles and files has a say.
+
+    One that is named and not there, or a file that cannot be read, would end the run.
+    """
+    import boto3
+    import botocore.session
+
+    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    chosen = {"profile": (None, None, None, None), **files}
+    return boto3.Session(
+        region_name=REGION, botocore_session=botocore.session.Session(session_vars=chosen)
+    )
 
 
 def _free_port() -> int:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -24,23 +22,22 @@ from .gateway import ApiError, LocalApi
 from .lambda_host import HostError
 from .lambda_host.function import FunctionState
 from .lambda_host.local_lambda import LocalLambda
-from .lambda_host.runtimes import Runtimes
 from .project_events import ProjectEvents
-from .settings import FunctionVariables, SettingError
+from .run_options import RunOptions, chosen_apis, following, listening
+from .settings import SettingError
 from .sources import ProjectError
 from .tasks import end_task
 from .watching import next_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from types import TracebackType
 
     from .certificates import Certificates
-    from .deployment import DeployedApi
     from .lambda_host.results import InvocationResult
     from .sources import LeftOut, Project
 
-__all__ = ["ALL", "RUN_ERRORS", "RunOptions", "RunningProject"]
+__all__ = ["RUN_ERRORS", "RunningProject"]
 
 # Why a project cannot be run, or what it is now cannot be taken over: each says it in a sentence.
 RUN_ERRORS = (
@@ -52,31 +49,6 @@ RUN_ERRORS = (
     ProjectError,
     SettingError,
 )
-
-ALL = "all"  # of the WebSocket APIs
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a person chooses of how a project runs.
-
-    `apis` are names of WebSocket APIs, or ALL; they can be left open if there is one. `stage` can be if
-    each has one. Port 0 is a free one; several APIs have ports that follow each other. `retry_scale`
-    multiplies the waits between the attempts at an asynchronous invocation. With `endpoint_variable`,
-    functions that have it find there where the one API takes posts, without TLS: AWS's names then do not
-    lead here, and there is no wss. Without `prepare` a function starts, and fails, at its first event.
-    """
-
-    apis: tuple[str, ...] = ()
-    stage: str | None = None
-    port: int = 0
-    tls_port: int = 0
-    variables: FunctionVariables = field(default_factory=FunctionVariables)
-    leave_out: frozenset[str] = frozenset()
-    runtimes: Runtimes = field(default_factory=Runtimes)
-    retry_scale: float = 1.0
-    endpoint_variable: str | None = None
-    prepare: bool = True
 
 
 class RunningProject:
@@ -134,8 +106,8 @@ class RunningProject:
         await self._stack.aclose()
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
-        listener = undo.enter_context(_listening(self._options.port))
-        with _listening(self._options.tls_port, "--tls-port"):
+        listener = undo.enter_context(listening(self._options.port))
+        with listening(self._options.tls_port, "--tls-port"):
             pass  # only to know that it can be had
         self._read_at = time.time()
         starting = asyncio.create_task(asyncio.to_thread(self._start_emulator))
@@ -151,12 +123,12 @@ class RunningProject:
         )
         await asyncio.to_thread(self._deployment.apply, self.project)
         self.short_names = self._deployment.functions()
-        chosen = _chosen(await asyncio.to_thread(self._deployment.apis), self._options)
+        chosen = chosen_apis(await asyncio.to_thread(self._deployment.apis), self._options)
         await self._start_functions(undo)
         for number, (api, stage) in enumerate(chosen):
             if number:
-                listener = undo.enter_context(_listening(_following(self._options.port, number)))
-            secure_port = _following(self._options.tls_port, number)
+                listener = undo.enter_context(listening(following(self._options.port, number)))
+            secure_port = following(self._options.tls_port, number)
             running = self.apis[api.name] = await undo.enter_async_context(
                 LocalApi(
                     self.emulator.client,
@@ -245,7 +217,7 @@ class RunningProject:
             sentence = sentence.replace(name, short)
         return sentence
 
-    async def next_changes(self) -> set[Any]:
+    async def next_changes(self) -> set[Path]:
         """Wait until a file of the project is another than when it was read last; return which."""
         return await next_changes(
             self.project.watched, self._read_at, but_for=self.project.not_watched
@@ -312,49 +284,3 @@ class RunningProject:
             for api in self.apis.values():
                 api.close_connections()
             raise
-
-
-def _chosen(apis: Sequence[DeployedApi], options: RunOptions) -> list[tuple[DeployedApi, str]]:
-    """Return the APIs that are to run, each with its stage; SettingError if that is left open."""
-    names = ", ".join(api.name for api in apis)
-    if not options.apis and len(apis) > 1:
-        raise SettingError(
-            f"the project has {len(apis)} WebSocket APIs: choose with --api one of {names}, or {ALL}"
-        )
-    for name in options.apis:
-        if name not in (ALL, *(api.name for api in apis)):
-            raise SettingError(f"there is no WebSocket API {name}: the project has {names}")
-    wanted = [
-        api for api in apis if not options.apis or ALL in options.apis or api.name in options.apis
-    ]
-    return [(api, _stage(api, options.stage)) for api in wanted]
-
-
-def _stage(api: DeployedApi, wanted: str | None) -> str:
-    stages = ", ".join(sorted(api.stages)) or "none"
-    if wanted is not None and wanted not in api.stages:
-        raise SettingError(f"{api.name} has no stage {wanted}: it has {stages}")
-    if wanted is None and len(api.stages) != 1:
-        what = "choose one with --stage" if api.stages else "clients connect to a stage: add one"
-        raise SettingError(f"{api.name} has {len(api.stages)} stages ({stages}): {what}")
-    return wanted or api.stages[0]
-
-
-@contextlib.contextmanager
-def _listening(port: int, option: str = "--port") -> Iterator[socket.socket]:
-    """Give a socket that listens on a port of this machine; SettingError, at once, if it is taken."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-            listener.listen()
-        except OSError as error:
-            raise SettingError(
-                f"port {port} cannot be had ({error.strerror}): choose another with {option}"
-            ) from error
-        yield listener
-
-
-def _following(port: int, number: int) -> int:
-    """Return the port of one of several APIs: a free one, or one after the other."""
-    return port + number if port else 0

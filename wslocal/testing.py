@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from .client import WebSocketClient
 from .loop import LoopThread
-from .running import RunningProject, RunOptions
+from .run_options import RunOptions
+from .running import RunningProject
 from .settings import FunctionVariables
 from .sources import ProjectOptions, read_project
 

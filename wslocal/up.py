@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import time
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .control import answering
 from .emulator import EmulatorError
+from .kept_lines import KeptLines
 from .lambda_host import HostError
 from .lambda_host.interpreters import base_python, find_python, python_versions
 from .lambda_host.node_packages import npm_command
@@ -24,9 +24,9 @@ from .lambda_host.runtime_folder import cache_folder
 from .lambda_host.runtimes import Runtimes
 from .processes import guarded_temporary_files
 from .reloading import reload_now_and_then
-from .running import RUN_ERRORS, RunningProject, RunOptions
+from .run_options import RunOptions
+from .running import RUN_ERRORS, RunningProject
 from .settings import SettingError, read_variables
-from .show import is_platform_line, shown_line
 from .signals import run_until_signal
 from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
 from .state import AnnouncedRun, RunNotFoundError
@@ -34,16 +34,14 @@ from .tasks import end_task
 from .words import fail, sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from .control import Command
-    from .lambda_host.lines import LogLine
 
 __all__ = ["UpOptions", "run_up"]
 
 # What a person can do something about: one sentence, no traceback.
 _PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, RunNotFoundError)
-_KEPT_LINES = 10_000  # that `logs` shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ async def _serve(path: Path, options: UpOptions) -> None:
             variables=project.emulator.variables,
             started_at=time.time(),
         )
-        lines = _Lines(project)
+        lines = KeptLines(project)
         stack.callback(project.functions.subscribe(lines.take))
         stack.enter_context(run.announced())
         commands: dict[str, Command] = {
@@ -188,65 +186,6 @@ def _welcome(project: RunningProject) -> Iterable[str]:
         yield f"note: {note}"
     yield f"functions: {', '.join(sorted(project.short_names.values()))}"
     yield "A changed file becomes live. Ctrl-C ends it."
-
-
-class _Lines:
-    """The last lines of the functions, shown as they come and kept for `logs`."""
-
-    def __init__(self, project: RunningProject) -> None:
-        self._project = project
-        self._kept: deque[dict[str, str]] = deque(maxlen=_KEPT_LINES)
-        self._followers: set[asyncio.Queue[dict[str, str]]] = set()
-        self.is_shown = False
-
-    def take(self, line: LogLine) -> None:
-        """Keep a line, and show it."""
-        reply = {"function": self._project.short_name(line.function), "text": line.text}
-        self._kept.append(reply)
-        for queue in self._followers:
-            if not queue.full():  # a reader that has stopped loses lines, and holds up nobody
-                queue.put_nowait(reply)
-        if self.is_shown and not is_platform_line(line.text):
-            click.echo(shown_line(reply["function"], line.text))
-
-    async def reply(
-        self,
-        request: Mapping[str, Any],
-        reply: Callable[[Mapping[str, Any]], Awaitable[None]],
-        gone: asyncio.Event,
-    ) -> None:
-        """Send the lines so far; with `follow` also those that come, until the client goes."""
-        wanted = request.get("function")
-        if wanted is not None:
-            try:
-                wanted = self._project.short_name(self._project.full_name(wanted))
-            except SettingError as error:
-                await reply({"error": str(error)})
-                return
-        queue: asyncio.Queue[dict[str, str]] = asyncio.Queue(_KEPT_LINES)
-        self._followers.add(queue)
-        try:
-            for line in list(self._kept):
-                if wanted in (None, line["function"]):
-                    await reply(line)
-            while request.get("follow") and not gone.is_set():
-                came = await _next(queue, gone)
-                if came is not None and wanted in (None, came["function"]):
-                    await reply(came)
-        finally:
-            self._followers.discard(queue)
-
-
-async def _next(queue: asyncio.Queue[dict[str, str]], gone: asyncio.Event) -> dict[str, str] | None:
-    """Return the next line; None if the client goes before."""
-    waits = [asyncio.create_task(queue.get()), asyncio.create_task(gone.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        return waits[0].result() if waits[0].done() else None  # type: ignore[return-value]
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def _status(project: RunningProject, request: Any, reply: Any, gone: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .domains import StageNames
 
 __all__ = [
+    "KEPT_ROLE",
     "Api",
     "ApiError",
     "ApiRoute",
@@ -46,6 +47,10 @@ _IDENTITY_SOURCE = re.compile(
 # WebSocket API: https://github.com/aws/aws-cdk/issues/18307
 _NO_IDENTITY_SOURCE = "$request.header.Authorization"
 
+# Among an integration's request parameters: where its `CredentialsArn` is if the API forgets that one.
+KEPT_ROLE = "wslocal.CredentialsArn"
+_ROLE = re.compile(r"arn:[^:]+:iam::[0-9]+:role/.+")
+
 IdentitySource = tuple[str, str]  # what it is in, such as `stageVariables`, and its name there
 
 
@@ -55,17 +60,24 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """A function that is asked before `$connect`, if the client has all identity sources."""
+    """A function that is asked before `$connect`, if the client has all identity sources.
+
+    With `role_arn` API Gateway needs that role's right to invoke it, else the function's policy.
+    """
 
     id: str
     name: str
     function_arn: str
     identity_sources: tuple[IdentitySource, ...]
+    role_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """Where a route leads. With `responds`, what the function returns goes to the client."""
+    """Where a route leads. With `responds`, what the function returns goes to the client.
+
+    With `role_arn` API Gateway needs that role's right to invoke the function, else the function's policy.
+    """
 
     key: str
     function_arn: str
@@ -74,6 +86,7 @@ class ApiRoute:
     throttle: Throttle | None
     authorizer: Authorizer | None = None
     requires_key: bool = False
+    role_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +192,26 @@ def _route(
         throttle=throttle,
         authorizer=authorizer,
         requires_key=bool(item.get("ApiKeyRequired")),
+        role_arn=_role(_credentials(integration), f"route {key}"),
     )
+
+
+def _credentials(integration: Mapping[str, Any]) -> str | None:
+    kept: str | None = integration.get("RequestParameters", {}).get(KEPT_ROLE)
+    return integration.get("CredentialsArn") or kept
+
+
+def _role(arn: str | None, owner: str) -> str | None:
+    """Return the role with which a function is invoked; None: its own policy has to allow it.
+
+    https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html
+    """
+    if arn and not _ROLE.fullmatch(arn):
+        raise ApiError(
+            f"{owner} invokes its function as the caller: name a role instead, or let API Gateway in "
+            "by the function's policy"
+        )
+    return arn or None
 
 
 def _integrated(
@@ -246,17 +278,13 @@ def authorizer_of(
     )
     if found["AuthorizerType"] != "REQUEST" or target is None:
         raise ApiError(f"authorizer {found['Name']} is not a Lambda function as REQUEST")
-    if found.get("AuthorizerCredentialsArn"):
-        raise ApiError(
-            f"authorizer {found['Name']} is invoked with a role, which is not played: "
-            "leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
-        )
     given = [source for source in found.get("IdentitySource", []) if source != _NO_IDENTITY_SOURCE]
     return Authorizer(
         id=found["AuthorizerId"],
         name=found["Name"],
         function_arn=target[1],
         identity_sources=tuple(_identity_source(source, found["Name"]) for source in given),
+        role_arn=_role(found.get("AuthorizerCredentialsArn"), f"authorizer {found['Name']}"),
     )
 
 

@@ -372,9 +372,8 @@ class LocalApi:
         event = authorizer_event(connect, method_arn)
         if not has_identity(authorizer.identity_sources, event):
             return UNAUTHORIZED
-        work = self.functions.invoke(
-            authorizer.function_arn, event, source_arn=f"{arn}/authorizers/{authorizer.id}"
-        )
+        source = f"{arn}/authorizers/{authorizer.id}"
+        work = self._invoke(authorizer.function_arn, event, source, authorizer.role_arn)
         name, seconds = f"authorizer {authorizer.name}", self._limits.integration_seconds
         asked = self.spawn(work, name)
         await asyncio.wait([asked], timeout=seconds)  # the function is not ended by that
@@ -573,8 +572,19 @@ class LocalApi:
             Failure(ENDPOINT_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT),
         )
         source = f"{self._arn(route.function_arn)}/{self._stage}/{route.key}"
-        work = self.functions.invoke(route.function_arn, event, source_arn=source)
+        work = self._invoke(route.function_arn, event, source, route.role_arn)
         self.spawn(work, f"an event for {route.key}").add_done_callback(done)
+
+    async def _invoke(
+        self, function_arn: str, event: dict[str, Any], source_arn: str, role_arn: str | None
+    ) -> InvocationResult:
+        """Invoke a function that lets API Gateway in, or with a role that may."""
+        if role_arn is None:
+            return await self.functions.invoke(function_arn, event, source_arn=source_arn)
+        action = "lambda:InvokeFunction"
+        if not await self.functions.permissions.allows(role_arn, action, function_arn):
+            raise HostError(f"{role_arn} is not authorized to perform {action} on {function_arn}")
+        return await self.functions.invoke(function_arn, event)
 
     async def _sweep_now_and_then(self) -> None:
         while True:

@@ -8,6 +8,7 @@ in it. For another version only the runtime client, which has an extension modul
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +54,16 @@ def cache_folder() -> Path:
     return folder
 
 
-def own_runtime(cache: Path) -> Path:
-    """Return the folder for the Python that runs this."""
-    distributions = list(_closure([_CLIENT, _SDK]))
-    name = f"python3.{sys.version_info.minor}-{_digest(distributions)}"
-    return made_once(cache / name, lambda folder: _link(distributions, folder))
+@lru_cache
+def own_runtime(parent: str) -> Path:
+    """Return the folder for the Python that runs this, below `parent`; it goes with this process.
+
+    It holds links alone, and is made in a moment.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="runtime-", dir=parent))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _link(list(_closure([_CLIENT, _SDK])), folder)
+    return folder
 
 
 def fetched_runtime(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,9 +126,7 @@ class Runtimes:
                     f"function {function} asks for python{version}, and its runtime client is not "
                     f"here: fetch it with --install, or run it in {_OWN} with --any-python"
                 )
-        if _OWN not in self._folders:
-            self._folders[_OWN] = own_runtime(self._cache())
-        return base_python(), _OWN, self._folders[_OWN]
+        return base_python(), _OWN, own_runtime(tempfile.gettempdir())
 
     def _fetched(self, version: str, python: str) -> Path | None:
         if version not in self._folders:

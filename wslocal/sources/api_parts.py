@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wslocal.gateway.definition import KEPT_ROLE
+
 from .project import ProjectError
 from .references import target_of
 
@@ -77,6 +79,9 @@ def fit_api_part(resource: dict[str, Any]) -> None:
     elif resource["Type"] == _AUTHORIZER and properties.get("AuthorizerType") == "REQUEST":
         # Left out, the emulator puts `Authorization` there, as an HTTP API has it.
         properties.setdefault("IdentitySource", [])
+    elif resource["Type"] == _INTEGRATION and (role := properties.pop("CredentialsArn", None)):
+        # The emulator forgets it, and keeps what stands among these.
+        properties.setdefault("RequestParameters", {})[KEPT_ROLE] = role
 
 
 def with_endpoints(value: Any, apis: Collection[str]) -> Any:

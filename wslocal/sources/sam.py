@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wslocal.emulator import REGION
+from wslocal.emulator import own_session
 
 from .cloudformation import place_code, ssm_names, stack_name, transforms_of
 from .code import Code
@@ -139,7 +139,6 @@ def _read_definition(name: str, resource: dict[str, Any], folder: Path) -> None:
 def _transform(template: Template, parameters: dict[str, str], path: Path) -> Template:
     """Return the template as CloudFormation sees it; other transforms are left in it."""
     # The translator takes half a second to load, and only SAM's projects need it.
-    import boto3
     from samtranslator.internal.managed_policies import get_bundled_managed_policy_map
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.parser.parser import Parser
@@ -153,7 +152,7 @@ def _transform(template: Template, parameters: dict[str, str], path: Path) -> Te
     values: dict[str, Any] = dict(parameters)
     to_py27_compatible_template(template, values)  # as `samtranslator.transform` does
     # Its own session would be that of the user's profile, and ask AWS for the ARNs of its policies.
-    translator = Translator(None, Parser(), boto_session=boto3.Session(region_name=REGION))
+    translator = Translator(None, Parser(), boto_session=own_session())
     try:
         made: Template = undo_mark_unicode_str_in_template(
             translator.translate(

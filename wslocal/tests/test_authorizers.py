@@ -530,9 +530,9 @@ def test_route_without_an_authorizer(given):
         ),
         pytest.param(
             {},
-            {"AuthorizerCredentialsArn": "arn:aws:iam::000000000000:role/invoker"},
-            "authorizer guard is invoked with a role, which is not played: leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy",
-            id="role",
+            {"AuthorizerCredentialsArn": "arn:aws:iam::*:user/*"},
+            "authorizer guard invokes its function as the caller: name a role instead, or let API Gateway in by the function's policy",
+            id="as-the-caller",
         ),
         pytest.param(
             {},

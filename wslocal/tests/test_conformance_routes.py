@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
 from wslocal.gateway import LocalApi
+from wslocal.gateway.definition import KEPT_ROLE
 from wslocal.lambda_host.local_lambda import LocalLambda
 from wslocal.loop import LoopThread
 from wslocal.tests.conformance_table import CHOSEN, behaviour
@@ -22,6 +23,7 @@ PLANS = f"{DOC}api-gateway-api-usage-plans.html"
 EXPRESSIONS = f"{DOC}apigateway-websocket-api-selection-expressions.html"
 TEMPLATES = f"{DOC}apigateway-websocket-api-mapping-template-reference.html"
 VARIABLES = f"{DOC}aws-api-gateway-stage-variables-reference.html"
+ROLES = "https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html"
 ALIASES = "https://docs.aws.amazon.com/lambda/latest/dg/using-aliases.html"
 
 KEYS = {
@@ -233,3 +235,55 @@ def test_alias(emulator, arns, serve, role):
 
     with opened(serve(api_id)) as client:
         assert client.response.status_code == 101
+
+
+@pytest.fixture(scope="module")
+def invoker(emulator):
+    """A role that may invoke `opened`, and nothing else."""
+    arn = create_role(emulator, "invoker", verbs=[])
+    statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*:opened"}
+    emulator.client("iam").put_role_policy(
+        RoleName="invoker",
+        PolicyName="functions",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    return arn
+
+
+@behaviour(
+    "An integration or authorizer that names a role needs its right, not the function's policy",
+    ROLES,
+)
+@pytest.mark.parametrize(
+    ("function", "guard", "status"),
+    [
+        pytest.param("opened", None, 101, id="integration-that-may"),
+        pytest.param("asked", None, 500, id="integration-that-may-not"),
+        pytest.param("opened", "guarding", 500, id="authorizer-that-may-not"),
+    ],
+)
+def test_role_of_an_integration(emulator, arns, serve, invoker, function, guard, status):
+    routes = {"$connect": {"function": arns[function], "permits": False}}
+    authorizer = guard and {
+        "function": arns[guard],
+        "permits": False,
+        "AuthorizerCredentialsArn": invoker,
+    }
+    api_id = create_api(emulator, routes, authorizer=authorizer)
+    client = emulator.client("apigatewayv2")
+    [integration] = client.get_integrations(ApiId=api_id)["Items"]
+    client.update_integration(
+        ApiId=api_id,
+        IntegrationId=integration["IntegrationId"],
+        RequestParameters={KEPT_ROLE: invoker},
+    )
+
+    assert status_of_handshake(serve(api_id)) == status
+
+
+def status_of_handshake(api):
+    try:
+        with opened(api) as client:
+            return client.response.status_code
+    except InvalidStatus as refused:
+        return refused.response.status_code

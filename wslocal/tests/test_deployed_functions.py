@@ -441,12 +441,12 @@ def test_route_that_is_not_played(emulator, loop, api_id, change, reason):
 
 def test_authorizer_that_is_not_played(emulator, loop, name):
     arn = name_arn(emulator, name)
-    role = "arn:aws:iam::000000000000:role/invoker"
+    role = "arn:aws:iam::*:user/*"
     authorizer = {"function": arn, "AuthorizerCredentialsArn": role}
     api_id = create_api(emulator, {"$connect": {"function": arn}}, authorizer=authorizer)
 
     assert refusal(emulator, loop, api_id) == (
-        "authorizer guard is invoked with a role, which is not played: leave AuthorizerCredentialsArn out, and let API Gateway in by the function's policy"
+        "authorizer guard invokes its function as the caller: name a role instead, or let API Gateway in by the function's policy"
     )
 
 

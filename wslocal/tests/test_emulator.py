@@ -152,3 +152,16 @@ def test_emulator_may_be_killed_while_it_is_frozen():
 def test_emulator_that_has_not_started_cannot_be_frozen():
     with pytest.raises(EmulatorError, match="the emulator does not run"), Emulator().freeze():
         pass
+
+
+def test_users_own_profile_and_files_have_no_say(monkeypatch, tmp_path):
+    broken = tmp_path / "config"
+    broken.write_text("[no end")
+    monkeypatch.setenv("AWS_PROFILE", "of-nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(broken))
+
+    with Emulator() as emulator:
+        identity = emulator.client("sts").get_caller_identity()
+
+    assert identity["Account"] == ACCOUNT

@@ -10,7 +10,8 @@ import pytest
 
 from wslocal import HostError, LoopThread
 from wslocal.client import WebSocketClient
-from wslocal.running import RunningProject, RunOptions
+from wslocal.run_options import RunOptions
+from wslocal.running import RunningProject
 from wslocal.sources import ProjectOptions, read_project
 
 if TYPE_CHECKING:

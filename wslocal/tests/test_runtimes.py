@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -153,7 +154,7 @@ def handler(event, context):
 """
 
 
-def test_python_function_sees_what_lambda_has_and_nothing_of_the_tool(invoke, cache):
+def test_python_function_sees_what_lambda_has_and_nothing_of_the_tool(invoke):
     seen = invoke(OWN, {"app.py": LISTS}).payload
 
     packages = {name for name in seen["names"] if not name.startswith(("_", "test", "xx"))}
@@ -168,7 +169,7 @@ def test_python_function_sees_what_lambda_has_and_nothing_of_the_tool(invoke, ca
     assert seen["built"] == []
 
 
-def test_path_is_in_lambdas_order(invoke, tmp_path, cache):
+def test_path_is_in_lambdas_order(invoke, tmp_path):
     opt = tmp_path / "opt"
     (opt / "python").mkdir(parents=True)
     (opt / "python" / "helper.py").write_text("")
@@ -180,7 +181,7 @@ def test_path_is_in_lambdas_order(invoke, tmp_path, cache):
         str(tmp_path / "task-0"),
         str(opt / "python" / "lib" / OWN / "site-packages"),
         str(opt / "python"),
-        str(next(cache.glob(f"{OWN}-*"))),
+        str(runtime_folder.own_runtime(tempfile.gettempdir())),
         "/of/its/own",
     ]
     assert not [folder for folder in path[5:] if "site-packages" in folder]

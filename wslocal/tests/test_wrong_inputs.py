@@ -64,13 +64,14 @@ def children() -> set[str]:
 
 
 @pytest.mark.parametrize("row", wrong_inputs.ROWS, ids=lambda row: row.arguments)
-def test_wrong_input_is_answered_in_one_sentence_and_leaves_nothing(left, taken, row):
+def test_wrong_input_is_answered_in_one_sentence_and_leaves_nothing(left, folder, taken, row):
     arguments = shlex.split(row.arguments.replace("TAKEN", taken))
 
     result = CliRunner().invoke(cli.main, arguments, prog_name="wslocal")
 
     wanted = re.escape(f"Error: {row.sentence}\n").replace(r"\.\.\.", "[^:]*")
-    assert re.fullmatch(wanted, result.stderr.replace(taken, "TAKEN"))
+    said = result.stderr.replace(taken, "TAKEN").replace(f"{folder}/", "")
+    assert re.fullmatch(wanted, said)
     assert result.exit_code == row.code
     assert result.stdout == ""
     assert isinstance(result.exception, SystemExit)
@@ -84,7 +85,8 @@ def test_process_says_the_same(folder, tmp_path, arguments):
 
     run = up_process.run(*shlex.split(arguments), cwd=folder, TMPDIR=str(tmp_path))
 
-    assert (run.returncode, run.stdout, run.stderr) == (2, "", f"Error: {row.sentence}\n")
+    said = run.stderr.replace(f"{folder}/", "")
+    assert (run.returncode, run.stdout, said) == (2, "", f"Error: {row.sentence}\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -70,7 +70,8 @@ FILES = {
 class Row(NamedTuple):
     """What follows `wslocal`, its sentence and its exit code.
 
-    TAKEN is a port on which something listens, ... what depends on the machine.
+    TAKEN is a port on which something listens, ... what depends on the machine. Files are in the sentence
+    with their whole path.
     """
 
     arguments: str
