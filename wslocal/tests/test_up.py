@@ -183,7 +183,7 @@ def test_signal_ends_it_in_order(tmp_path, number):
 
 def test_end_of_the_emulator_is_one_sentence_and_exit_code_1():
     with Up(ECHO) as up, WebSocketClient.connect(up.urls[0]) as ann:
-        emulator = children(up.process.pid, "ministack")
+        emulator = children(up.process.pid, "emulator_process")
         os.kill(emulator, signal.SIGKILL)
 
         assert ann.wait_for_close(PATIENCE_SECONDS) == 1001
