@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from wslocal import cli
+
 from .up_process import PROJECTS, ROOT, environment
 from .wrong_inputs import README
 
@@ -17,6 +19,13 @@ def test_connects(wslocal_api):
     with wslocal_api.connect() as ann:
         ann.send({"action": "who"})
         assert ann.receive() == {"connected": 1}
+"""
+OPTIONS = """
+import pytest
+
+@pytest.fixture(scope="session")
+def wslocal_options():
+    return {!r}
 """
 
 
@@ -44,20 +53,72 @@ def test_first_example_of_the_readme_runs(team):
     run(team).assert_outcomes(passed=1)
 
 
-def test_option_wins_over_the_setting(team):
+def test_option_wins_over_the_setting_and_a_fixture_has_the_options_of_up(team):
+    """All of them: an option that is new to the command has to be one here, too."""
+    options = {
+        "parameters": {},
+        "variables": {"MOOD": "glad", "ChatFunction:OTHER": "1"},
+        "env_file": "variables.json",
+        "apis": ["all"],
+        "stage": None,
+        "cdk_stage": None,
+        "port": 0,
+        "tls_port": 0,
+        "leave_out": [],
+        "install": False,
+        "any_python": True,
+        "any_node": True,
+        "retry_scale": 0,
+    }
+    [up] = [command for name, command in cli.main.commands.items() if name == "up"]
+    assert {one.name for one in up.params} - {"path", "no_reload"} == set(options)
+    (team.path / "variables.json").write_text('{"Parameters": {"MOOD": "sad"}}')
+    team.makeconftest(OPTIONS.format(options))
     team.makepyfile(TEST)
     team.makeini("[pytest]\nwslocal = none.yaml")
 
     run(team, "--wslocal", "template.yaml").assert_outcomes(passed=1)
 
 
-def test_project_that_cannot_run_is_said_in_its_sentence(team):
-    team.makepyfile(TEST)
+def test_project_that_cannot_run_is_one_sentence_for_each_test(team):
+    """No line of the tool's own code is shown, with an ini file or without one."""
+    team.makepyfile(TEST + TEST.replace("test_connects", "test_connects_again"))
 
     done = run(team, "--wslocal", "none.yaml")
 
+    done.assert_outcomes(errors=2)
+    said = f"wslocal: {team.path}/none.yaml is not there"
+    assert [line for line in done.outlines if line.endswith("is not there")] == [said, said]
+    assert "Traceback" not in done.stdout.str()
+    assert len(done.outlines) < 25
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        pytest.param({"retry": 0}, "wslocal_options: no option is retry: there are p*", id="name"),
+        pytest.param(
+            {"retry_scale": 2},
+            "wslocal: retry_scale must be a number from 0 to 1, got 2",
+            id="value",
+        ),
+        pytest.param(
+            {"variables": {"Nope:A": "1"}},
+            "wslocal: --env names a function Nope: the project has *",
+            id="function",
+        ),
+    ],
+)
+def test_options_that_cannot_be_are_a_sentence(team, options, sentence):
+    team.makeini("[pytest]\nwslocal = template.yaml")
+    team.makeconftest(OPTIONS.format(options))
+    team.makepyfile(TEST)
+
+    done = run(team)
+
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*none.yaml is not there*"])
+    done.stdout.fnmatch_lines([sentence])
+    assert "Traceback" not in done.stdout.str()
 
 
 def test_no_project_is_said(team):
@@ -66,7 +127,7 @@ def test_no_project_is_said(team):
     done = run(team)
 
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*name the project: `wslocal = template.yaml`*"])
+    done.stdout.fnmatch_lines(["name the project: `wslocal = template.yaml`*"])
 
 
 def test_plugin_alone_imports_nothing_of_what_runs_a_project(team):

@@ -85,7 +85,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def api(folder):
-    with wslocal.run(folder, parameters={"Greeting": "hi"}, variables={"MOOD": "glad"}) as api:
+    with wslocal.run(
+        folder, parameters={"Greeting": "hi"}, variables={"MOOD": "sad", "Act:MOOD": "glad"}
+    ) as api:
         yield api
 
 
