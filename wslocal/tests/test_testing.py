@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 
 import pytest
+from websockets.sync.server import serve
 
 import wslocal
 from wslocal.client import ClosedError, HandshakeRefusedError, WebSocketClient
@@ -124,6 +126,20 @@ def test_parameters_and_variables_are_the_functions(ann):
     act(ann, "variables")
 
     assert ann.receive() == ["hi", "glad"]
+
+
+@pytest.mark.parametrize("data", [b"\x01\x02", bytearray(b"\x01\x02")])
+def test_bytes_are_a_binary_frame(data):
+    """API Gateway takes none: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-known-issues.html"""
+    with serve(
+        lambda connection: connection.send(repr(connection.recv())), "127.0.0.1", 0
+    ) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        with WebSocketClient.connect(f"ws://127.0.0.1:{port}") as ann:
+            ann.send(data)
+
+            assert ann.receive() == repr(b"\x01\x02")
 
 
 def test_no_message_is_a_timeout(ann):

@@ -183,7 +183,7 @@ def test_signal_ends_it_in_order(tmp_path, number):
 
 def test_end_of_the_emulator_is_one_sentence_and_exit_code_1():
     with Up(ECHO) as up, WebSocketClient.connect(up.urls[0]) as ann:
-        emulator = children(up.process.pid, "ministack")
+        emulator = child(up.process.pid, "emulator_process.py")
         os.kill(emulator, signal.SIGKILL)
 
         assert ann.wait_for_close(PATIENCE_SECONDS) == 1001
@@ -223,9 +223,9 @@ def test_disk_without_room_is_one_sentence():
     assert done.stderr.count("\n") == 1
 
 
-def children(pid: int, module: str) -> int:
-    """Return the child of a process that runs `python -m module`."""
+def child(pid: int, name: str) -> int:
+    """Return the child of a process that runs the script of that name."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     ids = [one for task in tasks for one in (task / "children").read_text().split()]
-    [found] = [one for one in ids if module in Path(f"/proc/{one}/cmdline").read_text().split("\0")]
+    [found] = [one for one in ids if f"/{name}\0" in Path(f"/proc/{one}/cmdline").read_text()]
     return int(found)
