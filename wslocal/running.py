@@ -133,7 +133,9 @@ class RunningProject:
         options = self._options
         folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
         self.certificates = Certificates(Path(folder))
-        self.functions = LocalLambda(self.emulator.client, runtimes=options.runtimes)
+        self.functions = LocalLambda(
+            self.emulator.client, runtimes=options.runtimes, root=self.emulator.root
+        )
         self.events = ProjectEvents(
             self.functions, lambda: self.outputs, retry_scale=options.retry_scale
         )
@@ -148,6 +150,10 @@ class RunningProject:
         await undo.enter_async_context(self.functions)
         await undo.enter_async_context(self.events)
         return self._front
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client as root; what it invokes runs as what functions invoke does."""
+        return self.emulator.client(service, endpoint=self._front.url)
 
     async def watch(self) -> None:
         """Wait for as long as the project can go on; then raise EmulatorError, in one sentence."""

@@ -16,12 +16,13 @@ import threading
 import time
 import urllib.request
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from wslocal.credentials import Issued
 from wslocal.faults import Faults
 
 from .function import Credentials, FunctionPool, FunctionSettings
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .results import InvocationContext, InvocationResult
     from .runtimes import Launch
 
-__all__ = ["DeployedFunctions", "Issued", "lets_in"]
+__all__ = ["DeployedFunctions", "lets_in"]
 
 # What AssumeRole gives unless the role allows more.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
@@ -46,18 +47,6 @@ _CREDENTIALS_SECONDS = 3600
 # Environments started within this time share a set: AssumeRole costs the start more than signing.
 _SHARED_SECONDS = 600
 _GATEWAY = "apigateway.amazonaws.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """Credentials that a function was given."""
-
-    access_key: str
-    secret_key: str
-    token: str
-    role_arn: str
-    session_arn: str
-    expires_at: float
 
 
 class DeployedFunctions:
