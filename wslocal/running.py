@@ -38,7 +38,7 @@ __all__ = ["RunningProject"]
 
 
 class RunningProject:
-    """Runs what `read` returns in an `async with` block.
+    """Runs what `read` returns in an `async with` block; `report` gets what it does to start.
 
     What cannot be run is ProjectError, SettingError, DeployError, ApiError, HostError, EventError or EmulatorError,
     in one sentence, and nothing is left behind. When the AWS APIs end, nothing is left to go on with: all connections
@@ -50,8 +50,11 @@ class RunningProject:
         read: Callable[[], Project],
         *,
         options: RunOptions | None = None,
+        report: Callable[[str], None] = lambda doing: None,
     ) -> None:
         self._read = read
+        self._report = report
+        self._prepared: set[str] = set()
         self._options = options or RunOptions()
         self._stack = contextlib.AsyncExitStack()
         self._reloading = asyncio.Lock()
@@ -94,12 +97,14 @@ class RunningProject:
         with listening(self._options.tls_port, "--tls-port"):
             pass  # only to know that it can be had
         self._read_at = time.time()
+        self._report("reading the project")
         starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
         try:
             self.project = await asyncio.to_thread(self._read)
         finally:
             await starting
             undo.callback(self.emulator.__exit__, None, None, None)
+        self._report("deploying it to this machine")
         self._deployment = Deployment(
             self.emulator.client,
             variables=self._options.variables,
@@ -124,6 +129,7 @@ class RunningProject:
                     secure_port=secure_port,
                 )
             )
+        self._report("starting its functions")
         await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
         undo.push_async_callback(_end, self._watching)
@@ -175,6 +181,7 @@ class RunningProject:
             for api in self.apis.values():
                 await api.read_again()
             changed = await self._taken_over()
+            await self._prepare()
             return [self.short_name(name) for name in changed]
 
     async def _taken_over(self) -> list[str]:
@@ -230,7 +237,7 @@ class RunningProject:
         return self.short_names.get(function, function)
 
     async def _prepare(self) -> None:
-        """Start an environment of each function that events lead to; HostError if one does not start."""
+        """Start an environment of each function that events lead to, once; HostError if one does not start."""
         arns = {arn for api in self.apis.values() for arn in api.handlers()}
         arns |= self.events.functions()
         at_once = asyncio.Semaphore(os.cpu_count() or 1)  # more would only take from each other
@@ -239,10 +246,13 @@ class RunningProject:
             async with at_once:
                 try:
                     await self.functions.prepare(arn)
+                    self._prepared.add(arn)
                 except HostError as error:
                     raise HostError(self._shortened(str(error))) from error
 
-        done = await asyncio.gather(*map(prepare, sorted(arns)), return_exceptions=True)
+        done = await asyncio.gather(
+            *map(prepare, sorted(arns - self._prepared)), return_exceptions=True
+        )
         for error in done:
             if error is not None:
                 raise error

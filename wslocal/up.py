@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from functools import partial
@@ -19,6 +20,7 @@ from .kept_lines import KeptLines
 from .lambda_host import HostError
 from .options import PLAIN_ERRORS, Options
 from .processes import guarded_folder
+from .progress import Progress
 from .running import RunningProject
 from .settings import SettingError
 from .signals import run_until_signal
@@ -58,7 +60,10 @@ def run_up(path: Path, options: Options, *, follows: bool = True) -> int:
 async def _serve(path: Path, options: Options, follows: bool) -> None:
     read, chosen = options.reader(path, _say), options.run_options(_say)
     async with contextlib.AsyncExitStack() as stack:
-        project = await stack.enter_async_context(RunningProject(read, options=chosen))
+        with Progress(_say_to_a_terminal) as progress:
+            project = await stack.enter_async_context(
+                RunningProject(read, options=chosen, report=progress)
+            )
         run = AnnouncedRun(
             pid=os.getpid(),
             project=str(path.absolute()),
@@ -82,6 +87,11 @@ async def _serve(path: Path, options: Options, follows: bool) -> None:
             reloading = asyncio.create_task(_reload_now_and_then(project))
             stack.push_async_callback(_end, reloading)
         await project.watch()
+
+
+def _say_to_a_terminal(sentence: str) -> None:
+    if sys.stderr is not None and sys.stderr.isatty():  # a program that waits has no use for it
+        _say(sentence)
 
 
 def _say(sentence: str) -> None:

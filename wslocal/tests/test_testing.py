@@ -10,6 +10,7 @@ from websockets.sync.server import serve
 
 import wslocal
 from wslocal.client import ClosedError, HandshakeRefusedError, WebSocketClient
+from wslocal.lambda_host import HostError
 from wslocal.settings import SettingError
 
 TEMPLATE = """\
@@ -232,6 +233,38 @@ def test_end_of_the_run_closes_clients_with_1001(folder):
 
     assert ann.wait_for_close() == 1001
     ann.close()
+
+
+def test_function_that_a_change_adds_is_started_before_the_change_is_live(tmp_path):
+    """So what it lacks, or what pip has to fetch for it, is known then, and not at its first event."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text(CODE)
+    (tmp_path / "src" / "more.py").write_text("print('more is imported')\nact = None\n")
+    (tmp_path / "src" / "broken.py").write_text("import nothing_of_this_name\n")
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE)
+    with wslocal.run(tmp_path) as api:
+        template.write_text(with_function("More", "more.act"))
+        api.reload()
+        lines = api.logs("More")
+        template.write_text(with_function("Broken", "broken.act"))
+
+        with pytest.raises(
+            HostError, match=r"function Broken does not start: Runtime\.ImportModule"
+        ):
+            api.reload()
+
+    assert "more is imported" in lines
+
+
+def with_function(name, handler):
+    """Return the template with one more function, to which a route leads."""
+    route = f"        more: {{FunctionArn: !GetAtt {name}.Arn}}\n"
+    function = (
+        f"  {name}: {{Type: AWS::Serverless::Function, Properties: {{Handler: {handler}}}}}\n"
+    )
+    act = "        act: {FunctionArn: !GetAtt Act.Arn}\n"
+    return TEMPLATE.replace(act, act + route).replace("  Rooms:\n", f"{function}  Rooms:\n")
 
 
 def test_reload_returns_the_functions_that_are_others(tmp_path, folder):

@@ -162,6 +162,32 @@ def test_run_that_is_not_there_is_said(up):
     assert (done.returncode, done.stderr) == (1, "Error: no run with process id 1 is here\n")
 
 
+def test_terminal_shows_what_is_done_while_it_starts(project, tmp_path):
+    """A function waits, as it starts, until that was said; the address is the first line of stdout all the same."""
+    slow = shutil.copytree(project, tmp_path / "slow")
+    code = slow / "src" / "echo.py"
+    wait = "import os, time\nwhile not os.path.exists(os.environ['FLAG']):\n    time.sleep(0.05)\n"
+    code.write_text(wait + code.read_text())
+    ours, its = os.openpty()
+    up = subprocess.Popen(
+        command("up", slow, "--env", f"FLAG={tmp_path / 'flag'}"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=its,
+        text=True,
+    )
+    with up, os.fdopen(ours, "rb", buffering=0) as terminal:
+        os.close(its)
+        said = b""
+        while b"starting its functions ..." not in said:
+            said += terminal.read(1000)
+        (tmp_path / "flag").touch()
+        first = up.stdout.readline()
+        up.send_signal(signal.SIGINT)
+
+    assert first.startswith("ws://127.0.0.1:")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_it_in_order(tmp_path, number):
     """No folder of it is left; the terminal that has gone is no obstacle. HOME and XDG's folders are not needed."""
