@@ -329,6 +329,7 @@ def test_explicit_deny(emulator, system, worker):
 
 
 @behaviour("A chain of functions that comes by the same one a 17th time is stopped", RECURSION)
+@pytest.mark.long  # seventeen environments
 def test_recursion(system):
     result = system.loop.run(system.functions.invoke("looping", {}))
 
@@ -336,6 +337,7 @@ def test_recursion(system):
 
 
 @behaviour("A function whose recursion is configured as `Allow` is not stopped", RECURSION)
+@pytest.mark.long  # seventeen environments
 def test_allowed_recursion(emulator, system):
     client = emulator.client("lambda")
     client.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")
@@ -351,7 +353,7 @@ def test_allowed_recursion(emulator, system):
 @behaviour("A function that waits for itself with no environment left times out", RECURSION)
 def test_waits_for_itself(emulator, loop):
     role = create_role_with(emulator, ("lambda:InvokeFunction", "*"))
-    create(emulator, "narrow", "loop", role, Timeout=3)
+    create(emulator, "narrow", "loop", role, Timeout=2)
     system = start(emulator, loop, max_environments=1)
 
     result = system.loop.run(system.functions.invoke("narrow", {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from threading import Thread
 
 import pytest
@@ -191,6 +190,17 @@ def test_no_such_line_is_a_timeout(api):
         api.wait_for_log("never written", timeout=0.01)
 
 
+def test_addresses_are_by_the_names_of_the_apis(api):
+    assert api.urls == {"rooms": api.url}
+
+
+def test_retries_are_not_later_than_on_aws(folder):
+    running = wslocal.run(folder, retry_scale=2)
+
+    with pytest.raises(SettingError, match="retry_scale must be a number from 0 to 1, got 2"):
+        running.__enter__()
+
+
 def test_function_is_invoked_by_its_logical_id(api):
     assert api.invoke("Act", {"number": 21}).payload == {"doubled": 42}
 
@@ -227,34 +237,35 @@ def test_wss_is_trusted_with_the_certificate_of_the_run(api):
         assert ann.receive() == "hello"
 
 
-def test_end_of_the_run_closes_clients_with_1001(folder):
-    with wslocal.run(folder) as api:
+def test_changes_of_a_project_and_its_end(tmp_path):
+    """What a function that is added lacks, or what pip has to fetch for it, is known before the change is live."""
+    code, template = tmp_path / "src" / "app.py", tmp_path / "template.yaml"
+    code.parent.mkdir()
+    code.write_text(CODE)
+    (tmp_path / "src" / "more.py").write_text("print('more is imported')\nact = None\n")
+    (tmp_path / "src" / "broken.py").write_text("import nothing_of_this_name\n")
+    template.write_text(TEMPLATE)
+    with wslocal.run(tmp_path) as api:
         ann = WebSocketClient.connect(api.url)
+        code.write_text(CODE.replace("* 2", "* 3"))
+
+        changed = api.reload()
+
+        assert sorted(changed) == ["Act", "Connect"]
+        assert api.invoke("Act", {"number": 1}).payload == {"doubled": 3}
+
+        template.write_text(with_function("More", "more.act"))
+        api.reload()
+
+        assert "more is imported" in api.logs("More")
+
+        template.write_text(with_function("Broken", "broken.act"))
+
+        with pytest.raises(HostError, match=r"Broken does not start: Runtime\.ImportModuleError"):
+            api.reload()
 
     assert ann.wait_for_close() == 1001
     ann.close()
-
-
-def test_function_that_a_change_adds_is_started_before_the_change_is_live(tmp_path):
-    """So what it lacks, or what pip has to fetch for it, is known then, and not at its first event."""
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "app.py").write_text(CODE)
-    (tmp_path / "src" / "more.py").write_text("print('more is imported')\nact = None\n")
-    (tmp_path / "src" / "broken.py").write_text("import nothing_of_this_name\n")
-    template = tmp_path / "template.yaml"
-    template.write_text(TEMPLATE)
-    with wslocal.run(tmp_path) as api:
-        template.write_text(with_function("More", "more.act"))
-        api.reload()
-        lines = api.logs("More")
-        template.write_text(with_function("Broken", "broken.act"))
-
-        with pytest.raises(
-            HostError, match=r"function Broken does not start: Runtime\.ImportModule"
-        ):
-            api.reload()
-
-    assert "more is imported" in lines
 
 
 def with_function(name, handler):
@@ -265,17 +276,3 @@ def with_function(name, handler):
     )
     act = "        act: {FunctionArn: !GetAtt Act.Arn}\n"
     return TEMPLATE.replace(act, act + route).replace("  Rooms:\n", f"{function}  Rooms:\n")
-
-
-def test_reload_returns_the_functions_that_are_others(tmp_path, folder):
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "app.py").write_text(CODE)
-    (tmp_path / "template.yaml").write_text(TEMPLATE.replace("TableName: rooms", "TableName: own"))
-    with wslocal.run(tmp_path) as api:
-        (tmp_path / "src" / "app.py").write_text(CODE.replace("* 2", "* 3"))
-
-        changed = api.reload()
-
-        assert sorted(changed) == ["Act", "Connect"]
-        assert api.invoke("Act", {"number": 1}).payload == {"doubled": 3}
-        assert json.dumps(api.urls) == json.dumps({"rooms": api.url})
