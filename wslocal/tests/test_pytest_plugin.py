@@ -44,17 +44,8 @@ def run(team, *arguments):
     return team.runpytest_subprocess("-p", "wslocal.pytest_plugin", "-p", "no:xdist", *arguments)
 
 
-def test_first_example_of_the_readme_runs(team):
-    example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]
-    assert len([line for line in example.splitlines() if line]) <= 5
-    team.makepyfile(example)
-    team.makeini("[pytest]\nwslocal = template.yaml")
-
-    run(team).assert_outcomes(passed=1)
-
-
-def test_option_wins_over_the_setting_and_a_fixture_has_the_options_of_up(team):
-    """All of them: an option that is new to the command has to be one here, too."""
+def test_first_example_of_the_readme_runs_with_each_option_of_up(team):
+    """An option that is new to the command has to be one here, too."""
     options = {
         "parameters": {},
         "variables": {"MOOD": "glad", "ChatFunction:OTHER": "1"},
@@ -72,16 +63,19 @@ def test_option_wins_over_the_setting_and_a_fixture_has_the_options_of_up(team):
     }
     [up] = [command for name, command in cli.main.commands.items() if name == "up"]
     assert {one.name for one in up.params} - {"path", "no_reload"} == set(options)
+    example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]
+    assert len([line for line in example.splitlines() if line]) <= 5
     (team.path / "variables.json").write_text('{"Parameters": {"MOOD": "sad"}}')
     team.makeconftest(OPTIONS.format(options))
-    team.makepyfile(TEST)
-    team.makeini("[pytest]\nwslocal = none.yaml")
+    team.makepyfile(example)
+    team.makeini("[pytest]\nwslocal = template.yaml")
 
-    run(team, "--wslocal", "template.yaml").assert_outcomes(passed=1)
+    run(team).assert_outcomes(passed=1)
 
 
 def test_project_that_cannot_run_is_one_sentence_for_each_test(team):
-    """No line of the tool's own code is shown, with an ini file or without one."""
+    """No line of the tool's own code is shown. The option wins over the setting."""
+    team.makeini("[pytest]\nwslocal = template.yaml")
     team.makepyfile(TEST + TEST.replace("test_connects", "test_connects_again"))
 
     done = run(team, "--wslocal", "none.yaml")

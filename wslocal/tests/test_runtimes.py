@@ -658,7 +658,6 @@ def test_lines_of_one_event_are_one_line_of_the_log(invoke, functions, node):
 
 MESSAGES = [
     pytest.param("one\\ntwo at", "Error: one two at", id="line-break"),
-    pytest.param("a\\nRequire stack:\\n- /b.js", "Error: a", id="require-stack"),
     pytest.param("long " * 1000, "Error: " + "long " * 99 + "...", id="long"),
 ]
 
