@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .deploy import DeployError
-from .events import EventError
-from .gateway import ApiError
-from .lambda_host import HostError
 from .lambda_host.interpreters import base_python, find_python, python_versions
 from .lambda_host.node_packages import npm_command
 from .lambda_host.runtime_folder import cache_folder
 from .lambda_host.runtimes import Runtimes
 from .run_options import RunOptions
+from .running import RUN_ERRORS
 from .settings import SettingError, read_variables
 from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
 from .state import RunNotFoundError
@@ -30,18 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PLAIN_ERRORS", "Options"]
 
 # What a person can do something about: one sentence, no traceback.
-PLAIN_ERRORS = (
-    ApiError,
-    DeployError,
-    EventError,
-    HostError,
-    OSError,
-    ProjectError,
-    SettingError,
-    RunNotFoundError,
-    BotoCoreError,
-    ClientError,
-)
+PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, RunNotFoundError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,14 @@ from .emulator import EmulatorError
 from .kept_lines import KeptLines
 from .lambda_host import HostError
 from .options import PLAIN_ERRORS, Options
-from .processes import guarded_folder
+from .processes import guarded_temporary_files
 from .progress import Progress
+from .reloading import reload_now_and_then
 from .running import RunningProject
 from .settings import SettingError
 from .signals import run_until_signal
 from .state import AnnouncedRun
+from .tasks import end_task
 from .words import fail, sentence_of
 
 if TYPE_CHECKING:
@@ -41,14 +42,9 @@ def run_up(path: Path, options: Options, *, follows: bool = True) -> int:
     0 after a signal, 1 if it could not go on, 2 if it could not be run. All that any part of it writes is in one
     temporary folder, which goes with this process, also if it is killed.
     """
-    before = tempfile.tempdir
     try:
-        with guarded_folder("wslocal-") as folder:
-            tempfile.tempdir = str(folder)
-            try:
-                run_until_signal(_serve(path, options, follows))
-            finally:
-                tempfile.tempdir = before
+        with guarded_temporary_files("wslocal-"):
+            run_until_signal(_serve(path, options, follows))
     except EmulatorError as error:
         click.echo(f"Error: {sentence_of(error)}", err=True)
         return 1
@@ -84,8 +80,8 @@ async def _serve(path: Path, options: Options, follows: bool) -> None:
             click.echo(line)
         lines.is_shown = True
         if follows:
-            reloading = asyncio.create_task(_reload_now_and_then(project))
-            stack.push_async_callback(_end, reloading)
+            reloading = asyncio.create_task(reload_now_and_then(project, click.echo, PLAIN_ERRORS))
+            stack.push_async_callback(end_task, reloading)
         await project.watch()
 
 
@@ -113,37 +109,6 @@ def _welcome(project: RunningProject) -> Iterable[str]:
     yield "A changed file becomes live. Ctrl-C ends it."
 
 
-async def _reload_now_and_then(project: RunningProject) -> None:
-    """Make changes live; what cannot be is said in a sentence, and what ran before stays."""
-    while True:
-        try:
-            paths = await project.next_changes()
-        except (OSError, RuntimeError) as error:  # such as too many folders for the system to watch
-            click.echo(f"changed files do not become live any more: {sentence_of(error)}")
-            return
-        what = _named(paths)
-        begun = time.monotonic()
-        try:
-            changed = await project.reload()
-        except (*PLAIN_ERRORS, EmulatorError) as error:
-            click.echo(f"{what} changed, and is not live: {sentence_of(error)}")
-        except (
-            Exception
-        ) as error:  # whatever it was: the next change is to become live all the same
-            click.echo(f"{what} changed, and is not live: {type(error).__name__}: {error}")
-        else:
-            names = f" ({', '.join(changed)})" if changed else ""
-            click.echo(f"{what} is live after {time.monotonic() - begun:.1f} s{names}")
-
-
-def _named(paths: Iterable[Path]) -> str:
-    # An editor writes beside a file before it puts the new one in its place; that is no news.
-    first, *more = sorted(path for path in paths if path.is_file()) or sorted(paths)
-    shown = os.path.relpath(first)
-    name = str(first) if shown.startswith("..") else shown
-    return f"{name} and {len(more)} more" if more else name
-
-
 async def _status(project: RunningProject, request: Any, reply: Any, gone: asyncio.Event) -> None:
     await reply(project.describe())
 
@@ -165,8 +130,3 @@ async def _invoke(
     else:
         failure = {"errorType": result.error.type, "errorMessage": result.error.message}
         await reply({"payload": failure, "failed": True})
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -125,10 +125,13 @@ class DeployedFunctions:
         HostError, one sentence, for a function that is not there, cannot run here, or does not start: then
         with its own error.
         """
-        name = _key(name)
-        if name not in self._functions:
-            await self._load(name)
-        await self._functions[name].prepare()
+        await self.find(name)
+        await self._functions[_key(name)].prepare()
+
+    async def find(self, name: str) -> None:
+        """Fetch a function, and find what runs it; HostError, one sentence, for one that cannot run here."""
+        if (key := _key(name)) not in self._functions:
+            await self._load(key)
 
     def kill(self, name: str, count: int | None) -> int:
         """Kill processes of a function's environments, at most `count`; return how many there were."""

@@ -123,6 +123,10 @@ class LocalLambda:
         """Start an environment of a function; see `DeployedFunctions.prepare`."""
         await self.functions.prepare(function)
 
+    async def find(self, function: str) -> None:
+        """Fetch a function, and find what runs it; see `DeployedFunctions.find`."""
+        await self.functions.find(function)
+
     async def reload(self, *, if_they_start: bool = False) -> list[str]:
         """Take over what was deployed since; see `DeployedFunctions.reload`. Return the functions that changed."""
         self.permissions.forget()
