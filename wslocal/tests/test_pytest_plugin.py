@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import shutil
 
 import pytest
 
+import wslocal
 from wslocal import cli
 
 from .up_process import PROJECTS, ROOT, environment
@@ -71,6 +74,13 @@ def test_first_example_of_the_readme_runs_with_each_option_of_up(team):
     team.makeini("[pytest]\nwslocal = template.yaml")
 
     run(team).assert_outcomes(passed=1)
+
+
+def test_options_of_the_readme_are_options():
+    text = README.read_text().partition("## In tests")[2]
+    found = re.search(r"return (\{.*?\n    \})\n```", text, re.DOTALL)[1]
+
+    assert set(ast.literal_eval(found)) <= set(inspect.signature(wslocal.run).parameters)
 
 
 def test_project_that_cannot_run_is_one_sentence_for_each_test(team):
