@@ -172,16 +172,19 @@ def test_root(emulator, system, worker):
 def test_log_tail(system):
     event = json.dumps({"print": "x" * 5000 + " the end"})
 
-    [short, long] = system.call(
+    [short, long, failed] = system.call(
         "caller",
         {"FunctionName": "text", "LogType": "Tail"},
         {"FunctionName": "text", "LogType": "Tail", "Payload": event},
+        {"FunctionName": "text", "LogType": "Tail", "Payload": json.dumps({"fail": "no"})},
     )
 
     assert short["log"].startswith(f"START RequestId: {short['request_id']}")
     assert f"REPORT RequestId: {short['request_id']}" in short["log"]
     assert len(long["log"]) == 4096
     assert "xxx the end\n" in long["log"]
+    assert "[ERROR] ValueError: no\nTraceback (most recent call last):\n" in failed["log"]
+    assert "\r" not in failed["log"]
 
 
 @behaviour("Without a payload the event is `{}`", CHOSEN)
