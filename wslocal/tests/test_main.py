@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
-from .up_process import PATIENCE_SECONDS, PROJECTS, environment
+from .up_process import PATIENCE_SECONDS, PROJECTS, ROOT, environment
 
 # As pip writes the command of an installed package.
 SCRIPT = "import sys\nfrom wslocal.__main__ import main\nsys.exit(main())\n"
@@ -33,3 +34,9 @@ def test_ctrl_c_while_it_imports_ends_it_without_a_traceback(tmp_path, package):
         _, said = up.communicate(timeout=PATIENCE_SECONDS)
 
     assert (up.returncode, said) == (-signal.SIGINT, "")  # 130 to a shell
+
+
+def test_command_of_an_installed_package_begins_there():
+    text = (ROOT / "wslocal" / "pyproject.toml").read_text()
+
+    assert tomllib.loads(text)["project"]["scripts"] == {"wslocal": "wslocal.__main__:main"}

@@ -130,7 +130,7 @@ def test_parameters_and_variables_are_the_functions(ann):
 
 @pytest.mark.parametrize("data", [b"\x01\x02", bytearray(b"\x01\x02")])
 def test_bytes_are_a_binary_frame(data):
-    """API Gateway takes none: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-known-issues.html"""
+    """API Gateway takes none: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-binary-media-types.html"""
     with serve(
         lambda connection: connection.send(repr(connection.recv())), "127.0.0.1", 0
     ) as server:
