@@ -53,6 +53,9 @@ def said(text: str, key: str = "text") -> dict[str, dict[str, str]]:
     return {"ann": {key: text}, "ben": {key: text}}
 
 
+# What such a project does, other files show of its parts, and these of some of it: test_testing.py, test_up.py,
+# test_conformance_names.py, test_conformance_events.py.
+REPEATS = pytest.mark.long
 SHAPES = [
     Shape(
         "sam_python",
@@ -60,11 +63,14 @@ SHAPES = [
         ("sendmessage/app.py", "data.encode()", "data.upper().encode()"),
         Step("ben", {"message": "sendmessage", "data": "hello"}, {"ann": "HELLO", "ben": "HELLO"}),
     ),
-    Shape(
-        "sam_websocket_api",
-        Step("ann", {"action": "send", "text": "hello"}, said("hello")),
-        ("src/chat/routes.py", 'json.loads(event["body"])["text"]', '"changed"'),
-        Step("ann", {"action": "send", "text": "hello"}, said("changed")),
+    pytest.param(
+        Shape(
+            "sam_websocket_api",
+            Step("ann", {"action": "send", "text": "hello"}, said("hello")),
+            ("src/chat/routes.py", 'json.loads(event["body"])["text"]', '"changed"'),
+            Step("ann", {"action": "send", "text": "hello"}, said("changed")),
+        ),
+        marks=REPEATS,
     ),
     Shape(
         "cloudformation_plain",
@@ -80,17 +86,23 @@ SHAPES = [
             {"ann": {"text": "HELLO"}, "ben": {"sent": 1}},
         ),
     ),
-    Shape(
-        "callback_styles",
-        Step("ann", {"action": "variable"}, {"ann": {"action": "variable"}}),
-        ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
-        Step("ben", {"action": "event"}, {"ben": "changed"}),
+    pytest.param(
+        Shape(
+            "callback_styles",
+            Step("ann", {"action": "variable"}, {"ann": {"action": "variable"}}),
+            ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
+            Step("ben", {"action": "event"}, {"ben": "changed"}),
+        ),
+        marks=REPEATS,
     ),
-    Shape(
-        "custom_domain",
-        Step("ann", {"action": "echo"}, {"ann": {"action": "echo"}}),
-        ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
-        Step("ben", {"action": "echo"}, {"ben": "changed"}),
+    pytest.param(
+        Shape(
+            "custom_domain",
+            Step("ann", {"action": "echo"}, {"ann": {"action": "echo"}}),
+            ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
+            Step("ben", {"action": "echo"}, {"ben": "changed"}),
+        ),
+        marks=REPEATS,
     ),
     Shape(
         "two_apis",
@@ -99,11 +111,18 @@ SHAPES = [
         Step("ben", {"action": "name"}, {"ben": "riddle"}),
         apis=("quiz",),
     ),
-    Shape(
-        "functions_invoke_functions",
-        Step("ann", {"action": "price", "item": "apple"}, {"ann": {"item": "apple", "price": 3}}),
-        ("src/prices.py", '"apple": 3', '"apple": 5'),
-        Step("ben", {"action": "price", "item": "apple"}, {"ben": {"item": "apple", "price": 5}}),
+    pytest.param(
+        Shape(
+            "functions_invoke_functions",
+            Step(
+                "ann", {"action": "price", "item": "apple"}, {"ann": {"item": "apple", "price": 3}}
+            ),
+            ("src/prices.py", '"apple": 3', '"apple": 5'),
+            Step(
+                "ben", {"action": "price", "item": "apple"}, {"ben": {"item": "apple", "price": 5}}
+            ),
+        ),
+        marks=REPEATS,
     ),
     Shape(
         "layer",
