@@ -82,11 +82,12 @@ def main() -> None:
     help="Of the time between retries of asynchronous invocations: 0.01 is a hundred times sooner.",
 )
 @click.option("--no-reload", is_flag=True, help="Do not make changed files live.")
-def up(path: Path, **chosen: Any) -> None:
+def up(path: Path, no_reload: bool, **chosen: Any) -> None:
     """Run the project at PATH: a template of SAM or CloudFormation, a cdk.out, a .serverless."""
-    from .up import UpOptions, run_up
+    from .options import Options
+    from .up import run_up
 
-    sys.exit(run_up(path, UpOptions(**chosen)))
+    sys.exit(run_up(path, Options(**chosen), follows=not no_reload))
 
 
 @main.command()
