@@ -60,9 +60,10 @@ class Deployment:
         return {name: stack.outputs for name, stack in self._stacks.items()}
 
     def apply(self, project: Project) -> None:
-        """Deploy what is not deployed yet.
+        """Deploy what is not deployed yet, and delete the stacks that the project has no more.
 
-        ProjectError, SettingError and DeployError, of which the last alone may leave a stack changed.
+        ProjectError, SettingError and DeployError, of which the last alone may leave a stack changed: what was
+        applied before can be applied again.
         """
         fitted = {stack.name: fit(stack, leave_out=self._leave_out) for stack in project.stacks}
         self._check(fitted)
@@ -70,6 +71,10 @@ class Deployment:
             one = fitted[stack.name]
             self._variables.put_into(one.template)
             self._deploy(stack.name, one, stack.archives, dict(stack.parameters))
+        for name in [*reversed(self._stacks)]:
+            if name not in fitted:
+                self._stacks[name].deployer.delete()
+                del self._stacks[name]
         self.left_out = tuple(gone for one in fitted.values() for gone in one.left_out)
 
     def functions(self) -> dict[str, str]:
@@ -99,6 +104,14 @@ class Deployment:
                 "the project has no WebSocket API: wslocal runs an AWS::ApiGatewayV2::Api with "
                 "ProtocolType WEBSOCKET, or an AWS::Serverless::WebSocketApi"
             )
+        for name, stack in self._stacks.items():
+            there = fitted[name].template["Resources"] if name in fitted else {}
+            for one in stack.resources:
+                if one["ResourceType"] == _API and one["LogicalResourceId"] not in there:
+                    raise ProjectError(
+                        f"the API {one['LogicalResourceId']}, which runs, is not in the template any more: "
+                        "put it back, or start wslocal again"
+                    )
 
     def _deploy(
         self, name: str, fitted: Fitted, archives: Mapping[str, bytes], parameters: dict[str, str]
@@ -109,6 +122,7 @@ class Deployment:
         content = fitted.template, parameters
         if stack.content == content:  # zips have other keys when they change
             return
+        stack.content = None  # until it is there: what fails half-way is deployed again
         stack.outputs = stack.deployer.deploy(fitted.template, archives, parameters)
         complete(self._client, name, fitted)
         stack.resources = stack.deployer.resources()

@@ -60,6 +60,7 @@ class RunningProject:
         self.functions: LocalLambda
         self.project: Project
         self.short_names: dict[str, str] = {}
+        self._prepared: set[str] = set()
 
     @property
     def outputs(self) -> dict[str, dict[str, str]]:
@@ -156,20 +157,33 @@ class RunningProject:
     async def reload(self) -> list[str]:
         """Take over what the project is now; connections stay. Return the functions that changed.
 
-        What cannot be taken over raises, as at the start, and what ran before stays.
+        What cannot be taken over raises, as at the start, and what ran before is deployed again.
         """
         async with self._reloading:
             self._read_at = time.time()
             project = await asyncio.to_thread(self._read)
-            await asyncio.to_thread(self._deployment.apply, project)
+            names = self.short_names
+            try:
+                changed = await self._take_over(project)
+            except Exception:
+                self.emulator.check()
+                await self._take_over(self.project)
+                raise
             self.project = project
-            self.short_names = self._deployment.functions()
-            await self._front.read_again()
-            await self.events.reload()
-            for api in self.apis.values():
-                await api.read_again()
-            changed = await self._taken_over()
-            return [self.short_name(name) for name in changed]
+            names = {**names, **self.short_names}  # a function may be gone, or have another name
+            return [names.get(name, name) for name in changed]
+
+    async def _take_over(self, project: Project) -> list[str]:
+        """Deploy a project in place of what is deployed, and run it; return the names of changed functions."""
+        await asyncio.to_thread(self._deployment.apply, project)
+        self.short_names = self._deployment.functions()
+        await self._front.read_again()
+        await self.events.reload()
+        for api in self.apis.values():
+            await api.read_again()
+        changed = await self._taken_over()
+        await self._prepare()
+        return changed
 
     async def _taken_over(self) -> list[str]:
         try:
@@ -224,9 +238,10 @@ class RunningProject:
         return self.short_names.get(function, function)
 
     async def _prepare(self) -> None:
-        """Start an environment of each function that events lead to; HostError if one does not start."""
+        """Start an environment of each function that events lead to now; HostError if one does not start."""
         arns = {arn for api in self.apis.values() for arn in api.handlers()}
         arns |= self.events.functions()
+        new, self._prepared = arns - self._prepared, arns
         at_once = asyncio.Semaphore(os.cpu_count() or 1)  # more would only take from each other
 
         async def prepare(arn: str) -> None:
@@ -236,7 +251,7 @@ class RunningProject:
                 except HostError as error:
                     raise HostError(self._shortened(str(error))) from error
 
-        done = await asyncio.gather(*map(prepare, sorted(arns)), return_exceptions=True)
+        done = await asyncio.gather(*map(prepare, sorted(new)), return_exceptions=True)
         for error in done:
             if error is not None:
                 raise error
