@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .deploy import Deployer
 from .settings import FunctionVariables, function_names
 from .sources import ProjectError, complete, fit
+from .sources.kept import without_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -57,7 +58,7 @@ class Deployment:
     @property
     def outputs(self) -> dict[str, dict[str, str]]:
         """The outputs of each stack by its name."""
-        return {name: stack.outputs for name, stack in self._stacks.items()}
+        return {name: without_kept(stack.outputs) for name, stack in self._stacks.items()}
 
     def apply(self, project: Project) -> None:
         """Deploy what is not deployed yet, and delete the stacks that the project has no more.

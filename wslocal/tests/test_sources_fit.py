@@ -542,6 +542,18 @@ def test_sources_that_are_played_are_disabled_for_the_emulator(source):
     assert result.left_out == ()
 
 
+@pytest.mark.parametrize(
+    ("more", "batch"), [({}, 10), ({"StartingPosition": "LATEST"}, 100), ({"BatchSize": "3"}, 3)]
+)
+def test_mappings_say_what_holds_by_default(more, batch):
+    """That of a stream is another than that of a queue, and the emulator has one for both."""
+    source = {"FunctionName": ARN, "EventSourceArn": {"Fn::ImportValue": "a-source"}}
+
+    result = fitted({"Mapping": ("AWS::Lambda::EventSourceMapping", source | more)})
+
+    assert result.template["Resources"]["Mapping"]["Properties"]["BatchSize"] == batch
+
+
 def test_schedules_are_disabled_for_the_emulator():
     rule = {"ScheduleExpression": "rate(1 minute)", "Targets": [{"Id": "a", "Arn": ARN}]}
 
@@ -580,6 +592,16 @@ def test_what_its_author_disabled_is_left_out(kind, properties):
         ("AWS::Events::Rule", {"EventPattern": {}, "Targets": [{"Arn": ARN}]}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"EventSourceArn": "arn:aws:kinesis:x"}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"SelfManagedEventSource": {}}, "It"),
+        (
+            "AWS::Lambda::EventSourceMapping",
+            {"EventSourceArn": "arn:aws:sqs:a:1:b", "TumblingWindowInSeconds": "30"},
+            "It.TumblingWindowInSeconds",
+        ),
+        (
+            "AWS::Lambda::EventSourceMapping",
+            {"EventSourceArn": "arn:aws:sqs:a:1:b", "ProvisionedPollerConfig": {}},
+            "It.ProvisionedPollerConfig",
+        ),
         ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN, "RoleArn": {"Ref": "Role"}}}, "It"),
         ("AWS::SNS::Subscription", {"Protocol": "lambda", "Endpoint": ARN}, "It"),
         ("AWS::SNS::Topic", {"Subscription": [{"Endpoint": ARN}]}, "It.Subscription"),
