@@ -9,6 +9,8 @@ from .deploy import Deployer
 from .settings import FunctionVariables, function_names
 from .sources import ProjectError, complete, fit
 from .sources.kept import without_kept
+from .sources.resources import Resources
+from .sources.unique import check_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -68,6 +70,7 @@ class Deployment:
         """
         fitted = {stack.name: fit(stack, leave_out=self._leave_out) for stack in project.stacks}
         self._check(fitted)
+        check_unique(Resources.of(stack, fitted[stack.name].template) for stack in project.stacks)
         for stack in project.stacks:
             one = fitted[stack.name]
             self._variables.put_into(one.template)

@@ -90,9 +90,13 @@ def _check_rule(name: str, resource: dict[str, Any], resources: Resources) -> st
     properties = resource.get("Properties", {})
     if resources.value(resource, "State") == "DISABLED":
         return "it is disabled in the template"
-    if "ScheduleExpression" not in properties and _names_function(
-        [target.get("Arn") for target in properties.get("Targets") or []], resources
-    ):
+    targets = [target.get("Arn") for target in properties.get("Targets") or []]
+    if not _names_function(targets, resources):
+        return None
+    schedule = resources.value(resource, "ScheduleExpression")
+    if isinstance(schedule, str) and not schedule.startswith("rate("):
+        return f"schedules are followed as rate(...), and it has {schedule}"
+    if "ScheduleExpression" not in properties:
         raise _not_played(name, "rules for events that invoke functions", name)
     return None
 

@@ -186,3 +186,13 @@ def test_function_that_a_change_adds_is_started_before_it_is_live(changing):
         for one in changing.project.functions.states()
     }
     assert running == {"Added": 1, "Fn": 1}
+
+
+def test_function_that_is_reserved_no_environment_is_no_obstacle(changing):
+    """Lambda throttles each of its events: a way to turn a function off."""
+    changing.change(small=template(Fn=function(ReservedConcurrentExecutions=0)))
+    refused = changing.answer()
+    changing.change(small=template())
+
+    assert refused["message"] == "Internal server error"
+    assert changing.answer() == "first"
