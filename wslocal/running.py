@@ -198,8 +198,16 @@ class RunningProject:
         return sentence
 
     async def next_changes(self) -> set[Path]:
-        """Wait until a file of the project is another than when it was read last; return which."""
-        return await next_changes(self.project.watched, self._read_at)
+        """Wait until a file of the project is another than when it was read last; return which.
+
+        While something builds the project anew, such as `cdk synth`, its end is waited for.
+        """
+        since = self._read_at
+        while True:
+            changed = await next_changes(self.project.watched, since)
+            since = time.time()  # before looking: what comes after it is waited for
+            if all(path.is_file() for path in self.project.needed):
+                return changed
 
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by logical id, name or ARN, handle `event`; HostError if there is none."""

@@ -77,13 +77,15 @@ class Stack:
 class Project:
     """Stacks in the order in which they are deployed.
 
-    When one of the files and folders in `watched` changes, the project has to be read anew.
+    When one of the files and folders in `watched` changes, the project has to be read anew, once the files
+    `needed` are there: while something builds it, they are not.
     `notes` are sentences for a person.
     """
 
     stacks: tuple[Stack, ...]
     watched: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    needed: tuple[Path, ...] = ()
 
 
 def with_archives(stack: Stack, archives: Mapping[str, bytes]) -> Stack:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from wslocal import running
 from wslocal.client import WebSocketClient
 from wslocal.deploy import DeployError
 from wslocal.gateway import ApiError
@@ -13,6 +14,7 @@ from wslocal.lambda_host import HostError
 from wslocal.loop import LoopThread
 from wslocal.running import RunningProject
 from wslocal.sources import Project, ProjectError, Stack
+from wslocal.watching import next_changes
 
 from .small_template import CODE, function, part, permission, template, uri
 
@@ -196,3 +198,30 @@ def test_function_that_is_reserved_no_environment_is_no_obstacle(changing):
 
     assert refused["message"] == "Internal server error"
     assert changing.answer() == "first"
+
+
+def test_build_that_is_not_done_is_waited_for(tmp_path, monkeypatch):
+    """As when `cdk.out` is removed and synthesized anew: what is there meanwhile is no project."""
+    folder = tmp_path / "cdk.out"
+    manifest = folder / "manifest.json"
+    seen = []
+
+    async def build_meanwhile(watched, since):
+        seen.append(manifest.exists())
+        if len(seen) == 2:  # the template was a change, and there was no manifest
+            manifest.write_text("{}")
+        return await next_changes(watched, since)
+
+    folder.mkdir()
+    manifest.write_text("{}")
+    stack = Stack("small", template(), {}, {})
+    project = Project((stack,), (folder,), needed=(manifest,))
+    monkeypatch.setattr(running, "next_changes", build_meanwhile)
+    with LoopThread() as loop:
+        run = loop.enter(RunningProject(lambda: project))
+        manifest.unlink()
+        (folder / "template.json").write_text("{}")
+
+        loop.run(run.next_changes())
+
+    assert seen == [False, False]
