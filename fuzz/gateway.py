@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fuzz.draws import Draws
+from wslocal.credentials import Issued
 from wslocal.faults import Faults
 from wslocal.gateway.answers import Returned, connect_status, read_proxy_answer, select_route
 from wslocal.gateway.definition import Api, ApiRoute
@@ -23,7 +24,6 @@ from wslocal.gateway.limits import GatewayLimits, Throttle
 from wslocal.gateway.local_api import LocalApi
 from wslocal.gateway.server import Socket
 from wslocal.http1 import BadRequest, HttpRequest, RequestReader
-from wslocal.lambda_host.deployed import Issued
 from wslocal.lambda_host.results import InvocationResult
 from wslocal.tasks import Tasks
 

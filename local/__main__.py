@@ -18,22 +18,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wslocal import EmulatorError
+from wslocal import PORT, Number, RunNotFoundError, keep_streams, printable
 
 from .assembly import AssemblyError
 from .audio import unused_path
 from .client import ConnectionRefusedWithStatusError, SessionClientError
 from .credentials import access_token, interpreter_key_option, key_option, token_option
-from .deploy import DeployError
 from .fault import fault
 from .machine import MachineError
-from .options import Commands, Language, Number, Seconds, SessionId
+from .options import Commands, Language, Seconds, SessionId
 from .options import pid as _pid
 from .results import ExitCode, TalkError, ended_by_ctrl_c, run_interruptibly
-from .scheduler import ScheduleError
 from .settings import UnusableSettingError
-from .state import StateError, chosen_systems, find_running, running_systems
-from .streams import all_is_written, keep_streams, make_console
+from .state import chosen_systems, find_running, running_systems
+from .streams import all_is_written, make_console
 from .watch import (
     LEVELS,
     LogFilter,
@@ -43,7 +41,6 @@ from .watch import (
     read_status,
     status_table,
 )
-from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,12 +54,9 @@ SPEECH = Path(__file__).parent / "recordings" / "speech.wav"
 # What a person can do something about: one line, no traceback.
 _PLAIN_ERRORS = (
     AssemblyError,
-    DeployError,
-    EmulatorError,
     MachineError,
     OSError,
-    ScheduleError,
-    StateError,
+    RunNotFoundError,
     UnusableSettingError,
     ValueError,
 )
@@ -95,10 +89,16 @@ def _plainly(command: F) -> F:
             raise click.ClickException(printable(str(error))) from error
         except _PLAIN_ERRORS as error:
             raise click.ClickException(str(error) or type(error).__name__) from error
+        except click.ClickException:
+            raise
         except Exception as error:
-            if type(error).__module__ != "botocore.exceptions":  # which is slow to import
+            if type(error).__module__ == "botocore.exceptions":  # which is slow to import
+                raise click.ClickException(f"the system's AWS APIs: {error}") from error
+            from wslocal import RUN_ERRORS  # slow as well
+
+            if not isinstance(error, RUN_ERRORS):
                 raise
-            raise click.ClickException(f"the system's AWS APIs: {error}") from error
+            raise click.ClickException(printable(str(error))) from error
 
     return wrapped  # type: ignore[return-value]
 
@@ -130,15 +130,14 @@ _origin = click.option(
     help="The origin to connect as, where only pages of ALLOWED_ORIGINS may.",
 )
 _stage = click.option("--stage", default="dev", show_default=True)
-_number = Number(0, 65_535)
 _port = click.option(
     *("--port", "port"),
-    type=_number,
+    type=PORT,
     default=0,
     help="Of the WebSocket API; a free one by default.",
 )
 _page_port = click.option(
-    "--page-port", type=_number, default=0, help="Of the page; a free one by default."
+    "--page-port", type=PORT, default=0, help="Of the page; a free one by default."
 )
 
 

@@ -14,26 +14,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ROOT",
-    "Assembly",
     "AssemblyError",
-    "Template",
     "build_authorizer",
     "build_functions",
     "build_layer",
     "synthesize",
 ]
-
-Template = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "assemblies"
@@ -59,42 +53,8 @@ class AssemblyError(Exception):
     """The template or a zip cannot be made; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
-    """A stack: its template, and the zips that it refers to by S3 key."""
-
-    stack: str
-    template: Template
-    assets: dict[str, Path]
-
-    @property
-    def layer_keys(self) -> set[str]:
-        """Which assets are the layer's zip."""
-        return {
-            key
-            for key, path in self.assets.items()
-            if "python/shared_utils/__init__.py" in _names_in(path)
-        }
-
-    @property
-    def code_keys(self) -> dict[str, list[str]]:
-        """Which assets are the functions' zip, with the packages in it."""
-        return {
-            key: sorted({name.partition("/")[0] for name in names})
-            for key, path in self.assets.items()
-            if "handlers/__init__.py" in (names := _names_in(path))
-        }
-
-    @property
-    def authorizer_keys(self) -> set[str]:
-        """Which assets are the authorizer's zip."""
-        return {
-            key for key, path in self.assets.items() if "token_authorizer.py" in _names_in(path)
-        }
-
-
-def synthesize(stage: str, settings: Mapping[str, str] | None = None) -> Assembly:
-    """Return the stack of a stage, from the cache if nothing has changed that it is made of.
+def synthesize(stage: str, settings: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of a stage's cloud assembly, from the cache if nothing has changed that it is made of.
 
     Of `settings` only those in TEMPLATE_SETTINGS count.
     """
@@ -103,26 +63,7 @@ def synthesize(stage: str, settings: Mapping[str, str] | None = None) -> Assembl
     if not (folder / "manifest.json").exists():
         _make_assembly({"stage": stage, **chosen}, folder)
         _forget_old_assemblies()
-    return read_assembly(folder)
-
-
-def read_assembly(folder: Path) -> Assembly:
-    """Read the one stack of a cloud assembly."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    [(stack, artifact)] = [
-        (name, artifact)
-        for name, artifact in manifest["artifacts"].items()
-        if artifact["type"] == "aws:cloudformation:stack"
-    ]
-    template_file = artifact["properties"]["templateFile"]
-    files = json.loads((folder / f"{stack}.assets.json").read_text())["files"]
-    assets = {
-        destination["objectKey"]: folder / file["source"]["path"]
-        for file in files.values()
-        for destination in file["destinations"].values()
-        if file["source"]["path"] != template_file
-    }
-    return Assembly(stack, json.loads((folder / template_file).read_text()), assets)
+    return folder
 
 
 def build_layer() -> bytes:
@@ -214,13 +155,6 @@ def _forget_old_assemblies() -> None:
     found = sorted(CACHE.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for folder in found[_KEPT_ASSEMBLIES:]:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _names_in(path: Path) -> list[str]:
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return []
-    with zipfile.ZipFile(path) as archive:
-        return archive.namelist()
 
 
 def _last_line(text: str) -> str:

@@ -1,87 +1,56 @@
-"""What a running system does for other processes of its user: it tells its state, and has faults.
+"""What a running system does for other processes of its user: it says its state, and has faults.
 
-A client of the socket sends one line of JSON, `{"command": "status"}` or `{"command": "fault", "name":
-..., "options": {...}}`, and gets lines of JSON. A fault that lasts ends with its client's connection, so
-also when the client is killed.
+A client sends `{"command": "status"}` or `{"command": "fault", "name": ..., "options": {...}}`. A fault
+that lasts ends with its client's connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from wslocal import EmulatorError, FaultError, HostError
 
-from .system import describe
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
+    import contextlib
+    from collections.abc import Callable, Mapping
 
-    from wslocal import Fault
+    from wslocal import Command, Fault, Reply
 
     from .system import System
 
-__all__ = ["answering"]
+__all__ = ["commands_of"]
 
 
-@contextlib.asynccontextmanager
-async def answering(system: System, path: Path) -> AsyncIterator[None]:
-    """Serve the socket at `path`, which is for this user only; at the end no fault is left."""
-    tasks: set[asyncio.Task[None]] = set()
+def commands_of(system: System) -> dict[str, Command]:
+    """Return the commands of a running system, for `wslocal.control.answering`."""
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_serve(system, reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    async def status(request: Mapping[str, Any], reply: Reply, gone: asyncio.Event) -> None:
+        await reply(system.describe())
 
-    server = await asyncio.start_unix_server(accept, path)
-    try:
-        yield
-    finally:
-        server.close()
-        path.unlink(missing_ok=True)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def fault(request: Mapping[str, Any], reply: Reply, gone: asyncio.Event) -> None:
+        await _have_fault(system, request, reply, gone)
 
-
-async def _serve(
-    system: System, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    try:
-        request = json.loads(await reader.readline())
-        if request["command"] == "fault":
-            await _have_fault(system, request["name"], request["options"], reader, writer)
-        else:
-            writer.write(describe(system).encode())
-    except (ValueError, KeyError, TypeError):  # of another version, or nobody of ours
-        _write(writer, error="this system does not know the command: is it of another version?")
-    finally:
-        writer.close()
+    return {"status": status, "fault": fault}
 
 
 async def _have_fault(
-    system: System,
-    name: str,
-    options: dict[str, Any],
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
+    system: System, request: Mapping[str, Any], reply: Reply, gone: asyncio.Event
 ) -> None:
-    """Have a fault until the client goes; tell it that the fault is on, and how often it was met."""
+    """Have a fault until the client goes; reply that it is on, and how often it was met."""
     try:
+        name, options = request["name"], request["options"]
         if name in _AT_ONCE:
-            _write(writer, count=_AT_ONCE[name](system, **options))
+            await reply({"count": _AT_ONCE[name](system, **options)})
             return
         with _LASTING[name](system, **options) as fault:
-            _write(writer, on=True)
-            while await reader.read(1024):
-                pass
-        _write(writer, hits=None if fault is None else fault.hits)
+            await reply({"on": True})
+            await gone.wait()
+        await reply({"hits": None if fault is None else fault.hits})
     except (EmulatorError, FaultError, HostError) as error:
-        _write(writer, error=str(error))
+        await reply({"error": str(error)})
+    except (KeyError, TypeError):  # of another version
+        await reply({"error": "this system does not know the fault: is it of another version?"})
 
 
 def _cut(system: System, connection_id: str) -> int:
@@ -131,7 +100,3 @@ _LASTING: dict[str, Callable[..., contextlib.AbstractContextManager[Fault | None
     "no-space": lambda system: system.api.faults.no_space(),
     "freeze-emulator": lambda system: system.emulator.freeze(),
 }
-
-
-def _write(writer: asyncio.StreamWriter, **reply: Any) -> None:
-    writer.write(json.dumps(reply).encode() + b"\n")

@@ -18,10 +18,11 @@ import numpy as np
 import soundfile
 import soxr
 
+from wslocal import printable
+
 from .audio import CHANNELS, MIN_CHUNK_BYTES, SAMPLE_BYTES, SAMPLE_RATES, Recording, in_pieces
 from .ogg import OggPages, is_ogg
 from .streams import quiet_stderr
-from .words import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

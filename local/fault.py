@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wslocal import POST_ANSWERS, TABLE_ERRORS
+from wslocal import POST_ANSWERS, TABLE_ERRORS, Number, RunNotFoundError
 
-from .options import Commands, Number, Seconds
+from .options import Commands, Seconds
 from .options import pid as _pid
 from .results import ended_by_ctrl_c
-from .state import StateError, find_running
+from .state import find_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ def _run(
     with ended_by_ctrl_c(signal.SIGTERM):
         try:
             have_fault(find_running(pid), name, options, seconds, click.echo)
-        except (FaultRefusedError, OSError, StateError) as error:
+        except (FaultRefusedError, OSError, RunNotFoundError) as error:
             raise click.ClickException(str(error)) from error
 
 

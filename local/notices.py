@@ -12,8 +12,10 @@ from rich.cells import cell_len
 from rich.control import Control
 from rich.segment import ControlType
 
+from wslocal import printable
+
 from .client import FLOOR, OF_THE_CONNECTION, SessionClientError
-from .words import counted, printable
+from .words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from .results import ExitCode
-from .words import printable
+from wslocal import Number, OneSentenceGroup, shown
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = ["Commands", "Language", "Seconds", "SessionId", "pid"]
 
-__all__ = ["Commands", "Language", "Number", "Seconds", "SessionId", "pid"]
-
-_LONGEST_SHOWN = 40
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL = re.compile(r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 # As the messages have them.
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(-[A-Za-z]{4})?(-[A-Za-z]{2}|-[0-9]{3})?")
@@ -26,13 +19,8 @@ _SESSION = re.compile(r"[a-z]+-[a-z]+-[0-9]{3}")
 _MAX_PID = 2**22
 
 
-class Commands(click.Group):
-    """A group whose commands refuse what is wrong in one sentence, without a page of usage."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """Return the context."""
-        with _sentences():
-            return super().make_context(*arguments, **options)
+class Commands(OneSentenceGroup):
+    """A group whose commands refuse what is wrong in one sentence; of an unknown command, with the names of all."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Return the command that the first word names, or fail with the names of all."""
@@ -41,56 +29,12 @@ class Commands(click.Group):
         except click.exceptions.NoSuchCommand:
             names = ", ".join(self.list_commands(ctx))
             raise click.UsageError(
-                f"the command must be one of {names}, got {_shown(args[0])}"
+                f"the command must be one of {names}, got {shown(args[0])}"
             ) from None
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was chosen."""
-        with _sentences():
-            return super().invoke(ctx)
-
-
-class _WrongCommandLineError(click.ClickException):
-    """What click calls a usage error, but for the usage."""
-
-    exit_code = ExitCode.USAGE
-
-
-@contextlib.contextmanager
-def _sentences() -> Iterator[None]:
-    """Have a wrong command line be an error that shows its sentence alone; click shows the usage with its own."""
-    try:
-        yield
-    except click.exceptions.NoArgsIsHelpError:
-        raise
-    except click.UsageError as error:
-        raise _WrongCommandLineError(printable(error.format_message().removesuffix("."))) from error
 
 
 def _fail(wanted: str, value: object) -> NoReturn:
-    raise click.BadParameter(f"must {wanted}, got {_shown(value)}")
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
-
-
-class Number(click.ParamType[int]):
-    """A whole number, in digits."""
-
-    name = "number"
-
-    def __init__(self, least: int, most: int) -> None:
-        self.least = least
-        self.most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or fail in a sentence."""
-        text = str(value)
-        if _WHOLE.fullmatch(text) and self.least <= int(text) <= self.most:
-            return int(text)
-        _fail(f"be a whole number from {self.least:,} to {self.most:,}", value)
+    raise click.BadParameter(f"must {wanted}, got {shown(value)}")
 
 
 class Seconds(click.ParamType[float]):

@@ -8,8 +8,11 @@ import enum
 import signal
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from wslocal import restored
+from wslocal import run_cancelled_by_signals as run_heeding_signals
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 __all__ = [
     "ExitCode",
@@ -85,48 +88,25 @@ def run_cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
 
     What it then says was interrupted by Ctrl-C is TERMINATED if it was SIGTERM, HUNG_UP if it was SIGHUP.
     """
-    with _restored(signal.SIGINT):  # asyncio would leave a handler that raises anywhere
-        return asyncio.run(_cancelled_by_signals(work))
+    came: list[int] = []
+
+    def cancel(number: int, cancel_work: Callable[[], object]) -> None:
+        came.append(number)
+        cancel_work()
+
+    try:
+        return run_heeding_signals(work, cancel)
+    except TalkError as error:
+        if error.code == ExitCode.INTERRUPTED and came and came[0] in _CODES:
+            raise TalkError(_CODES[came[0]], str(error)) from None
+        raise
 
 
 @contextlib.contextmanager
 def ended_by_ctrl_c(*others: signal.Signals) -> Iterator[None]:
     """Do the block until Ctrl-C, or another of these signals, which is no error."""
     numbers = (signal.SIGINT, *others)
-    with _restored(*numbers), contextlib.suppress(KeyboardInterrupt):
+    with restored(*numbers), contextlib.suppress(KeyboardInterrupt):
         for number in numbers:
             signal.signal(number, signal.default_int_handler)
         yield
-
-
-@contextlib.contextmanager
-def _restored(*numbers: signal.Signals) -> Iterator[None]:
-    """Have these signals do after the block what they did before."""
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
-    task = asyncio.ensure_future(work)
-    came: list[int] = []
-
-    def cancel(number: int) -> None:
-        came.append(number)
-        task.cancel()
-
-    # SIGINT also for those that a shell has started in the background, with it ignored; nohup means what it says.
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    for number in numbers:
-        asyncio.get_running_loop().add_signal_handler(number, cancel, number)
-    try:
-        return await task
-    except TalkError as error:
-        if error.code == ExitCode.INTERRUPTED and came and came[0] in _CODES:
-            raise TalkError(_CODES[came[0]], str(error)) from None
-        raise

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from wslocal import printable
+
 from .client import RequestRefusedError, SessionClientError, UnansweredError
 from .decoding import open_audio
 from .results import ExitCode, TalkError
-from .words import counted, of_all, printable
+from .words import counted, of_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

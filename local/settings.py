@@ -12,7 +12,7 @@ from .assembly import ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .assembly import Template
+    from wslocal import Template
 
 __all__ = ["UnusableSettingError", "check_settings", "function_variables"]
 

@@ -1,41 +1,24 @@
-"""Which systems run on this machine: one file each, in a folder that only this user can read.
-
-The folder depends on the user's id alone, so that each shell of the user finds the same one,
-whatever variables are set. A running system holds a lock on its file. So a file whose lock is free
-is left over from a system that was killed, and is removed by the next reader.
-"""
+"""Which systems run on this machine, and what other processes need to know of each."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-import os
-import stat
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wslocal import RunFolder, RunNotFoundError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 __all__ = [
     "RunningSystem",
-    "StateError",
     "announced",
     "chosen_systems",
     "find_running",
     "running_systems",
 ]
-
-
-# Every Linux has it, and unlike XDG_RUNTIME_DIR also for cron, `su` and containers.
-BASE = Path("/tmp")  # noqa: S108 - what is used below it is checked for owner and mode
-
-
-class StateError(Exception):
-    """There is no system to talk to, or more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +37,7 @@ class RunningSystem:
     @property
     def control_socket(self) -> Path:
         """Where the running process takes commands: its state, and faults on purpose."""
-        return _folder() / f"{self.pid}.sock"
+        return _folder().socket(self.pid)
 
     def age(self, now: float) -> str:
         """Return for how long it has run, in the largest unit that fits."""
@@ -79,38 +62,26 @@ class RunningSystem:
         )
 
 
-@contextlib.contextmanager
-def announced(running: RunningSystem) -> Iterator[Path]:
+def announced(running: RunningSystem) -> AbstractContextManager[Path]:
     """Let other processes find `running` during the block."""
-    path = _folder() / f"{running.pid}.json"
-    # Written under another name: a reader sees the whole content, or no file.
-    partial = path.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        json.dump(asdict(running), file)
-        file.flush()
-        partial.replace(path)
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+    return _folder().announced(running.pid, asdict(running))
 
 
 def running_systems() -> list[RunningSystem]:
     """Return the systems that run now, the oldest first; forget those that were killed."""
-    found = [running for path in _folder().glob("*.json") if (running := _read(path))]
+    found = [RunningSystem(**document) for document in _folder().documents()]
     return sorted(found, key=lambda running: running.started_at)
 
 
 def chosen_systems(pid: int | None = None) -> list[RunningSystem]:
-    """Return the system of process `pid`, else all that run; StateError if there is none."""
+    """Return the system of process `pid`, else all that run; RunNotFoundError if there is none."""
     systems = running_systems()
     chosen = [system for system in systems if pid in (None, system.pid)]
     if chosen:
         return chosen
     if systems:
-        raise StateError(f"no system with process id {pid} runs here")
-    raise StateError("no system runs here: start one with `python -m local up`")
+        raise RunNotFoundError(f"no system with process id {pid} runs here")
+    raise RunNotFoundError("no system runs here: start one with `python -m local up`")
 
 
 def find_running(pid: int | None = None) -> RunningSystem:
@@ -120,29 +91,8 @@ def find_running(pid: int | None = None) -> RunningSystem:
         return chosen[0]
     now = time.time()
     shown = ", ".join(f"{one.pid} ({one.folder}, for {one.age(now)})" for one in chosen)
-    raise StateError(f"{len(chosen)} systems run here: choose with --pid one of {shown}")
+    raise RunNotFoundError(f"{len(chosen)} systems run here: choose with --pid one of {shown}")
 
 
-def _read(path: Path) -> RunningSystem | None:
-    """Return what the file says, None (and no file) if its system has ended."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-            path.with_suffix(".sock").unlink(missing_ok=True)
-            return None
-    except BlockingIOError:
-        return RunningSystem(**json.loads(path.read_text()))
-    except FileNotFoundError:
-        return None
-
-
-def _folder() -> Path:
-    """Return this user's folder; StateError if it is somebody else's, or open to others."""
-    folder = BASE / f"websocket-audio-{os.getuid()}"
-    with contextlib.suppress(FileExistsError):  # also a file, or a link to nowhere
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise StateError(f"{folder} must be a folder that only you can open: remove it")
-    return folder
+def _folder() -> RunFolder:
+    return RunFolder("websocket-audio")

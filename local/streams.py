@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from wslocal import LastingStream, keep_streams
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LastingStream", "all_is_written", "keep_streams", "make_console", "quiet_stderr"]
+__all__ = ["all_is_written", "make_console", "quiet_stderr"]
 
 _PLAIN_WIDTH = 160
 # A pipe without a reader, and a terminal that is gone: nobody wants to read any more.

@@ -1,4 +1,4 @@
-"""The whole system on this machine: AWS APIs, the deployed stack, the gateway, the schedules.
+"""This repository's system on this machine: what `wslocal` runs, with what only this system has.
 
 Everything listens on 127.0.0.1, writes to temporary folders, and ends with the block it runs in.
 """
@@ -6,35 +6,27 @@ Everything listens on 127.0.0.1, writes to temporary folders, and ends with the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from wslocal import Emulator, EmulatorError, LocalApi
+from wslocal import FunctionVariables, RunningProject, RunOptions, scheduled_event
 
-from .assembly import (
-    ROOT,
-    Assembly,
-    build_authorizer,
-    build_functions,
-    build_layer,
-    synthesize,
-)
-from .deploy import Deployer, localize, uploads
-from .scheduler import DeployedSchedule, read_schedules, run_schedules, scheduled_event
+from .project import Builds, read_system, read_template
 from .settings import check_settings, function_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
-    from typing import NoReturn
 
-    from .assembly import Template
+    from wslocal import DeployedSchedule, InvocationResult, LocalApi, Project, Stack, Template
 
 __all__ = ["System"]
+
+_ENDPOINT_VARIABLE = (
+    "API_GATEWAY_ENDPOINT"  # where functions find the connections, without TLS here
+)
 
 
 def _unchanged(template: Template) -> Template:
@@ -47,8 +39,8 @@ class System:
     When the AWS APIs end, nothing is left to go on with: all connections are closed with 1001, new ones
     are refused, and `watch` raises.
 
-    `settings` win over the variables of every function; UnusableSettingError if they cannot. `report` gets a word for a person about
-    each step. Ports: 0 is a free one.
+    `settings` win over the variables of every function; UnusableSettingError if they cannot. `report` gets
+    a word for a person about each step. Ports: 0 is a free one.
     """
 
     def __init__(
@@ -60,29 +52,35 @@ class System:
         report: Callable[[str], object] = lambda text: None,
     ) -> None:
         self.stage = stage
-        self._port = port
         self._settings = dict(settings or {})
         self._report = report
-        self._stack = contextlib.AsyncExitStack()
-        self._deploying = asyncio.Lock()
+        self._builds = Builds()
+        self._is_read = False
         self._edit: Callable[[Template], Template] = _unchanged
-        self._built: dict[Callable[[], bytes], tuple[str, bytes]] = {}
-        self._scheduler: asyncio.Task[None] | None = None
-        self.emulator = Emulator()
-        self.assembly: Assembly
-        self.outputs: dict[str, str] = {}
-        self.schedules: list[DeployedSchedule] = []
+        options = RunOptions(
+            port=port,
+            variables=FunctionVariables(self._settings),
+            endpoint_variable=_ENDPOINT_VARIABLE,
+            prepare=False,
+        )
+        self._running = RunningProject(self._read, options=options)
+        self.emulator = self._running.emulator
         self.api: LocalApi
 
     @property
     def url(self) -> str:
         """The address of the WebSocket API."""
-        return str(self.api.url)
+        return self.api.url
+
+    @property
+    def stack(self) -> str:
+        """The name of the stack."""
+        return self._stack.name
 
     @property
     def namespace(self) -> str:
         """The CloudWatch namespace of the stage's metrics."""
-        variables = function_variables(self.assembly.template) | self._settings
+        variables = function_variables(self._stack.template) | self._settings
         return str(variables["METRICS_NAMESPACE"])
 
     @property
@@ -95,54 +93,34 @@ class System:
         """The names of the stack's tables."""
         return self._names("AWS::DynamoDB::Table", "TableName")
 
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the stack."""
+        return self._running.outputs[self.stack]
+
+    @property
+    def schedules(self) -> list[DeployedSchedule]:
+        """What EventBridge runs on AWS."""
+        return self._running.events.schedules
+
+    @property
+    def _stack(self) -> Stack:
+        [stack] = self._running.project.stacks
+        return stack
+
     def _names(self, kind: str, name: str) -> list[str]:
-        resources = self.assembly.template["Resources"].values()
+        resources = self._stack.template["Resources"].values()
         found = [resource for resource in resources if resource["Type"] == kind]
         return [str(resource["Properties"][name]) for resource in found]
 
     async def __aenter__(self) -> Self:
-        async with contextlib.AsyncExitStack() as undo:
-            try:
-                await self._start(undo)
-            except Exception:
-                self.emulator.check()  # what then failed has failed for this reason
-                raise
-            self._stack = undo.pop_all()
-        return self
-
-    async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         if self._settings:  # a wrong one is said before anything is started
             self._report("making the template, to check what was set")
-            assembly = await asyncio.to_thread(synthesize, self.stage, self._settings)
-            await asyncio.to_thread(check_settings, assembly.template, self._settings)
+            await asyncio.to_thread(self._check_settings)
         self._report("starting the AWS APIs, and making the template and the layer")
-        # Each of the three takes seconds, and none needs the others.
-        starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
-        try:
-            self.assembly, _ = await asyncio.gather(
-                asyncio.to_thread(synthesize, self.stage, self._settings),
-                asyncio.to_thread(self._built_layer),
-            )
-        finally:
-            await starting
-            undo.callback(self.emulator.__exit__, None, None, None)
-        self._report("deploying the stack")
-        self._deployer = await asyncio.to_thread(
-            Deployer, self.emulator.client, self.assembly.stack
-        )
-        await asyncio.to_thread(self._deploy)
-        self.api = await undo.enter_async_context(
-            LocalApi(
-                self.emulator.client,
-                self.outputs["ApiId"],
-                self.outputs["StageName"],
-                port=self._port,
-            )
-        )
-        undo.push_async_callback(self._stop_schedules)
-        self._start_schedules()
-        self._watching = asyncio.create_task(self._supervise())
-        undo.push_async_callback(_end, self._watching)
+        await self._running.__aenter__()
+        [self.api] = self._running.apis.values()
+        return self
 
     async def __aexit__(
         self,
@@ -150,111 +128,50 @@ class System:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._stack.aclose()
+        await self._running.__aexit__(kind, error, traceback)
 
     async def watch(self) -> None:
         """Wait for as long as the system can go on; then raise EmulatorError, in one sentence."""
-        await asyncio.shield(self._watching)
+        await self._running.watch()
 
-    async def _supervise(self) -> NoReturn:
-        try:
-            await self.emulator.watch()
-        except EmulatorError:
-            self.api.close_connections()
-            raise
+    async def next_changes(self) -> set[Path]:
+        """Wait until a source is another than when it was read last; return which."""
+        return await self._running.next_changes()
+
+    async def reload(self) -> tuple[()]:
+        """Make the sources live as they are now; see `redeploy`."""
+        await self.redeploy()
+        return ()  # all functions have all of the code: their names say nothing
 
     async def redeploy(self, edit: Callable[[Template], Template] | None = None) -> None:
         """Deploy what the sources are now; connections stay, messages in flight are answered.
 
         `edit` changes the template before it is deployed, now and from now on.
         """
-        async with self._deploying:
-            if edit is not None:
-                self._edit = edit
-            self.assembly = await asyncio.to_thread(synthesize, self.stage, self._settings)
-            await asyncio.to_thread(self._deploy)
-            await self.api.reload()
-            await self._stop_schedules()
-            self._start_schedules()
+        if edit is not None:
+            self._edit = edit
+        await self._running.reload()
 
-    async def run_schedule(self, schedule: DeployedSchedule) -> Any:
+    async def run_schedule(self, schedule: DeployedSchedule) -> InvocationResult:
         """Run a scheduled function now, and return what came of it."""
-        result = await self.api.invoke(schedule.function, scheduled_event(schedule, time.time()))
-        if result.error is not None:
-            self._report(f"{schedule.function}: {result.error.type}: {result.error.message}")
-        return result
+        return await self.api.invoke(schedule.function, scheduled_event(schedule, time.time()))
 
-    def _deploy(self) -> None:
-        archives = {key: path.read_bytes() for key, path in self.assembly.assets.items()}
-        archives |= dict.fromkeys(self.assembly.layer_keys, self._built_layer())
-        for key in self.assembly.authorizer_keys:
-            archives[key] = self._built_authorizer()
-        for key, packages in self.assembly.code_keys.items():
-            archives[key] = build_functions(packages)
-        keys, files = uploads(archives)
-        template = self._edit(localize(self.assembly.template, keys, self._settings))
-        self.outputs = self._deployer.deploy(template, files)
-        self.schedules = read_schedules(self.emulator.client, self.assembly.stack)
+    def describe(self) -> dict[str, Any]:
+        """Return the state of the running system as JSON can hold it: what `status` shows."""
+        functions = [
+            {"name": state.name, **state.counts(), "starts": list(state.starts)}
+            for state in self.api.states()
+        ]
+        return {"functions": functions, "connections": len(self.api.connections())}
 
-    def _built_layer(self) -> bytes:
-        layer = ROOT / "shared-layer"
-        return self._build(build_layer, [*(layer / "python").rglob("*.py*"), layer / "build.py"])
+    def _check_settings(self) -> None:
+        template = read_template(self.stage, self._settings)
+        check_settings(template, self._settings)
 
-    def _built_authorizer(self) -> bytes:
-        lock_file = ROOT / "requirements" / "authorizer.txt"
-        return self._build(build_authorizer, [*(ROOT / "authorizer").glob("*.py"), lock_file])
-
-    def _build(self, build: Callable[[], bytes], sources: list[Path]) -> bytes:
-        """Return a zip, built again only if a source has changed."""
-        digest = _digest_of(sources)
-        if self._built.get(build, ("",))[0] != digest:
-            self._built[build] = digest, build()
-        return self._built[build][1]
-
-    def _start_schedules(self) -> None:
-        self._scheduler = asyncio.create_task(run_schedules(self.schedules, self._run_due))
-
-    async def _run_due(self, schedule: DeployedSchedule) -> None:
-        try:
-            await self.run_schedule(schedule)
-        except Exception as error:  # the next run is due all the same
-            self._report(f"{schedule.function} did not run: {error}")
-
-    async def _stop_schedules(self) -> None:
-        if self._scheduler is not None:
-            await _end(self._scheduler)
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _digest_of(sources: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(sources):
-        if "__pycache__" not in path.parts:
-            digest.update(f"{path}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def describe(system: System) -> str:
-    """Return the state of the running system as JSON: what `status` shows."""
-    functions = [
-        {
-            "name": state.name,
-            "environments": state.environments,
-            "busy": state.busy,
-            "waiting": state.waiting,
-            "invocations": state.invocations,
-            "errors": state.errors,
-            "timeouts": state.timeouts,
-            "crashes": state.crashes,
-            "throttles": state.throttles,
-            "coldStarts": state.cold_starts,
-            "starts": list(state.starts),
-        }
-        for state in system.api.states()
-    ]
-    connections = len(system.api.connections())
-    return json.dumps({"functions": functions, "connections": connections})
+    def _read(self) -> Project:
+        project = read_system(self.stage, self._settings, self._builds)
+        if not self._is_read:
+            self._is_read = True
+            self._report("deploying the stack")
+        stacks = [replace(one, template=self._edit(one.template)) for one in project.stacks]
+        return replace(project, stacks=tuple(stacks))

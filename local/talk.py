@@ -11,6 +11,8 @@ import termios
 import tty
 from typing import TYPE_CHECKING, Any
 
+from wslocal import printable
+
 from .audio import JitterBuffer, Recording, check_writable, write_recording
 from .client import FLOOR, SessionClientError, connect, ordered_chunks, stream
 from .credentials import INTERPRETER_KEY_VARIABLE
@@ -28,7 +30,7 @@ from .sending import (
     prepared,
     shown_as,
 )
-from .words import counted, own_command, printable
+from .words import counted, own_command
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from wslocal import guarded_folder
+from wslocal import RUN_ERRORS, answering, end_task, guarded_temporary_files, reload_now_and_then
 
-from .assembly import ROOT
-from .control import answering
+from .assembly import ROOT, AssemblyError
+from .control import commands_of
 from .machine import check_machine, check_ports
 from .page import Page, sign_in_config
-from .reload import follow_sources, take_snapshot
 from .results import run_cancelled_by_signals
 from .session_reports import reported_sessions
 from .settings import UnusableSettingError
@@ -47,15 +45,11 @@ def run_until_stopped(main: Coroutine[Any, Any, int]) -> int:
 
     Ctrl-C and SIGTERM cancel `main`, which then ends what it started.
     """
-    before = tempfile.tempdir
-    with guarded_folder("websocket-audio-") as folder:
-        tempfile.tempdir = str(folder)  # for everything that any part of the system writes
+    with guarded_temporary_files("websocket-audio-"):
         try:
             return run_cancelled_by_signals(main)
         except asyncio.CancelledError:
             return 0
-        finally:
-            tempfile.tempdir = before
 
 
 @contextlib.asynccontextmanager
@@ -76,7 +70,6 @@ async def running_system(
     """
     check_machine()
     check_ports(port, page_port)
-    sources = take_snapshot()
     sign_in = sign_in_of(settings or {}, client_id)
     async with contextlib.AsyncExitStack() as stack:
         system = await stack.enter_async_context(
@@ -88,7 +81,7 @@ async def running_system(
             pid=os.getpid(),
             url=system.url,
             page=page.url,
-            stack=system.assembly.stack,
+            stack=system.stack,
             namespace=system.namespace,
             variables=system.emulator.variables,
             started_at=time.time(),
@@ -98,10 +91,13 @@ async def running_system(
         if lets_any_origin_in(settings or {}):
             report("pages of any origin may connect: ALLOWED_ORIGINS names those that may")
         stack.enter_context(announced(running))
-        await stack.enter_async_context(answering(system, running.control_socket))
+        commands = commands_of(system)
+        await stack.enter_async_context(answering(running.control_socket, commands))
         if reload:
-            task = asyncio.create_task(follow_sources(system, sources, report))
-            stack.push_async_callback(_end, task)
+            task = asyncio.create_task(
+                reload_now_and_then(system, report, (*RUN_ERRORS, AssemblyError))
+            )
+            stack.push_async_callback(end_task, task)
         yield system, running
 
 
@@ -147,11 +143,6 @@ def _page_of(system: System, sign_in: Mapping[str, Any], port: int) -> Iterator[
         page.close()
 
 
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def while_it_runs(system: System, work: Coroutine[Any, Any, T]) -> T:
     """Return what `work` returns; EmulatorError, and `work` is cancelled, if the system cannot go on."""
     watching = asyncio.create_task(system.watch())
@@ -166,8 +157,8 @@ async def while_it_runs(system: System, work: Coroutine[Any, Any, T]) -> T:
             system.emulator.check()  # what then failed has failed for this reason
             raise
     finally:
-        await _end(working)
-        await _end(watching)
+        await end_task(working)
+        await end_task(watching)
 
 
 async def serve(
@@ -195,7 +186,7 @@ async def serve(
         try:
             await while_it_runs(system, asyncio.Event().wait())
         finally:
-            report(f"ending {system.assembly.stack}")
+            report(f"ending {system.stack}")
     return 0
 
 

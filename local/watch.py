@@ -16,7 +16,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from .words import counted, printable
+from wslocal import printable
+
+from .words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -270,7 +272,7 @@ def _columns(cells: Sequence[str]) -> str:
 
 
 def read_status(running: RunningSystem) -> dict[str, Any]:
-    """Ask the running process how its functions and connections are; StateError if it is silent."""
+    """Ask the running process how its functions and connections are; RunNotFoundError if it is silent."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_STATUS_SECONDS)
         connection.connect(str(running.control_socket))

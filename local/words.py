@@ -1,24 +1,11 @@
-"""Text for a person at a terminal: what others sent, shown so that it does no harm, and numbers with their noun."""
+"""Text for a person at a terminal: numbers with their noun, and what this program is called by."""
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
-__all__ = ["counted", "of_all", "own_command", "printable"]
-
-# Control characters; what changes the direction of text, so that a line reads as another one
-# (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters); what ends a line or a paragraph;
-# and halves of characters, which UTF-8 does not have.
-_NOT_PRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
-
-def printable(text: str) -> str:
-    """Return the text with what does more than show a character written out, as \\x1b or \\u202e."""
-    return _NOT_PRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+__all__ = ["counted", "of_all", "own_command"]
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,107 +1,60 @@
-"""The local template differs from the deployed one just where the machine differs from AWS."""
+"""The local run is the system of AWS, but for zips of its own; what the emulator cannot have is left out."""
 
-import asyncio
-import copy
+import io
 import sys
 import zipfile
 
 import pytest
 
-from local import assembly
-from local.assembly import Assembly, AssemblyError, synthesize
-from local.deploy import BUCKET, localize, uploads
-from local.scheduler import (
-    DeployedSchedule,
-    ScheduleError,
-    run_schedules,
-    scheduled_event,
-    seconds_between,
-)
-
-ASSETS = {"Fn::Sub": "cdk-assets-${AWS::AccountId}"}
-TEMPLATE = {
-    "Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>"}},
-    "Rules": {"CheckBootstrapVersion": {}},
-    "Resources": {
-        "Layer": {
-            "Type": "AWS::Lambda::LayerVersion",
-            "Properties": {"Content": {"S3Bucket": ASSETS, "S3Key": "old-layer.zip"}},
-        },
-        "Audio": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {
-                "Code": {"S3Bucket": ASSETS, "S3Key": "old-code.zip"},
-                "Environment": {"Variables": {"LOG_LEVEL": "INFO", "LIMIT": "50"}},
-            },
-        },
-        "Inline": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {"Code": {"ZipFile": "pass"}},
-        },
-        "Minute": {
-            "Type": "AWS::Events::Rule",
-            "Properties": {"ScheduleExpression": "rate(1 minute)", "State": "ENABLED"},
-        },
-        "Pattern": {
-            "Type": "AWS::Events::Rule",
-            "Properties": {"EventPattern": {"source": ["x"]}, "State": "ENABLED"},
-        },
-        "Asked": {"Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {"Name": "asked"}},
-        "Chosen": {
-            "Type": "AWS::ApiGatewayV2::Authorizer",
-            "Properties": {"IdentitySource": ["route.request.querystring.access_token"]},
-        },
-        "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}},
-        "Ratio": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": []}},
-        "Query": {"Type": "AWS::Logs::QueryDefinition", "Properties": {}},
-        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"Code": "of another kind"}},
-    },
-}
-KEYS = {"old-layer.zip": "new-layer.zip", "old-code.zip": "new-code.zip"}
+from local import assembly, project
+from local.assembly import AssemblyError, synthesize
+from local.project import Builds, read_template
+from wslocal import Stack, fit
 
 
-def test_template_changes_where_it_must_and_nowhere_else():
-    expected: dict = copy.deepcopy(TEMPLATE)
-    resources = expected["Resources"]
-    resources["Layer"]["Properties"]["Content"] = {"S3Bucket": BUCKET, "S3Key": "new-layer.zip"}
-    resources["Audio"]["Properties"]["Code"] = {"S3Bucket": BUCKET, "S3Key": "new-code.zip"}
-    resources["Audio"]["Properties"]["Environment"]["Variables"]["LIMIT"] = "7"
-    resources["Inline"]["Properties"]["Environment"] = {"Variables": {"LIMIT": "7"}}
-    resources["Minute"]["Properties"]["State"] = "DISABLED"
-    resources["Asked"]["Properties"]["IdentitySource"] = []
-    del resources["Ratio"], resources["Query"], expected["Rules"]
-    del expected["Parameters"]["BootstrapVersion"]
-    before = copy.deepcopy(TEMPLATE)
-
-    assert localize(TEMPLATE, KEYS, {"LIMIT": "7"}) == expected
-    assert before == TEMPLATE
+def zip_of(*names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "")
+    return buffer.getvalue()
 
 
-def test_upload_key_changes_with_the_content_alone():
-    keys, files = uploads({"a": b"one", "b": b"two"})
+def test_zips_differ_by_what_is_in_them(monkeypatch):
+    monkeypatch.setattr(project, "build_layer", lambda: b"layer")
+    monkeypatch.setattr(project, "build_authorizer", lambda: b"authorizer")
+    monkeypatch.setattr(project, "build_functions", lambda packages: ",".join(packages).encode())
+    other, instead_of = zip_of("index.html"), Builds().instead_of
 
-    assert uploads({"c": b"one"})[0]["c"] == keys["a"]
-    assert keys["a"] != keys["b"]
-    assert files == {keys["a"]: b"one", keys["b"]: b"two"}
+    assert instead_of(zip_of("python/shared_utils/__init__.py")) == b"layer"
+    assert (
+        instead_of(zip_of("handler.py", "jwt/__init__.py", "token_authorizer.py")) == b"authorizer"
+    )
+    code = "handlers/__init__.py", "handlers/audio.py", "broadcast/store.py"
+    assert instead_of(zip_of(*code)) == b"broadcast,handlers"
+    assert instead_of(other) == other
 
 
-def test_zips_are_reported_apart_by_what_is_in_them(tmp_path):
-    contents = {
-        "layer": ["python/shared_utils/__init__.py"],
-        "functions": ["handlers/__init__.py", "handlers/audio.py", "broadcast/store.py"],
-        "authorizer": ["handler.py", "jwt/__init__.py", "token_authorizer.py"],
-        "other": ["index.html"],
-    }
-    for name, files in contents.items():
-        with zipfile.ZipFile(tmp_path / name, "w") as archive:
-            for file in files:
-                archive.writestr(file, "")
-    (tmp_path / "text").write_text("no zip")
-    made = Assembly("Stack", {}, {name: tmp_path / name for name in [*contents, "text"]})
+def test_zip_is_built_again_when_a_source_of_it_changes(monkeypatch, tmp_path):
+    source = tmp_path / "functions" / "handlers" / "audio.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("one")
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    monkeypatch.setattr(project, "build_functions", lambda packages: source.read_bytes())
+    builds, built = Builds(), []
 
-    assert made.layer_keys == {"layer"}
-    assert made.authorizer_keys == {"authorizer"}
-    assert made.code_keys == {"functions": ["broadcast", "handlers"]}
+    for text in ("one", "one", "two"):
+        source.write_text(text)
+        built.append(builds.functions(("handlers",)))
+
+    assert built == [b"one", b"one", b"two"]
+    assert built[0] is built[1]
+
+
+def test_of_the_template_only_what_watches_it_is_left_out():
+    left_out = {gone.type for gone in fit(Stack("Stack", read_template("dev"), {}, {})).left_out}
+
+    assert left_out == {"AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition"}
 
 
 ISSUER = {"SPEAKER_ISSUER": "http://127.0.0.1:9", "SPEAKER_AUDIENCE": "talks"}
@@ -119,7 +72,6 @@ def made(monkeypatch, tmp_path):
 
     monkeypatch.setattr(assembly, "CACHE", tmp_path)
     monkeypatch.setattr(assembly, "_make_assembly", make)
-    monkeypatch.setattr(assembly, "read_assembly", lambda folder: folder)
     return contexts
 
 
@@ -153,72 +105,8 @@ def test_template_is_for_this_python_whatever_is_deployed_to_aws(monkeypatch, tm
 
     functions = [
         row["Properties"]
-        for row in synthesize("dev").template["Resources"].values()
+        for row in read_template("dev")["Resources"].values()
         if row["Type"] == "AWS::Lambda::Function"
     ]
 
     assert {row["Runtime"] for row in functions} == {f"python3.{sys.version_info.minor}"}
-
-
-@pytest.mark.parametrize(
-    ("expression", "seconds"),
-    [
-        ("rate(1 minute)", 60),
-        ("rate(5 minutes)", 300),
-        ("rate(2 hours)", 7200),
-        ("rate(1 day)", 86_400),
-    ],
-)
-def test_rate_is_a_period(expression, seconds):
-    assert seconds_between(expression) == seconds
-
-
-@pytest.mark.parametrize("expression", ["cron(0 12 * * ? *)", "rate(0 minutes)", "rate(1 minute) "])
-def test_schedule_that_cannot_be_followed_is_refused(expression):
-    with pytest.raises(ScheduleError, match="only rate"):
-        seconds_between(expression)
-
-
-RULE = "arn:aws:events:us-east-1:000000000000:rule/Minute"
-
-
-def test_scheduled_function_gets_what_eventbridge_sends():
-    event = scheduled_event(DeployedSchedule(RULE, "housekeeping", 60), now=1_700_000_000.9)
-
-    assert len(event.pop("id")) == 36
-    assert event == {
-        "version": "0",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "000000000000",
-        "time": "2023-11-14T22:13:20Z",
-        "region": "us-east-1",
-        "resources": [RULE],
-        "detail": {},
-    }
-
-
-def test_rules_own_input_goes_first():
-    assert scheduled_event(DeployedSchedule(RULE, "housekeeping", 60, {"a": 1}), now=0) == {"a": 1}
-
-
-def test_schedules_run_again_and_again_each_at_its_pace():
-    runs = []
-
-    async def main():
-        slow, quick = DeployedSchedule(RULE, "slow", 3600), DeployedSchedule(RULE, "quick", 0.001)
-        enough = asyncio.Event()
-
-        async def run(schedule):
-            runs.append(schedule.function)
-            if len(runs) == 3:
-                enough.set()
-
-        task = asyncio.create_task(run_schedules([slow, quick], run))
-        await asyncio.wait_for(enough.wait(), 10)
-        task.cancel()
-
-    asyncio.run(main())
-
-    assert runs[:3] == ["quick"] * 3
-    assert "slow" not in runs

@@ -14,12 +14,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.control import answering
+from local.control import commands_of
 from local.state import RunningSystem, announced
-from wslocal import EmulatorError, Faults, HostError, LoopThread
+from wslocal import EmulatorError, Faults, HostError, LoopThread, answering
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
+
+NO_COMMAND = "this run does not know the command"
+NO_FAULT = "this system does not know the fault"
 
 
 class Emulator:
@@ -76,7 +79,7 @@ def system(loop):
     fields = (os.getpid(), "ws://x/dev", None, "Stack-dev", "Space", {"A": "1"}, 1000.0)
     running = RunningSystem(*fields)
     with announced(running):
-        serving = answering(system, running.control_socket)
+        serving = answering(running.control_socket, commands_of(system))
         loop.run(serving.__aenter__())
         system.path = running.control_socket
         system.end = lambda: loop.run(serving.__aexit__(None, None, None))
@@ -241,18 +244,18 @@ def test_end_of_the_system_ends_the_command(system):
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "sentence"),
     [
-        b"",
-        b"garbage\n",
-        b"[1]\n",
-        b"{}\n",
-        b'{"command": "fault", "name": "unknown", "options": {}}\n',
-        b'{"command": "fault", "name": "no-space", "options": {"unknown": 1}}\n',
-        b'{"command": "fault", "name": "no-space", "options": 5}\n',
+        (b"", NO_COMMAND),
+        (b"garbage\n", NO_COMMAND),
+        (b"[1]\n", NO_COMMAND),
+        (b"{}\n", NO_COMMAND),
+        (b'{"command": "fault", "name": "unknown", "options": {}}\n', NO_FAULT),
+        (b'{"command": "fault", "name": "no-space", "options": {"unknown": 1}}\n', NO_FAULT),
+        (b'{"command": "fault", "name": "no-space", "options": 5}\n', NO_FAULT),
     ],
 )
-def test_line_that_is_no_command_is_refused(system, line):
+def test_line_that_is_no_command_is_refused(system, line, sentence):
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(str(system.path))
@@ -260,4 +263,4 @@ def test_line_that_is_no_command_is_refused(system, line):
         client.shutdown(socket.SHUT_WR)
         reply = json.loads(client.makefile().read())
 
-    assert reply["error"].startswith("this system does not know the command")
+    assert reply["error"].startswith(sentence)

@@ -6,7 +6,6 @@ import pytest
 from click.testing import CliRunner
 
 from local.__main__ import main
-from local.assembly import Assembly
 from local.settings import UnusableSettingError, check_settings
 from local.system import System
 from local.up import lets_any_origin_in, sign_in_of
@@ -106,8 +105,7 @@ def test_up_says_when_a_token_is_asked_of_pages_of_any_origin(settings, lets_in)
 
 
 def test_wrong_setting_is_said_before_anything_is_started(monkeypatch):
-    assembly = Assembly("stack", TEMPLATE, {})
-    monkeypatch.setattr("local.system.synthesize", lambda stage, settings: assembly)
+    monkeypatch.setattr("local.system.read_template", lambda stage, settings: TEMPLATE)
     monkeypatch.setattr("wslocal.Emulator.__enter__", lambda emulator: pytest.fail("started"))
 
     async def start():

@@ -2,25 +2,19 @@
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
-from local import reload
 from local.__main__ import main
-from local.deploy import DeployError
 from local.results import ExitCode, TalkError, run_interruptibly
-from local.scheduler import DeployedSchedule
 from local.state import RunningSystem, announced
-from local.system import System
 from local.up import while_it_runs
-from wslocal import EmulatorError, HostError
+from wslocal import EmulatorError
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,65 +89,6 @@ def test_what_fails_by_itself_is_raised_as_it_is():
 
     with pytest.raises(KeyError):
         asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (DeployError("no such table"), "no such table"),
-        (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device"),
-        (ConnectionResetError("gone"), "ConnectionResetError: gone"),
-    ],
-)
-def test_change_that_cannot_be_deployed_is_reported_and_the_next_one_is_tried(
-    monkeypatch, error, reason
-):
-    states = iter([{"a.py": (1, 1)}, {"a.py": (2, 1)}])
-    monkeypatch.setattr(reload, "_POLL_SECONDS", 0)
-    monkeypatch.setattr(reload, "take_snapshot", lambda: next(states))
-    said, errors = [], [error]
-
-    async def run():
-        done = asyncio.Event()
-
-        async def redeploy():
-            if errors:
-                raise errors.pop()
-            done.set()
-
-        system = SimpleNamespace(redeploy=redeploy)
-        following = asyncio.create_task(reload.follow_sources(system, {}, said.append))
-        await asyncio.wait_for(done.wait(), 20)
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-
-    asyncio.run(run())
-
-    assert said[0] == f"a.py changed, and is not live: {reason}"
-    assert re.match(r"a\.py is live after", said[1])
-
-
-def test_scheduled_function_that_cannot_run_is_reported_and_is_due_again():
-    said, times = [], []
-
-    async def invoke(function, event):
-        times.append(function)
-        raise HostError("no environment of housekeeping can start")
-
-    async def run():
-        system = System(report=said.append)
-        system.api = SimpleNamespace(invoke=invoke)
-        arn = "arn:aws:events:us-east-1:000000000000:rule/x"
-        system.schedules = [DeployedSchedule(arn, "housekeeping", 0.01)]
-        system._start_schedules()
-        while len(times) < 3:
-            await asyncio.sleep(0.005)
-        await system._stop_schedules()
-
-    asyncio.run(asyncio.wait_for(run(), 20))
-
-    assert said[0] == "housekeeping did not run: no environment of housekeeping can start"
-    assert len(said) >= 2
 
 
 def test_ctrl_c_before_anything_was_done_has_its_code():

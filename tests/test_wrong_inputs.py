@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 import wrong_inputs
-from local import state
 from local.__main__ import main
 from local.audio import Recording, write_recording
 from local.state import RunningSystem, announced
@@ -51,7 +50,7 @@ def taken():
 def place(folder, tmp_path, monkeypatch):
     """Be in that folder, on a machine on which no system runs."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(state, "BASE", tmp_path)
+    monkeypatch.setattr("wslocal.state.BASE", tmp_path)
     for name in [name for name in os.environ if name.startswith("WEBSOCKET_AUDIO_")]:
         monkeypatch.delenv(name)
 

@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import ClosedError, HandshakeRefusedError, WebSocketClient
-    from .deploy import BUCKET, Deployer, DeployError
+    from .control import Command, Reply, answering
+    from .deploy import Deployer, DeployError
     from .emulator import ACCOUNT, REGION, Emulator, EmulatorError
     from .events import (
         DeployedSchedule,
-        ScheduleError,
-        read_schedules,
-        run_schedules,
         scheduled_event,
-        seconds_between,
     )
     from .fault_kinds import POST_ANSWERS, TABLE_ERRORS, Fault, FaultError
     from .faults import Faults
@@ -40,19 +37,30 @@ if TYPE_CHECKING:
         unpack_layer,
     )
     from .loop import LoopThread
-    from .processes import guarded_folder
-    from .streams import LastingStream, keep_streams
+    from .processes import guarded_folder, guarded_temporary_files
+    from .reloading import reload_now_and_then
+    from .run_options import RunOptions
+    from .running import RUN_ERRORS, RunningProject
+    from .settings import FunctionVariables
+    from .signals import restored, run_cancelled_by_signals
+    from .sources import Project, ProjectOptions, Stack, Template, fit, read_project, with_code
+    from .state import RunFolder, RunNotFoundError
+    from .streams import keep_streams
+    from .tasks import end_task
     from .testing import LocalProject, run
+    from .words import PORT, Number, OneSentenceGroup, printable, shown
 
 __all__ = [
     "ACCOUNT",
-    "BUCKET",
     "MAX_PAYLOAD_BYTES",
+    "PORT",
     "POST_ANSWERS",
     "REGION",
+    "RUN_ERRORS",
     "TABLE_ERRORS",
     "ApiError",
     "ClosedError",
+    "Command",
     "Connection",
     "DeployError",
     "DeployedSchedule",
@@ -63,36 +71,52 @@ __all__ = [
     "FaultError",
     "Faults",
     "FunctionError",
+    "FunctionVariables",
     "GatewayLimits",
     "HandshakeRefusedError",
     "HostError",
     "InvocationResult",
     "LambdaHost",
-    "LastingStream",
     "LocalApi",
     "LocalProject",
     "LoopThread",
+    "Number",
+    "OneSentenceGroup",
     "Post",
-    "ScheduleError",
+    "Project",
+    "ProjectOptions",
+    "Reply",
+    "RunFolder",
+    "RunNotFoundError",
+    "RunOptions",
+    "RunningProject",
+    "Stack",
+    "Template",
     "WebSocketClient",
+    "answering",
+    "end_task",
+    "fit",
     "guarded_folder",
+    "guarded_temporary_files",
     "keep_streams",
-    "read_schedules",
+    "printable",
+    "read_project",
+    "reload_now_and_then",
+    "restored",
     "run",
-    "run_schedules",
+    "run_cancelled_by_signals",
     "scheduled_event",
-    "seconds_between",
+    "shown",
     "unpack_layer",
+    "with_code",
 ]
 
 _NAMES = {
     "client": ("WebSocketClient", "ClosedError", "HandshakeRefusedError"),
-    "deploy": ("BUCKET", "DeployError", "Deployer"),
+    "control": ("Command", "Reply", "answering"),
+    "deploy": ("DeployError", "Deployer"),
     "emulator": ("ACCOUNT", "REGION", "Emulator", "EmulatorError"),
-    "events": (
-        *("DeployedSchedule", "ScheduleError", "read_schedules", "run_schedules"),
-        *("scheduled_event", "seconds_between"),
-    ),
+    "events": ("DeployedSchedule", "scheduled_event"),
     "fault_kinds": ("POST_ANSWERS", "TABLE_ERRORS", "Fault", "FaultError"),
     "faults": ("Faults",),
     "gateway": ("ApiError", "Connection", "GatewayLimits", "LocalApi", "Post"),
@@ -101,9 +125,26 @@ _NAMES = {
         *("LambdaHost", "unpack_layer"),
     ),
     "loop": ("LoopThread",),
-    "processes": ("guarded_folder",),
-    "streams": ("LastingStream", "keep_streams"),
+    "processes": ("guarded_folder", "guarded_temporary_files"),
+    "reloading": ("reload_now_and_then",),
+    "run_options": ("RunOptions",),
+    "running": ("RUN_ERRORS", "RunningProject"),
+    "settings": ("FunctionVariables",),
+    "signals": ("restored", "run_cancelled_by_signals"),
+    "sources": (
+        "Project",
+        "ProjectOptions",
+        "Stack",
+        "Template",
+        "fit",
+        "read_project",
+        "with_code",
+    ),
+    "state": ("RunFolder", "RunNotFoundError"),
+    "streams": ("keep_streams",),
+    "tasks": ("end_task",),
     "testing": ("LocalProject", "run"),
+    "words": ("PORT", "Number", "OneSentenceGroup", "printable", "shown"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -126,7 +126,8 @@ class AwsFront:
             "WSLOCAL_NAMES": ",".join([*AWS_SUFFIXES, *sorted(self._names.custom)]),
         }
         if self._lambda_api is not None:
-            found["AWS_ENDPOINT_URL_LAMBDA"] = self.url
+            # Also for code that names the endpoint itself: the emulator invokes no functions.
+            found |= {"AWS_ENDPOINT_URL": self.url, "AWS_ENDPOINT_URL_LAMBDA": self.url}
         return found
 
     async def read_again(self) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .streams import keep_streams
-from .words import OneSentenceGroup, Port, fail, sentence_of
+from .words import PORT, OneSentenceGroup, fail, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +69,8 @@ def main() -> None:
 @click.option("--api", "apis", multiple=True, metavar="NAME", help="One of several APIs, or all.")
 @click.option("--stage", metavar="NAME", help="One of several stages of the API.")
 @click.option("--cdk-stage", metavar="NAME", help="One of several stages of a CDK app.")
-@click.option("--port", type=Port(), default=0, help="Of ws://; 0 is a free one.")
-@click.option("--tls-port", type=Port(), default=0, help="Of wss://; 0 is a free one.")
+@click.option("--port", type=PORT, default=0, help="Of ws://; 0 is a free one.")
+@click.option("--tls-port", type=PORT, default=0, help="Of wss://; 0 is a free one.")
 @click.option("--leave-out", multiple=True, metavar="NAME", help="A resource, by logical id.")
 @click.option("--install", is_flag=True, help="Run pip or npm for what no build has installed.")
 @click.option("--any-python", is_flag=True, help="Run Python functions in this machine's version.")

@@ -10,20 +10,21 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .state import RunNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+    from collections.abc import AsyncIterator, Generator
     from pathlib import Path
 
-    Request = Mapping[str, Any]
-    Reply = Callable[[Mapping[str, Any]], Awaitable[None]]
-    # Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
-    Command = Callable[[Request, Reply, asyncio.Event], Awaitable[None]]
+__all__ = ["Command", "Reply", "answering", "ask"]
 
-__all__ = ["answering", "ask"]
+Reply = Callable[[Mapping[str, Any]], Awaitable[None]]
+# Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
+Command = Callable[[Mapping[str, Any], Reply, asyncio.Event], Awaitable[None]]
+
 
 _MAX_REQUEST_BYTES = 8 << 20  # an event has at most 6 MB
 
@@ -83,7 +84,7 @@ async def _wait_for_end(reader: asyncio.StreamReader, gone: asyncio.Event) -> No
     gone.set()
 
 
-def ask(path: Path, request: Request) -> Generator[dict[str, Any], None, None]:
+def ask(path: Path, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
     """Send a request to the run at `path`, and yield its replies; RunNotFoundError if it does not answer."""
     with socket.socket(socket.AF_UNIX) as client:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
 import signal
@@ -20,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from wslocal.credentials import Issued
 from wslocal.processes import GuardedProcess
 
 if TYPE_CHECKING:
@@ -107,8 +109,17 @@ class Emulator:
         )
         return EmulatorError(f"the AWS APIs have ended, with all that they kept ({how})")
 
-    def client(self, service: str, **credentials: str) -> Any:
-        """Return a boto3 client; as root unless other credentials are given, as boto3 names them."""
+    @property
+    def root(self) -> Issued:
+        """The credentials of the account's root."""
+        arn = f"arn:aws:iam::{ACCOUNT}:root"
+        return Issued(self._key, self._secret, "", arn, arn, math.inf)
+
+    def client(self, service: str, *, endpoint: str | None = None, **credentials: str) -> Any:
+        """Return a boto3 client; as root unless other credentials are given, as boto3 names them.
+
+        `endpoint` is for who answers in front of the emulator.
+        """
         from botocore.config import Config
 
         root = {"aws_access_key_id": self._key, "aws_secret_access_key": self._secret}
@@ -117,7 +128,7 @@ class Emulator:
                 self._session = own_session()
             return self._session.client(
                 service,
-                endpoint_url=self.endpoint,
+                endpoint_url=endpoint or self.endpoint,
                 region_name=REGION,
                 config=Config(proxies={}, retries={"total_max_attempts": 2}),
                 **(credentials or root),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["GuardedProcess", "guarded_folder"]
+__all__ = ["GuardedProcess", "guarded_folder", "guarded_temporary_files"]
 
 _GUARD = ["/bin/sh", "-c", "read -r _; kill -s KILL 0"]
 # A line says that there is nothing to remove. The processes that write there are killed in the
@@ -85,6 +85,18 @@ def guarded_folder(prefix: str) -> Iterator[Path]:
             shutil.rmtree(folder, onerror=_remove_all_the_same)
             with contextlib.suppress(OSError):  # somebody ended the broom
                 broom.communicate(b"done\n")
+
+
+@contextlib.contextmanager
+def guarded_temporary_files(prefix: str) -> Iterator[None]:
+    """Have all that this process writes to temporary files during the block in one guarded folder."""
+    before = tempfile.tempdir
+    with guarded_folder(prefix) as folder:
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _remove_all_the_same(remove: Any, path: str, _: object) -> None:

@@ -41,7 +41,7 @@ class ProjectEvents:
         self._functions = functions
         self._stacks = stacks
         self._sources = EventSources(functions, self.asynchronous, retry_scale=retry_scale)
-        self._schedules: list[DeployedSchedule] = []
+        self.schedules: list[DeployedSchedule] = []
         self._scheduler: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -72,7 +72,7 @@ class ProjectEvents:
     def functions(self) -> set[str]:
         """Return the names of the functions that queues, streams and schedules lead to."""
         sources = {mapping.function for mapping in self._sources.mappings}
-        return sources | {schedule.function for schedule in self._schedules}
+        return sources | {schedule.function for schedule in self.schedules}
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what there is, as JSON can hold it."""
@@ -84,9 +84,9 @@ class ProjectEvents:
 
     async def _follow_schedules(self) -> None:
         found = await asyncio.to_thread(self._read_schedules)
-        if found != self._schedules:  # else each reload would put off what is due
+        if found != self.schedules:  # else each reload would put off what is due
             await self._end_schedules()
-            self._schedules = found
+            self.schedules = found
         if self._scheduler is None and found:
             self._scheduler = asyncio.create_task(run_schedules(found, self.asynchronous.run_due))
 

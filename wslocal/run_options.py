@@ -26,7 +26,9 @@ class RunOptions:
 
     `apis` are names of WebSocket APIs, or ALL; they can be left open if there is one. `stage` can be if
     each has one. Port 0 is a free one; several APIs have ports that follow each other. `retry_scale`
-    multiplies the waits between the attempts at an asynchronous invocation.
+    multiplies the waits between the attempts at an asynchronous invocation. With `endpoint_variable`,
+    functions that have it find there where the one API takes posts, without TLS: AWS's names then do not
+    lead here, and there is no wss. Without `prepare` a function starts, and fails, at its first event.
     """
 
     apis: tuple[str, ...] = ()
@@ -37,6 +39,8 @@ class RunOptions:
     leave_out: frozenset[str] = frozenset()
     runtimes: Runtimes = field(default_factory=Runtimes)
     retry_scale: float = 1.0
+    endpoint_variable: str | None = None
+    prepare: bool = True
 
 
 def chosen_apis(apis: Sequence[DeployedApi], options: RunOptions) -> list[tuple[DeployedApi, str]]:

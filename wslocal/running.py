@@ -14,27 +14,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from .aws_front import AwsFront
-from .certificates import Certificates
+from .deploy import DeployError
 from .deployment import Deployment
 from .emulator import Emulator, EmulatorError
-from .events import LambdaApi
-from .gateway import LocalApi
+from .events import EventError, LambdaApi
+from .gateway import ApiError, LocalApi
 from .lambda_host import HostError
+from .lambda_host.function import FunctionState
 from .lambda_host.local_lambda import LocalLambda
 from .project_events import ProjectEvents
 from .run_options import RunOptions, chosen_apis, following, listening
 from .settings import SettingError
+from .sources import ProjectError
+from .tasks import end_task
 from .watching import next_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from .lambda_host.function import FunctionState
+    from .certificates import Certificates
     from .lambda_host.results import InvocationResult
     from .sources import LeftOut, Project
 
-__all__ = ["RunningProject"]
+__all__ = ["RUN_ERRORS", "RunningProject"]
+
+# Why a project cannot be run, or what it is now cannot be taken over: each says it in a sentence.
+RUN_ERRORS = (
+    ApiError,
+    DeployError,
+    EmulatorError,
+    EventError,
+    HostError,
+    ProjectError,
+    SettingError,
+)
 
 
 class RunningProject:
@@ -57,6 +71,8 @@ class RunningProject:
         self._reloading = asyncio.Lock()
         self.emulator = Emulator()
         self.apis: dict[str, LocalApi] = {}
+        self._front: AwsFront | None = None
+        self.certificates: Certificates
         self.functions: LocalLambda
         self.project: Project
         self.short_names: dict[str, str] = {}
@@ -95,7 +111,7 @@ class RunningProject:
         with listening(self._options.tls_port, "--tls-port"):
             pass  # only to know that it can be had
         self._read_at = time.time()
-        starting = asyncio.create_task(asyncio.to_thread(self.emulator.__enter__))
+        starting = asyncio.create_task(asyncio.to_thread(self._start_emulator))
         try:
             self.project = await asyncio.to_thread(self._read)
         finally:
@@ -109,46 +125,67 @@ class RunningProject:
         await asyncio.to_thread(self._deployment.apply, self.project)
         self.short_names = self._deployment.functions()
         chosen = chosen_apis(await asyncio.to_thread(self._deployment.apis), self._options)
-        front = await self._start_functions(undo)
+        await self._start_functions(undo)
         for number, (api, stage) in enumerate(chosen):
             if number:
                 listener = undo.enter_context(listening(following(self._options.port, number)))
             secure_port = following(self._options.tls_port, number)
-            self.apis[api.name] = await undo.enter_async_context(
+            running = self.apis[api.name] = await undo.enter_async_context(
                 LocalApi(
                     self.emulator.client,
                     api.api_id,
                     stage,
                     functions=self.functions,
-                    front=front,
+                    front=self._front,
                     listener=listener,
                     secure_port=secure_port,
                 )
             )
-        await self._prepare()
+            if self._options.endpoint_variable is not None:
+                self.functions.overrides[self._options.endpoint_variable] = running.callback_url
+        if self._options.prepare:
+            await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
-        undo.push_async_callback(_end, self._watching)
+        undo.push_async_callback(end_task, self._watching)
 
-    async def _start_functions(self, undo: contextlib.AsyncExitStack) -> AwsFront:
-        """Have functions run, invoke each other, and find AWS's names here; return what answers these."""
+    def _start_emulator(self) -> None:
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(self.emulator)
+            for service in ("s3", "cloudformation"):  # their models take as long as the project
+                self.emulator.client(service)
+            undo.pop_all()
+
+    async def _start_functions(self, undo: contextlib.AsyncExitStack) -> None:
+        """Have functions run, and find AWS's names here."""
         options = self._options
-        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
-        self.certificates = Certificates(Path(folder))
-        self.functions = LocalLambda(self.emulator.client, runtimes=options.runtimes)
+        self.functions = LocalLambda(
+            self.emulator.client, runtimes=options.runtimes, root=self.emulator.root
+        )
         self.events = ProjectEvents(
             self.functions, lambda: self.outputs, retry_scale=options.retry_scale
         )
-        asynchronous = self.events.asynchronous
-        lambda_api = LambdaApi(self.functions, asynchronous, self.emulator.endpoint)
-        undo.push_async_callback(lambda_api.close)
-        self._front = await undo.enter_async_context(
-            AwsFront(
-                self.functions, self.certificates, self.emulator.endpoint, lambda_api=lambda_api
-            )
-        )
+        if options.endpoint_variable is None:
+            self._front = await self._start_front(undo)
         await undo.enter_async_context(self.functions)
         await undo.enter_async_context(self.events)
-        return self._front
+
+    async def _start_front(self, undo: contextlib.AsyncExitStack) -> AwsFront:
+        """Return what answers to AWS's names, and has functions invoke each other."""
+        from .certificates import Certificates  # what it needs is slow to import
+
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="certificates-"))
+        self.certificates = Certificates(Path(folder))
+        endpoint = self.emulator.endpoint
+        lambda_api = LambdaApi(self.functions, self.events.asynchronous, endpoint)
+        undo.push_async_callback(lambda_api.close)
+        return await undo.enter_async_context(
+            AwsFront(self.functions, self.certificates, endpoint, lambda_api=lambda_api)
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client as root; what it invokes runs as what functions invoke does."""
+        endpoint = None if self._front is None else self._front.url
+        return self.emulator.client(service, endpoint=endpoint)
 
     async def watch(self) -> None:
         """Wait for as long as the project can go on; then raise EmulatorError, in one sentence."""
@@ -177,7 +214,8 @@ class RunningProject:
         """Deploy a project in place of what is deployed, and run it; return the names of changed functions."""
         await asyncio.to_thread(self._deployment.apply, project)
         self.short_names = self._deployment.functions()
-        await self._front.read_again()
+        if self._front is not None:
+            await self._front.read_again()
         await self.events.reload()
         for api in self.apis.values():
             await api.read_again()
@@ -187,7 +225,7 @@ class RunningProject:
 
     async def _taken_over(self) -> list[str]:
         try:
-            return await self.functions.reload(if_they_start=True)
+            return await self.functions.reload(if_they_start=self._options.prepare)
         except HostError as error:
             raise HostError(self._shortened(str(error))) from error
 
@@ -204,7 +242,9 @@ class RunningProject:
         """
         since = self._read_at
         while True:
-            changed = await next_changes(self.project.watched, since)
+            changed = await next_changes(
+                self.project.watched, since, but_for=self.project.not_watched
+            )
             since = time.time()  # before looking: what comes after it is waited for
             if all(path.is_file() for path in self.project.needed):
                 return changed
@@ -226,7 +266,7 @@ class RunningProject:
                 for name, api in self.apis.items()
             },
             "functions": [
-                {"function": short, **_described(states.get(name))}
+                {"function": short, **states.get(name, FunctionState(name)).counts()}
                 for name, short in sorted(self.short_names.items(), key=lambda item: item[1])
             ],
             "queues": self.events.describe(),
@@ -246,19 +286,27 @@ class RunningProject:
         return self.short_names.get(function, function)
 
     async def _prepare(self) -> None:
-        """Start an environment of each function that events lead to now; HostError if one does not start."""
+        """Start an environment of each function that events lead to now; HostError if one does not start.
+
+        The others are fetched, so that an interpreter that is not there is said now, too.
+        """
         arns = {arn for api in self.apis.values() for arn in api.handlers()}
         arns |= self.events.functions()
-        new, self._prepared = arns - self._prepared, arns
+        reached = {arn.rpartition(":function:")[2].partition(":")[0] for arn in arns}
         at_once = asyncio.Semaphore(os.cpu_count() or 1)  # more would only take from each other
 
-        async def prepare(arn: str) -> None:
+        async def prepare(name: str) -> None:
             async with at_once:
                 try:
-                    await self.functions.prepare(arn)
+                    if name in arns:
+                        await self.functions.prepare(name)
+                    else:
+                        await self.functions.find(name)
                 except HostError as error:
                     raise HostError(self._shortened(str(error))) from error
 
+        names = arns | (self.short_names.keys() - reached)
+        new, self._prepared = names - self._prepared, names
         done = await asyncio.gather(*map(prepare, sorted(new)), return_exceptions=True)
         for error in done:
             if error is not None:
@@ -271,23 +319,3 @@ class RunningProject:
             for api in self.apis.values():
                 api.close_connections()
             raise
-
-
-def _described(state: FunctionState | None) -> dict[str, int]:
-    """Return what a function has running and has done: nothing, if it was not started yet."""
-    return {
-        "environments": state.environments if state else 0,
-        "busy": state.busy if state else 0,
-        "waiting": state.waiting if state else 0,
-        "invocations": state.invocations if state else 0,
-        "errors": state.errors if state else 0,
-        "timeouts": state.timeouts if state else 0,
-        "crashes": state.crashes if state else 0,
-        "throttles": state.throttles if state else 0,
-        "coldStarts": state.cold_starts if state else 0,
-    }
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

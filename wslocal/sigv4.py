@@ -13,8 +13,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wslocal.credentials import Issued
     from wslocal.http1 import HttpRequest
-    from wslocal.lambda_host.deployed import Issued
 
 __all__ = ["Refused", "verify"]
 

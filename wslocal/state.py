@@ -33,8 +33,8 @@ class RunNotFoundError(Exception):
 class RunFolder:
     """The runs of one program, by process id; `name` is the program's."""
 
-    def __init__(self, name: str, base: Path = BASE) -> None:
-        self._path = base / f"{name}-{os.getuid()}"
+    def __init__(self, name: str) -> None:
+        self._path = BASE / f"{name}-{os.getuid()}"
 
     def socket(self, pid: int) -> Path:
         """Return where the run of that process takes commands."""
@@ -110,7 +110,7 @@ class AnnouncedRun:
 
 def runs_folder() -> RunFolder:
     """Return the folder of all `wslocal up` of this user."""
-    return RunFolder("wslocal", BASE)
+    return RunFolder("wslocal")
 
 
 def find_run(pid: int | None = None) -> AnnouncedRun:

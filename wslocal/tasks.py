@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from wslocal.failures import FailureLog
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "end_task"]
 
 
 class Tasks:
@@ -37,3 +37,9 @@ class Tasks:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failures.report(task.get_name(), error)
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, and wait until it has ended, however it does."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

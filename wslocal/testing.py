@@ -129,7 +129,7 @@ class LocalProject:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for this machine's AWS APIs, as root."""
-        return self._project.emulator.client(service)
+        return self._project.client(service)
 
     def empty_tables(self) -> None:
         """Remove all items of all DynamoDB tables, such as between two tests."""

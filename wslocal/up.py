@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -16,23 +15,22 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .control import answering
-from .deploy import DeployError
 from .emulator import EmulatorError
-from .events import EventError
-from .gateway import ApiError
 from .kept_lines import KeptLines
 from .lambda_host import HostError
 from .lambda_host.interpreters import base_python, find_python, python_versions
 from .lambda_host.node_packages import npm_command
 from .lambda_host.runtime_folder import cache_folder
 from .lambda_host.runtimes import Runtimes
-from .processes import guarded_folder
+from .processes import guarded_temporary_files
+from .reloading import reload_now_and_then
 from .run_options import RunOptions
-from .running import RunningProject
+from .running import RUN_ERRORS, RunningProject
 from .settings import SettingError, read_variables
 from .signals import run_until_signal
 from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
 from .state import AnnouncedRun, RunNotFoundError
+from .tasks import end_task
 from .words import fail, sentence_of
 
 if TYPE_CHECKING:
@@ -43,18 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["UpOptions", "run_up"]
 
 # What a person can do something about: one sentence, no traceback.
-_PLAIN_ERRORS = (
-    ApiError,
-    DeployError,
-    EventError,
-    HostError,
-    OSError,
-    ProjectError,
-    SettingError,
-    RunNotFoundError,
-    BotoCoreError,
-    ClientError,
-)
+_PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, RunNotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +70,9 @@ def run_up(path: Path, options: UpOptions) -> int:
     0 after a signal, 1 if it could not go on, 2 if it could not be run. All that any part of it writes is in one
     temporary folder, which goes with this process, also if it is killed.
     """
-    before = tempfile.tempdir
     try:
-        with guarded_folder("wslocal-") as folder:
-            tempfile.tempdir = str(folder)
-            try:
-                run_until_signal(_serve(path, options))
-            finally:
-                tempfile.tempdir = before
+        with guarded_temporary_files("wslocal-"):
+            run_until_signal(_serve(path, options))
     except EmulatorError as error:
         click.echo(f"Error: {sentence_of(error)}", err=True)
         return 1
@@ -125,8 +107,8 @@ async def _serve(path: Path, options: UpOptions) -> None:
             click.echo(line)
         lines.is_shown = True
         if not options.no_reload:
-            reloading = asyncio.create_task(_reload_now_and_then(project))
-            stack.push_async_callback(_end, reloading)
+            reloading = asyncio.create_task(reload_now_and_then(project, click.echo, _PLAIN_ERRORS))
+            stack.push_async_callback(end_task, reloading)
         await project.watch()
 
 
@@ -206,37 +188,6 @@ def _welcome(project: RunningProject) -> Iterable[str]:
     yield "A changed file becomes live. Ctrl-C ends it."
 
 
-async def _reload_now_and_then(project: RunningProject) -> None:
-    """Make changes live; what cannot be is said in a sentence, and what ran before stays."""
-    while True:
-        try:
-            paths = await project.next_changes()
-        except (OSError, RuntimeError) as error:  # such as too many folders for the system to watch
-            click.echo(f"changed files do not become live any more: {sentence_of(error)}")
-            return
-        what = _named(paths)
-        begun = time.monotonic()
-        try:
-            changed = await project.reload()
-        except (*_PLAIN_ERRORS, EmulatorError) as error:
-            click.echo(f"{what} changed, and is not live: {sentence_of(error)}")
-        except (
-            Exception
-        ) as error:  # whatever it was: the next change is to become live all the same
-            click.echo(f"{what} changed, and is not live: {type(error).__name__}: {error}")
-        else:
-            names = f" ({', '.join(changed)})" if changed else ""
-            click.echo(f"{what} is live after {time.monotonic() - begun:.1f} s{names}")
-
-
-def _named(paths: Iterable[Path]) -> str:
-    # An editor writes beside a file before it puts the new one in its place; that is no news.
-    first, *more = sorted(path for path in paths if path.is_file()) or sorted(paths)
-    shown = os.path.relpath(first)
-    name = str(first) if shown.startswith("..") else shown
-    return f"{name} and {len(more)} more" if more else name
-
-
 async def _status(project: RunningProject, request: Any, reply: Any, gone: asyncio.Event) -> None:
     await reply(project.describe())
 
@@ -258,8 +209,3 @@ async def _invoke(
     else:
         failure = {"errorType": result.error.type, "errorMessage": result.error.message}
         await reply({"payload": failure, "failed": True})
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from watchfiles import Change, awatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 __all__ = ["next_changes"]
 
@@ -20,14 +20,19 @@ _STEP_MS, _DEBOUNCE_MS = 100, 1_000
 # The clock of files is the kernel's coarse one, behind ours by up to a tick.
 _SLACK_SECONDS = 0.05
 # Below a folder: what tools write there, and what no build of ours packs as source.
-_IGNORED = {".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "node_modules"}
+_IGNORED = frozenset(
+    {".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "node_modules"}
+)
 
 
-async def next_changes(paths: Iterable[Path], since: float) -> set[Path]:
+async def next_changes(
+    paths: Iterable[Path], since: float, *, but_for: Collection[str] = ()
+) -> set[Path]:
     """Wait until some of `paths` are other than they were at `since` (epoch seconds); return which.
 
-    Files are watched by way of their folders: an editor that saves puts another file in their place.
+    Folders below them with a name in `but_for` do not count, nor do those of tools, such as `.git`. Files are watched by way of their folders: an editor that saves puts another file in their place.
     """
+    ignored = _IGNORED.union(but_for)
     folders = [path.absolute() for path in paths if path.is_dir()]
     files = {path.absolute() for path in paths if not path.is_dir()}
     parents = sorted({path.parent for path in files if path.parent.is_dir()})
@@ -36,7 +41,7 @@ async def next_changes(paths: Iterable[Path], since: float) -> set[Path]:
         return Path(path) in files
 
     def is_source(change: Change, path: str) -> bool:
-        return any(_is_source(Path(path), folder) for folder in folders)
+        return any(_is_source(Path(path), folder, ignored) for folder in folders)
 
     tasks = [
         asyncio.create_task(_first(roots, accepts, recursive=recursive))
@@ -45,7 +50,8 @@ async def next_changes(paths: Iterable[Path], since: float) -> set[Path]:
     ]
     await asyncio.sleep(0)  # from now on they watch
     try:
-        if found := await asyncio.to_thread(_changed_since, folders, files, since - _SLACK_SECONDS):
+        after = since - _SLACK_SECONDS
+        if found := await asyncio.to_thread(_changed_since, folders, files, after, ignored):
             return found
         if not tasks:
             await asyncio.Event().wait()
@@ -69,16 +75,18 @@ async def _first(
     return set()
 
 
-def _changed_since(folders: list[Path], files: set[Path], moment: float) -> set[Path]:
+def _changed_since(
+    folders: list[Path], files: set[Path], moment: float, ignored: Collection[str]
+) -> set[Path]:
     """Return what has a newer date; a folder has, when a file was added to it, or removed."""
-    found = [path for folder in folders for path in _below(folder)]
+    found = [path for folder in folders for path in _below(folder, ignored)]
     return {path for path in [*found, *files] if _date(path) > moment}
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, ignored: Collection[str]) -> Iterator[Path]:
     yield folder
     for at, names, files in os.walk(folder):
-        names[:] = [name for name in names if name not in _IGNORED]
+        names[:] = [name for name in names if name not in ignored]
         yield from (Path(at, name) for name in [*names, *files] if not name.endswith(".pyc"))
 
 
@@ -89,9 +97,9 @@ def _date(path: Path) -> float:
         return 0.0
 
 
-def _is_source(path: Path, folder: Path) -> bool:
+def _is_source(path: Path, folder: Path, ignored: frozenset[str]) -> bool:
     if not path.is_relative_to(folder):
         return False
     parts = path.relative_to(folder).parts
     # A folder's own date says nothing that its files do not say.
-    return not _IGNORED.intersection(parts) and path.suffix != ".pyc"
+    return not ignored.intersection(parts) and path.suffix != ".pyc"

@@ -11,7 +11,19 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OneSentenceGroup", "Port", "WrongCommandError", "fail", "printable", "sentence_of"]
+__all__ = [
+    "PORT",
+    "Number",
+    "OneSentenceGroup",
+    "WrongCommandError",
+    "fail",
+    "printable",
+    "sentence_of",
+    "shown",
+]
+
+_LONGEST_SHOWN = 40
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 # Control characters, but for tabs; what changes the direction of text, so that a line reads as another one
 # (https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters); what ends a line or a paragraph;
@@ -67,14 +79,29 @@ def _sentences() -> Iterator[None]:
         raise WrongCommandError(printable(error.format_message().removesuffix("."))) from error
 
 
-class Port(click.ParamType[int]):
-    """A TCP port, in digits; 0 is a free one."""
+class Number(click.ParamType[int]):
+    """A whole number, in digits."""
 
-    name = "port"
+    name = "number"
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail in a sentence."""
         text = str(value)
-        if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= 65_535:
+        if _WHOLE.fullmatch(text) and self.least <= int(text) <= self.most:
             return int(text)
-        raise click.BadParameter(f"must be a whole number from 0 to 65,535, got {text[:40]!r}")
+        raise click.BadParameter(
+            f"must be a whole number from {self.least:,} to {self.most:,}, got {shown(value)}"
+        )
+
+
+PORT = Number(0, 65_535)  # of TCP; 0 is a free one
+
+
+def shown(value: object) -> str:
+    """Return what a person has given, in quotes, and not too much of it."""
+    text = str(value)
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")

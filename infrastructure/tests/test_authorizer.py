@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from local.assembly import read_assembly
+from local import project
+from local.project import Builds
 from quiet_lines import QuietLines
 from shared_utils import MetricsEmitter
 from shared_utils.testing import capture_lines
@@ -168,12 +169,20 @@ def test_zip_has_the_handler_and_machine_code_for_arm(guarded):
     assert [name for name in names if re.search(r"cryptography/.*\.so$", name)]
 
 
-def test_local_run_finds_the_authorizers_zip(dev, guarded):
+def test_local_run_finds_the_authorizers_zip(dev, guarded, monkeypatch):
     """It builds its own, for this machine."""
+    monkeypatch.setattr(project, "build_authorizer", lambda: b"of this machine")
+    monkeypatch.setattr(project, "build_layer", lambda: b"")
+    monkeypatch.setattr(project, "build_functions", lambda packages: b"")
     key = function_of(guarded, "authorizer")["Code"]["S3Key"]
 
-    assert read_assembly(guarded.folder).authorizer_keys == {key}
-    assert read_assembly(dev.folder).authorizer_keys == set()
+    def built(assembly):
+        zips = [item for item in assembly.assets().items() if item[0].endswith(".zip")]
+        made = {key: Builds().instead_of(path.read_bytes()) for key, path in zips}
+        return {key for key, content in made.items() if content == b"of this machine"}
+
+    assert built(guarded) == {key}
+    assert built(dev) == set()
 
 
 # --- its alarm ---------------------------------------------------------------------------------

@@ -1,31 +1,40 @@
 """What CloudFormation makes of the template: deployed to the emulator, updated, and rolled back."""
 
-import json
 from types import SimpleNamespace
 
 import pytest
 
-from local.deploy import Deployer, localize, uploads
-from wslocal import Emulator
+from wslocal import Deployer, Emulator, ProjectOptions, fit, read_project
 
 from .conftest import KEY
 
 NAME = "SharedUtilsLayer-dev"
 
 
+def stack_of(assembly):
+    [stack] = read_project(assembly.folder, ProjectOptions()).stacks
+    return stack
+
+
+def fitted(stack):
+    """Return the template for the emulator, with the layer that it names: some deployment has made it."""
+    template = fit(stack, leave_out={NAME}).template
+    for name, resource in stack.template["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Function" and "Layers" in resource["Properties"]:
+            properties = template["Resources"][name]["Properties"]
+            properties["Layers"] = resource["Properties"]["Layers"]
+    return template
+
+
 @pytest.fixture(scope="module")
 def history(dev, synth):
     """Return what is there after a deployment, after a changed layer, and after a roll back."""
-    archives = {
-        key: path.read_bytes() for key, path in dev.assets().items() if key.endswith(".zip")
-    }
-    keys, files = uploads(archives)
     with Emulator() as emulator:
         deployer = Deployer(emulator.client, dev.name)
         functions = emulator.client("lambda")
 
-        def deploy(template):
-            outputs = deployer.deploy(localize(template, keys, {}), files)
+        def deploy(stack):
+            outputs = deployer.deploy(fitted(stack), stack.archives)
             listed = functions.list_layer_versions(LayerName=NAME)["LayerVersions"]
             used = [row["Layers"] for row in functions.list_functions()["Functions"]]
             parameters = emulator.client("ssm").get_parameters_by_path(
@@ -38,12 +47,13 @@ def history(dev, synth):
                 parameters={row["Name"].rpartition("/")[2]: row["Value"] for row in parameters},
             )
 
-        first = deploy(dev.template)
-        changed = json.loads(dev.text)
+        first = deploy(stack_of(dev))
+        changed = stack_of(dev)
         [layer] = dev.resources("Lambda::LayerVersion")
-        changed["Resources"][layer]["Properties"]["Description"] = "shared_utils, another build"
+        properties = changed.template["Resources"][layer]["Properties"]
+        properties["Description"] = "shared_utils, another build"
         updated = deploy(changed)
-        back = deploy(synth(layer_version_arn=first.outputs["LayerVersionArn"]).template)
+        back = deploy(stack_of(synth(layer_version_arn=first.outputs["LayerVersionArn"])))
         forward = deploy(changed)
         yield SimpleNamespace(first=first, updated=updated, back=back, forward=forward)
 
@@ -80,13 +90,9 @@ def test_way_forward_is_open_after_a_roll_back(history):
 @pytest.fixture(scope="module")
 def guarded_stack(encrypted):
     """Return what the emulator has of a stage with a pool and a key, as its APIs tell it."""
-    archives = {
-        key: path.read_bytes() for key, path in encrypted.assets().items() if key.endswith(".zip")
-    }
-    keys, files = uploads(archives)
+    stack = stack_of(encrypted)
     with Emulator() as emulator:
-        deployer = Deployer(emulator.client, encrypted.name)
-        outputs = deployer.deploy(localize(encrypted.template, keys, {}), files)
+        outputs = Deployer(emulator.client, stack.name).deploy(fitted(stack), stack.archives)
         gateway, cognito = emulator.client("apigatewayv2"), emulator.client("cognito-idp")
         api = outputs["ApiId"]
         yield SimpleNamespace(

@@ -8,8 +8,8 @@ from botocore.stub import Stubber
 from infrastructure.function_specs import FUNCTION_SPECS
 from layerctl import ownership
 from layerctl.aws import Aws
-from local.assembly import build_functions, synthesize
-from local.deploy import Deployer, localize, uploads
+from local.project import read_system
+from wslocal import Deployer, fit
 
 STAGE = "dev"  # as other tests deploy it, so that it is synthesized once
 FUNCTION = f"websocket-audio-{STAGE}-audio"
@@ -17,14 +17,11 @@ LAYER = f"SharedUtilsLayer-{STAGE}"
 
 
 @pytest.fixture(scope="module")
-def stack(emulator, layer_zip):
+def stack(emulator):
     """Return the name of the deployed stack, with the layer and the functions as they are now."""
-    assembly = synthesize(STAGE)
-    code = {key: build_functions(names) for key, names in assembly.code_keys.items()}
-    layer = dict.fromkeys(assembly.layer_keys, layer_zip.read_bytes())
-    keys, files = uploads(code | layer)
-    Deployer(emulator.client, assembly.stack).deploy(localize(assembly.template, keys, {}), files)
-    return assembly.stack
+    [deployed] = read_system(STAGE).stacks
+    Deployer(emulator.client, deployed.name).deploy(fit(deployed).template, deployed.archives)
+    return deployed.name
 
 
 def test_healthy_stage_has_no_finding(ctl, stack):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from local.decoding import open_audio
 from local.machine import check_ports
 from local.results import ExitCode, TalkError
 from local.sending import opened
-from local.system import describe
 from local.talk import CHUNK_MS, Heard, hear
 from local.up import running_system, welcome, while_it_runs
 from local.watch import metric_rows, parse_line, read_logs
@@ -264,7 +262,7 @@ async def look(system: System, running: RunningSystem, record: DemoResult) -> No
     events = await asyncio.to_thread(read_logs, running)
     lines = [(event["function"], parse_line(event["message"])) for event in events]
     record.lines = [pair for pair in lines if pair[1].get("sessionId") == record.session]
-    record.functions = json.loads(describe(system))["functions"]
+    record.functions = system.describe()["functions"]
     rows = await asyncio.to_thread(metric_rows, running)
     record.metrics = {row.name: row.total for row in rows}
 

@@ -18,7 +18,7 @@ def running(live):
         pid=0,
         url=system.url,
         page=None,
-        stack=system.assembly.stack,
+        stack=system.stack,
         namespace=system.namespace,
         variables=system.emulator.variables,
         started_at=0.0,

@@ -16,7 +16,7 @@ from .invoke_requests import InvokeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wslocal.lambda_host.deployed import Issued
+    from wslocal.credentials import Issued
     from wslocal.lambda_host.local_lambda import LocalLambda
 
 __all__ = ["InvokeRights", "policy_names"]

@@ -33,7 +33,7 @@ from .invoke_rights import InvokeRights
 from .lineage import MAX_ROUNDS, passed_on
 
 if TYPE_CHECKING:
-    from wslocal.lambda_host.deployed import Issued
+    from wslocal.credentials import Issued
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.local_lambda import LocalLambda
 

@@ -61,9 +61,9 @@ if TYPE_CHECKING:
 
     from wslocal.aws_front import AwsFront
     from wslocal.certificates import Certificates
+    from wslocal.credentials import Issued
     from wslocal.fault_kinds import PostFault
     from wslocal.faults import Faults
-    from wslocal.lambda_host.deployed import Issued
     from wslocal.lambda_host.function import FunctionState
     from wslocal.lambda_host.lines import LogLine
     from wslocal.lambda_host.results import InvocationResult
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "LocalApi", "Post"]
 
 _SWEEP_SECONDS = 1.0
+_UNUSABLE = Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)  # a function's answer
 _log = logging.getLogger(__name__)
 
 
@@ -563,7 +564,10 @@ class LocalApi:
 
         def done(invocation: asyncio.Task[InvocationResult]) -> None:
             if not invocation.cancelled():
-                end(_outcome_of(invocation))
+                outcome = _outcome_of(invocation)
+                if outcome is _UNUSABLE and route.key != "$disconnect":  # nobody waits for that one
+                    self._failures.report(f"an event for {route.key}", _unusable(route))
+                end(outcome)
 
         longest = self._limits.integration_seconds
         timer = asyncio.get_running_loop().call_later(
@@ -609,8 +613,17 @@ def _outcome_of(invocation: asyncio.Task[InvocationResult]) -> Returned | Failur
     if invocation.exception() is not None:
         return Failure(INTERNAL_ERROR, HTTPStatus.INTERNAL_SERVER_ERROR)
     result = invocation.result()
-    answer = read_proxy_answer(result.body) if result.body is not None else None
-    return answer or Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)
+    if result.body is None:
+        return Failure(INTERNAL_ERROR, HTTPStatus.BAD_GATEWAY)
+    return read_proxy_answer(result.body) or _UNUSABLE
+
+
+def _unusable(route: ApiRoute) -> HostError:
+    name = route.function_arn.rpartition(":function:")[2]
+    return HostError(
+        f"{name} has returned what API Gateway cannot use: it has to be an object with a statusCode "
+        "from 100 to 599 and, if it has one, a body that is a string"
+    )
 
 
 async def _answer_of(fault: PostFault) -> bytes | None:

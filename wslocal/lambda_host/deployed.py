@@ -16,12 +16,13 @@ import threading
 import time
 import urllib.request
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from wslocal.credentials import Issued
 from wslocal.faults import Faults
 
 from .function import Credentials, FunctionPool, FunctionSettings
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .results import InvocationContext, InvocationResult
     from .runtimes import Launch
 
-__all__ = ["DeployedFunctions", "Issued", "lets_in"]
+__all__ = ["DeployedFunctions", "lets_in"]
 
 # What AssumeRole gives unless the role allows more.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
@@ -46,18 +47,6 @@ _CREDENTIALS_SECONDS = 3600
 # Environments started within this time share a set: AssumeRole costs the start more than signing.
 _SHARED_SECONDS = 600
 _GATEWAY = "apigateway.amazonaws.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """Credentials that a function was given."""
-
-    access_key: str
-    secret_key: str
-    token: str
-    role_arn: str
-    session_arn: str
-    expires_at: float
 
 
 class DeployedFunctions:
@@ -136,10 +125,13 @@ class DeployedFunctions:
         HostError, one sentence, for a function that is not there, cannot run here, or does not start: then
         with its own error.
         """
-        name = _key(name)
-        if name not in self._functions:
-            await self._load(name)
-        await self._functions[name].prepare()
+        await self.find(name)
+        await self._functions[_key(name)].prepare()
+
+    async def find(self, name: str) -> None:
+        """Fetch a function, and find what runs it; HostError, one sentence, for one that cannot run here."""
+        if (key := _key(name)) not in self._functions:
+            await self._load(key)
 
     def kill(self, name: str, count: int | None) -> int:
         """Kill processes of a function's environments, at most `count`; return how many there were."""

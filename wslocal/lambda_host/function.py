@@ -97,6 +97,20 @@ class FunctionState:
     # When the last environments were begun, and when they were ready: ms since the epoch.
     starts: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_KEPT_STARTS))
 
+    def counts(self) -> dict[str, int]:
+        """Return the numbers as a run describes them to other processes."""
+        return {
+            "environments": self.environments,
+            "busy": self.busy,
+            "waiting": self.waiting,
+            "invocations": self.invocations,
+            "errors": self.errors,
+            "timeouts": self.timeouts,
+            "crashes": self.crashes,
+            "throttles": self.throttles,
+            "coldStarts": self.cold_starts,
+        }
+
 
 class FunctionPool:
     """A pool of at most `max_environments`; calls beyond that wait for their turn, up to a bound.

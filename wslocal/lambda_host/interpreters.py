@@ -139,12 +139,18 @@ def _output(command: list[str]) -> str:
 
 
 def _pythons() -> Iterator[Path]:
-    for folder in _folders(_PYTHON_FOLDERS):
+    for folder in (*_folders(_PYTHON_FOLDERS), *_pyenvs()):
         try:
             names = sorted(os.listdir(folder))
         except OSError:
             continue
         yield from (folder / name for name in names if _PYTHON.fullmatch(name))
+
+
+def _pyenvs() -> list[Path]:
+    """Return the folders of pyenv's interpreters where it is not in the user's folder."""
+    root = os.environ.get("PYENV_ROOT", "")
+    return sorted(Path(root).glob(_PYENV), reverse=True) if Path(root).is_absolute() else []
 
 
 def _running_nodes() -> Iterator[Node]:
@@ -161,7 +167,8 @@ def _nodes() -> Iterator[Path]:
 
 
 # Below the user's folder: where pyenv, uv, nvm, fnm and Volta keep what they have installed.
-_PYTHON_FOLDERS = (".pyenv/versions/3.*/bin", ".local/share/uv/python/cpython-3.*/bin")
+_PYENV = "versions/3.*/bin"  # below pyenv's own folder
+_PYTHON_FOLDERS = (f".pyenv/{_PYENV}", ".local/share/uv/python/cpython-3.*/bin")
 _NODE_FOLDERS = (
     ".nvm/versions/node/*/bin",
     ".local/share/fnm/node-versions/*/installation/bin",

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from .deployed import Issued
+    from wslocal.credentials import Issued
+
     from .function import FunctionState
     from .lines import LogLine
     from .results import InvocationContext, InvocationResult
@@ -46,7 +47,8 @@ class LocalLambda:
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has, and may
     be added to until the first event. `endpoints` are variables for all functions; see
-    `DeployedFunctions`. `runtimes` finds the interpreter of each function.
+    `DeployedFunctions`. `runtimes` finds the interpreter of each function. Who has the credentials
+    `root` may call functions and connections, too, as the account's root may on AWS.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class LocalLambda:
         max_environments: int = 4,
         clock: Callable[[], float] = time.time,
         runtimes: Runtimes | None = None,
+        root: Issued | None = None,
     ) -> None:
         self.client = client
+        self._root = root
         self._runtimes = runtimes
         self.clock = clock
         self.overrides = dict(overrides or {})
@@ -119,13 +123,19 @@ class LocalLambda:
         """Start an environment of a function; see `DeployedFunctions.prepare`."""
         await self.functions.prepare(function)
 
+    async def find(self, function: str) -> None:
+        """Fetch a function, and find what runs it; see `DeployedFunctions.find`."""
+        await self.functions.find(function)
+
     async def reload(self, *, if_they_start: bool = False) -> list[str]:
         """Take over what was deployed since; see `DeployedFunctions.reload`. Return the functions that changed."""
         self.permissions.forget()
         return await self.functions.reload(if_it_starts=if_they_start)
 
     def issued(self, access_key: str) -> Issued | None:
-        """Return the credentials with that key, if a function has or had them."""
+        """Return the credentials with that key, if root has them, or a function has or had."""
+        if self._root is not None and self._root.access_key == access_key:
+            return self._root
         return self.functions.issued(access_key)
 
     def kill_environments(self, function: str, count: int | None = None) -> int:

@@ -10,6 +10,7 @@ from .complete import complete
 from .find import read_project
 from .fit import Fitted, LeftOut, fit
 from .install import PackageInstaller
+from .other_code import with_code
 from .project import (
     BUCKET,
     Installer,
@@ -36,4 +37,5 @@ __all__ = [
     "fit",
     "read_project",
     "with_archives",
+    "with_code",
 ]

@@ -50,7 +50,7 @@ def read_serverless(folder: Path, options: ProjectOptions) -> Project:
             properties[key] = {"S3Bucket": BUCKET, "S3Key": added}
     stack = Stack(name, template, code.archives, given)
     needed = (folder / _STATE, folder / _TEMPLATE)
-    return Project((stack,), (folder,), tuple(code.notes), needed)
+    return Project((stack,), (folder,), tuple(code.notes), needed=needed)
 
 
 def _state(path: Path) -> dict[str, Any]:

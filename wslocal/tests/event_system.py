@@ -82,7 +82,7 @@ class Running:
 async def running(emulator, *, retry_scale=1.0, sleep=asyncio.sleep, **options):
     """Run what is deployed; give the functions, their asynchronous invocations, and Lambda's API."""
     async with (
-        LocalLambda(emulator.client, **options) as functions,
+        LocalLambda(emulator.client, root=emulator.root, **options) as functions,
         AsynchronousInvocations(functions, retry_scale=retry_scale, sleep=sleep) as asynchronous,
     ):
         api = LambdaApi(functions, asynchronous, emulator.endpoint)

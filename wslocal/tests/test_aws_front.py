@@ -95,6 +95,7 @@ def test_variables_lead_functions_here(front, tmp_path):
     bundle, own = str(tmp_path / "ca-bundle.pem"), str(tmp_path / "ca.pem")
     assert front.functions.endpoints == {
         "AWS_CA_BUNDLE": bundle,
+        "AWS_ENDPOINT_URL": front.url,
         "AWS_ENDPOINT_URL_LAMBDA": front.url,
         "NODE_EXTRA_CA_CERTS": own,
         "REQUESTS_CA_BUNDLE": bundle,

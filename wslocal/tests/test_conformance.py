@@ -388,6 +388,17 @@ def test_malformed_answer(deployed, answer):
         assert route_of(ask(client, action="echo")) == "echo"
 
 
+def test_malformed_answer_is_reported(start, functions, caplog):
+    """A person would not know why the client gets that message: the function itself has no error."""
+    with start({"$default": {"function": functions["messages"]}}).client() as client:
+        ask(client, do="return", answer={"statusCode": "abc"})
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "an event for $default: messages has returned what API Gateway cannot use: it has to be an object with "
+        "a statusCode from 100 to 599 and, if it has one, a body that is a string"
+    ]
+
+
 @behaviour("After the integration's timeout: `Endpoint request timed out`", TIMED_OUT)
 def test_integration_timeout(deployed, tmp_path):
     with deployed.client() as client:

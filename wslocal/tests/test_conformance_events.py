@@ -3,12 +3,14 @@
 One emulator, real functions under the official runtime client that call with boto3.
 """
 
+import base64
 import hashlib
 import json
 import secrets
 from contextlib import contextmanager
 
 import pytest
+from botocore.exceptions import ClientError
 
 from wslocal.emulator import ACCOUNT, REGION, Emulator
 from wslocal.events import DeployedSchedule, EventError, EventSources, check
@@ -148,6 +150,22 @@ def test_timeout(system, tmp_path):
     assert (said["status"], said["error"]) == (200, "Unhandled")
     assert json.loads(said["payload"])["errorType"] == "Sandbox.Timedout"
     assert "Task timed out after 1.00 seconds" in said["payload"]
+
+
+@behaviour(
+    "The account's root may invoke what it likes, as an administrator of a real account may", INVOKE
+)
+def test_root(emulator, system, worker):
+    """With the emulator's own endpoint it would run in a worker of the emulator's: that is refused."""
+    client = emulator.client("lambda", endpoint=system.api.url)
+
+    answer = client.invoke(FunctionName=worker, Payload='{"answer": 7}', LogType="Tail")
+    with pytest.raises(ClientError, match="functions are not invoked here"):
+        emulator.client("lambda").invoke(FunctionName=worker)
+
+    assert json.load(answer["Payload"]) == 7
+    assert b"platform.report" in base64.b64decode(answer["LogResult"])
+    assert len(system.got(worker, 1)) == 1
 
 
 @behaviour("LogType Tail: the last 4 KB of the invocation's own log", INVOKE)

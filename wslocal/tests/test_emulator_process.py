@@ -85,6 +85,7 @@ def test_refused(scope, reason):
 
 
 @pytest.mark.slow
+@pytest.mark.threat("local-run-page")
 def test_running_emulator_answers_this_run_alone():
     with Emulator() as emulator:
         create_function(emulator, "f", "app.lifecycle", create_role(emulator, "r", verbs=[]))

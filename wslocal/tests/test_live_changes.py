@@ -206,11 +206,11 @@ def test_build_that_is_not_done_is_waited_for(tmp_path, monkeypatch):
     manifest = folder / "manifest.json"
     seen = []
 
-    async def build_meanwhile(watched, since):
+    async def build_meanwhile(watched, since, **more):
         seen.append(manifest.exists())
         if len(seen) == 2:  # the template was a change, and there was no manifest
             manifest.write_text("{}")
-        return await next_changes(watched, since)
+        return await next_changes(watched, since, **more)
 
     folder.mkdir()
     manifest.write_text("{}")

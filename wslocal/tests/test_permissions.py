@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from wslocal.lambda_host.deployed import Issued
+from wslocal.credentials import Issued
 from wslocal.permissions import Permissions
 from wslocal.sigv4 import Refused
 

@@ -735,3 +735,11 @@ def test_node_flags_of_versions_that_have_them():
         flags = find_node(major).flags
         assert all(flag.startswith("--no-experimental-") for flag in flags)
         assert major < 24 or not flags
+
+
+def test_interpreters_of_a_pyenv_elsewhere(tmp_path, monkeypatch):
+    folder = tmp_path / "versions" / "3.98.1" / "bin"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+
+    assert folder in interpreters._pyenvs()

@@ -9,8 +9,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from wslocal.credentials import Issued
 from wslocal.http1 import HttpRequest
-from wslocal.lambda_host.deployed import Issued
 from wslocal.sigv4 import Refused, verify
 
 ISSUED = Issued("ASIAKEY", "secret", "token", "arn:role", "arn:session", time.time() + 86_400)
