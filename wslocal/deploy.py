@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -22,6 +23,9 @@ _POLL_SECONDS = 0.05
 _REASONS = 5  # more of them say the same
 # `ROLLBACK_COMPLETE` and the like are ends too, bad ones.
 _GOOD_ENDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+# Such a stack cannot be updated:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+_NEVER_WAS = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 
 
 class DeployError(Exception):
@@ -68,15 +72,31 @@ class Deployer:
             ],
         }
         before = self._describe()
+        if before is not None and before["StackStatus"] in _NEVER_WAS:
+            self.delete()
+            before = None
         try:
             if before is None:
                 self._cloudformation.create_stack(**order)
             else:
                 self._cloudformation.update_stack(**order)
         except ClientError as error:
-            if "No updates are to be performed" not in str(error):
-                raise DeployError(f"CloudFormation refused the template: {error}") from error
+            message = error.response["Error"]["Message"]
+            if before is not None and "No updates are to be performed" in message:
+                return _outputs(before)
+            raise DeployError(f"stack {self._stack} is refused: {message}") from error
         return self._wait()
+
+    def delete(self) -> None:
+        """Delete the stack and all that it has made, and wait until it is gone."""
+        self._cloudformation.delete_stack(StackName=self._stack)
+        until = time.monotonic() + _DEPLOY_SECONDS
+        while (stack := self._describe()) and not stack["StackStatus"].startswith(
+            "DELETE_COMPLETE"
+        ):
+            if stack["StackStatus"] == "DELETE_FAILED" or time.monotonic() > until:
+                raise DeployError(f"stack {self._stack} cannot be deleted: {self._reasons()}")
+            time.sleep(_POLL_SECONDS)
 
     def resources(self) -> list[dict[str, Any]]:
         """Return what the stack has now, as CloudFormation's ListStackResources does."""
@@ -102,16 +122,28 @@ class Deployer:
             stack = self._describe()
             if stack is not None and not stack["StackStatus"].endswith("_IN_PROGRESS"):
                 if stack["StackStatus"] in _GOOD_ENDS:
-                    outputs = stack.get("Outputs", [])
-                    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
-                raise DeployError(f"{stack['StackStatus']}: {'; '.join(self._reasons())}")
+                    return _outputs(stack)
+                raise DeployError(f"stack {self._stack} cannot be deployed: {self._reasons()}")
             time.sleep(_POLL_SECONDS)
-        raise DeployError(f"the stack was not there after {_DEPLOY_SECONDS:.0f} s")
+        raise DeployError(f"stack {self._stack} was not there after {_DEPLOY_SECONDS:.0f} s")
 
-    def _reasons(self) -> list[str]:
+    def _reasons(self) -> str:
+        """Return why the last operation failed: of each resource that did, what the emulator says."""
         events = self._cloudformation.describe_stack_events(StackName=self._stack)["StackEvents"]
-        return [
+        latest = takewhile(lambda event: not _begins(event, self._stack), events)
+        reasons = [
             f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
-            for event in reversed(events)
+            for event in reversed([*latest])
             if event["ResourceStatus"].endswith("_FAILED")
-        ][:_REASONS] or ["no reason given"]
+        ]
+        return "; ".join(reasons[:_REASONS]) or "no reason given"
+
+
+def _begins(event: Mapping[str, Any], stack: str) -> bool:
+    """Return whether an event is the begin of an operation on the stack: those before it are of others."""
+    begun = event["ResourceStatus"] in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}
+    return begun and event["LogicalResourceId"] == stack
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .deploy import Deployer
 from .settings import FunctionVariables, function_names
 from .sources import ProjectError, complete, fit
+from .sources.kept import without_kept
+from .sources.resources import Resources
+from .sources.unique import check_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -57,19 +60,25 @@ class Deployment:
     @property
     def outputs(self) -> dict[str, dict[str, str]]:
         """The outputs of each stack by its name."""
-        return {name: stack.outputs for name, stack in self._stacks.items()}
+        return {name: without_kept(stack.outputs) for name, stack in self._stacks.items()}
 
     def apply(self, project: Project) -> None:
-        """Deploy what is not deployed yet.
+        """Deploy what is not deployed yet, and delete the stacks that the project has no more.
 
-        ProjectError, SettingError and DeployError, of which the last alone may leave a stack changed.
+        ProjectError, SettingError and DeployError, of which the last alone may leave a stack changed: what was
+        applied before can be applied again.
         """
         fitted = {stack.name: fit(stack, leave_out=self._leave_out) for stack in project.stacks}
         self._check(fitted)
+        check_unique(Resources.of(stack, fitted[stack.name].template) for stack in project.stacks)
         for stack in project.stacks:
             one = fitted[stack.name]
             self._variables.put_into(one.template)
             self._deploy(stack.name, one, stack.archives, dict(stack.parameters))
+        for name in [*reversed(self._stacks)]:
+            if name not in fitted:
+                self._stacks[name].deployer.delete()
+                del self._stacks[name]
         self.left_out = tuple(gone for one in fitted.values() for gone in one.left_out)
 
     def functions(self) -> dict[str, str]:
@@ -99,6 +108,14 @@ class Deployment:
                 "the project has no WebSocket API: wslocal runs an AWS::ApiGatewayV2::Api with "
                 "ProtocolType WEBSOCKET, or an AWS::Serverless::WebSocketApi"
             )
+        for name, stack in self._stacks.items():
+            there = fitted[name].template["Resources"] if name in fitted else {}
+            for one in stack.resources:
+                if one["ResourceType"] == _API and one["LogicalResourceId"] not in there:
+                    raise ProjectError(
+                        f"the API {one['LogicalResourceId']}, which runs, is not in the template any more: "
+                        "put it back, or start wslocal again"
+                    )
 
     def _deploy(
         self, name: str, fitted: Fitted, archives: Mapping[str, bytes], parameters: dict[str, str]
@@ -109,6 +126,7 @@ class Deployment:
         content = fitted.template, parameters
         if stack.content == content:  # zips have other keys when they change
             return
+        stack.content = None  # until it is there: what fails half-way is deployed again
         stack.outputs = stack.deployer.deploy(fitted.template, archives, parameters)
         complete(self._client, name, fitted)
         stack.resources = stack.deployer.resources()

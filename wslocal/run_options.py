@@ -60,12 +60,17 @@ def chosen_apis(apis: Sequence[DeployedApi], options: RunOptions) -> list[tuple[
 
 
 def _stage(api: DeployedApi, wanted: str | None) -> str:
-    stages = ", ".join(sorted(api.stages)) or "none"
+    stages = ", ".join(sorted(api.stages))
+    if not api.stages:
+        raise SettingError(
+            f"{api.name} has no stage, and clients connect to one: add an AWS::ApiGatewayV2::Stage to the template"
+        )
     if wanted is not None and wanted not in api.stages:
         raise SettingError(f"{api.name} has no stage {wanted}: it has {stages}")
     if wanted is None and len(api.stages) != 1:
-        what = "choose one with --stage" if api.stages else "clients connect to a stage: add one"
-        raise SettingError(f"{api.name} has {len(api.stages)} stages ({stages}): {what}")
+        raise SettingError(
+            f"{api.name} has {len(api.stages)} stages ({stages}): choose one with --stage"
+        )
     return wanted or api.stages[0]
 
 

@@ -198,22 +198,34 @@ class RunningProject:
     async def reload(self) -> list[str]:
         """Take over what the project is now; connections stay. Return the functions that changed.
 
-        What cannot be taken over raises, as at the start, and what ran before stays.
+        What cannot be taken over raises, as at the start, and what ran before is deployed again.
         """
         async with self._reloading:
             self._read_at = time.time()
             project = await asyncio.to_thread(self._read)
-            await asyncio.to_thread(self._deployment.apply, project)
+            names = self.short_names
+            try:
+                changed = await self._take_over(project)
+            except Exception:
+                self.emulator.check()
+                await self._take_over(self.project)
+                raise
             self.project = project
-            self.short_names = self._deployment.functions()
-            if self._front is not None:
-                await self._front.read_again()
-            await self.events.reload()
-            for api in self.apis.values():
-                await api.read_again()
-            changed = await self._taken_over()
-            await self._prepare()
-            return [self.short_name(name) for name in changed]
+            names = {**names, **self.short_names}  # a function may be gone, or have another name
+            return [names.get(name, name) for name in changed]
+
+    async def _take_over(self, project: Project) -> list[str]:
+        """Deploy a project in place of what is deployed, and run it; return the names of changed functions."""
+        await asyncio.to_thread(self._deployment.apply, project)
+        self.short_names = self._deployment.functions()
+        if self._front is not None:
+            await self._front.read_again()
+        await self.events.reload()
+        for api in self.apis.values():
+            await api.read_again()
+        changed = await self._taken_over()
+        await self._prepare()
+        return changed
 
     async def _taken_over(self) -> list[str]:
         try:
@@ -228,10 +240,18 @@ class RunningProject:
         return sentence
 
     async def next_changes(self) -> set[Path]:
-        """Wait until a file of the project is another than when it was read last; return which."""
-        return await next_changes(
-            self.project.watched, self._read_at, but_for=self.project.not_watched
-        )
+        """Wait until a file of the project is another than when it was read last; return which.
+
+        While something builds the project anew, such as `cdk synth`, its end is waited for.
+        """
+        since = self._read_at
+        while True:
+            changed = await next_changes(
+                self.project.watched, since, but_for=self.project.not_watched
+            )
+            since = time.time()  # before looking: what comes after it is waited for
+            if all(path.is_file() for path in self.project.needed):
+                return changed
 
     async def invoke(self, function: str, event: object) -> InvocationResult:
         """Have a function, by logical id, name or ARN, handle `event`; HostError if there is none."""
@@ -270,7 +290,7 @@ class RunningProject:
         return self.short_names.get(function, function)
 
     async def _prepare(self) -> None:
-        """Start an environment of each function that events lead to, once; HostError if one does not start.
+        """Start an environment of each function that events lead to now; HostError if one does not start.
 
         The others are fetched, so that an interpreter that is not there is said now, too.
         """
@@ -288,12 +308,12 @@ class RunningProject:
                         await self.functions.prepare(name)
                     else:
                         await self.functions.find(name)
-                    self._prepared.add(name)
                 except HostError as error:
                     raise HostError(self._shortened(str(error))) from error
 
-        names = sorted((arns | (self.short_names.keys() - reached)) - self._prepared)
-        done = await asyncio.gather(*map(prepare, names), return_exceptions=True)
+        names = arns | (self.short_names.keys() - reached)
+        new, self._prepared = names - self._prepared, names
+        done = await asyncio.gather(*map(prepare, sorted(new)), return_exceptions=True)
         for error in done:
             if error is not None:
                 raise error

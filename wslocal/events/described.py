@@ -71,6 +71,12 @@ class Descriptions:
         except self._lambda.exceptions.ResourceNotFoundException as error:
             raise FunctionNotFoundError(f"there is no function {name}") from error
         invoked = self._event_invoke_config(asked)
+        dead_letters = found.get("DeadLetterConfig") or (
+            # A template's version is published before what the emulator forgets of it is made.
+            self._lambda.get_function_configuration(FunctionName=plain).get("DeadLetterConfig", {})
+            if qualifier
+            else {}
+        )
         looping = self._lambda.get_function_recursion_config(FunctionName=plain)
         destinations = invoked.get("DestinationConfig", {})
         return Described(
@@ -78,7 +84,7 @@ class Descriptions:
             arn=found["FunctionArn"].removesuffix(":$LATEST"),
             version=found.get("Version", "$LATEST"),
             role_arn=found["Role"],
-            dead_letter_arn=found.get("DeadLetterConfig", {}).get("TargetArn", ""),
+            dead_letter_arn=dead_letters.get("TargetArn", ""),
             on_success_arn=destinations.get("OnSuccess", {}).get("Destination", ""),
             on_failure_arn=destinations.get("OnFailure", {}).get("Destination", ""),
             max_retries=invoked.get("MaximumRetryAttempts", _MAX_RETRIES),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import EventError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 __all__ = [
     "DeployedSchedule",
@@ -61,13 +61,20 @@ def read_schedules(client: Callable[[str], Any], stack: str) -> list[DeployedSch
         DeployedSchedule(
             rule["Arn"],
             target["Arn"].rpartition(":function:")[2],
-            seconds_between(rule["ScheduleExpression"]),
+            _seconds_of(rule),
             json.loads(target["Input"]) if "Input" in target else None,
         )
         for rule in rules
         if rule.get("ScheduleExpression")
         for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     ]
+
+
+def _seconds_of(rule: Mapping[str, Any]) -> float:
+    try:
+        return seconds_between(rule["ScheduleExpression"])
+    except ScheduleError as error:
+        raise ScheduleError(f"rule {rule['Name']}: {error}; leave it out") from error
 
 
 def seconds_between(expression: str) -> float:

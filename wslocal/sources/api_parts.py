@@ -22,6 +22,11 @@ _INTEGRATION = "AWS::ApiGatewayV2::Integration"
 _ROUTE = "AWS::ApiGatewayV2::Route"
 _AUTHORIZER = "AWS::ApiGatewayV2::Authorizer"
 _STAGE = "AWS::ApiGatewayV2::Stage"
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-apigatewayv2-stage-routesettings.html
+_SETTINGS = {
+    *("DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"),
+    *("ThrottlingBurstLimit", "ThrottlingRateLimit"),
+}
 
 
 def check_api_part(name: str, resource: dict[str, Any], resources: Resources) -> None:
@@ -76,12 +81,27 @@ def fit_api_part(resource: dict[str, Any]) -> None:
     properties = resource.get("Properties", {})
     if resource["Type"] == _STAGE:
         properties.pop("DeploymentId", None)  # it has none here, and needs none
+        for key in ("DefaultRouteSettings", "RouteSettings"):
+            if key in properties:
+                properties[key] = _as_the_api_has_them(properties[key])
     elif resource["Type"] == _AUTHORIZER and properties.get("AuthorizerType") == "REQUEST":
         # Left out, the emulator puts `Authorization` there, as an HTTP API has it.
         properties.setdefault("IdentitySource", [])
     elif resource["Type"] == _INTEGRATION and (role := properties.pop("CredentialsArn", None)):
         # The emulator forgets it, and keeps what stands among these.
         properties.setdefault("RequestParameters", {})[KEPT_ROLE] = role
+
+
+def _as_the_api_has_them(settings: Any) -> Any:
+    """Return settings of routes with the names that API Gateway's API has: the emulator looks for those."""
+    if isinstance(settings, list):
+        return [_as_the_api_has_them(one) for one in settings]
+    if isinstance(settings, dict):
+        return {
+            key[0].lower() + key[1:] if key in _SETTINGS else key: _as_the_api_has_them(one)
+            for key, one in settings.items()
+        }
+    return settings
 
 
 def with_endpoints(value: Any, apis: Collection[str]) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_cdk"]
 
+_MANIFEST = "manifest.json"  # the CDK writes it last
 _STACK = "aws:cloudformation:stack"
 _ASSETS = "cdk:asset-manifest"
 _NESTED = "cdk:cloud-assembly"
@@ -57,7 +58,7 @@ def read_cdk(folder: Path, options: ProjectOptions) -> Project:
     )
     # With `cdk synth --no-staging` assets are the sources themselves, and a change is seen at once.
     sources = [path for path in code.watched if not path.is_relative_to(folder)]
-    return Project(stacks, (folder, *sources), tuple(code.notes))
+    return Project(stacks, (folder, *sources), tuple(code.notes), needed=(folder / _MANIFEST,))
 
 
 def _stack(
@@ -117,7 +118,7 @@ def _stacks(folder: Path, stage: str | None) -> Iterator[_Artifact]:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
+    path = folder / _MANIFEST
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, UnicodeDecodeError, ValueError) as error:

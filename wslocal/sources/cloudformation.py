@@ -40,9 +40,8 @@ def read_cloudformation(path: Path, options: ProjectOptions) -> Project:
     for logical_id, resource in template["Resources"].items():
         if logical_id not in options.leave_out and values.holds(resource.get("Condition")):
             place_code(logical_id, resource, path.parent, code, values)
-    return Project(
-        (Stack(name, template, code.archives, given),), (path, *code.watched), tuple(code.notes)
-    )
+    stack = Stack(name, template, code.archives, given)
+    return Project((stack,), (path, *code.watched), tuple(code.notes), needed=(path,))
 
 
 def place_code(

@@ -1,9 +1,10 @@
-"""Makes what a template asks for and the emulator's CloudFormation does not know: route responses."""
+"""Makes what a template asks for and the emulator's CloudFormation does not: route responses, and what is kept."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .kept import make_kept
 from .references import target_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ __all__ = ["complete"]
 
 
 def complete(client: Callable[[str], Any], stack: str, fitted: Fitted) -> None:
-    """Give the routes of a stack that has been deployed the responses of its template, and no others."""
+    """Give a stack that has been deployed what else its template asks for, and its routes no other responses."""
+    make_kept(client, stack)
     apis, routes = client("apigatewayv2"), _routes(client("cloudformation"), stack)
     wanted = {target_of(response.get("RouteId")) for response in fitted.route_responses}
     for name, (api_id, route_id) in routes.items():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .project import ProjectError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .resources import Resources
 
 __all__ = ["check_event_source", "fit_event_source"]
@@ -16,6 +18,8 @@ _RULE = "AWS::Events::Rule"
 # Sources whose messages are played, by type and by the service in an ARN.
 _PLAYED_TYPES = {"AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"}
 _PLAYED_SERVICES = {"sqs", "dynamodb"}
+# The emulator's CloudFormation forgets these, so that `wslocal.events` cannot refuse them.
+_MAPPING_NOT_PLAYED = ("TumblingWindowInSeconds", "ProvisionedPollerConfig", "KmsKeyArn")
 # What a property that names functions makes of its resource: the sentence's subject.
 _TRIGGERS = {
     ("AWS::S3::Bucket", "NotificationConfiguration"): "notifications of a bucket",
@@ -76,6 +80,9 @@ def _check_mapping(name: str, resource: dict[str, Any], resources: Resources) ->
     if source is None or other_kind or other_service:
         what = kind or service or "a broker"
         raise _not_played(name, f"events of {what}", name)
+    for key in _MAPPING_NOT_PLAYED:
+        if resources.chosen(properties.get(key)) not in (None, 0, {"Ref": "AWS::NoValue"}):
+            raise _not_played(name, f"{key} of event sources", f"{name}.{key}", verb="is")
     return None
 
 
@@ -83,15 +90,19 @@ def _check_rule(name: str, resource: dict[str, Any], resources: Resources) -> st
     properties = resource.get("Properties", {})
     if resources.value(resource, "State") == "DISABLED":
         return "it is disabled in the template"
-    if "ScheduleExpression" not in properties and _names_function(
-        [target.get("Arn") for target in properties.get("Targets") or []], resources
-    ):
+    targets = [target.get("Arn") for target in properties.get("Targets") or []]
+    if not _names_function(targets, resources):
+        return None
+    schedule = resources.value(resource, "ScheduleExpression")
+    if isinstance(schedule, str) and not schedule.startswith("rate("):
+        return f"schedules are followed as rate(...), and it has {schedule}"
+    if "ScheduleExpression" not in properties:
         raise _not_played(name, "rules for events that invoke functions", name)
     return None
 
 
-def _not_played(name: str, what: str, left_out: str) -> ProjectError:
-    return ProjectError(f"{name}: {what} are not played; --leave-out {left_out} to do without")
+def _not_played(name: str, what: str, left_out: str, *, verb: str = "are") -> ProjectError:
+    return ProjectError(f"{name}: {what} {verb} not played; --leave-out {left_out} to do without")
 
 
 def fit_event_source(resource: dict[str, Any], resources: Resources) -> None:
@@ -99,10 +110,35 @@ def fit_event_source(resource: dict[str, Any], resources: Resources) -> None:
     properties = resource.setdefault("Properties", {})
     if resource["Type"] == _MAPPING:
         properties["Enabled"] = False
+        for key, default in _mapping_defaults(is_stream="StartingPosition" in properties):
+            properties.setdefault(key, default)
     elif resource["Type"] == _RULE and "ScheduleExpression" in properties:
         targets = [target.get("Arn") for target in properties.get("Targets") or []]
         if _names_function(targets, resources):
             properties["State"] = "DISABLED"
+
+
+def _mapping_defaults(*, is_stream: bool) -> Iterator[tuple[str, Any]]:
+    """Yield what holds for a mapping that does not say it: the emulator leaves what an update says no more.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html
+    """
+    yield from {
+        "DestinationConfig": {},
+        "FilterCriteria": {},
+        "FunctionResponseTypes": [],
+        "MaximumBatchingWindowInSeconds": 0,
+        "ScalingConfig": {},
+    }.items()
+    if is_stream:
+        yield from {
+            "BatchSize": 100,
+            "BisectBatchOnFunctionError": False,
+            "MaximumRecordAgeInSeconds": -1,
+            "MaximumRetryAttempts": -1,
+        }.items()
+    else:
+        yield "BatchSize", 10
 
 
 def _is(value: object, text: str) -> bool:

@@ -10,11 +10,15 @@ from .api_parts import check_api_part, fit_api_part, with_endpoints
 from .event_sources import check_event_source, fit_event_source
 from .functions import check_function, fit_function, variables_of
 from .imports import check_imports
+from .kept import keep
 from .left_out import NOT_MISSED, not_played, why_left_out
 from .policies import fit_role
 from .project import ProjectError
 from .removal import remove
+from .required import check_required
 from .resources import Resources
+from .typed import settle_types
+from .wiring import check_wiring
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -61,6 +65,7 @@ def fit(
     """
     template = copy.deepcopy(stack.template)
     resources = Resources.of(stack, template)
+    check_wiring(resources)
     apis = [name for name, one in resources.active().items() if resources.is_websocket_api(one)]
     for section in ("Resources", "Outputs"):
         template[section] = with_endpoints(template.get(section) or {}, apis)
@@ -93,6 +98,7 @@ def fit(
     gone |= remove(resources, gone, chosen)
     if stack.elsewhere is not None:
         check_imports(resources, stack.elsewhere)
+    keep(resources)
     listed += [
         LeftOut(name, types[name], reason)
         for name, reason in gone.items()
@@ -122,6 +128,8 @@ def _reason(name: str, resource: dict[str, Any], resources: Resources) -> str | 
         return "nothing is lost"
     if resource["Type"] == _FUNCTION:
         check_function(name, resource, resources)
+    check_required(name, resource, resources)
+    settle_types(name, resource, resources)
     reason = check_event_source(name, resource, resources) or why_left_out(name, resource)
     if reason is None:
         check_api_part(name, resource, resources)

@@ -35,6 +35,7 @@ _CONTAINERS = (
     *("AWS::DocDB::", "AWS::ECS::", "AWS::EKS::", "AWS::ElastiCache::", "AWS::OpenSearchService::"),
     *("AWS::RDS::", "AWS::CodeBuild::", "AWS::AutoScaling::", "AWS::Glue::"),
 )
+_LONG = 5  # letters; ours
 _NOT_PLAYED = {
     "AWS::ApiGateway::RestApi": "it is deployed, but REST APIs are not played",
     "AWS::Lambda::Url": "it is deployed, but URLs of functions are not played",
@@ -57,8 +58,37 @@ def why_left_out(name: str, resource: dict[str, Any]) -> str | None:
     if kind == "AWS::CloudWatch::Alarm" and "Metrics" in resource.get("Properties", {}):
         return "the emulator has no alarms on metric math"
     if kind not in known_types():
+        if (meant := _meant(kind)) is not None:
+            raise ProjectError(
+                f"{name} is of the type {kind}, which AWS does not have: write {meant}, "
+                f"or --leave-out {name} if it is one"
+            )
         return "the emulator does not know its type"
     return None
+
+
+def _meant(kind: str) -> str | None:
+    """Return the type that is meant by one with a slip of the pen in a word of some length."""
+    for known in sorted(known_types()):
+        pairs = [*zip(kind.split("::"), known.split("::"), strict=False)]
+        others = [(one, other) for one, other in pairs if one != other]
+        if kind.count("::") == known.count("::") and len(others) == 1:
+            [(one, other)] = others
+            # Shorter words are close to each other by chance, such as EKS and ECS.
+            if len(other) >= _LONG and _is_slip(one, other):
+                return known
+    return None
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Return whether a word is another but for the case, or for one letter more, less, or exchanged."""
+    if one.lower() == other.lower():
+        return True
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    at = min(len(one), len(other)) if start is None else start
+    a, b = one[at:], other[at:]
+    swapped = a[:2] == b[1::-1] and a[2:] == b[2:]
+    return swapped or a[1:] == b[1:] or a[1:] == b or a == b[1:]
 
 
 def not_played(resource: dict[str, Any], resources: Resources) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .constraints import broken_constraint
 from .project import ProjectError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def settle_parameters(
 ) -> dict[str, str]:
     """Return the value of each parameter: the one given, else its `Default`.
 
-    ProjectError, by name, for one that has neither, for one that is none of its `AllowedValues`,
+    ProjectError, by name, for one that has neither, for one that its template does not allow,
     and for one that Systems Manager would have to know: `ssm_names` are those that the project makes.
     A value that is given for such a parameter is the value itself, and changes its type in `template`.
     """
@@ -58,9 +59,10 @@ def settle_parameters(
         if str(parameter.get("Type", "String")).startswith(_FROM_SSM):
             _settle_ssm(name, parameter, value, name in given, frozenset(ssm_names))
         allowed = [_text(one) for one in parameter.get("AllowedValues") or []]
-        if allowed and value not in allowed:
+        wanted = f"one of {_named(allowed)}" if allowed and value not in allowed else None
+        if wanted := wanted or broken_constraint(parameter, value):
             raise ProjectError(
-                f"parameter {name} must be one of {_named(allowed)}: give it with --parameter {name}=VALUE"
+                f"parameter {name} must be {wanted}: give it with --parameter {name}=VALUE"
             )
     return values
 

@@ -77,14 +77,16 @@ class Stack:
 class Project:
     """Stacks in the order in which they are deployed.
 
-    When one of the files and folders in `watched` changes, the project has to be read anew; folders below
-    these whose names are in `not_watched` do not count. `notes` are sentences for a person.
+    When one of the files and folders in `watched` changes, the project has to be read anew, once the files
+    `needed` are there: while something builds it, they are not. Folders below these whose names are in
+    `not_watched` do not count. `notes` are sentences for a person.
     """
 
     stacks: tuple[Stack, ...]
     watched: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     not_watched: frozenset[str] = frozenset()
+    needed: tuple[Path, ...] = ()
 
 
 def with_archives(stack: Stack, archives: Mapping[str, bytes]) -> Stack:

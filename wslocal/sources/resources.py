@@ -48,6 +48,15 @@ class Resources:
                 return self.chosen(first if self.values.holds(condition) else second)
         return value
 
+    def chosen_below(self, value: Any) -> Any:
+        """Return a value with what conditions choose in place of each `Fn::If`, at any depth."""
+        value = self.chosen(value)
+        if isinstance(value, list):
+            return [self.chosen_below(one) for one in value]
+        if isinstance(value, dict):
+            return {key: self.chosen_below(one) for key, one in value.items()}
+        return value
+
     def type_of(self, value: Any) -> str | None:
         """Return the type of the one resource that a value is about; None if it is about no one."""
         target = target_of(value)

@@ -66,7 +66,8 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
         defaults.pop("CodeUri", None)
     notes = [f"{name} is run from {source.parent}: run `sam build` after a change"] if built else []
     stack = Stack(name, _transform(template, parameters, source), code.archives, given)
-    return Project((stack,), (path, source, *code.watched), (*notes, *code.notes))
+    watched = (path, source, *code.watched)
+    return Project((stack,), watched, (*notes, *code.notes), needed=(path, source))
 
 
 def _place_sam_code(

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["read_serverless"]
 
 _TEMPLATE = "cloudformation-template-update-stack.json"
+_STATE = "serverless-state.json"
 _AGAIN = "run `serverless package`"
 
 
 def read_serverless(folder: Path, options: ProjectOptions) -> Project:
     """Return the one stack of a `.serverless` folder, with the name that the framework gives it."""
-    state = _state(folder / "serverless-state.json")
+    state = _state(folder / _STATE)
     if not (folder / _TEMPLATE).is_file():
         raise ProjectError(f"{folder / _TEMPLATE} is not there: {_AGAIN}")
     template = read_template(folder / _TEMPLATE)
@@ -48,7 +49,8 @@ def read_serverless(folder: Path, options: ProjectOptions) -> Project:
             added = code.add(logical_id, archive, built=True)
             properties[key] = {"S3Bucket": BUCKET, "S3Key": added}
     stack = Stack(name, template, code.archives, given)
-    return Project((stack,), (folder,), tuple(code.notes))
+    needed = (folder / _STATE, folder / _TEMPLATE)
+    return Project((stack,), (folder,), tuple(code.notes), needed=needed)
 
 
 def _state(path: Path) -> dict[str, Any]:

@@ -23,11 +23,23 @@ _FUNCTIONS = {
     *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
 }
 _JSON = re.compile(r'\s*\{\s*["}]')  # in YAML names seldom have quotes
+_MERGE = "tag:yaml.org,2002:merge"  # `<<`
 _SECTIONS = ("Parameters", "Mappings", "Conditions", "Outputs", "Globals")
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML; dates stay text, such as the version of a policy."""
+    """Safe YAML; dates stay text, such as the version of a policy, and no name is there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value} is there twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
 
 
 def read_template(path: Path) -> Template:

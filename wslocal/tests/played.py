@@ -154,12 +154,17 @@ ROWS = (
         (f"{_FIT}::test_api_parts_refused",),
     ),
     Row(
-        "other event sources, such as Kinesis; schedules `cron(...)`",
-        "left out or refused, by name",
+        "schedules `cron(...)`",
+        "left out, by name",
         (
-            f"{_FIT}::test_what_invokes_functions_otherwise",
-            "test_project_events.py::test_schedule_that_cannot_be_followed_is_refused",
+            f"{_FIT}::test_schedules_of_a_clock_are_left_out_by_name",
+            "test_project_events.py::test_schedule_of_a_clock_is_left_out_and_the_rest_runs",
         ),
+    ),
+    Row(
+        "other event sources, such as Kinesis; tumbling windows",
+        "refused",
+        (f"{_FIT}::test_what_invokes_functions_otherwise",),
     ),
 )
 

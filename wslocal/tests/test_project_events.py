@@ -59,12 +59,19 @@ def test_schedule_invokes_its_function(folder, monkeypatch):
         api.wait_for_log("tick 2", function="Clock", timeout=30)
 
 
-def test_schedule_that_cannot_be_followed_is_refused(folder):
+def test_schedule_of_a_clock_is_left_out_and_the_rest_runs(folder):
     text = TEMPLATE.replace("rate(1 minute)", "cron(0 12 * * ? *)")
     (folder / "template.yaml").write_text(text)
 
-    with (
-        pytest.raises(EventError, match=r"only rate\(...\) can be followed here"),
-        wslocal.run(folder),
-    ):
+    with wslocal.run(folder) as api:
+        assert api.invoke("Hello", {}).payload == {"statusCode": 200}
+
+
+def test_schedule_that_cannot_be_followed_is_refused(folder):
+    """AWS takes `rate(1 minute)` and `rate(2 minutes)`, and no seconds."""
+    text = TEMPLATE.replace("rate(1 minute)", "rate(often)")
+    (folder / "template.yaml").write_text(text)
+
+    sentence = r"rule test-schedule-\S+: only rate\(...\) can be followed here, got 'rate\(often\)'"
+    with pytest.raises(EventError, match=sentence), wslocal.run(folder):
         pass

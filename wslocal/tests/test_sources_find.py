@@ -125,6 +125,27 @@ def test_cdk(tmp_path, path):
     assert [stack.name for stack in read(tmp_path / path).stacks] == ["One"]
 
 
+def test_what_is_needed_is_what_a_build_writes_last(tmp_path):
+    for name in ("cdk", "serverless", "plain"):
+        (tmp_path / name).mkdir()
+    assembly, package = tmp_path / "cdk" / "cdk.out", tmp_path / "serverless" / ".serverless"
+    add_assembly(assembly, {"One": stack_artifact(assembly, "One")})
+    add_serverless(package)
+    (tmp_path / "plain" / "template.yaml").write_text(PLAIN)
+    add_code(tmp_path / "plain" / "code")
+
+    found = {name: read(tmp_path / name).needed for name in ("cdk", "serverless", "plain")}
+
+    assert found == {
+        "cdk": (assembly / "manifest.json",),
+        "serverless": (
+            package / "serverless-state.json",
+            package / "cloudformation-template-update-stack.json",
+        ),
+        "plain": (tmp_path / "plain" / "template.yaml",),
+    }
+
+
 def test_several(tmp_path):
     (tmp_path / "template.yaml").write_text(PLAIN)
     add_serverless(tmp_path / ".serverless")

@@ -142,7 +142,11 @@ def test_api_parts_that_nobody_misses():
             "Deployment": ("AWS::ApiGatewayV2::Deployment", {"ApiId": {"Ref": "Api"}}),
             "Stage": (
                 "AWS::ApiGatewayV2::Stage",
-                {"ApiId": {"Ref": "Api"}, "DeploymentId": {"Ref": "Deployment"}},
+                {
+                    "ApiId": {"Ref": "Api"},
+                    "DeploymentId": {"Ref": "Deployment"},
+                    "StageName": "dev",
+                },
             ),
             "Answer": (
                 "AWS::ApiGatewayV2::RouteResponse",
@@ -153,7 +157,10 @@ def test_api_parts_that_nobody_misses():
 
     assert result.left_out == ()
     assert result.template["Resources"].keys() == RESOURCES.keys() | {"Stage"}
-    assert result.template["Resources"]["Stage"]["Properties"] == {"ApiId": {"Ref": "Api"}}
+    assert result.template["Resources"]["Stage"]["Properties"] == {
+        "ApiId": {"Ref": "Api"},
+        "StageName": "dev",
+    }
     assert result.route_responses == ({"ApiId": {"Ref": "Api"}, "RouteId": {"Ref": "Route"}},)
 
 
@@ -217,7 +224,9 @@ def test_policies_of_aws_that_the_emulator_lacks():
     ]
     arns = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:policy/{name}"} for name in names]
 
-    result = fitted(changed("Role", ManagedPolicyArns=[*arns, {"Ref": "Own"}]))
+    own = {"Own": ("AWS::IAM::ManagedPolicy", {"PolicyDocument": {"Statement": []}})}
+
+    result = fitted({**own, **changed("Role", ManagedPolicyArns=[*arns, {"Ref": "Own"}])})
 
     role = result.template["Resources"]["Role"]["Properties"]
     assert role["ManagedPolicyArns"] == [arns[0], {"Ref": "Own"}]
@@ -542,6 +551,18 @@ def test_sources_that_are_played_are_disabled_for_the_emulator(source):
     assert result.left_out == ()
 
 
+@pytest.mark.parametrize(
+    ("more", "batch"), [({}, 10), ({"StartingPosition": "LATEST"}, 100), ({"BatchSize": "3"}, 3)]
+)
+def test_mappings_say_what_holds_by_default(more, batch):
+    """That of a stream is another than that of a queue, and the emulator has one for both."""
+    source = {"FunctionName": ARN, "EventSourceArn": {"Fn::ImportValue": "a-source"}}
+
+    result = fitted({"Mapping": ("AWS::Lambda::EventSourceMapping", source | more)})
+
+    assert result.template["Resources"]["Mapping"]["Properties"]["BatchSize"] == batch
+
+
 def test_schedules_are_disabled_for_the_emulator():
     rule = {"ScheduleExpression": "rate(1 minute)", "Targets": [{"Id": "a", "Arn": ARN}]}
 
@@ -549,6 +570,28 @@ def test_schedules_are_disabled_for_the_emulator():
 
     assert result.template["Resources"]["Rule"]["Properties"]["State"] == "DISABLED"
     assert result.left_out == ()
+
+
+def test_schedules_of_a_clock_are_left_out_by_name():
+    """A cron beside a chat keeps nobody from running the chat."""
+    rule = {"ScheduleExpression": "cron(0 12 * * ? *)", "Targets": [{"Id": "a", "Arn": ARN}]}
+    permission = {"FunctionName": ARN, "SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}}
+
+    result = fitted(
+        {
+            "Rule": ("AWS::Events::Rule", rule),
+            "Permission": ("AWS::Lambda::Permission", permission),
+        }
+    )
+
+    assert result.template["Resources"].keys() == RESOURCES.keys()
+    assert result.left_out == (
+        LeftOut(
+            "Rule",
+            "AWS::Events::Rule",
+            "schedules are followed as rate(...), and it has cron(0 12 * * ? *)",
+        ),
+    )
 
 
 def test_rules_without_functions_are_the_emulators():
@@ -580,6 +623,16 @@ def test_what_its_author_disabled_is_left_out(kind, properties):
         ("AWS::Events::Rule", {"EventPattern": {}, "Targets": [{"Arn": ARN}]}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"EventSourceArn": "arn:aws:kinesis:x"}, "It"),
         ("AWS::Lambda::EventSourceMapping", {"SelfManagedEventSource": {}}, "It"),
+        (
+            "AWS::Lambda::EventSourceMapping",
+            {"EventSourceArn": "arn:aws:sqs:a:1:b", "TumblingWindowInSeconds": "30"},
+            "It.TumblingWindowInSeconds",
+        ),
+        (
+            "AWS::Lambda::EventSourceMapping",
+            {"EventSourceArn": "arn:aws:sqs:a:1:b", "ProvisionedPollerConfig": {}},
+            "It.ProvisionedPollerConfig",
+        ),
         ("AWS::Scheduler::Schedule", {"Target": {"Arn": ARN, "RoleArn": {"Ref": "Role"}}}, "It"),
         ("AWS::SNS::Subscription", {"Protocol": "lambda", "Endpoint": ARN}, "It"),
         ("AWS::SNS::Topic", {"Subscription": [{"Endpoint": ARN}]}, "It.Subscription"),

@@ -12,9 +12,17 @@ def stack(name, outputs=None, **properties):
     resources = {
         "Chat": {
             "Type": "AWS::Lambda::Function",
-            "Properties": {"Environment": {"Variables": properties}},
+            "Properties": {
+                "Code": {"S3Bucket": "b", "S3Key": "k"},
+                "Environment": {"Variables": properties},
+                "Handler": "app.handler",
+                "Role": "arn:aws:iam::000000000000:role/chat",
+                "Runtime": "python3.11",
+            },
         },
         "Kept": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/own", "Value": "x"}},
+        "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {}},
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
     }
     exported = {
         key: {"Value": "x", "Export": {"Name": one}} for key, one in (outputs or {}).items()
@@ -70,7 +78,7 @@ def test_order_counts():
 
 
 def test_an_export_whose_name_only_aws_knows_may_be_any():
-    first = stack("Data", {"Table": {"Fn::Sub": "${Other.Name}"}})
+    first = stack("Data", {"Table": {"Fn::Sub": "${Kept.Name}"}})
 
     assert len(fit_all(first, stack("App", VALUE={"Fn::ImportValue": "Data:Table"}))) == 2
 

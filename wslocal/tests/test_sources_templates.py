@@ -50,6 +50,16 @@ def test_short_tags():
     }
 
 
+def test_merged_names_may_be_there_too():
+    text = """
+        Resources:
+          A: {Type: X, Properties: &shared {B: 1, C: 2}}
+          D: {Type: X, Properties: {<<: *shared, B: 3}}
+        """
+
+    assert parsed(text)["Resources"]["D"]["Properties"] == {"B": 3, "C": 2}
+
+
 def test_dates_stay_text():
     template = parsed("Resources: {R: {Type: X, Properties: {Version: 2012-10-17}}}")
 
@@ -69,6 +79,11 @@ def test_json():
             "Resources:\n  A: !Rf x",
             "t.yaml is no YAML: line 2, !Rf is no function of CloudFormation",
             id="tag",
+        ),
+        pytest.param(
+            "Resources:\n  A: {Type: X}\n  A: {Type: Y}",
+            "t.yaml is no YAML: line 3, A is there twice",
+            id="twice",
         ),
         pytest.param('{"Resources": {\n}', "t.yaml is no JSON: line 2, ", id="json"),
         pytest.param("", "t.yaml is no template: it has no section Resources", id="empty"),
@@ -147,6 +162,17 @@ def test_parameters_missing():
 def test_parameter_not_allowed():
     with pytest.raises(ProjectError, match="parameter Stage must be one of dev, prod"):
         settle_parameters(with_parameters(Stage=STAGE), {"Stage": "live"})
+
+
+def test_parameter_that_breaks_a_constraint():
+    """Its value is not said: it may be a secret."""
+    parameter = {"Type": "String", "MinLength": 8, "NoEcho": True}
+    with pytest.raises(ProjectError) as caught:
+        settle_parameters(with_parameters(Key=parameter), {"Key": "secret"})
+
+    assert str(caught.value) == (
+        "parameter Key must be 8 or more characters long: give it with --parameter Key=VALUE"
+    )
 
 
 def test_parameter_of_systems_manager():

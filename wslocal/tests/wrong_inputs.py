@@ -63,6 +63,14 @@ FILES = {
     "IMPORT.yaml": ECHO.replace("CodeUri: code", "CodeUri: broken"),
     "HANDLER.yaml": ECHO.replace("app.handler", "app.hander"),
     "NO-CODE.yaml": ECHO.replace("CodeUri: code", "CodeUri: NONE"),
+    "TWICE.yaml": ECHO + "      Timeout: 3\n      Timeout: 5\n",
+    "NAME.yaml": ECHO + "      Environment: {Variables: {TABLE: !Ref Nix}}\n",
+    "TIMEOUT.yaml": ECHO + "      Timeout: 5000\n",
+    "TYPE.yaml": ECHO + "  Queue: {Type: AWS::SQS::Quueue}\n",
+    "CIRCLE.yaml": ECHO + "  Queue: {Type: AWS::SQS::Queue, DependsOn: Queue}\n",
+    "LENGTH.yaml": ECHO.replace("Default: hello", "MinLength: 9, Default: hello"),
+    "DELAY.yaml": ECHO + "  Queue: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: 901}}\n",
+    "NO-STAGE.yaml": SECOND_API,
     "ZIP.yaml": ECHO.replace("CodeUri: code", "CodeUri: CODE.zip"),
 }
 
@@ -124,6 +132,29 @@ ROWS = (
     ),
     Row("up NO-CODE.yaml", "Echo has its code in NONE, which is not there"),
     Row("up ZIP.yaml", "CODE.zip is no zip: build it again, or name its folder"),
+    Row("up TWICE.yaml", "TWICE.yaml is no YAML: line 20, Timeout is there twice"),
+    Row(
+        "up NAME.yaml",
+        "Echo refers to Nix, which is neither a resource nor a parameter of the template: correct the name",
+    ),
+    Row("up TIMEOUT.yaml", "Timeout of Echo is '5000': AWS takes a number from 1 to 900"),
+    Row(
+        "up TYPE.yaml",
+        "Queue is of the type AWS::SQS::Quueue, which AWS does not have: write AWS::SQS::Queue, or --leave-out Queue if it is one",
+    ),
+    Row(
+        "up CIRCLE.yaml",
+        "Queue refers to Queue: CloudFormation can make none of them first, so take one reference out",
+    ),
+    Row(
+        "up LENGTH.yaml",
+        "parameter Greeting must be 9 or more characters long: give it with --parameter Greeting=VALUE",
+    ),
+    Row("up DELAY.yaml", "stack wrong cannot be deployed: Queue: ..."),
+    Row(
+        "up NO-STAGE.yaml",
+        "quiz has no stage, and clients connect to one: add an AWS::ApiGatewayV2::Stage to the template",
+    ),
     Row(
         "up TWO.yaml",
         "the project has 2 WebSocket APIs: choose with --api one of echo, quiz, or all",
