@@ -171,6 +171,10 @@ ROWS = (
     ),
     Row("up ECHO.yaml --parameter Nope", "--parameter must be NAME=VALUE, got 'Nope'"),
     Row("up ECHO.yaml --env Nope:A=1", "--env names a function Nope: the project has Echo"),
+    Row(
+        "up ECHO.yaml --env AWS_REGION=eu-west-1",
+        "--env cannot set AWS_REGION: Lambda sets it itself",
+    ),
     Row("up ECHO.yaml --env A", "--env must be NAME=VALUE or FUNCTION:NAME=VALUE, got 'A'"),
     Row("up ECHO.yaml --env-file NONE", "NONE cannot be read: No such file or directory"),
     Row(
@@ -191,6 +195,10 @@ ROWS = (
         "port TAKEN cannot be had (Address already in use): choose another with --tls-port",
     ),
     Row("up ECHO.yaml --port 65536", f"Invalid value for '--port': {_PORT} '65536'"),
+    Row(
+        "up ECHO.yaml --retry-scale nan",
+        "Invalid value for '--retry-scale': nan is not in the range 0<=x<=1",
+    ),
     Row(
         "up ECHO.yaml --retry-scale 2",
         "Invalid value for '--retry-scale': 2.0 is not in the range 0<=x<=1",
