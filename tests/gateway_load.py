@@ -59,7 +59,7 @@ def children(pid: int) -> dict[str, float]:
     for child in Path(f"/proc/{pid}/task").glob("*/children"):
         for number in child.read_text().split():
             command = Path(f"/proc/{number}/cmdline").read_text()
-            for kind, word in (("emulator", "ministack"), ("functions", "awslambdaric")):
+            for kind, word in (("emulator", "emulator_process"), ("functions", "awslambdaric")):
                 if word in command:
                     used[kind] += cpu_seconds(int(number))
     return used

@@ -112,7 +112,7 @@ def kind_of(pid: int) -> str:
         command = Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
-    if "ministack" in command:
+    if "emulator_process" in command:
         return "emulator"
     return "functions" if "awslambdaric" in command else "others"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,13 @@ _ELSEWHERE = (
     "sh -c 'pip install ./wslocal && wslocal up path/to/project'"
 )
 _pid = click.option("--pid", type=int, help="The process id of one run, if several are here.")
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Return a value that is a number: click takes nan for one in any range."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return value
 
 
 def check_platform(platform: str) -> None:
@@ -78,15 +86,17 @@ def main() -> None:
 @click.option(
     "--retry-scale",
     type=click.FloatRange(0, 1),
+    callback=_number,
     default=1.0,
     help="Of the time between retries of asynchronous invocations: 0.01 is a hundred times sooner.",
 )
 @click.option("--no-reload", is_flag=True, help="Do not make changed files live.")
-def up(path: Path, **chosen: Any) -> None:
+def up(path: Path, no_reload: bool, **chosen: Any) -> None:
     """Run the project at PATH: a template of SAM or CloudFormation, a cdk.out, a .serverless."""
-    from .up import UpOptions, run_up
+    from .options import Options
+    from .up import run_up
 
-    sys.exit(run_up(path, UpOptions(**chosen)))
+    sys.exit(run_up(path, Options(**chosen), follows=not no_reload))
 
 
 @main.command()

@@ -87,10 +87,10 @@ class WebSocketClient:
         return self._connection.subprotocol
 
     def send(self, message: object) -> None:
-        """Send a text as it is, any other value as JSON; ClosedError if the connection is."""
-        text = message if isinstance(message, str) else json.dumps(message)
+        """Send a text as it is, bytes as a binary frame, any other value as JSON; ClosedError if the connection is."""
+        frame = message if isinstance(message, str | bytes | bytearray) else json.dumps(message)
         try:
-            self._connection.send(text)
+            self._connection.send(frame)
         except ConnectionClosed as error:
             raise _closed(error) from error
 

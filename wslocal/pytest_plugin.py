@@ -6,8 +6,10 @@ is imported by the fixture only, so that tests without it do not pay for it.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -41,10 +43,25 @@ def wslocal_api(
     if path is None and (named := pytestconfig.getini("wslocal")):
         path = pytestconfig.rootpath / named
     if path is None:
-        pytest.fail(
-            "name the project: `wslocal = template.yaml` in pytest's ini, or --wslocal PATH"
-        )
+        _fail("name the project: `wslocal = template.yaml` in pytest's ini, or --wslocal PATH")
+    from wslocal.options import PLAIN_ERRORS
     from wslocal.testing import run
+    from wslocal.words import sentence_of
 
-    with run(Path(path), **wslocal_options) as api:
+    known = [name for name in inspect.signature(run).parameters if name != "path"]
+    if unknown := sorted(set(wslocal_options) - set(known)):
+        _fail(f"wslocal_options: no option is {unknown[0]}: there are {', '.join(known)}")
+    with contextlib.ExitStack() as stack:
+        sentence, api = "", None
+        try:
+            api = stack.enter_context(run(Path(path), **wslocal_options))
+        except PLAIN_ERRORS as error:
+            sentence = f"wslocal: {sentence_of(error)}"
+        if api is None:  # not within `except`: pytest would show the error, too
+            _fail(sentence)
         yield api
+
+
+def _fail(sentence: str) -> NoReturn:
+    """Fail each test that uses the fixture, in a sentence and without our own lines of code."""
+    pytest.fail(sentence, pytrace=False)

@@ -52,7 +52,7 @@ RUN_ERRORS = (
 
 
 class RunningProject:
-    """Runs what `read` returns in an `async with` block.
+    """Runs what `read` returns in an `async with` block; `report` gets what it does to start.
 
     What cannot be run is ProjectError, SettingError, DeployError, ApiError, HostError, EventError or EmulatorError,
     in one sentence, and nothing is left behind. When the AWS APIs end, nothing is left to go on with: all connections
@@ -64,8 +64,11 @@ class RunningProject:
         read: Callable[[], Project],
         *,
         options: RunOptions | None = None,
+        report: Callable[[str], None] = lambda doing: None,
     ) -> None:
         self._read = read
+        self._report = report
+        self._prepared: set[str] = set()
         self._options = options or RunOptions()
         self._stack = contextlib.AsyncExitStack()
         self._reloading = asyncio.Lock()
@@ -76,7 +79,6 @@ class RunningProject:
         self.functions: LocalLambda
         self.project: Project
         self.short_names: dict[str, str] = {}
-        self._prepared: set[str] = set()
 
     @property
     def outputs(self) -> dict[str, dict[str, str]]:
@@ -111,12 +113,14 @@ class RunningProject:
         with listening(self._options.tls_port, "--tls-port"):
             pass  # only to know that it can be had
         self._read_at = time.time()
+        self._report("reading the project")
         starting = asyncio.create_task(asyncio.to_thread(self._start_emulator))
         try:
             self.project = await asyncio.to_thread(self._read)
         finally:
             await starting
             undo.callback(self.emulator.__exit__, None, None, None)
+        self._report("deploying it to this machine")
         self._deployment = Deployment(
             self.emulator.client,
             variables=self._options.variables,
@@ -143,8 +147,8 @@ class RunningProject:
             )
             if self._options.endpoint_variable is not None:
                 self.functions.overrides[self._options.endpoint_variable] = running.callback_url
-        if self._options.prepare:
-            await self._prepare()
+        self._report("starting its functions")
+        await self._prepare()
         self._watching = asyncio.create_task(self._supervise())
         undo.push_async_callback(end_task, self._watching)
 
@@ -297,6 +301,8 @@ class RunningProject:
 
         The others are fetched, so that an interpreter that is not there is said now, too.
         """
+        if not self._options.prepare:
+            return
         arns = {arn for api in self.apis.values() for arn in api.handlers()}
         arns |= self.events.functions()
         reached = {arn.rpartition(":function:")[2].partition(":")[0] for arn in arns}

@@ -26,6 +26,9 @@ __all__ = ["AnnouncedRun", "RunFolder", "RunNotFoundError", "find_run", "runs_fo
 BASE = Path("/tmp")  # noqa: S108 - what is used below it is checked for owner and mode
 
 
+_BUILT = ("cdk.out", ".serverless")
+
+
 class RunNotFoundError(Exception):
     """There is no run to speak to, or more than one."""
 
@@ -98,6 +101,12 @@ class AnnouncedRun:
     variables: dict[str, str]  # what leads an SDK to the emulator, as root
     started_at: float  # seconds since the epoch
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the project: what was given may be a file in it, or what a build has written there."""
+        project = Path(self.project).resolve()
+        return project if project.is_dir() and project.name not in _BUILT else project.parent
+
     def announced(self) -> contextlib.AbstractContextManager[Path]:
         """Let other processes find this run during the block."""
         return runs_folder().announced(self.pid, asdict(self))
@@ -114,12 +123,20 @@ def runs_folder() -> RunFolder:
 
 
 def find_run(pid: int | None = None) -> AnnouncedRun:
-    """Return the run of process `pid`, else the only one; RunNotFoundError if there is none, or several."""
+    """Return the run of process `pid`, else the only one, else the only one around the current folder.
+
+    RunNotFoundError if there is none, or several.
+    """
     runs = sorted(
         (AnnouncedRun(**document) for document in runs_folder().documents()),
         key=lambda run: run.started_at,
     )
     chosen = [run for run in runs if pid in (None, run.pid)]
+    if len(chosen) > 1:
+        here = Path.cwd()
+        around = [run for run in chosen if here.is_relative_to(run.folder)]
+        nearest = max((len(run.folder.parts) for run in around), default=0)
+        chosen = [run for run in around if len(run.folder.parts) == nearest] or chosen
     if len(chosen) == 1:
         return chosen[0]
     if not runs:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .client import WebSocketClient
 from .loop import LoopThread
-from .run_options import RunOptions
+from .options import Options
 from .running import RunningProject
-from .settings import FunctionVariables
-from .sources import ProjectOptions, read_project
+from .settings import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -168,27 +167,48 @@ def run(
     *,
     parameters: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
+    env_file: str | Path | None = None,
     apis: Sequence[str] = (),
     stage: str | None = None,
+    cdk_stage: str | None = None,
     port: int = 0,
+    tls_port: int = 0,
     leave_out: Sequence[str] = (),
+    install: bool = False,
+    any_python: bool = False,
+    any_node: bool = False,
+    retry_scale: float = 1.0,
 ) -> Iterator[LocalProject]:
     """Run the project at `path` during the block; options are those of `wslocal up`.
 
-    `variables` are of every function. What cannot be run is an error in one sentence, as of RunningProject.
+    `variables` are of every function by NAME, of one by FUNCTION:NAME, as `--env` has them. `retry_scale` is
+    from 0 to 1. What cannot be run is an error in one sentence, as of RunningProject.
     """
-    left_out = frozenset(leave_out)
-    read = partial(
-        read_project,
-        Path(path),
-        ProjectOptions(parameters=dict(parameters or {}), leave_out=left_out),
-    )
-    options = RunOptions(
+    if not 0 <= retry_scale <= 1:
+        raise SettingError(f"retry_scale must be a number from 0 to 1, got {retry_scale}")
+    options = Options(
+        parameters=_pairs(parameters),
+        variables=_pairs(variables),
+        env_file=None if env_file is None else Path(env_file),
         apis=tuple(apis),
         stage=stage,
+        cdk_stage=cdk_stage,
         port=port,
-        variables=FunctionVariables(dict(variables or {})),
-        leave_out=left_out,
+        tls_port=tls_port,
+        leave_out=tuple(leave_out),
+        install=install,
+        any_python=any_python,
+        any_node=any_node,
+        retry_scale=retry_scale,
     )
+    read, chosen = options.reader(Path(path), _say), options.run_options(_say)
     with LoopThread() as loop:
-        yield LocalProject(loop, loop.enter(RunningProject(read, options=options)))
+        yield LocalProject(loop, loop.enter(RunningProject(read, options=chosen)))
+
+
+def _pairs(values: Mapping[str, str] | None) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in (values or {}).items())
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")  # pytest shows it with what fails

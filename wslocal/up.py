@@ -5,31 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from .control import answering
 from .emulator import EmulatorError
 from .kept_lines import KeptLines
 from .lambda_host import HostError
-from .lambda_host.interpreters import base_python, find_python, python_versions
-from .lambda_host.node_packages import npm_command
-from .lambda_host.runtime_folder import cache_folder
-from .lambda_host.runtimes import Runtimes
+from .options import PLAIN_ERRORS, Options
 from .processes import guarded_temporary_files
+from .progress import Progress
 from .reloading import reload_now_and_then
-from .run_options import RunOptions
-from .running import RUN_ERRORS, RunningProject
-from .settings import SettingError, read_variables
+from .running import RunningProject
+from .settings import SettingError
 from .signals import run_until_signal
-from .sources import PackageInstaller, ProjectError, ProjectOptions, read_project
-from .state import AnnouncedRun, RunNotFoundError
+from .state import AnnouncedRun
 from .tasks import end_task
 from .words import fail, sentence_of
 
@@ -38,55 +33,33 @@ if TYPE_CHECKING:
 
     from .control import Command
 
-__all__ = ["UpOptions", "run_up"]
-
-# What a person can do something about: one sentence, no traceback.
-_PLAIN_ERRORS = (*RUN_ERRORS, BotoCoreError, ClientError, OSError, RunNotFoundError)
+__all__ = ["run_up"]
 
 
-@dataclass(frozen=True, slots=True)
-class UpOptions:
-    """The options of the command, as click gives them."""
-
-    parameters: tuple[str, ...]
-    variables: tuple[str, ...]
-    env_file: Path | None
-    apis: tuple[str, ...]
-    stage: str | None
-    cdk_stage: str | None
-    port: int
-    tls_port: int
-    leave_out: tuple[str, ...]
-    install: bool
-    any_python: bool
-    any_node: bool
-    retry_scale: float
-    no_reload: bool
-
-
-def run_up(path: Path, options: UpOptions) -> int:
-    """Run the project until a signal ends it; return the exit code.
+def run_up(path: Path, options: Options, *, follows: bool = True) -> int:
+    """Run the project until a signal ends it; return the exit code. A changed file becomes live if it `follows`.
 
     0 after a signal, 1 if it could not go on, 2 if it could not be run. All that any part of it writes is in one
     temporary folder, which goes with this process, also if it is killed.
     """
     try:
         with guarded_temporary_files("wslocal-"):
-            run_until_signal(_serve(path, options))
+            run_until_signal(_serve(path, options, follows))
     except EmulatorError as error:
         click.echo(f"Error: {sentence_of(error)}", err=True)
         return 1
-    except _PLAIN_ERRORS as error:
+    except PLAIN_ERRORS as error:
         fail(sentence_of(error))
     return 0
 
 
-async def _serve(path: Path, options: UpOptions) -> None:
-    read = partial(read_project, path, _project_options(options))
+async def _serve(path: Path, options: Options, follows: bool) -> None:
+    read, chosen = options.reader(path, _say), options.run_options(_say)
     async with contextlib.AsyncExitStack() as stack:
-        project = await stack.enter_async_context(
-            RunningProject(read, options=_run_options(options))
-        )
+        with Progress(_say_to_a_terminal) as progress:
+            project = await stack.enter_async_context(
+                RunningProject(read, options=chosen, report=progress)
+            )
         run = AnnouncedRun(
             pid=os.getpid(),
             project=str(path.absolute()),
@@ -106,71 +79,19 @@ async def _serve(path: Path, options: UpOptions) -> None:
         for line in _welcome(project):
             click.echo(line)
         lines.is_shown = True
-        if not options.no_reload:
-            reloading = asyncio.create_task(reload_now_and_then(project, click.echo, _PLAIN_ERRORS))
+        if follows:
+            reloading = asyncio.create_task(reload_now_and_then(project, click.echo, PLAIN_ERRORS))
             stack.push_async_callback(end_task, reloading)
         await project.watch()
 
 
-def _project_options(options: UpOptions) -> ProjectOptions:
-    parameters = {}
-    for text in options.parameters:
-        name, is_pair, value = text.partition("=")
-        if not is_pair or not name:
-            raise SettingError(f"--parameter must be NAME=VALUE, got {name[:40]!r}")
-        parameters[name] = value
-    return ProjectOptions(
-        parameters=parameters,
-        install=_installer(options) if options.install else None,
-        leave_out=frozenset(options.leave_out),
-        stage=options.cdk_stage,
-    )
-
-
-def _installer(options: UpOptions) -> PackageInstaller:
-    """Return what runs pip and npm, and says so."""
-    return PackageInstaller(
-        cache=cache_folder() / "packages",
-        python_of=partial(_python_of, any_python=options.any_python),
-        npm_of=lambda runtime: npm_command(),
-        report=_say,
-    )
-
-
-def _python_of(runtime: str, *, any_python: bool) -> Path:
-    """Return the interpreter that is to run functions of a runtime such as `python3.12`."""
-    found = find_python(runtime.removeprefix("python"))
-    if found is None and not any_python:
-        raise ProjectError(
-            f"packages for {runtime} cannot be installed: this machine has "
-            f"{', '.join(python_versions())}; install it, or run it in another with --any-python"
-        )
-    return Path(found or base_python())
+def _say_to_a_terminal(sentence: str) -> None:
+    if sys.stderr is not None and sys.stderr.isatty():  # a program that waits has no use for it
+        _say(sentence)
 
 
 def _say(sentence: str) -> None:
     click.echo(sentence, err=True)
-
-
-def _runtimes(options: UpOptions) -> Runtimes:
-    return Runtimes(
-        any_python=options.any_python,
-        any_node=options.any_node,
-        install=_say if options.install else None,
-    )
-
-
-def _run_options(options: UpOptions) -> RunOptions:
-    return RunOptions(
-        apis=options.apis,
-        stage=options.stage,
-        port=options.port,
-        tls_port=options.tls_port,
-        variables=read_variables(options.variables, options.env_file),
-        retry_scale=options.retry_scale,
-        runtimes=_runtimes(options),
-        leave_out=frozenset(options.leave_out),
-    )
 
 
 def _welcome(project: RunningProject) -> Iterable[str]:

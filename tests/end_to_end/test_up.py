@@ -221,7 +221,7 @@ def test_two_systems_run_at_once_and_each_ends_without_a_trace(up, place):
 def emulator_of(pid):
     """Return the process of the AWS APIs that `up` has started."""
     commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in descendants(pid)}
-    [emulator] = [child for child, command in commands.items() if b"ministack" in command]
+    [emulator] = [child for child, command in commands.items() if b"emulator_process" in command]
     return emulator
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
+import textwrap
 import time
 import uuid
 from collections import deque
@@ -48,6 +50,9 @@ _MAX_WAITING, _MAX_WAITING_BYTES = 10_000, 64 << 20
 _REPORT_SECONDS = 0.5
 _KEPT_STARTS = 100
 _MB = 1 << 20
+# What a runtime client says after an error: of no use to a person who reads a sentence.
+_WHERE = re.compile(r"\n(?=Traceback \(most recent call last\)|Require stack:)")
+_MAX_SENTENCE = 500  # characters; ours
 
 _log = logging.getLogger(__name__)
 
@@ -223,9 +228,8 @@ class FunctionPool:
         await self._drop(member)
         self._grow()
         if error is not None:
-            message = error.message.removeprefix("RequestId:  Error: ").partition("\n")[0]
             raise HostError(
-                f"function {self.settings.name} does not start: {error.type}: {message}"
+                f"function {self.settings.name} does not start: {error.type}: {_in_a_sentence(error.message)}"
             )
 
     async def renew(self, settings: FunctionSettings) -> None:
@@ -498,8 +502,15 @@ def _line(member: _Member, text: str) -> LogLine:
         log_stream=member.log_stream,
         request_id=member.request_id,
         timestamp_ms=int(time.time() * 1000),
-        text=text,
+        # A runtime client that writes to a pipe says so of a line's end within what is one event.
+        text=text.replace("\r", "\n"),
     )
+
+
+def _in_a_sentence(message: str) -> str:
+    """Return what a function says of an error, in one line, without where in the code it was."""
+    said = _WHERE.split(message.removeprefix("RequestId:  Error: "), maxsplit=1)[0]
+    return textwrap.shorten(said, _MAX_SENTENCE, placeholder=" ...")
 
 
 def _reported(outcome: Message) -> bytes | None:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html lists th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 __all__ = ["function_arn", "function_variables", "lambda_variables"]
@@ -33,6 +34,9 @@ def function_variables(
     """Return what Lambda sets, apart from what the runtime decides and what differs between environments."""
     variables = {
         "_HANDLER": handler,
+        # Not of Lambda, which has no such files: without these, SDKs would read those of the user.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_DEFAULT_REGION": region,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": name,

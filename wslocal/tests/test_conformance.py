@@ -388,6 +388,7 @@ def test_malformed_answer(deployed, answer):
         assert route_of(ask(client, action="echo")) == "echo"
 
 
+@behaviour("A malformed answer is said in the log, with what it has to be", CHOSEN)
 def test_malformed_answer_is_reported(start, functions, caplog):
     """A person would not know why the client gets that message: the function itself has no error."""
     with start({"$default": {"function": functions["messages"]}}).client() as client:

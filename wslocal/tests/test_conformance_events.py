@@ -172,16 +172,19 @@ def test_root(emulator, system, worker):
 def test_log_tail(system):
     event = json.dumps({"print": "x" * 5000 + " the end"})
 
-    [short, long] = system.call(
+    [short, long, failed] = system.call(
         "caller",
         {"FunctionName": "text", "LogType": "Tail"},
         {"FunctionName": "text", "LogType": "Tail", "Payload": event},
+        {"FunctionName": "text", "LogType": "Tail", "Payload": json.dumps({"fail": "no"})},
     )
 
     assert short["log"].startswith(f"START RequestId: {short['request_id']}")
     assert f"REPORT RequestId: {short['request_id']}" in short["log"]
     assert len(long["log"]) == 4096
     assert "xxx the end\n" in long["log"]
+    assert "[ERROR] ValueError: no\nTraceback (most recent call last):\n" in failed["log"]
+    assert "\r" not in failed["log"]
 
 
 @behaviour("Without a payload the event is `{}`", CHOSEN)
@@ -329,6 +332,7 @@ def test_explicit_deny(emulator, system, worker):
 
 
 @behaviour("A chain of functions that comes by the same one a 17th time is stopped", RECURSION)
+@pytest.mark.long  # seventeen environments
 def test_recursion(system):
     result = system.loop.run(system.functions.invoke("looping", {}))
 
@@ -336,6 +340,7 @@ def test_recursion(system):
 
 
 @behaviour("A function whose recursion is configured as `Allow` is not stopped", RECURSION)
+@pytest.mark.long  # seventeen environments
 def test_allowed_recursion(emulator, system):
     client = emulator.client("lambda")
     client.put_function_recursion_config(FunctionName="looping", RecursiveLoop="Allow")
@@ -351,7 +356,7 @@ def test_allowed_recursion(emulator, system):
 @behaviour("A function that waits for itself with no environment left times out", RECURSION)
 def test_waits_for_itself(emulator, loop):
     role = create_role_with(emulator, ("lambda:InvokeFunction", "*"))
-    create(emulator, "narrow", "loop", role, Timeout=3)
+    create(emulator, "narrow", "loop", role, Timeout=2)
     system = start(emulator, loop, max_environments=1)
 
     result = system.loop.run(system.functions.invoke("narrow", {}))

@@ -445,6 +445,7 @@ def test_environment_is_lambdas_and_not_this_machines(task_root, monkeypatch):
     assert re.fullmatch(r"[0-9]{4}/[0-9]{2}/[0-9]{2}/\[\$LATEST\][0-9a-f]{32}", stream)
     assert (Path(runtime) / "awslambdaric").is_dir()
     assert variable == {
+        "AWS_CONFIG_FILE": "/dev/null",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python3.{sys.version_info.minor}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -455,6 +456,7 @@ def test_environment_is_lambdas_and_not_this_machines(task_root, monkeypatch):
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/audio",
         "AWS_LAMBDA_LOG_LEVEL": "WARN",
         "AWS_REGION": "us-east-1",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "LAMBDA_TASK_ROOT": str(task_root),
         "LANG": "en_US.UTF-8",

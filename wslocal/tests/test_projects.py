@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import wslocal
 from wslocal.client import HandshakeRefusedError, WebSocketClient
 
 from .built_projects import PROJECTS, pack, packaged, synthesized
@@ -43,7 +44,8 @@ class Shape:
     before: Step
     edit: tuple[str, str, str]
     after: Step
-    options: tuple[str, ...] = ()
+    apis: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     query: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,6 +53,9 @@ def said(text: str, key: str = "text") -> dict[str, dict[str, str]]:
     return {"ann": {key: text}, "ben": {key: text}}
 
 
+# What such a project does, other files show of its parts, and these of some of it: test_testing.py, test_up.py,
+# test_conformance_names.py, test_conformance_events.py.
+REPEATS = pytest.mark.long
 SHAPES = [
     Shape(
         "sam_python",
@@ -58,11 +63,14 @@ SHAPES = [
         ("sendmessage/app.py", "data.encode()", "data.upper().encode()"),
         Step("ben", {"message": "sendmessage", "data": "hello"}, {"ann": "HELLO", "ben": "HELLO"}),
     ),
-    Shape(
-        "sam_websocket_api",
-        Step("ann", {"action": "send", "text": "hello"}, said("hello")),
-        ("src/chat/routes.py", 'json.loads(event["body"])["text"]', '"changed"'),
-        Step("ann", {"action": "send", "text": "hello"}, said("changed")),
+    pytest.param(
+        Shape(
+            "sam_websocket_api",
+            Step("ann", {"action": "send", "text": "hello"}, said("hello")),
+            ("src/chat/routes.py", 'json.loads(event["body"])["text"]', '"changed"'),
+            Step("ann", {"action": "send", "text": "hello"}, said("changed")),
+        ),
+        marks=REPEATS,
     ),
     Shape(
         "cloudformation_plain",
@@ -78,30 +86,43 @@ SHAPES = [
             {"ann": {"text": "HELLO"}, "ben": {"sent": 1}},
         ),
     ),
-    Shape(
-        "callback_styles",
-        Step("ann", {"action": "variable"}, {"ann": {"action": "variable"}}),
-        ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
-        Step("ben", {"action": "event"}, {"ben": "changed"}),
+    pytest.param(
+        Shape(
+            "callback_styles",
+            Step("ann", {"action": "variable"}, {"ann": {"action": "variable"}}),
+            ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
+            Step("ben", {"action": "event"}, {"ben": "changed"}),
+        ),
+        marks=REPEATS,
     ),
-    Shape(
-        "custom_domain",
-        Step("ann", {"action": "echo"}, {"ann": {"action": "echo"}}),
-        ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
-        Step("ben", {"action": "echo"}, {"ben": "changed"}),
+    pytest.param(
+        Shape(
+            "custom_domain",
+            Step("ann", {"action": "echo"}, {"ann": {"action": "echo"}}),
+            ("src/echo.py", 'Data=event["body"]', 'Data="changed"'),
+            Step("ben", {"action": "echo"}, {"ben": "changed"}),
+        ),
+        marks=REPEATS,
     ),
     Shape(
         "two_apis",
         Step("ann", {"action": "name"}, {"ann": "quiz"}),
         ("template.yaml", "NAME: quiz", "NAME: riddle"),
         Step("ben", {"action": "name"}, {"ben": "riddle"}),
-        options=("--api", "quiz"),
+        apis=("quiz",),
     ),
-    Shape(
-        "functions_invoke_functions",
-        Step("ann", {"action": "price", "item": "apple"}, {"ann": {"item": "apple", "price": 3}}),
-        ("src/prices.py", '"apple": 3', '"apple": 5'),
-        Step("ben", {"action": "price", "item": "apple"}, {"ben": {"item": "apple", "price": 5}}),
+    pytest.param(
+        Shape(
+            "functions_invoke_functions",
+            Step(
+                "ann", {"action": "price", "item": "apple"}, {"ann": {"item": "apple", "price": 3}}
+            ),
+            ("src/prices.py", '"apple": 3', '"apple": 5'),
+            Step(
+                "ben", {"action": "price", "item": "apple"}, {"ben": {"item": "apple", "price": 5}}
+            ),
+        ),
+        marks=REPEATS,
     ),
     Shape(
         "layer",
@@ -136,7 +157,7 @@ SHAPES = [
             Step(
                 "ben", {"action": "sendmessage", "data": "hello"}, {"ann": "HELLO", "ben": "HELLO"}
             ),
-            options=("--install", "--any-node"),
+            flags=("install", "any_node"),
         ),
         marks=pytest.mark.long,
     ),
@@ -156,9 +177,9 @@ def replace(file: Path, old: str, new: str) -> None:
 class Clients:
     """ann and ben, connected to the first API."""
 
-    def __init__(self, stack: ExitStack, up: Up, query: dict[str, str]) -> None:
+    def __init__(self, stack: ExitStack, url: str, query: dict[str, str]) -> None:
         self._clients = {
-            name: stack.enter_context(WebSocketClient.connect(up.urls[0], query=query))
+            name: stack.enter_context(WebSocketClient.connect(url, query=query))
             for name in ("ann", "ben")
         }
 
@@ -179,9 +200,29 @@ def _part(message: Any, wanted: Any) -> Any:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=name_of)
 def test_project_runs_unchanged_and_a_change_is_live_on_the_same_connections(tmp_path, shape):
+    """In this process, which has imported what a command would import anew."""
     project = shutil.copytree(PROJECTS / shape.name, tmp_path / shape.name)
-    with Up(project, *shape.options) as up, ExitStack() as stack:
-        clients = Clients(stack, up, shape.query)
+    flags = dict.fromkeys(shape.flags, True)
+    with wslocal.run(project, apis=shape.apis, **flags) as api, ExitStack() as stack:
+        clients = Clients(stack, api.url, shape.query)
+
+        before = clients.exchange(shape.before)
+        replace(project / shape.edit[0], *shape.edit[1:])
+        api.reload()
+        after = clients.exchange(shape.after)
+
+    assert before == shape.before.received
+    assert after == shape.after.received
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shape", SHAPES, ids=name_of)
+def test_project_is_run_by_one_command(tmp_path, shape):
+    project = shutil.copytree(PROJECTS / shape.name, tmp_path / shape.name)
+    options = [f"--{flag.replace('_', '-')}" for flag in shape.flags]
+    options += [word for name in shape.apis for word in ("--api", name)]
+    with Up(project, *options) as up, ExitStack() as stack:
+        clients = Clients(stack, up.urls[0], shape.query)
 
         before = clients.exchange(shape.before)
         replace(project / shape.edit[0], *shape.edit[1:])
@@ -203,7 +244,7 @@ def test_service_of_the_serverless_framework_asks_its_authorizer(tmp_path):
     with Up(project) as up, ExitStack() as stack:
         with pytest.raises(HandshakeRefusedError, match="status 401"):
             WebSocketClient.connect(up.urls[0], query={"token": "nobody's"})
-        clients = Clients(stack, up, {"token": "let-me-in-ann"})
+        clients = Clients(stack, up.urls[0], {"token": "let-me-in-ann"})
 
         before = clients.exchange(first)
         code = project / "src" / "chat.py"
@@ -221,7 +262,7 @@ def test_cdk_app_of_two_stacks(tmp_path):
     """What `cdk synth` writes is run; one stack uses what the other exports."""
     project = synthesized(tmp_path / "two_stacks")
     with Up(project) as up, ExitStack() as stack:
-        clients = Clients(stack, up, {})
+        clients = Clients(stack, up.urls[0], {})
         step = Step(
             "ann",
             {"action": "send", "text": "hello"},

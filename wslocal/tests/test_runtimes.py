@@ -350,7 +350,10 @@ def test_function_runs_in_the_python_that_it_asks_for(invoke, tmp_path, version)
 # --- Node ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=NODES)
+# The newest: with each other one they take as long again, and show the same.
+@pytest.fixture(
+    params=[*(pytest.param(one, marks=pytest.mark.long) for one in NODES[:-1]), *NODES[-1:]]
+)
 def node(request):
     return f"nodejs{request.param}.x"
 
@@ -640,6 +643,78 @@ def test_node_console_as_text(invoke, node):
     ]
     assert fields[0][3] == "two\rlines { a: 1 }"
     assert fields[3][3] == "{ key: 'value' }"
+
+
+def test_lines_of_one_event_are_one_line_of_the_log(invoke, functions, node):
+    """As CloudWatch has them: the runtime clients write \\r into a pipe, for the line's end there."""
+    invoke(node, {"app.js": PRINTS})
+    invoke(OWN, {"app.py": "def handler(event, context):\n    raise ValueError('a')\n"})
+
+    [node_text] = [line.text for line in functions.lines if "two" in line.text]
+    [python_text] = [line.text for line in functions.lines if "[ERROR] ValueError" in line.text]
+    assert node_text.endswith("\tINFO\ttwo\nlines { a: 1 }")
+    assert python_text.startswith("[ERROR] ValueError: a\nTraceback (most recent call last):\n")
+
+
+MESSAGES = [
+    pytest.param("one\\ntwo at", "Error: one two at", id="line-break"),
+    pytest.param("long " * 1000, "Error: " + "long " * 99 + "...", id="long"),
+]
+
+
+@pytest.mark.parametrize(("message", "shown"), MESSAGES)
+def test_function_that_does_not_start_is_one_whole_sentence(functions, node, message, shown):
+    pool = functions.start(node, {"app.js": f'throw new Error("{message}")'})
+
+    with pytest.raises(HostError) as caught:
+        functions.loop.run(pool.prepare())
+
+    assert str(caught.value) == f"function tested does not start: {shown}"
+
+
+ASKS_FOR_CREDENTIALS = {
+    OWN: {
+        "app.py": """
+import boto3
+
+def handler(event, context):
+    session = boto3.Session()
+    found = session.get_credentials()
+    return [session.available_profiles, found and found.access_key, session.region_name]
+"""
+    },
+    "node": {
+        "app.mjs": """
+import fs from "node:fs";
+import os from "node:os";
+
+// Where the SDK for JavaScript looks, which not every machine has:
+// https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
+const find = (variable, name) => process.env[variable] ?? `${os.homedir()}/.aws/${name}`;
+export const handler = async () => [
+  fs.readFileSync(find("AWS_CONFIG_FILE", "config"), "utf8"),
+  fs.readFileSync(find("AWS_SHARED_CREDENTIALS_FILE", "credentials"), "utf8"),
+];
+"""
+    },
+}
+
+
+def test_files_of_the_users_account_have_no_say(functions, node, tmp_path):
+    """The function has a HOME with both files: what it has in practice, by the system's list of users."""
+    planted = tmp_path / "home" / ".aws"
+    planted.mkdir(parents=True)
+    (planted / "config").write_text("[default]\nregion = eu-south-9\n[profile planted]\n")
+    (planted / "credentials").write_text(
+        "[default]\naws_access_key_id = PLANTED\naws_secret_access_key = x\n"
+    )
+    environ = {"HOME": str(tmp_path / "home"), "AWS_EC2_METADATA_DISABLED": "true"}
+
+    in_python = functions.invoke(OWN, ASKS_FOR_CREDENTIALS[OWN], environ=environ)
+    in_node = functions.invoke(node, ASKS_FOR_CREDENTIALS["node"], environ=environ)
+
+    assert in_python.payload == [[], None, "us-east-1"]
+    assert in_node.payload == ["", ""]
 
 
 def test_node_console_as_json_of_a_level(invoke, node):

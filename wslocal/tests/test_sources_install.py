@@ -71,6 +71,7 @@ def test_requirements_are_installed_once(tmp_path, installer, reports):
     assert names_in(tmp_path / "cache") == [first.name]
 
 
+@pytest.mark.long  # pip, three times
 def test_other_lists_and_other_runtimes_have_folders_of_their_own(tmp_path, installer):
     add_wheel(tmp_path / "wheels")
     (tmp_path / "requirements.txt").write_text("greeting\n")

@@ -145,6 +145,7 @@ def test_changed_project_is_deployed_again(emulator, tmp_path):
     assert len(after - digests) == len(after & digests) == 1
 
 
+@pytest.mark.long  # `cdk synth` takes longer than all other tests here
 def test_cdk_with_two_stacks(emulator, cdk_project):
     project = read(cdk_project)
 

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from wslocal import state
 state.BASE = Path(sys.argv[2])
-with state.AnnouncedRun(int(sys.argv[1]), "/a", {"chat": "ws://x/dev"}, {"A": "1"}, 1000.0).announced():
+with state.AnnouncedRun(int(sys.argv[1]), sys.argv[3], {"chat": "ws://x/dev"}, {"A": "1"}, 1000.0).announced():
     print("announced", flush=True)
     sys.stdin.read()
 """
@@ -36,9 +36,9 @@ def announcing(tmp_path):
     """Return a function that announces a run in another process, and kills it at the end."""
     started = []
 
-    def start(pid: int) -> subprocess.Popen:
+    def start(pid: int, project: object = "/a") -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-c", ANNOUNCE, str(pid), str(tmp_path)],
+            [sys.executable, "-c", ANNOUNCE, str(pid), str(tmp_path), str(project)],
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -84,6 +84,29 @@ def test_of_several_runs_one_has_to_be_chosen(announcing):
     assert find_run(8).pid == 8
     with pytest.raises(RunNotFoundError, match="no run with process id 9 is here"):
         find_run(9)
+
+
+@pytest.mark.parametrize(
+    ("here", "pid"),
+    [
+        pytest.param("shop", 7, id="folder"),
+        pytest.param("shop/src", 7, id="inside"),
+        pytest.param("shop/chat", 8, id="nearest"),
+        pytest.param("news", 9, id="of-a-build"),
+    ],
+)
+def test_of_several_runs_the_one_of_the_current_folder_is_meant(
+    announcing, tmp_path, monkeypatch, here, pid
+):
+    for name in ("shop/src", "shop/chat", "news/cdk.out"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "shop" / "chat" / "template.yaml").touch()
+    announcing(7, tmp_path / "shop")
+    announcing(8, tmp_path / "shop" / "chat" / "template.yaml")
+    announcing(9, tmp_path / "news" / "cdk.out")
+    monkeypatch.chdir(tmp_path / here)
+
+    assert find_run().pid == pid
 
 
 def test_only_the_user_can_read_it(announcing, folder):

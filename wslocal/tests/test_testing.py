@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from threading import Thread
 
 import pytest
+from websockets.sync.server import serve
 
 import wslocal
 from wslocal.client import ClosedError, HandshakeRefusedError, WebSocketClient
+from wslocal.lambda_host import HostError
 from wslocal.settings import SettingError
 
 TEMPLATE = """\
@@ -85,7 +87,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def api(folder):
-    with wslocal.run(folder, parameters={"Greeting": "hi"}, variables={"MOOD": "glad"}) as api:
+    with wslocal.run(
+        folder, parameters={"Greeting": "hi"}, variables={"MOOD": "sad", "Act:MOOD": "glad"}
+    ) as api:
         yield api
 
 
@@ -122,6 +126,20 @@ def test_parameters_and_variables_are_the_functions(ann):
     act(ann, "variables")
 
     assert ann.receive() == ["hi", "glad"]
+
+
+@pytest.mark.parametrize("data", [b"\x01\x02", bytearray(b"\x01\x02")])
+def test_bytes_are_a_binary_frame(data):
+    """API Gateway takes none: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-binary-media-types.html"""
+    with serve(
+        lambda connection: connection.send(repr(connection.recv())), "127.0.0.1", 0
+    ) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        with WebSocketClient.connect(f"ws://127.0.0.1:{port}") as ann:
+            ann.send(data)
+
+            assert ann.receive() == repr(b"\x01\x02")
 
 
 def test_no_message_is_a_timeout(ann):
@@ -172,6 +190,17 @@ def test_no_such_line_is_a_timeout(api):
         api.wait_for_log("never written", timeout=0.01)
 
 
+def test_addresses_are_by_the_names_of_the_apis(api):
+    assert api.urls == {"rooms": api.url}
+
+
+def test_retries_are_not_later_than_on_aws(folder):
+    running = wslocal.run(folder, retry_scale=2)
+
+    with pytest.raises(SettingError, match="retry_scale must be a number from 0 to 1, got 2"):
+        running.__enter__()
+
+
 def test_function_is_invoked_by_its_logical_id(api):
     assert api.invoke("Act", {"number": 21}).payload == {"doubled": 42}
 
@@ -208,23 +237,42 @@ def test_wss_is_trusted_with_the_certificate_of_the_run(api):
         assert ann.receive() == "hello"
 
 
-def test_end_of_the_run_closes_clients_with_1001(folder):
-    with wslocal.run(folder) as api:
-        ann = WebSocketClient.connect(api.url)
-
-    assert ann.wait_for_close() == 1001
-    ann.close()
-
-
-def test_reload_returns_the_functions_that_are_others(tmp_path, folder):
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "app.py").write_text(CODE)
-    (tmp_path / "template.yaml").write_text(TEMPLATE.replace("TableName: rooms", "TableName: own"))
+def test_changes_of_a_project_and_its_end(tmp_path):
+    """What a function that is added lacks, or what pip has to fetch for it, is known before the change is live."""
+    code, template = tmp_path / "src" / "app.py", tmp_path / "template.yaml"
+    code.parent.mkdir()
+    code.write_text(CODE)
+    (tmp_path / "src" / "more.py").write_text("print('more is imported')\nact = None\n")
+    (tmp_path / "src" / "broken.py").write_text("import nothing_of_this_name\n")
+    template.write_text(TEMPLATE)
     with wslocal.run(tmp_path) as api:
-        (tmp_path / "src" / "app.py").write_text(CODE.replace("* 2", "* 3"))
+        ann = WebSocketClient.connect(api.url)
+        code.write_text(CODE.replace("* 2", "* 3"))
 
         changed = api.reload()
 
         assert sorted(changed) == ["Act", "Connect"]
         assert api.invoke("Act", {"number": 1}).payload == {"doubled": 3}
-        assert json.dumps(api.urls) == json.dumps({"rooms": api.url})
+
+        template.write_text(with_function("More", "more.act"))
+        api.reload()
+
+        assert "more is imported" in api.logs("More")
+
+        template.write_text(with_function("Broken", "broken.act"))
+
+        with pytest.raises(HostError, match=r"Broken does not start: Runtime\.ImportModuleError"):
+            api.reload()
+
+    assert ann.wait_for_close() == 1001
+    ann.close()
+
+
+def with_function(name, handler):
+    """Return the template with one more function, to which a route leads."""
+    route = f"        more: {{FunctionArn: !GetAtt {name}.Arn}}\n"
+    function = (
+        f"  {name}: {{Type: AWS::Serverless::Function, Properties: {{Handler: {handler}}}}}\n"
+    )
+    act = "        act: {FunctionArn: !GetAtt Act.Arn}\n"
+    return TEMPLATE.replace(act, act + route).replace("  Rooms:\n", f"{function}  Rooms:\n")

@@ -21,6 +21,21 @@ pytestmark = pytest.mark.slow
 ECHO = PROJECTS / "callback_styles"
 
 
+# What a function can read of the processes before it.
+READS_VARIABLES = """
+def variables():
+    import os
+    from pathlib import Path
+
+    return b"".join(Path(f"/proc/{one}/environ").read_bytes() for one in ("self", os.getppid()))
+"""
+PLANTED = {
+    "AWS_SECRET_ACCESS_KEY": "planted-secret",
+    "AWS_SESSION_TOKEN": "planted-token",
+    "OWN": "planted-own",
+}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """Return a project with a function that prints, one that fails and one that is slow to say so."""
@@ -32,15 +47,18 @@ def project(tmp_path_factory):
             "def by_event(event, context):\n"
             "    if 'say' in event:\n"
             "        print(event['say'])\n"
-            "        return {'said': event['say']}\n",
+            "        return {'said': event['say']}\n"
+            "    if 'seeks' in event:\n"
+            "        return [text for text in event['seeks'] if text.encode() in variables()]\n",
         )
+        + READS_VARIABLES
     )
     return folder
 
 
 @pytest.fixture(scope="module")
 def up(project):
-    with Up(project) as up:
+    with Up(project, **PLANTED) as up:
         yield up
 
 
@@ -115,6 +133,13 @@ def test_function_that_fails_has_its_error_and_exit_code_1(ask):
     }
 
 
+def test_function_finds_no_credentials_of_the_user_in_its_parent(ask):
+    """What is not of AWS is there: functions are other people's code that runs with the user's rights."""
+    found = ask("invoke", "ByEvent", "--event", json.dumps({"seeks": list(PLANTED.values())}))
+
+    assert json.loads(found.stdout) == ["planted-own"]
+
+
 def test_function_is_invoked_asynchronously(ask, up):
     invoked = ask("invoke", "ByEvent", "--asynchronous", "--event", '{"say": "later"}')
 
@@ -162,7 +187,40 @@ def test_run_that_is_not_there_is_said(up):
     assert (done.returncode, done.stderr) == (1, "Error: no run with process id 1 is here\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminal_shows_what_is_done_and_nobody_has_to_read_the_rest(project, tmp_path):
+    """A function waits, as it starts, until that was said; the address is the first line of stdout all the same."""
+    slow = shutil.copytree(project, tmp_path / "slow")
+    code = slow / "src" / "echo.py"
+    wait = "import os, time\nwhile not os.path.exists(os.environ['FLAG']):\n    time.sleep(0.05)\n"
+    code.write_text(wait + code.read_text())
+    ours, its = os.openpty()
+    up = subprocess.Popen(
+        command("up", slow, "--env", f"FLAG={tmp_path / 'flag'}"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=its,
+        text=True,
+    )
+    with up, os.fdopen(ours, "rb", buffering=0) as terminal:
+        os.close(its)
+        said = b""
+        while b"starting its functions ..." not in said:
+            said += terminal.read(1000)
+        (tmp_path / "flag").touch()
+        url = up.stdout.readline().strip()
+        up.stdout.close()
+        with WebSocketClient.connect(url) as ann:
+            ann.send({"action": "event"})
+            answer = ann.receive(PATIENCE_SECONDS)
+        up.send_signal(signal.SIGINT)
+
+    assert answer == {"action": "event"}
+    assert up.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_signal_ends_it_in_order(tmp_path, number):
     """No folder of it is left; the terminal that has gone is no obstacle. HOME and XDG's folders are not needed."""
     variables = {"TMPDIR": str(tmp_path), "HOME": "", "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
@@ -183,28 +241,12 @@ def test_signal_ends_it_in_order(tmp_path, number):
 
 def test_end_of_the_emulator_is_one_sentence_and_exit_code_1():
     with Up(ECHO) as up, WebSocketClient.connect(up.urls[0]) as ann:
-        emulator = children(up.process.pid, "ministack")
+        emulator = child(up.process.pid, "emulator_process.py")
         os.kill(emulator, signal.SIGKILL)
 
         assert ann.wait_for_close(PATIENCE_SECONDS) == 1001
         assert up.process.wait(PATIENCE_SECONDS) == 1
         assert up.wait_for("Error: the AWS APIs have ended, with all that they kept (SIGKILL)")
-
-
-def test_it_goes_on_when_nobody_reads_what_it_writes():
-    up = subprocess.Popen(
-        [*command("up", ECHO)], env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    with up:
-        url = up.stdout.readline().strip()
-        up.stdout.close()
-        with WebSocketClient.connect(url) as ann:
-            ann.send({"action": "event"})
-            answer = ann.receive(PATIENCE_SECONDS)
-        up.send_signal(signal.SIGINT)
-
-    assert answer == {"action": "event"}
-    assert up.returncode == 0
 
 
 def test_disk_without_room_is_one_sentence():
@@ -223,9 +265,9 @@ def test_disk_without_room_is_one_sentence():
     assert done.stderr.count("\n") == 1
 
 
-def children(pid: int, module: str) -> int:
-    """Return the child of a process that runs `python -m module`."""
+def child(pid: int, name: str) -> int:
+    """Return the child of a process that runs the script of that name."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     ids = [one for task in tasks for one in (task / "children").read_text().split()]
-    [found] = [one for one in ids if module in Path(f"/proc/{one}/cmdline").read_text().split("\0")]
+    [found] = [one for one in ids if f"/{name}\0" in Path(f"/proc/{one}/cmdline").read_text()]
     return int(found)

@@ -63,7 +63,13 @@ def children() -> set[str]:
     }
 
 
-@pytest.mark.parametrize("row", wrong_inputs.ROWS, ids=lambda row: row.arguments)
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=row.arguments, marks=[pytest.mark.long] if row.is_long else [])
+        for row in wrong_inputs.ROWS
+    ],
+)
 def test_wrong_input_is_answered_in_one_sentence_and_leaves_nothing(left, folder, taken, row):
     arguments = shlex.split(row.arguments.replace("TAKEN", taken))
 
@@ -79,7 +85,14 @@ def test_wrong_input_is_answered_in_one_sentence_and_leaves_nothing(left, folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", ["up TWO.yaml", "up IMPORT.yaml", "up NONE"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "up IMPORT.yaml",
+        pytest.param("up TWO.yaml", marks=pytest.mark.long),
+        pytest.param("up NONE", marks=pytest.mark.long),
+    ],
+)
 def test_process_says_the_same(folder, tmp_path, arguments):
     [row] = [row for row in wrong_inputs.ROWS if row.arguments == arguments]
 

@@ -88,6 +88,8 @@ class Row(NamedTuple):
     arguments: str
     sentence: str
     code: int = 2
+    # Whether it takes an emulator, and another test shows the same sentence: then it is only in `make long`.
+    is_long: bool = False
 
 
 _NONE = "nothing runs here: start a project with `wslocal up PATH`"
@@ -129,6 +131,7 @@ ROWS = (
     Row(
         "up HANDLER.yaml",
         "function Echo does not start: Runtime.HandlerNotFound: Handler 'hander' missing on module 'app'",
+        is_long=True,
     ),
     Row("up NO-CODE.yaml", "Echo has its code in NONE, which is not there"),
     Row("up ZIP.yaml", "CODE.zip is no zip: build it again, or name its folder"),
@@ -163,14 +166,22 @@ ROWS = (
         "up TWO.yaml",
         "the project has 2 WebSocket APIs: choose with --api one of echo, quiz, or all",
     ),
-    Row("up TWO.yaml --api news", "there is no WebSocket API news: the project has echo, quiz"),
-    Row("up ECHO.yaml --stage prod", "echo has no stage prod: it has live"),
+    Row(
+        "up TWO.yaml --api news",
+        "there is no WebSocket API news: the project has echo, quiz",
+        is_long=True,
+    ),
+    Row("up ECHO.yaml --stage prod", "echo has no stage prod: it has live", is_long=True),
     Row(
         "up ECHO.yaml --parameter Nope=1",
         "there is no parameter Nope: the template has Greeting, wrong:Greeting",
     ),
     Row("up ECHO.yaml --parameter Nope", "--parameter must be NAME=VALUE, got 'Nope'"),
     Row("up ECHO.yaml --env Nope:A=1", "--env names a function Nope: the project has Echo"),
+    Row(
+        "up ECHO.yaml --env AWS_REGION=eu-west-1",
+        "--env cannot set AWS_REGION: Lambda sets it itself",
+    ),
     Row("up ECHO.yaml --env A", "--env must be NAME=VALUE or FUNCTION:NAME=VALUE, got 'A'"),
     Row("up ECHO.yaml --env-file NONE", "NONE cannot be read: No such file or directory"),
     Row(
@@ -191,6 +202,10 @@ ROWS = (
         "port TAKEN cannot be had (Address already in use): choose another with --tls-port",
     ),
     Row("up ECHO.yaml --port 65536", f"Invalid value for '--port': {_PORT} '65536'"),
+    Row(
+        "up ECHO.yaml --retry-scale nan",
+        "Invalid value for '--retry-scale': nan is not in the range 0<=x<=1",
+    ),
     Row(
         "up ECHO.yaml --retry-scale 2",
         "Invalid value for '--retry-scale': 2.0 is not in the range 0<=x<=1",
