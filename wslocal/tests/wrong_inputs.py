@@ -68,6 +68,9 @@ FILES = {
     "TIMEOUT.yaml": ECHO + "      Timeout: 5000\n",
     "TYPE.yaml": ECHO + "  Queue: {Type: AWS::SQS::Quueue}\n",
     "CIRCLE.yaml": ECHO + "  Queue: {Type: AWS::SQS::Queue, DependsOn: Queue}\n",
+    "DOUBLE.yaml": ECHO
+    + "      FunctionName: echo\n"
+    + ECHO.partition("  Echo:\n")[2].join(["  Twin:\n", "      FunctionName: echo\n"]),
     "LENGTH.yaml": ECHO.replace("Default: hello", "MinLength: 9, Default: hello"),
     "DELAY.yaml": ECHO + "  Queue: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: 901}}\n",
     "NO-STAGE.yaml": SECOND_API,
@@ -145,6 +148,10 @@ ROWS = (
     Row(
         "up CIRCLE.yaml",
         "Queue refers to Queue: CloudFormation can make none of them first, so take one reference out",
+    ),
+    Row(
+        "up DOUBLE.yaml",
+        "Echo and Twin have the same FunctionName, echo: AWS takes one of each, so give one of them another or take it out",
     ),
     Row(
         "up LENGTH.yaml",
