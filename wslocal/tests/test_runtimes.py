@@ -206,18 +206,6 @@ def test_function_gets_nothing_of_the_users_own(invoke, monkeypatch):
         assert not {"PYTHONWARNINGS", "NODE_OPTIONS", "HOME", "AWS_PROFILE"} & set(environ)
 
 
-def test_credentials_file_of_the_user_is_not_read(invoke, tmp_path, monkeypatch):
-    """The SDK would look for it in the user's folder."""
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / "credentials").write_text(
-        "[default]\naws_access_key_id = theirs\naws_secret_access_key = theirs\n"
-    )
-    monkeypatch.setenv("HOME", str(tmp_path))
-    source = "import boto3\ndef handler(e, c): return boto3.Session().get_credentials() is None"
-
-    assert invoke(OWN, {"app.py": source}).payload is True
-
-
 def test_clock_of_a_function_can_be_off(invoke):
     python = invoke(
         OWN,

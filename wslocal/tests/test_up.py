@@ -19,6 +19,7 @@ from .up_process import PATIENCE_SECONDS, PROJECTS, Up, command, environment, ru
 pytestmark = pytest.mark.slow
 
 ECHO = PROJECTS / "callback_styles"
+HOMELESS = {"HOME": "", "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
 
 
 # What a function can read of the processes before it.
@@ -187,16 +188,20 @@ def test_run_that_is_not_there_is_said(up):
     assert (done.returncode, done.stderr) == (1, "Error: no run with process id 1 is here\n")
 
 
-def test_terminal_shows_what_is_done_and_nobody_has_to_read_the_rest(project, tmp_path):
-    """A function waits, as it starts, until that was said; the address is the first line of stdout all the same."""
-    slow = shutil.copytree(project, tmp_path / "slow")
+def test_terminal_is_shown_what_is_done_and_may_then_be_gone(project, tmp_path):
+    """A function waits, as it starts, until that was said; the address is the first line of stdout all the same.
+
+    Nobody reads the rest, and SIGHUP ends it in order, without a folder of it left. HOME and XDG's folders are not needed.
+    """
+    slow, temporary = shutil.copytree(project, tmp_path / "slow"), tmp_path / "temporary"
+    temporary.mkdir()
     code = slow / "src" / "echo.py"
     wait = "import os, time\nwhile not os.path.exists(os.environ['FLAG']):\n    time.sleep(0.05)\n"
     code.write_text(wait + code.read_text())
     ours, its = os.openpty()
     up = subprocess.Popen(
         command("up", slow, "--env", f"FLAG={tmp_path / 'flag'}"),
-        env=environment(),
+        env=environment(TMPDIR=str(temporary), **HOMELESS),
         stdout=subprocess.PIPE,
         stderr=its,
         text=True,
@@ -209,34 +214,39 @@ def test_terminal_shows_what_is_done_and_nobody_has_to_read_the_rest(project, tm
         (tmp_path / "flag").touch()
         url = up.stdout.readline().strip()
         up.stdout.close()
-        with WebSocketClient.connect(url) as ann:
-            ann.send({"action": "event"})
-            answer = ann.receive(PATIENCE_SECONDS)
-        up.send_signal(signal.SIGINT)
+        ann = WebSocketClient.connect(url)
+        ann.send({"action": "event"})
+        answer = ann.receive(PATIENCE_SECONDS)
+        up.send_signal(signal.SIGHUP)
 
     assert answer == {"action": "event"}
     assert up.returncode == 0
+    assert ann.wait_for_close() == 1001
+    assert left_in(temporary) == []
+    ann.close()
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
-)
+@pytest.mark.long  # each as SIGHUP above, and as SIGINT with nearly all other tests
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signal_ends_it_in_order(tmp_path, number):
-    """No folder of it is left; the terminal that has gone is no obstacle. HOME and XDG's folders are not needed."""
-    variables = {"TMPDIR": str(tmp_path), "HOME": "", "XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": ""}
-    with Up(ECHO, **variables) as up:
+    with Up(ECHO, TMPDIR=str(tmp_path), **HOMELESS) as up:
         ann = WebSocketClient.connect(up.urls[0])
 
         code = up.end(number)
 
     assert code == 0
     assert ann.wait_for_close() == 1001
-    assert not [
+    assert left_in(tmp_path) == []
+    ann.close()
+
+
+def left_in(folder: Path) -> list[Path]:
+    """Return what runs have left there, but for the folder by which they find each other."""
+    return [
         path
-        for path in tmp_path.iterdir()
+        for path in folder.iterdir()
         if path.name.startswith("wslocal-") and path.name != f"wslocal-{os.getuid()}"
     ]
-    ann.close()
 
 
 def test_end_of_the_emulator_is_one_sentence_and_exit_code_1():
