@@ -58,7 +58,7 @@ def test_chosen(apis, options, chosen):
         pytest.param(
             [NEWS],
             RunOptions(),
-            "news has 0 stages (none): clients connect to a stage: add one",
+            "news has no stage, and clients connect to one: add an AWS::ApiGatewayV2::Stage to the template",
             id="without-a-stage",
         ),
     ],
