@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import signal
 import sys
 from pathlib import Path
@@ -28,6 +29,13 @@ _ELSEWHERE = (
     "sh -c 'pip install ./wslocal && wslocal up path/to/project'"
 )
 _pid = click.option("--pid", type=int, help="The process id of one run, if several are here.")
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Return a value that is a number: click takes nan for one in any range."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return value
 
 
 def check_platform(platform: str) -> None:
@@ -78,6 +86,7 @@ def main() -> None:
 @click.option(
     "--retry-scale",
     type=click.FloatRange(0, 1),
+    callback=_number,
     default=1.0,
     help="Of the time between retries of asynchronous invocations: 0.01 is a hundred times sooner.",
 )

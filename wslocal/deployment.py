@@ -70,7 +70,11 @@ class Deployment:
         """
         fitted = {stack.name: fit(stack, leave_out=self._leave_out) for stack in project.stacks}
         self._check(fitted)
-        check_unique(Resources.of(stack, fitted[stack.name].template) for stack in project.stacks)
+        made = {
+            stack.name: Resources.of(stack, fitted[stack.name].template) for stack in project.stacks
+        }
+        check_unique(made.values())
+        self._check_apis_stay(made)
         for stack in project.stacks:
             one = fitted[stack.name]
             self._variables.put_into(one.template)
@@ -108,8 +112,11 @@ class Deployment:
                 "the project has no WebSocket API: wslocal runs an AWS::ApiGatewayV2::Api with "
                 "ProtocolType WEBSOCKET, or an AWS::Serverless::WebSocketApi"
             )
+
+    def _check_apis_stay(self, made: Mapping[str, Resources]) -> None:
+        """Raise ProjectError if an API that runs would go: no other could have its id, and its clients."""
         for name, stack in self._stacks.items():
-            there = fitted[name].template["Resources"] if name in fitted else {}
+            there = made[name].active() if name in made else {}
             for one in stack.resources:
                 if one["ResourceType"] == _API and one["LogicalResourceId"] not in there:
                     raise ProjectError(

@@ -206,9 +206,9 @@ class RunningProject:
             names = self.short_names
             try:
                 changed = await self._take_over(project)
-            except Exception:
+            except Exception as error:
                 self.emulator.check()
-                await self._take_over(self.project)
+                await self._undo(error)
                 raise
             self.project = project
             names = {**names, **self.short_names}  # a function may be gone, or have another name
@@ -226,6 +226,13 @@ class RunningProject:
         changed = await self._taken_over()
         await self._prepare()
         return changed
+
+    async def _undo(self, cause: Exception) -> None:
+        """Deploy again what ran before a change that cannot be taken over; DeployError if that cannot be either."""
+        try:
+            await self._take_over(self.project)
+        except Exception as error:
+            raise DeployError(f"{cause}; what ran before is not back: {error}") from cause
 
     async def _taken_over(self) -> list[str]:
         try:

@@ -12,6 +12,29 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionVariables", "SettingError", "function_names", "read_variables"]
 
+# What Lambda sets itself, and refuses in a function's configuration:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+_RESERVED = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
 _EVERY = "Parameters"  # SAM's name, in such a file, for what is of every function
 
 
@@ -71,9 +94,11 @@ def read_variables(given: Iterable[str], file: Path | None = None) -> FunctionVa
         left, is_pair, value = text.partition("=")
         function, _, name = left.rpartition(":")
         if not is_pair or not name.isidentifier():
-            raise SettingError(
+            raise SettingError(  # without the value, which may be a secret
                 f"--env must be NAME=VALUE or FUNCTION:NAME=VALUE, got {left[:40]!r}"
             )
+        if name in _RESERVED:
+            raise SettingError(f"--env cannot set {name}: Lambda sets it itself")
         (by_function.setdefault(function, {}) if function else everywhere)[name] = value
     return FunctionVariables(everywhere, by_function)
 

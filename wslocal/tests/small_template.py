@@ -60,7 +60,10 @@ def part(kind: str, **properties: Any) -> dict[str, Any]:
 
 
 def template(**more: Any) -> dict[str, Any]:
-    """Return the template with more resources, or others of the same name; None takes one away."""
+    """Return the template with more resources, or others of the same name; None takes one away.
+
+    The condition `Never` does not hold.
+    """
     resources = {
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": _TRUST}},
         "Fn": function(),
@@ -85,4 +88,5 @@ def template(**more: Any) -> dict[str, Any]:
         **more,
     }
     kept = {name: one for name, one in resources.items() if one is not None}
-    return json.loads(json.dumps({"Resources": kept}))
+    never = {"Never": {"Fn::Equals": ["a", "b"]}}
+    return json.loads(json.dumps({"Conditions": never, "Resources": kept}))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from wslocal import running
 from wslocal.client import WebSocketClient
-from wslocal.deploy import DeployError
+from wslocal.deploy import BUCKET, DeployError
 from wslocal.gateway import ApiError
 from wslocal.lambda_host import HostError
 from wslocal.loop import LoopThread
@@ -120,6 +121,12 @@ ROUTE = template()["Resources"]["Route"]["Properties"]
             "the API Api, which runs, is not in the template any more: put it back, or start wslocal again",
             id="API with another name",
         ),
+        pytest.param(
+            {"Api": template()["Resources"]["Api"] | {"Condition": "Never"}},
+            ProjectError,
+            "the API Api, which runs, is not in the template any more",
+            id="API whose condition does not hold",
+        ),
     ],
 )
 def test_change_that_cannot_be_taken_over_is_undone(changing, more, error, sentence):
@@ -132,6 +139,22 @@ def test_change_that_cannot_be_taken_over_is_undone(changing, more, error, sente
     # And the project goes on: what is mended becomes live.
     changing.change(small=template(Fn=function(SECOND)))
     assert changing.answer() == "second"
+
+
+def test_change_that_cannot_be_undone_is_said_with_both_causes(changing):
+    """Here its template has gone from the bucket."""
+    s3 = changing.project.emulator.client("s3")
+    for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        s3.delete_object(Bucket=BUCKET, Key=found["Key"])
+
+    with pytest.raises(DeployError) as caught:
+        changing.change(small=template(Fn=function(BROKEN)))
+
+    assert re.fullmatch(
+        "function Fn does not start: Runtime.ImportModuleError: .*; "
+        "what ran before is not back: stack small is refused: .*",
+        str(caught.value),
+    )
 
 
 def test_change_of_one_stack_is_undone_with_that_of_another(changing):

@@ -68,6 +68,9 @@ FILES = {
     "TIMEOUT.yaml": ECHO + "      Timeout: 5000\n",
     "TYPE.yaml": ECHO + "  Queue: {Type: AWS::SQS::Quueue}\n",
     "CIRCLE.yaml": ECHO + "  Queue: {Type: AWS::SQS::Queue, DependsOn: Queue}\n",
+    "DOUBLE.yaml": ECHO
+    + "      FunctionName: echo\n"
+    + ECHO.partition("  Echo:\n")[2].join(["  Twin:\n", "      FunctionName: echo\n"]),
     "LENGTH.yaml": ECHO.replace("Default: hello", "MinLength: 9, Default: hello"),
     "DELAY.yaml": ECHO + "  Queue: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: 901}}\n",
     "NO-STAGE.yaml": SECOND_API,
@@ -147,6 +150,10 @@ ROWS = (
         "Queue refers to Queue: CloudFormation can make none of them first, so take one reference out",
     ),
     Row(
+        "up DOUBLE.yaml",
+        "Echo and Twin have the same FunctionName, echo: AWS takes one of each, so give one of them another or take it out",
+    ),
+    Row(
         "up LENGTH.yaml",
         "parameter Greeting must be 9 or more characters long: give it with --parameter Greeting=VALUE",
     ),
@@ -171,6 +178,10 @@ ROWS = (
     ),
     Row("up ECHO.yaml --parameter Nope", "--parameter must be NAME=VALUE, got 'Nope'"),
     Row("up ECHO.yaml --env Nope:A=1", "--env names a function Nope: the project has Echo"),
+    Row(
+        "up ECHO.yaml --env AWS_REGION=eu-west-1",
+        "--env cannot set AWS_REGION: Lambda sets it itself",
+    ),
     Row("up ECHO.yaml --env A", "--env must be NAME=VALUE or FUNCTION:NAME=VALUE, got 'A'"),
     Row("up ECHO.yaml --env-file NONE", "NONE cannot be read: No such file or directory"),
     Row(
@@ -191,6 +202,10 @@ ROWS = (
         "port TAKEN cannot be had (Address already in use): choose another with --tls-port",
     ),
     Row("up ECHO.yaml --port 65536", f"Invalid value for '--port': {_PORT} '65536'"),
+    Row(
+        "up ECHO.yaml --retry-scale nan",
+        "Invalid value for '--retry-scale': nan is not in the range 0<=x<=1",
+    ),
     Row(
         "up ECHO.yaml --retry-scale 2",
         "Invalid value for '--retry-scale': 2.0 is not in the range 0<=x<=1",
