@@ -114,7 +114,7 @@ ROWS = (
         ("test_project_events.py::test_schedule_invokes_its_function",),
     ),
     Row(
-        "DynamoDB, S3, SQS, SNS, SSM, Secrets Manager, Step Functions and others",
+        "DynamoDB, S3, SQS, SNS, SSM, Secrets Manager and others",
         "as [ministack](https://pypi.org/project/ministack/) plays them",
         (f"{_FIT}::test_types_are_those_that_the_emulator_has",),
     ),

@@ -104,12 +104,15 @@ SHAPES = [
         ),
         marks=REPEATS,
     ),
-    Shape(
-        "two_apis",
-        Step("ann", {"action": "name"}, {"ann": "quiz"}),
-        ("template.yaml", "NAME: quiz", "NAME: riddle"),
-        Step("ben", {"action": "name"}, {"ben": "riddle"}),
-        apis=("quiz",),
+    pytest.param(
+        Shape(
+            "two_apis",
+            Step("ann", {"action": "name"}, {"ann": "quiz"}),
+            ("template.yaml", "NAME: quiz", "NAME: riddle"),
+            Step("ben", {"action": "name"}, {"ben": "riddle"}),
+            apis=("quiz",),
+        ),
+        marks=REPEATS,
     ),
     pytest.param(
         Shape(
@@ -124,15 +127,18 @@ SHAPES = [
         ),
         marks=REPEATS,
     ),
-    Shape(
-        "layer",
-        Step("ann", {"action": "join", "room": "red"}, {"ann": {"room": "red", "members": 1}}),
-        ("layer/python/rooms/members.py", "put_item(Item={", 'put_item(Item={"by": "edit", '),
-        Step(
-            "ben",
-            {"action": "join", "room": "red"},
-            {"ann": {"members": 2, "room": "red"}, "ben": {"members": 2, "room": "red"}},
+    pytest.param(
+        Shape(
+            "layer",
+            Step("ann", {"action": "join", "room": "red"}, {"ann": {"room": "red", "members": 1}}),
+            ("layer/python/rooms/members.py", "put_item(Item={", 'put_item(Item={"by": "edit", '),
+            Step(
+                "ben",
+                {"action": "join", "room": "red"},
+                {"ann": {"members": 2, "room": "red"}, "ben": {"members": 2, "room": "red"}},
+            ),
         ),
+        marks=REPEATS,
     ),
     Shape(
         "sqs",
@@ -140,11 +146,14 @@ SHAPES = [
         ("src/work.py", '["text"].upper()', '["text"].title()'),
         Step("ben", "hello", {"ben": {"done": "Hello"}}),
     ),
-    Shape(
-        "dynamodb_stream",
-        Step("ann", {"action": "note", "text": "hello"}, said("hello", "note")),
-        ("src/show.py", '{"note": text}', '{"note": text.upper()}'),
-        Step("ben", {"action": "note", "text": "hello"}, said("HELLO", "note")),
+    pytest.param(
+        Shape(
+            "dynamodb_stream",
+            Step("ann", {"action": "note", "text": "hello"}, said("hello", "note")),
+            ("src/show.py", '{"note": text}', '{"note": text.upper()}'),
+            Step("ben", {"action": "note", "text": "hello"}, said("HELLO", "note")),
+        ),
+        marks=REPEATS,
     ),
     # npm installs the SDK for JavaScript, unless the cache has it: Lambda's Node has it.
     pytest.param(
