@@ -57,11 +57,7 @@ VARIABLES = {
     "connections": "CONNECTIONS_TABLE_NAME",
     "counters": "RATE_LIMITS_TABLE_NAME",
 }
-CREDENTIALS = {
-    "AWS_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-}
+CREDENTIALS = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 with mock.patch.dict(os.environ, ENVIRONMENT), capture_lines():
     MODULES = {name: import_module(f"handlers.{name}") for name in HANDLER_NAMES}
 HANDLERS = {
@@ -326,8 +322,8 @@ def emulator():
 def dynamodb(emulator, monkeypatch):
     """Return boto3's client of it, which shows what is stored; the functions find it, too."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", emulator.endpoint)
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    for name in CREDENTIALS:
+        monkeypatch.setenv(name, emulator.variables[name])
     return emulator.client("dynamodb")
 
 

@@ -70,8 +70,12 @@ async def quiet(stage):
 
 
 def replies(client):
-    """Return what a client has got."""
-    return [client.messages.get_nowait() for _ in range(client.messages.qsize())]
+    """Return what a client has got of the functions.
+
+    Beyond the stage's rate the gateway answers `Too Many Requests` by itself, which is no work of theirs.
+    """
+    got = [client.messages.get_nowait() for _ in range(client.messages.qsize())]
+    return [message for message in got if message.get("message") != "Too Many Requests"]
 
 
 @pytest.mark.parametrize("frame", JUNK.values(), ids=JUNK)
@@ -124,7 +128,7 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
 
 
 @pytest.mark.fault(
-    what="50 connections send 5,000 unknown actions as fast as they can",
+    what="50 connections send unknown actions as fast as they can, until they are closed",
     speaker="who floods: at most 30 replies each, then close code 1000; another: nothing",
     listeners="every chunk",
     log="`RateLimitViolations`, `ConnectionsClosedForRateLimit` once for each connection",
@@ -132,7 +136,10 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
 )
 @pytest.mark.threat("flood-junk", "ws-test-flood")
 def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
-    """Five thousand unknown actions, while a speaker speaks and a listener hears."""
+    """While a speaker speaks and a listener hears.
+
+    What the gateway throttles does not count, so they go on until each has been cut off.
+    """
 
     async def speak(stage):
         speaker, created = await stage.speaker()
@@ -147,7 +154,7 @@ def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
 
     async def scenario(stage):
         clients = [await stage.connect() for _ in range(50)]
-        floods = [flood(client, [JUNK["unknown-action"]] * 100) for client in clients]
+        floods = [flood(client, [JUNK["unknown-action"]] * 2_000) for client in clients]
         (numbers, acknowledged, received), *_ = await asyncio.gather(speak(stage), *floods)
         await quiet(stage)
         return numbers, acknowledged, received, [(replies(c), c.close_code) for c in clients]

@@ -11,8 +11,8 @@ import pytest
 
 from .up_process import PATIENCE_SECONDS, PROJECTS, ROOT, environment
 
-# As pip writes the command of an installed package.
-SCRIPT = "import sys\nfrom wslocal.__main__ import main\nsys.exit(main())\n"
+# As pip writes the command of an installed package. What started the tests may ignore the signal, and what it starts does too.
+SCRIPT = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom wslocal.__main__ import main\nsys.exit(main())\n"
 # Takes the place of a package, and of the time that its import takes.
 SLOW = "import time\nprint('importing', flush=True)\ntime.sleep(60)\n"
 

@@ -38,7 +38,8 @@ def team(pytester, monkeypatch):
     shutil.copytree(PROJECTS / "sam_websocket_api", pytester.path, dirs_exist_ok=True)
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for name in ("PYTEST_ADDOPTS", "CI"):  # with CI pytest says more
+        monkeypatch.delenv(name, raising=False)
     return pytester
 
 
