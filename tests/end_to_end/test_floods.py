@@ -61,6 +61,16 @@ async def flood(client, frames):
         await client.closed.wait()
 
 
+async def flood_until_closed(client, frame):
+    """Send a frame 40 times a second until the connection is closed: what is throttled does not count."""
+    with contextlib.suppress(SessionClientError):
+        async with asyncio.timeout(SOON):
+            while not client.closed.is_set():
+                for _ in range(20):
+                    await client.send_frame(frame)
+                await asyncio.sleep(0.5)
+
+
 async def quiet(stage):
     """Wait until no function works any more."""
     async with asyncio.timeout(SOON):
@@ -128,7 +138,7 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
 
 
 @pytest.mark.fault(
-    what="50 connections send unknown actions as fast as they can, until they are closed",
+    what="50 connections send 2,000 unknown actions a second, until they are closed",
     speaker="who floods: at most 30 replies each, then close code 1000; another: nothing",
     listeners="every chunk",
     log="`RateLimitViolations`, `ConnectionsClosedForRateLimit` once for each connection",
@@ -154,7 +164,7 @@ def test_fifty_floods_are_cut_off_one_by_one_and_hurt_nobody(live):
 
     async def scenario(stage):
         clients = [await stage.connect() for _ in range(50)]
-        floods = [flood(client, [JUNK["unknown-action"]] * 2_000) for client in clients]
+        floods = [flood_until_closed(client, JUNK["unknown-action"]) for client in clients]
         (numbers, acknowledged, received), *_ = await asyncio.gather(speak(stage), *floods)
         await quiet(stage)
         return numbers, acknowledged, received, [(replies(c), c.close_code) for c in clients]
