@@ -51,7 +51,9 @@ def test_posts_that_are_throttled_close_nobody(play, measured, seconds):
 
     measured(unheard=unheard, counted=account.failures)
     assert unheard == round(seconds * 10) * 3 * 2
-    assert account.failures["throttled"] == unheard
+    # On a busy machine a post may time out before it is throttled, or while none is.
+    timeouts = account.failures.get("timeout", 0)
+    assert unheard - timeouts <= account.failures["throttled"] <= unheard
     assert (account.uncounted(2), account.silent, account.twice) == (0, 0, 0)
 
 
