@@ -206,7 +206,7 @@ class RunningProject:
             names = self.short_names
             try:
                 changed = await self._take_over(project)
-            except Exception as error:
+            except Exception as error:  # whatever it was: half a change must not stay
                 self.emulator.check()
                 await self._undo(error)
                 raise
