@@ -27,11 +27,11 @@ from wslocal.gateway.domains import read_custom_domains
 from wslocal.gateway.limits import GatewayLimits
 from wslocal.gateway.server import Socket
 from wslocal.http1 import LOOPBACK, respond
+from wslocal.opened import OpenedParts
 from wslocal.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from types import TracebackType
 
     from wslocal.certificates import Certificates
     from wslocal.gateway.local_api import LocalApi
@@ -54,7 +54,7 @@ class LambdaEndpoint(Protocol):
         ...
 
 
-class AwsFront:
+class AwsFront(OpenedParts):
     """Serves AWS's names and custom domains in an `async with` block, before `functions` start.
 
     `endpoint` is the emulator's address. The variables that lead functions here are added to
@@ -101,14 +101,6 @@ class AwsFront:
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables with which functions find us, and trust us.

@@ -13,10 +13,10 @@ from .events import (
     read_schedules,
     run_schedules,
 )
+from .opened import OpenedParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     from .events import DeployedSchedule
     from .lambda_host.local_lambda import LocalLambda
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ProjectEvents"]
 
 
-class ProjectEvents:
+class ProjectEvents(OpenedParts):
     """Plays what the stacks named by `stacks` have in an `async with` block, once the functions run.
 
     `retry_scale` multiplies the waits between attempts. EventError, in one sentence, for what cannot be played.
@@ -53,14 +53,6 @@ class ProjectEvents:
             await self._follow_schedules()
             self._stack = stack.pop_all()
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def reload(self) -> None:
         """Take over what was deployed since."""

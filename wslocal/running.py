@@ -22,6 +22,7 @@ from .gateway import ApiError, LocalApi
 from .lambda_host import HostError
 from .lambda_host.function import FunctionState
 from .lambda_host.local_lambda import LocalLambda
+from .opened import OpenedParts
 from .project_events import ProjectEvents
 from .run_options import RunOptions, chosen_apis, following, listening
 from .settings import SettingError
@@ -31,7 +32,6 @@ from .watching import next_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from .certificates import Certificates
     from .lambda_host.results import InvocationResult
@@ -51,7 +51,7 @@ RUN_ERRORS = (
 )
 
 
-class RunningProject:
+class RunningProject(OpenedParts):
     """Runs what `read` returns in an `async with` block; `report` gets what it does to start.
 
     What cannot be run is ProjectError, SettingError, DeployError, ApiError, HostError, EventError or EmulatorError,
@@ -99,14 +99,6 @@ class RunningProject:
                 raise
             self._stack = undo.pop_all()
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         listener = undo.enter_context(listening(self._options.port))

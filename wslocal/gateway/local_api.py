@@ -23,6 +23,7 @@ from wslocal.fault_kinds import POST_ANSWERS
 from wslocal.http1 import HttpRequest, respond, status_of
 from wslocal.lambda_host.local_lambda import LocalLambda, call_each
 from wslocal.lambda_host.results import HostError
+from wslocal.opened import OpenedParts
 from wslocal.sigv4 import Refused, verify
 from wslocal.tasks import Tasks
 
@@ -57,7 +58,6 @@ from .server import Socket
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
-    from types import TracebackType
 
     from wslocal.aws_front import AwsFront
     from wslocal.certificates import Certificates
@@ -96,7 +96,7 @@ class Post:
     status: int
 
 
-class LocalApi:
+class LocalApi(OpenedParts):
     """Serves one API and stage in an `async with` block.
 
     `client` gives boto3 clients by service. `functions` are those that run already, for several APIs;
@@ -182,14 +182,6 @@ class LocalApi:
             self.spawn(self._sweep_now_and_then())
             self._stack = stack.pop_all()
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     @property
     def url(self) -> str:

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from wslocal.failures import FailureLog
 from wslocal.faults import Faults
+from wslocal.opened import OpenedParts
 from wslocal.permissions import Permissions
 from wslocal.relay import Relay
 from wslocal.tasks import Tasks
@@ -26,7 +27,6 @@ from .shipping import Shipper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     from wslocal.credentials import Issued
 
@@ -42,7 +42,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class LocalLambda:
+class LocalLambda(OpenedParts):
     """Runs deployed functions in an `async with` block.
 
     `client` gives boto3 clients by service. `overrides` replace variables that a function has, and may
@@ -99,14 +99,6 @@ class LocalLambda:
             tasks.spawn(self._shipper.run(), "shipping lines to CloudWatch")
             self._stack = stack.pop_all()
         return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def invoke(
         self,
