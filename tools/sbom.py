@@ -1,0 +1,124 @@
+"""The software bill of materials of an artefact: itself, what it declares to need, and their licences.
+
+CycloneDX 1.6 as JSON. Its serial number comes from the artefact's digest and its time from the
+release's commit, so that the same release has the same bytes. What a package needs is what its wheel
+declares, in the version that the lock file pins and this environment has: a version that differs is
+refused, since its licence would be another package's. A zip of the layer needs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+import zipfile
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType
+from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.schema import SchemaVersion
+from packageurl import PackageURL
+from packaging.requirements import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from importlib.metadata import PackageMetadata
+    from pathlib import Path
+
+__all__ = ["SbomError", "pins", "write_sbom"]
+
+_LICENSES = LicenseFactory()
+_CLASSIFIER = "License :: OSI Approved :: "
+
+
+class SbomError(Exception):
+    """What an artefact needs cannot be described; the text says why, and what to do."""
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return the version of each package that a lock file pins, by its normalised name."""
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", lock, re.MULTILINE))
+
+
+def write_sbom(
+    artefact: Path, version: str, pinned: Mapping[str, str], ours: Mapping[str, str], when: datetime
+) -> Path:
+    """Write `<artefact>.cdx.json` beside a wheel or a zip of the layer, and return its path.
+
+    `pinned` has the versions that the lock file gives, `ours` those of the release's own packages.
+    """
+    if artefact.suffix == ".whl":
+        described = _metadata_of(artefact)
+        name, purl_type = described["Name"], "pypi"
+        needed = [Requirement(text).name for text in described.get_all("Requires-Dist") or ()]
+        rows = [_needed(one, pinned, ours) for one in sorted(needed)]
+    else:
+        name, purl_type, rows = "shared-layer", "generic", []
+    digest = hashlib.sha256(artefact.read_bytes()).hexdigest()
+    itself = _component(name, version, "MIT", purl_type)
+    itself.hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digest)]
+    bom = Bom(
+        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"{artefact.name}#sha256={digest}"),
+        metadata=BomMetaData(component=itself, timestamp=when),
+        components=rows,
+    )
+    bom.register_dependency(itself, rows)
+    text = JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+    _validate(text, artefact.name)
+    path = artefact.with_name(f"{artefact.name}.cdx.json")
+    path.write_text(text)
+    return path
+
+
+def _validate(text: str, name: str) -> None:
+    from cyclonedx.validation.json import JsonStrictValidator  # its grammars take two seconds
+
+    if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
+        raise SbomError(f"the bill of materials of {name} is not CycloneDX 1.6: {problem}")
+
+
+def _metadata_of(wheel: Path) -> PackageMetadata:
+    """Return what a wheel says of itself."""
+    [folder] = [one for one in zipfile.Path(wheel).iterdir() if one.name.endswith(".dist-info")]
+    return metadata.PathDistribution(folder).metadata
+
+
+def _needed(name: str, pinned: Mapping[str, str], ours: Mapping[str, str]) -> Component:
+    if name in ours:
+        return _component(name, ours[name], "MIT", "pypi")
+    if name not in pinned:
+        raise SbomError(f"{name} is not pinned in requirements/dev.txt: add it to dev.in")
+    found = metadata.distribution(name)
+    if found.version != pinned[name]:
+        raise SbomError(
+            f"{name} {found.version} is installed, and the tag pins {pinned[name]}: run `make dev`"
+        )
+    return _component(name, found.version, _licence_of(found.metadata), "pypi")
+
+
+def _component(name: str, version: str, licence: str, purl_type: str) -> Component:
+    purl = PackageURL(type=purl_type, name=name, version=version)
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=version,
+        bom_ref=str(purl),
+        purl=purl,
+        licenses=[_LICENSES.make_from_string(licence)],
+    )
+
+
+def _licence_of(described: PackageMetadata) -> str:
+    """Return the licence's expression, or its name; a field with the whole text is not one."""
+    fields = [described[name] for name in ("License-Expression", "License") if name in described]
+    classifiers: list[str] = described.get_all("Classifier") or []
+    names = [text for text in fields if text and "\n" not in text]
+    names += [text for text in classifiers if text.startswith(_CLASSIFIER)]
+    if not names:
+        raise SbomError(f"{described['Name']} says no licence in its metadata: look it up")
+    return names[0].removeprefix(_CLASSIFIER)
