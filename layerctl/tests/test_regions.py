@@ -26,16 +26,21 @@ def functions_in(emulator):
     return client
 
 
+class Publisher:
+    """Publishes the layer's zip, for each test under a name of its own."""
+
+    def __init__(self, ctl, cloud, path):
+        self.layer, self.parameters = cloud.name("Open"), cloud.name("/open")
+        self._command = ("publish", path, "--layer", self.layer, "--parameters", self.parameters)
+        self._ctl = ctl
+
+    def __call__(self, *arguments, **more):
+        return self._ctl(*self._command, *arguments, **more)
+
+
 @pytest.fixture
 def publish(ctl, cloud, layer_zip):
-    """Return what publishes the layer's zip, each test's under a name of its own."""
-    names = ("--layer", cloud.name("Open"), "--parameters", cloud.name("/open"))
-
-    def run(*arguments, **more):
-        return ctl("publish", layer_zip, *names, *arguments, **more)
-
-    run.layer, run.parameters = names[1], names[3]
-    return run
+    return Publisher(ctl, cloud, layer_zip)
 
 
 def arn(region, layer, number=1):
