@@ -75,8 +75,9 @@ def _release(name: str, output: Path, wanted: list[str]) -> list[Path]:
         _export(tag, tree)
         (stage / "CHANGES.md").write_text(_section(tag, (tree / "CHANGELOG.md").read_text()))
         pythons = _interpreters(wanted)
-        ours = _make_wheels(tag, tree, stage)
-        _make_zips(tag, tree, stage, pythons)
+        environ = _environment(tag, pythons)
+        _make_zips(tag, tree, stage, pythons, environ)
+        ours = _make_wheels(tag, tree, stage, environ)
         pinned = pins((tree / "requirements" / "dev.txt").read_text())
         for artefact in sorted([*stage.glob("*.whl"), *stage.glob("*.zip")]):
             write_sbom(artefact, tag.version, pinned, ours, tag.when)
@@ -147,9 +148,30 @@ def _section(tag: Tag, changelog: str) -> str:
     return found[0].rstrip() + "\n"
 
 
-def _make_wheels(tag: Tag, tree: Path, stage: Path) -> dict[str, str]:
+def _environment(tag: Tag, pythons: dict[str, str]) -> dict[str, str]:
+    """Return the variables of what builds: the commit's time, and where the interpreters are."""
+    folders = [str(Path(executable).parent) for executable in pythons.values()]
+    return {
+        **os.environ,
+        "LAYER_PYTHONS": ",".join(pythons),  # of the wheel that has the layer's zips in it
+        "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]),
+        "SOURCE_DATE_EPOCH": f"{tag.when.timestamp():.0f}",
+    }
+
+
+def _make_zips(
+    tag: Tag, tree: Path, stage: Path, pythons: dict[str, str], environ: dict[str, str]
+) -> None:
+    """Make the layer's zip with the bytecode of all these Pythons, and one for each."""
+    names = {f"-python{version}": version for version in pythons} | {"": ",".join(pythons)}
+    for suffix, versions in names.items():
+        output = stage / f"shared-layer-{tag.version}{suffix}.zip"
+        command = ["-I", "build.py", "--python", versions, "--output", str(output)]
+        _run([sys.executable, *command], tree / "shared-layer", environ)
+
+
+def _make_wheels(tag: Tag, tree: Path, stage: Path, environ: dict[str, str]) -> dict[str, str]:
     """Make the wheel of each folder that is a package; return their names and versions."""
-    environ = {**os.environ, "SOURCE_DATE_EPOCH": f"{tag.when.timestamp():.0f}"}
     for project in sorted(tree.glob("*/pyproject.toml")):
         command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(stage)]
         _run([sys.executable, *command], project.parent, environ)
@@ -161,18 +183,6 @@ def _make_wheels(tag: Tag, tree: Path, stage: Path) -> dict[str, str]:
             f"{tag.name} holds {', '.join(others)}: raise the version, and move the tag"
         )
     return ours
-
-
-def _make_zips(tag: Tag, tree: Path, stage: Path, pythons: dict[str, str]) -> None:
-    """Make the layer's zip with the bytecode of all these Pythons, and one for each."""
-    folders = [str(Path(executable).parent) for executable in pythons.values()]
-    # Where build.py looks for an interpreter that is not its own.
-    environ = {**os.environ, "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")])}
-    names = {f"-python{version}": version for version in pythons} | {"": ",".join(pythons)}
-    for suffix, versions in names.items():
-        output = stage / f"shared-layer-{tag.version}{suffix}.zip"
-        command = ["-I", "build.py", "--python", versions, "--output", str(output)]
-        _run([sys.executable, *command], tree / "shared-layer", environ)
 
 
 def _write_sums(stage: Path) -> None:

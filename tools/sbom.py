@@ -13,6 +13,7 @@ import re
 import uuid
 import zipfile
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclonedx.contrib.license.factories import LicenseFactory
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from importlib.metadata import PackageMetadata
-    from pathlib import Path
 
 __all__ = ["SbomError", "pins", "write_sbom"]
 
 _LICENSES = LicenseFactory()
+_LAYER = "shared-layer"
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -57,8 +58,10 @@ def write_sbom(
         name, purl_type = described["Name"], "pypi"
         needed = [Requirement(text).name for text in described.get_all("Requires-Dist") or ()]
         rows = [_needed(one, pinned, ours) for one in sorted(needed)]
+        if _has_layer(artefact):
+            rows.append(_component(_LAYER, version, "MIT", "generic"))
     else:
-        name, purl_type, rows = "shared-layer", "generic", []
+        name, purl_type, rows = _LAYER, "generic", []
     digest = hashlib.sha256(artefact.read_bytes()).hexdigest()
     itself = _component(name, version, "MIT", purl_type)
     itself.hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digest)]
@@ -86,6 +89,12 @@ def _metadata_of(wheel: Path) -> PackageMetadata:
     """Return what a wheel says of itself."""
     [folder] = [one for one in zipfile.Path(wheel).iterdir() if one.name.endswith(".dist-info")]
     return metadata.PathDistribution(folder).metadata
+
+
+def _has_layer(wheel: Path) -> bool:
+    """Return whether a wheel has zips of the layer in it."""
+    with zipfile.ZipFile(wheel) as content:
+        return any(Path(name).name.startswith(f"{_LAYER}-") for name in content.namelist())
 
 
 def _needed(name: str, pinned: Mapping[str, str], ours: Mapping[str, str]) -> Component:
