@@ -26,13 +26,16 @@ TAG = f"v{VERSION}"
 PYTHON = f"3.{sys.version_info.minor}"
 PROJECTS = sorted(ROOT.glob("*/pyproject.toml"))
 # What a release is made of and by; without tests, so that there is less to copy.
-PARTS = ("tools", "requirements", "CHANGELOG.md", "LICENSE", ".gitignore", "cdk.json")
+PARTS = ("tools", "requirements", "CHANGELOG.md", "LICENSE", ".gitignore")
 WORKFLOW = ROOT / ".github" / "workflows" / "release.yml"
 LAYER = f"shared-layer-{VERSION}"
 LAYER_WHEEL = f"shared_utils_layer-{VERSION}-py3-none-any.whl"
 WHEELS = {
     f"{name}-{VERSION}-py3-none-any.whl"
-    for name in ("layerctl", "shared_utils_layer", "shared_utils_protocol", "wslocal")
+    for name in (
+        *("layerctl", "wslocal"),
+        *("shared_utils_cdk", "shared_utils_layer", "shared_utils_protocol"),
+    )
 }
 COMMIT_DATE = "2026-12-01T10:00:00+00:00"
 GIT = {

@@ -23,6 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
+
 from environments import MINOR_VERSIONS, ROOT, find_pythons
 from sbom import SbomError, pins, write_sbom
 
@@ -74,10 +77,14 @@ def _release(name: str, output: Path, wanted: list[str]) -> list[Path]:
         stage.mkdir()
         _export(tag, tree)
         (stage / "CHANGES.md").write_text(_section(tag, (tree / "CHANGELOG.md").read_text()))
+        folders = sorted(project.parent for project in tree.glob("*/pyproject.toml"))
+        ours = _versions(tag, folders)
         pythons = _interpreters(wanted)
         environ = _environment(tag, pythons)
         _make_zips(tag, tree, stage, pythons, environ)
-        ours = _make_wheels(tag, tree, stage, environ)
+        for folder in folders:
+            command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(stage)]
+            _run([sys.executable, *command], folder, environ)
         pinned = pins((tree / "requirements" / "dev.txt").read_text())
         for artefact in sorted([*stage.glob("*.whl"), *stage.glob("*.zip")]):
             write_sbom(artefact, tag.version, pinned, ours, tag.when)
@@ -148,6 +155,18 @@ def _section(tag: Tag, changelog: str) -> str:
     return found[0].rstrip() + "\n"
 
 
+def _versions(tag: Tag, folders: list[Path]) -> dict[str, str]:
+    """Return the version of each folder's package by the package's name: each has to be the tag's."""
+    packages = [ProjectMetadata(str(folder), PluginManager()) for folder in folders]
+    versions = {package.name: package.version for package in packages}
+    others = [f"{name} {version}" for name, version in versions.items() if version != tag.version]
+    if others:
+        raise ReleaseError(
+            f"{tag.name} holds {', '.join(others)}: raise the version, and move the tag"
+        )
+    return versions
+
+
 def _environment(tag: Tag, pythons: dict[str, str]) -> dict[str, str]:
     """Return the variables of what builds: the commit's time, and where the interpreters are."""
     folders = [str(Path(executable).parent) for executable in pythons.values()]
@@ -168,21 +187,6 @@ def _make_zips(
         output = stage / f"shared-layer-{tag.version}{suffix}.zip"
         command = ["-I", "build.py", "--python", versions, "--output", str(output)]
         _run([sys.executable, *command], tree / "shared-layer", environ)
-
-
-def _make_wheels(tag: Tag, tree: Path, stage: Path, environ: dict[str, str]) -> dict[str, str]:
-    """Make the wheel of each folder that is a package; return their names and versions."""
-    for project in sorted(tree.glob("*/pyproject.toml")):
-        command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(stage)]
-        _run([sys.executable, *command], project.parent, environ)
-    named = [path.name.split("-")[:2] for path in stage.glob("*.whl")]
-    ours = {name.replace("_", "-"): version for name, version in sorted(named)}
-    others = [f"{name} {version}" for name, version in ours.items() if version != tag.version]
-    if others:
-        raise ReleaseError(
-            f"{tag.name} holds {', '.join(others)}: raise the version, and move the tag"
-        )
-    return ours
 
 
 def _write_sums(stage: Path) -> None:
