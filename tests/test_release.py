@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import environments
+import sbom
 import shared_utils
 from release import main
 
@@ -209,7 +210,7 @@ def bill(dist, artefact):
 def test_bill_of_the_layer_lists_nothing_but_itself(dist, artefact):
     found = bill(dist, artefact)
 
-    assert "components" not in found
+    assert found["components"] == []
     assert len(found["dependencies"]) == 1
     itself = found["metadata"]["component"]
     assert itself["version"] == VERSION
@@ -234,6 +235,11 @@ def test_bill_of_a_wheel_lists_what_it_declares_in_pinned_versions(dist, project
         assert row["version"] == VERSION or f"\n{name}=={row['version']} " in locked
         assert row["purl"] == f"pkg:pypi/{name}@{row['version']}"
         assert row["licenses"]
+
+
+def test_bill_that_is_no_cyclonedx_is_refused():
+    with pytest.raises(sbom.SbomError, match=r"of x\.zip is not CycloneDX 1\.6: .*bomFormat"):
+        sbom._validate('{"specVersion": "1.6"}', "x.zip")
 
 
 def test_bill_is_of_its_artefact_and_of_the_commits_time(dist):

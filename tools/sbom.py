@@ -1,28 +1,24 @@
 """The software bill of materials of an artefact: itself, what it declares to need, and their licences.
 
-CycloneDX 1.6 as JSON. Its serial number comes from the artefact's digest and its time from the
-release's commit, so that the same release has the same bytes. What a package needs is what its wheel
-declares, in the version that the lock file pins and this environment has: a version that differs is
-refused, since its licence would be another package's. A zip of the layer needs nothing.
+CycloneDX 1.6 as JSON: https://cyclonedx.org/docs/1.6/json/. Its serial number comes from the artefact's
+digest and its time from the release's commit, so that the same release has the same bytes. What a package
+needs is what its wheel declares, in the version that the lock file pins and this environment has: a
+version that differs is refused, since its licence would be another package's. A zip of the layer needs
+nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 import zipfile
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import HashAlgorithm, HashType
-from cyclonedx.model.bom import Bom, BomMetaData
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output.json import JsonV1Dot6
-from cyclonedx.schema import SchemaVersion
-from packageurl import PackageURL
+from cyclonedx import spdx
 from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
@@ -32,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SbomError", "pins", "write_sbom"]
 
-_LICENSES = LicenseFactory()
-_LAYER = "shared-layer"
+_LAYER, _LICENCE = "shared-layer", "MIT"
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -53,25 +48,31 @@ def write_sbom(
 
     `pinned` has the versions that the lock file gives, `ours` those of the release's own packages.
     """
+    rows = []
+    itself = _component(_LAYER, version, _LICENCE, "generic")
     if artefact.suffix == ".whl":
         described = _metadata_of(artefact)
-        name, purl_type = described["Name"], "pypi"
+        itself = _component(described["Name"], version, _LICENCE, "pypi")
         needed = [Requirement(text).name for text in described.get_all("Requires-Dist") or ()]
-        rows = [_needed(one, pinned, ours) for one in sorted(needed)]
+        rows = [_needed(name, pinned, ours) for name in sorted(needed)]
         if _has_layer(artefact):
-            rows.append(_component(_LAYER, version, "MIT", "generic"))
-    else:
-        name, purl_type, rows = _LAYER, "generic", []
+            rows.append(_component(_LAYER, version, _LICENCE, "generic"))
     digest = hashlib.sha256(artefact.read_bytes()).hexdigest()
-    itself = _component(name, version, "MIT", purl_type)
-    itself.hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digest)]
-    bom = Bom(
-        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"{artefact.name}#sha256={digest}"),
-        metadata=BomMetaData(component=itself, timestamp=when),
-        components=rows,
-    )
-    bom.register_dependency(itself, rows)
-    text = JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+    itself["hashes"] = [{"alg": "SHA-256", "content": digest}]
+    document = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"{artefact.name}#sha256={digest}").urn,
+        "version": 1,
+        "metadata": {"timestamp": when.isoformat(), "component": itself},
+        "components": rows,
+        "dependencies": [
+            {"ref": itself["bom-ref"], "dependsOn": [row["bom-ref"] for row in rows]},
+            *({"ref": row["bom-ref"]} for row in rows),
+        ],
+    }
+    text = json.dumps(document, indent=2) + "\n"
     _validate(text, artefact.name)
     path = artefact.with_name(f"{artefact.name}.cdx.json")
     path.write_text(text)
@@ -79,7 +80,8 @@ def write_sbom(
 
 
 def _validate(text: str, name: str) -> None:
-    from cyclonedx.validation.json import JsonStrictValidator  # its grammars take two seconds
+    from cyclonedx.schema import SchemaVersion  # its grammars take two seconds
+    from cyclonedx.validation.json import JsonStrictValidator
 
     if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise SbomError(f"the bill of materials of {name} is not CycloneDX 1.6: {problem}")
@@ -97,9 +99,9 @@ def _has_layer(wheel: Path) -> bool:
         return any(Path(name).name.startswith(f"{_LAYER}-") for name in content.namelist())
 
 
-def _needed(name: str, pinned: Mapping[str, str], ours: Mapping[str, str]) -> Component:
+def _needed(name: str, pinned: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, Any]:
     if name in ours:
-        return _component(name, ours[name], "MIT", "pypi")
+        return _component(name, ours[name], _LICENCE, "pypi")
     if name not in pinned:
         raise SbomError(f"{name} is not pinned in requirements/dev.txt: add it to dev.in")
     found = metadata.distribution(name)
@@ -110,16 +112,23 @@ def _needed(name: str, pinned: Mapping[str, str], ours: Mapping[str, str]) -> Co
     return _component(name, found.version, _licence_of(found.metadata), "pypi")
 
 
-def _component(name: str, version: str, licence: str, purl_type: str) -> Component:
-    purl = PackageURL(type=purl_type, name=name, version=version)
-    return Component(
-        type=ComponentType.LIBRARY,
-        name=name,
-        version=version,
-        bom_ref=str(purl),
-        purl=purl,
-        licenses=[_LICENSES.make_from_string(licence)],
-    )
+def _component(name: str, version: str, licence: str, kind: str) -> dict[str, Any]:
+    """Return a component; `kind` is that of its package URL, whose form is https://github.com/package-url."""
+    if spdx.is_supported_id(licence):
+        terms: dict[str, Any] = {"license": {"id": licence}}
+    elif spdx.is_expression(licence):
+        terms = {"expression": licence}
+    else:
+        terms = {"license": {"name": licence}}
+    url = f"pkg:{kind}/{name}@{version}"
+    return {
+        "type": "library",
+        "bom-ref": url,
+        "name": name,
+        "version": version,
+        "licenses": [terms],
+        "purl": url,
+    }
 
 
 def _licence_of(described: PackageMetadata) -> str:
