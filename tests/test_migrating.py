@@ -69,7 +69,6 @@ def test_powertools_logger_and_the_layers_may_write_in_one_invocation(capsys):
         old.info("old")
         new.info("new")
 
-    FakeContext.invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:both"
     handler({}, FakeContext("lambda-7"))
 
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
