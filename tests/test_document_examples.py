@@ -15,6 +15,7 @@ from threading import Thread
 
 import pytest
 
+from shared_utils import Limits, _annotations, _emf, dynamodb, metrics_emitter, records
 from tests import document_blocks
 from tests.document_blocks import PACKAGE, PLUGIN, ROOT, fits, missing, run_page, said_of
 
@@ -34,7 +35,6 @@ ELSEWHERE = {
     ("shared-layer/README.md", ""): "shared-layer/tests/test_documents.py",
     ("shared-layer/README.md", "cdk"): "infrastructure/tests/test_readmes.py",
     ("shared-layer/README.md", "dynamodb"): "tests/test_dynamodb_against_emulator.py",
-    ("shared-layer/README.md", "pydantic"): "tests/test_alongside.py",
     ("shared-layer/README.md", "pytest"): "shared-layer/tests/test_documents.py",
     ("wslocal/README.md", ""): "wslocal/tests/test_pytest_plugin.py",
 }
@@ -207,6 +207,36 @@ def test_replay_repeats_nothing_but_plain_lines(ran):
         *("Called", "Order came", "Charged", "a metric"),
         *("Called", "Order closed"),
     ]
+
+
+MESSAGES = (ROOT / "docs/how-to/messages.md").read_text()
+
+
+@pytest.mark.parametrize("option", Limits.__init__.__kwdefaults__)
+def test_option_of_limits_is_listed(option):
+    rows = [row for row in MESSAGES.splitlines() if row.startswith("| `Limits`: ")]
+
+    assert [row for row in rows if f"`{option}`" in row.split("|")[1]] != []
+
+
+def test_kinds_of_fields_are_listed():
+    [row] = [row for row in MESSAGES.splitlines() if row.startswith("| a field's annotation ")]
+
+    kinds = set(re.findall(r"\w+", _annotations._KINDS_OF_FIELDS))
+    assert kinds - set(re.findall(r"\w+", row)) == set()
+
+
+@pytest.mark.parametrize(
+    ("document", "fact"),
+    [
+        ("how-to/messages.md", f"than {records.MIN_MAGNITUDE:.0E} is 0"),
+        ("how-to/metrics.md", f"From the {metrics_emitter._MAX_DIMENSION_VALUES + 1}st value on"),
+        ("migrating/boto3-table.md", f"after {dynamodb._USUAL_NUMBERS['timeout_seconds']:g} s"),
+        ("migrating/by-hand.md", f"a document holds up to {_emf.MAX_VALUES}"),
+    ],
+)
+def test_number_of_a_page_is_the_real_one(document, fact):
+    assert fact in (ROOT / "docs" / document).read_text()
 
 
 @pytest.mark.parametrize("folder", ["docs/how-to", "docs/migrating"])
