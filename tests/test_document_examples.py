@@ -4,7 +4,6 @@ How-tos and migrations are run page by page, with nothing installed but what the
 and write what they show. A new document with a Python block that nothing runs fails.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -259,21 +258,6 @@ def test_replay_repeats_nothing_but_plain_lines(ran):
         *("Called", "Order came", "Charged", "a metric"),
         *("Called", "Order closed"),
     ]
-
-
-def test_block_that_prints_something_else_is_seen(tmp_path, monkeypatch):
-    """The mechanism itself: a page whose output is another, and one with what is not installed."""
-    page = tmp_path / "page.md"
-    page.write_text("```python\nprint(1)  # 2\n```\n")
-    monkeypatch.setattr(document_blocks, "ROOT", tmp_path)
-
-    [found] = run_page("page.md", tmp_path, {})
-
-    assert (found.printed, said_of(found.block)[1]) == (["1"], ["2"])
-    page.write_text("```python\nimport shared_utils, boto3\n```\n```python\nimport click\n```\n")
-    assert {"boto3", "botocore", "click"} <= set(
-        os.listdir(run_page("page.md", tmp_path, {}) and tmp_path / "libraries")
-    )
 
 
 @pytest.mark.parametrize("document", document_blocks.documents())

@@ -1,11 +1,15 @@
 """What the how-tos and migrations say beside their examples: tables, numbers, and the lists of pages."""
 
 import re
+import shutil
+import subprocess
+import sys
+import zipfile
 
 import pytest
 
 from shared_utils import Limits, _annotations, _emf, dynamodb, metrics_emitter, records
-from tests.document_blocks import ROOT
+from tests.document_blocks import ROOT, blocks_of
 
 MESSAGES = (ROOT / "docs/how-to/messages.md").read_text()
 
@@ -44,3 +48,47 @@ def test_index_lists_the_pages(folder):
 
     there = sorted(path.name for path in (ROOT / folder).glob("*.md"))
     assert sorted([*listed, "README.md"]) == there
+
+
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("how-to", "migrating")
+    for path in (ROOT / "docs" / folder).glob("*.md")
+)
+
+
+def test_python_of_the_pages_is_formatted(tmp_path):
+    for page in PAGES:
+        for block in blocks_of(page):
+            if block.language == "python":
+                place = tmp_path / f"{page.replace('/', '-')}-{block.line}.py"
+                place.write_text(block.code)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--diff", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == ""
+
+
+def test_layer_of_a_large_package_is_zipped_as_lambda_wants_it(tmp_path):
+    """The page's commands but pip's, which fetches: a package is put there in its place."""
+    [block] = [one for one in blocks_of("docs/how-to/large-packages.md") if one.language == "sh"]
+    install, archive = block.code.splitlines()
+    assert install.startswith("pip install --target layer/python ")
+    (tmp_path / "layer/python/numpy").mkdir(parents=True)
+    (tmp_path / "layer/python/numpy/__init__.py").write_text("")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+
+    subprocess.run(
+        [shutil.which("bash"), "-c", f"PATH={tmp_path / 'bin'}:$PATH; {archive}"],
+        cwd=tmp_path,
+        check=True,
+    )
+
+    with zipfile.ZipFile(tmp_path / "numpy-layer.zip") as made:
+        assert "python/numpy/__init__.py" in made.namelist()
