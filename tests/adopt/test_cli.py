@@ -4,9 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import botocore.session
 import pytest
-from botocore import xform_name
 
 from tests.adopt.project import (
     NEXT,
@@ -22,35 +20,6 @@ from tests.adopt.project import (
 from tests.adopt.served import served
 
 pytestmark = pytest.mark.slow
-
-# The CLI's own, of every command.
-COMMON = {"query", "output"}
-
-
-def calls():
-    """Return service, operation and options of each `aws` command of the README."""
-    text = "\n".join(
-        text for kind in ("sh", "sh logs", "sh change") for text in blocks("cli", kind)
-    )
-    joined = text.replace("\\\n", " ")
-    words = [found.split() for found in joined.replace("$(", "\n").splitlines()]
-    words = [line for line in words if line[:1] == ["aws"]]
-    return [
-        (line[1], line[2], frozenset(word[2:] for word in line if word.startswith("--")) - COMMON)
-        for line in words
-    ]
-
-
-@pytest.mark.parametrize(("service", "command", "options"), calls())
-def test_command_and_its_options_are_those_of_the_service(service, command, options):
-    model = botocore.session.Session().get_service_model(service)
-    operations = {xform_name(name, "-"): name for name in model.operation_names}
-
-    members = model.operation_model(operations[command]).input_shape.members
-
-    # A switch of the CLI has a form for "no"; a layer's or function's code is given as a file.
-    known = {xform_name(name, "-") for name in members} | {"zip-file"}
-    assert options <= known
 
 
 def folder_of_the_cli():
