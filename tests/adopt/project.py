@@ -9,19 +9,27 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import shared_utils
 from wslocal.client import WebSocketClient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADOPT = ROOT / "examples" / "adopt"
 PYTHON_FOLDER = Path(sys.executable).parent
 VERSION = shared_utils.__version__
 NEXT = "99.0.0"  # the release after it
+PATIENCE_SECONDS = (
+    120.0  # for a command that takes two seconds on a machine that has nothing else to do
+)
 
 
 def build_release(dist: Path, version: str, *, wheel: bool = False) -> None:
@@ -37,11 +45,16 @@ def build_release(dist: Path, version: str, *, wheel: bool = False) -> None:
     python = f"3.{sys.version_info.minor}"
     run(source / "build.sh", "--python", python, "--output", output, cwd=source)
     if wheel:
-        options = ("--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", dist)
-        run(sys.executable, "-m", "pip", "--no-input", "wheel", *options, source, cwd=source)
+        build_wheel(source, dist)
     files = sorted(path for path in dist.iterdir() if path.name != "SHA256SUMS")
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
     (dist / "SHA256SUMS").write_text("".join(sums))
+
+
+def build_wheel(source: Path, dist: Path) -> None:
+    """Add the wheel of a folder with a pyproject.toml to `dist`."""
+    options = ("--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", dist)
+    run(sys.executable, "-m", "pip", "--no-input", "wheel", *options, source, cwd=dist.parent)
 
 
 def copied(example: str, dist: Path, folder: Path) -> Path:
@@ -73,6 +86,47 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+class Process:
+    """A command that runs in a `with` block; after PATIENCE_SECONDS it is killed."""
+
+    def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
+        self._popen = subprocess.Popen(
+            [*map(str, command)],
+            cwd=folder,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._limit = threading.Timer(PATIENCE_SECONDS, self._popen.kill)
+
+    def __enter__(self) -> Self:
+        self._limit.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._popen.send_signal(signal.SIGINT)
+        self._popen.communicate()
+        self._limit.cancel()
+
+    def line(self, text: str) -> str:
+        """Return the next line that has the text; AssertionError if the command ends before."""
+        assert self._popen.stdout is not None
+        seen = []
+        for line in self._popen.stdout:
+            if text in line:
+                return line
+            seen.append(line)
+        raise AssertionError(f"{text!r} did not come:\n{''.join(seen)}")
+
+    def write(self, line: str) -> None:
+        """Write a line to the command's standard input."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"{line}\n")
+        self._popen.stdin.flush()
 
 
 def blocks(example: str, kind: str) -> list[str]:

@@ -10,8 +10,11 @@ from tests.adopt.project import (
     ADOPT,
     NEXT,
     PYTHON_FOLDER,
+    ROOT,
     VERSION,
+    Process,
     blocks,
+    build_wheel,
     copied,
     exchange,
     layer_versions,
@@ -106,9 +109,8 @@ def test_readmes_commands_run_it_outside_of_the_repository(stranger):
     with Process(up, stranger) as running:
         address = running.line("ws://").split()[0]
         with Process([python, "-m", "websockets", address], stranger) as client:
-            client.line("Connected to")
             for sent, expected in shown("sam"):
                 client.write(json.dumps(sent))
                 got = json.loads(client.line("< {").partition("< ")[2])
                 assert got | {"timestamp": 0} == expected | {"timestamp": 0}
-        assert "0.2.0" in running.line("Note added")
+        assert layer_versions([running.line("Note added").partition(" | ")[2]]) == [VERSION]
