@@ -12,7 +12,7 @@ __all__ = [
 ]
 
 # How remedies write our own commands, so that they can be copied.
-COMMAND = "python -m layerctl"
+COMMAND = "layerctl"
 
 
 class LayerctlError(Exception):

@@ -111,7 +111,7 @@ def _count(number: int, what: str) -> str:
 def _remedy(out: Console, remedy: str) -> None:
     """Print a remedy; a command stays on one line, so that it can be copied."""
     text = f"[green]->[/green] {escape(remedy)}"
-    if remedy.startswith(COMMAND):
+    if remedy.startswith(f"{COMMAND} "):
         out.print(f"    {text}\n", soft_wrap=True)
     else:
         out.print(Padding(text, (0, 0, 1, 4)))

@@ -90,7 +90,7 @@ def test_layer_not_attached(examine, cloud):
 
     assert (code, found) == (1, ["error not-attached"])
     assert report["findings"][0]["remedy"] == (
-        f"python -m layerctl attach --function {name} --layer SharedUtilsLayer"
+        f"layerctl attach --function {name} --layer SharedUtilsLayer"
     )
 
 
@@ -485,7 +485,7 @@ def test_findings_fit_a_terminal(ctl, cloud):
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
     assert (
-        f"    -> python -m layerctl attach --function {name} --layer SharedUtilsLayer" in lines
+        f"    -> layerctl attach --function {name} --layer SharedUtilsLayer" in lines
     )  # to be copied
     assert max(len(line) for line in lines if "->" not in line) <= 80
 
@@ -498,5 +498,5 @@ def test_same_finding_on_several_functions_is_shown_once(ctl, cloud):
     output = ctl("doctor", "--stage", stage).stdout
 
     assert output.count("not-attached") == 1
-    assert f"    -> python -m layerctl attach --stage {stage}\n" in output
+    assert f"    -> layerctl attach --stage {stage}\n" in output
     assert "2 errors, 1 warning; looked at " in output

@@ -149,7 +149,7 @@ def test_no_such_version(fails, cloud):
     name = cloud.function(cloud.name("f"))
 
     assert fails("attach", "--function", name, "--layer", layer, "--version", "9") == (
-        f"{layer} has no version 9: `python -m layerctl versions` lists them"
+        f"{layer} has no version 9: `layerctl versions` lists them"
     )
 
 
@@ -159,7 +159,7 @@ def test_nothing_to_roll_back_to(fails, cloud):
     name = cloud.function(cloud.name("f"), (arn,))
 
     assert fails("rollback", "--function", name, "--layer", layer) == (
-        f"{layer} has no version before 1: `python -m layerctl versions` lists those it has"
+        f"{layer} has no version before 1: `layerctl versions` lists those it has"
     )
 
 

@@ -10,5 +10,5 @@ from .catalogue import GATEWAY, ApiDescription, Message, SourceError
 from .collect import api_of
 from .files import files
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["GATEWAY", "ApiDescription", "Message", "SourceError", "api_of", "files"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from shared_utils import _invocation
@@ -53,6 +55,14 @@ def test_an_environment_that_was_provisioned_starts_warm(monkeypatch, fresh_modu
 )
 def test_ids_of_an_event_of_any_shape(event, ids):
     assert _invocation.ids_of(event, None) == ids
+
+
+def test_id_of_a_durable_function_is_lambdas():
+    """Its context is the SDK's, which holds Lambda's."""
+    of_lambda = SimpleNamespace(aws_request_id="lambda-7")
+    durable = SimpleNamespace(lambda_context=of_lambda)
+
+    assert _invocation.ids_of({}, durable) == {"requestId": "lambda-7"}
 
 
 def test_a_block_that_was_never_entered_leaves_the_scope_as_it_is():

@@ -436,10 +436,17 @@ def test_what_is_no_exception_of_programs_is_written_as_well(error):
     assert line_of(call)["error"]["type"] == type(error).__name__
 
 
-def test_the_end_of_a_coroutine_that_nobody_awaits_is_no_failure():
+SuspendExecution = type("SuspendExecution", (BaseException,), {})
+TimedSuspendExecution = type("TimedSuspendExecution", (SuspendExecution,), {})
+
+
+@pytest.mark.parametrize("ending", [GeneratorExit, SuspendExecution, TimedSuspendExecution])
+def test_an_end_that_is_meant_is_no_failure(ending):
+    """Of a coroutine that nobody awaits; of a durable function's invocation, before the next one."""
+
     def call():
-        with pytest.raises(GeneratorExit), invocation({}):
-            raise GeneratorExit
+        with pytest.raises(ending), invocation({}):
+            raise ending
 
     assert lines_of(call) == []
 

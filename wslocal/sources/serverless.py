@@ -34,14 +34,15 @@ def read_serverless(folder: Path, options: ProjectOptions) -> Project:
     check_names(options.parameters, {name: template})
     given = parameters_of(name, template, options.parameters)
     values = Values(template, settle_parameters(template, given), name)
-    code = Code(options.install)
+    code, given_archives = Code(options.install), _given_archives(state["service"], folder.parent)
     for logical_id, resource in template["Resources"].items():
         place = code_place(resource)
         if place is None or logical_id in options.leave_out:
             continue
         properties, key = place
         if "S3Key" in properties[key] and values.holds(resource.get("Condition")):
-            archive = folder / str(properties[key]["S3Key"]).rpartition("/")[2]
+            file = str(properties[key]["S3Key"]).rpartition("/")[2]
+            archive = given_archives.get(file, folder / file)
             if not archive.is_file():
                 raise ProjectError(
                     f"{logical_id} has its code in {archive}, which is not there: {_AGAIN}"
@@ -61,6 +62,20 @@ def _state(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
         pass
     raise ProjectError(f"{path} is not what the Serverless Framework writes: {_AGAIN}")
+
+
+def _given_archives(service: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """Return the zips that the service names as they are, by file name: the framework leaves them where they lie.
+
+    `package.artifact`, from the service's folder on:
+    https://www.serverless.com/framework/docs/providers/aws/guide/layers
+    """
+    places = (service, service.get("initialServerlessConfig") or {})  # one refers to the other
+    parts = [place.get(kind) or {} for place in places for kind in ("layers", "functions")]
+    rows = [row for part in parts for row in part.values() if isinstance(row, dict)]
+    named = [(row.get("package") or {}).get("artifact") for row in rows]
+    paths = [folder / name for name in named if name]
+    return {path.name: path for path in paths}
 
 
 def _stack_name(service: dict[str, Any]) -> str:

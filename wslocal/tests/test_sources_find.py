@@ -475,6 +475,24 @@ def test_serverless_zips(tmp_path):
     assert code == {"S3Bucket": BUCKET, "S3Key": key}
 
 
+@pytest.mark.parametrize("kind", ["layers", "functions"])
+def test_serverless_zip_that_the_service_names_lies_where_it_was(tmp_path, kind):
+    """The framework uploads such a zip from there, and copies none."""
+    package = tmp_path / ".serverless"
+    add_serverless(package)
+    (tmp_path / "dist").mkdir()
+    (package / "chat.zip").rename(tmp_path / "dist" / "chat.zip")
+    state = json.loads((package / "serverless-state.json").read_text())
+    row = {"package": {"artifact": "dist/chat.zip"}}
+    state["service"]["initialServerlessConfig"] = {kind: {"one": row}, "functions": {"$ref": "$"}}
+    state["service"][kind] = {"one": row, "two": {"handler": "app.handler"}}
+    (package / "serverless-state.json").write_text(json.dumps(state))
+
+    [stack] = read(tmp_path).stacks
+
+    assert [*stack.archives.values()] == [(tmp_path / "dist" / "chat.zip").read_bytes()]
+
+
 def test_serverless_stack_may_have_a_name(tmp_path):
     add_serverless(tmp_path / ".serverless", provider={"stackName": "mine", "stage": "dev"})
 

@@ -6,7 +6,7 @@ first of its names is used, so that a function that only logs does not pay for t
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __build__ = "source"
 
 # Made from each module's `__all__` by tools/generate.py, like the stub beside this file.

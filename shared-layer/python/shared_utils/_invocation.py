@@ -129,6 +129,8 @@ def ids_of(event: Any, context: Any) -> dict[str, object]:
     """Return the ids of a Lambda call: Lambda's, the connection's, and what the client calls it."""
     fields: dict[str, object] = {}
     try:
+        # A durable function gets Lambda's context inside of its own.
+        context = getattr(context, "lambda_context", context)
         fields["requestId"] = getattr(context, "aws_request_id", None)
         if isinstance(event, dict) and isinstance(request := event.get("requestContext"), dict):
             fields["connectionId"] = request.get("connectionId")

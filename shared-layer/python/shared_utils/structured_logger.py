@@ -125,14 +125,15 @@ class _Invocation:
         _invocation.end(_invocation.scope.get().outer)
 
 
-# These end a coroutine that nobody waits for any more: no failure.
-_ENDINGS = ("CancelledError", "GeneratorExit")
+# No failures: the end of a coroutine that nobody waits for any more, and that of a durable function's
+# invocation that another one goes on from.
+_ENDINGS = {"CancelledError", "GeneratorExit", "SuspendExecution"}
 
 
 def _write_failure(error: BaseException) -> None:
     """Write what leaves an invocation, once, however many invocations it leaves."""
     flush_debug_lines()
-    if type(error).__name__ in _ENDINGS:
+    if not _ENDINGS.isdisjoint(kind.__name__ for kind in type(error).__mro__):
         return
     try:
         if getattr(error, "_shared_utils_written", False):
@@ -146,8 +147,8 @@ def _write_failure(error: BaseException) -> None:
 def invocation(event: Any, context: Any = None) -> Any:
     """Bind the ids of one Lambda call and clear them after it; a decorator or a context manager.
 
-    `@invocation` on a handler, or `with invocation(event, context):`. `requestId` is Lambda's,
-    `correlationId` the client's `requestId`, else API Gateway's. What leaves the call as an
+    `@invocation` on a handler, or `with invocation(event, context):`. `requestId` is Lambda's, also
+    under `@durable_execution`; `correlationId` the client's `requestId`, else API Gateway's. What leaves the call as an
     exception is written as an error, and goes on. A Lambda entry is a `def`, or a
     `WebSocketHandler`; what wraps an `async def` is one, too, for who awaits it: Mangum, a test.
     """

@@ -1,0 +1,232 @@
+"""Every Python block of every document is run, by the one mechanism here or by a test that is named here.
+
+How-tos and migrations are run page by page, with nothing installed but what the page imports, and print
+and write what they show. A new document with a Python block that nothing runs fails.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests import document_blocks
+from tests.document_blocks import PACKAGE, PLUGIN, ROOT, fits, missing, run_page, said_of
+from wslocal import Emulator
+
+PAGES = [name for name in document_blocks.documents() if re.match("docs/(how-to|migrating)/", name)]
+ALL = [
+    block
+    for document in document_blocks.documents()
+    for block in document_blocks.blocks_of(document)
+    if block.language == "python"
+]
+# By document and the words after `python`: the file whose tests run such blocks, by their own means.
+ELSEWHERE = {
+    ("README.md", ""): "tests/test_documents.py",
+    ("infrastructure/README.md", ""): "infrastructure/tests/test_readmes.py",
+    ("docs/groups.md", "cdk"): "infrastructure/tests/test_readmes.py",
+    ("protocol/README.md", "chat.py"): "protocol/tests/test_wheel.py",
+    ("shared-layer/README.md", ""): "shared-layer/tests/test_documents.py",
+    ("shared-layer/README.md", "cdk"): "infrastructure/tests/test_readmes.py",
+    ("shared-layer/README.md", "dynamodb"): "tests/test_dynamodb_against_emulator.py",
+    ("shared-layer/README.md", "pydantic"): "tests/test_alongside.py",
+    ("shared-layer/README.md", "pytest"): "shared-layer/tests/test_documents.py",
+    ("wslocal/README.md", ""): "wslocal/tests/test_pytest_plugin.py",
+}
+# Pages that call DynamoDB: each finds an empty table Rooms, whose key is `id`.
+WITH_TABLE = {
+    "docs/how-to/snapstart.md",
+    "docs/how-to/tables.md",
+    "docs/migrating/boto3-table.md",
+}
+RUN_DURABLE = 'import durable_service\ndurable_service.run(handler, {"order": "o-1"})'
+
+
+def is_excerpt(block):
+    """Return whether a block is the text of a file beside its document, which tests run."""
+    path = (ROOT / block.document).parent / (block.kind or "none")
+    return path.is_file() and block.code in path.read_text()
+
+
+def is_followed(block):
+    """Return whether CONTRIBUTING.md has it: each block with a place is put there and used."""
+    return block.document == "CONTRIBUTING.md" and " " in f"{block.kind} "
+
+
+@pytest.mark.parametrize("block", ALL, ids=lambda block: block.id)
+def test_block_is_run(block):
+    named = ELSEWHERE.get((block.document, block.kind))
+
+    assert block.document in PAGES or named or is_excerpt(block) or is_followed(block), (
+        f"nothing runs {block.id}: put it on a page of docs/how-to, or name its test in ELSEWHERE"
+    )
+
+
+@pytest.mark.parametrize(("document", "kind"), ELSEWHERE)
+def test_document_whose_blocks_are_run_elsewhere_has_some(document, kind):
+    named = ROOT / ELSEWHERE[document, kind]
+
+    assert [block for block in ALL if (block.document, block.kind) == (document, kind)] != []
+    assert Path(document).name in named.read_text()
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    """Return AWS's APIs on this machine, with the pages' table."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def table(emulator):
+    """Return the variables that lead to an empty table."""
+    client = emulator.client("dynamodb")
+    client.create_table(
+        TableName="Rooms",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield emulator.variables
+    client.delete_table(TableName="Rooms")
+
+
+class CredentialsOfContainer(BaseHTTPRequestHandler):
+    """Answers as the address does from which a function with SnapStart has its credentials."""
+
+    body = b""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format, *args):  # noqa: A002 - the base class's name
+        """Write nothing."""
+
+
+@pytest.fixture
+def container(emulator):
+    """Return the variables of a container, which has an address of credentials in place of keys."""
+    given = dict(emulator.variables)
+    key, secret = given.pop("AWS_ACCESS_KEY_ID"), given.pop("AWS_SECRET_ACCESS_KEY")
+    answer = f'{{"AccessKeyId":"{key}","SecretAccessKey":"{secret}","Token":"","Expiration":"2099-01-01T00:00:00Z"}}'
+    kind = type("Here", (CredentialsOfContainer,), {"body": answer.encode()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
+        Thread(target=server.serve_forever, args=(0.01,)).start()
+        url = f"http://127.0.0.1:{server.server_port}/credentials"
+        yield {**given, "AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+        server.shutdown()
+
+
+@pytest.fixture
+def variables(request, document):
+    """Return what a page's program finds in its environment."""
+    if document not in WITH_TABLE:
+        return {"AWS_REGION": "eu-west-1"}
+    found = request.getfixturevalue("table")
+    return request.getfixturevalue("container") if "snapstart" in document else found
+
+
+@pytest.fixture
+def ran(document, variables, tmp_path):
+    """Return a page's blocks with what they wrote."""
+    is_durable = document.endswith("durable-functions.md")
+    shutil.copy(ROOT / "tests/durable_service.py", tmp_path)
+    return run_page(document, tmp_path, variables, RUN_DURABLE if is_durable else "")
+
+
+@pytest.mark.parametrize("document", PAGES)
+def test_page_prints_and_writes_what_it_shows(document, ran):
+    for found in ran:
+        lines, printed = said_of(found.block)
+
+        assert len(found.printed) == len(printed), found.block.id
+        assert all(map(fits, found.printed, printed)), (found.block.id, found.printed)
+        assert missing(lines, found.lines) is None, found.block.id
+
+
+PAGES_WITH_TESTS = [
+    page
+    for page in PAGES
+    if any(block.kind.startswith("test_") for block in document_blocks.blocks_of(page))
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", PAGES_WITH_TESTS)
+def test_tests_of_a_page_pass(document, emulator, tmp_path):
+    """All but those that a running project and moto's server need."""
+    files = [
+        block
+        for block in document_blocks.blocks_of(document)
+        if block.kind.endswith(".py") and block.kind not in ("conftest.py", "test_api.py")
+    ]
+    for block in files:
+        (tmp_path / block.kind).write_text(block.code)
+
+    done = run_pytest(tmp_path, emulator.variables, "-p", "pytest_shared_utils")
+
+    said = sum(block.code.count("\ndef test_") for block in files)
+    assert f"{said} passed" in done
+
+
+def run_pytest(folder, variables, *arguments):
+    """Run the tests in a folder, with the fixtures of the wheel; return what pytest says."""
+    paths = document_blocks.environment([folder, PACKAGE, PLUGIN])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "."],
+        cwd=folder,
+        env={**variables, **paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+# --- what a page says beyond its blocks' output ----------------------------------------------------
+
+
+@pytest.mark.parametrize("document", ["docs/how-to/durable-functions.md"])
+def test_replay_repeats_nothing_but_plain_lines(ran):
+    written = [line.get("message", "a metric") for line in ran[0].lines]
+
+    assert written == [
+        *("Called", "Order came", "Charged", "a metric"),
+        *("Called", "Order closed"),
+    ]
+
+
+@pytest.mark.parametrize("folder", ["docs/how-to", "docs/migrating"])
+def test_index_lists_the_pages(folder):
+    listed = re.findall(
+        r"^\| [^|]*\]\(([\w-]+\.md)\) \|", (ROOT / folder / "README.md").read_text(), re.M
+    )
+
+    there = sorted(path.name for path in (ROOT / folder).glob("*.md"))
+    assert sorted([*listed, "README.md"]) == there
+
+
+def test_block_that_prints_something_else_is_seen(tmp_path, monkeypatch):
+    """The mechanism itself: a page whose output is another, and one with what is not installed."""
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1)  # 2\n```\n")
+    monkeypatch.setattr(document_blocks, "ROOT", tmp_path)
+
+    [found] = run_page("page.md", tmp_path, {})
+
+    assert (found.printed, said_of(found.block)[1]) == (["1"], ["2"])
+    page.write_text("```python\nimport shared_utils, boto3\n```\n```python\nimport click\n```\n")
+    assert {"boto3", "botocore", "click"} <= set(
+        os.listdir(run_page("page.md", tmp_path, {}) and tmp_path / "libraries")
+    )
