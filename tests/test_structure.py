@@ -76,6 +76,8 @@ def test_local_uses_the_public_names_of_wslocal():
 def test_no_two_classes_of_the_product_share_a_name():
     places = defaultdict(list)
     for path in PRODUCT:
+        if "adopt" in path.parts:
+            continue  # the same function in each folder, which somebody copies alone
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path.relative_to(ROOT).as_posix())

@@ -78,7 +78,8 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
 def blocks(example: str, kind: str) -> list[str]:
     """Return the blocks of an example's README whose fence says `kind`, such as `sh`."""
     text = (ADOPT / example / "README.md").read_text()
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.M | re.S)
+    found = re.findall(r"^```(.*?)\n(.*?)^```$", text, re.M | re.S)
+    return [block for fence, block in found if fence == kind]
 
 
 def shown(example: str) -> list[tuple[Any, Any]]:

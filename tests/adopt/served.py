@@ -34,6 +34,10 @@ class Served:
         """Take over what was deployed since."""
         self._loop.run(self._api.reload())
 
+    def flush(self) -> None:
+        """Have all lines so far in CloudWatch."""
+        self._loop.run(self._api.flush())
+
 
 @contextlib.contextmanager
 def served(emulator: Any, api_id: str, stage: str, folder: Path) -> Iterator[Served]:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -11,12 +9,14 @@ import wslocal
 from tests.adopt.project import (
     ADOPT,
     NEXT,
+    PYTHON_FOLDER,
     VERSION,
     blocks,
     copied,
     exchange,
     layer_versions,
     replace_version,
+    run,
     shown,
 )
 from wslocal.sources import ProjectOptions, read_project
@@ -24,10 +24,10 @@ from wslocal.sources import ProjectOptions, read_project
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_template_has_nothing_that_cfn_lint_finds():
-    """Of the command, so that it is the whole check."""
-    command = [sys.executable, "-m", "cfnlint", "--non-zero-exit-code", "informational"]
-    subprocess.run([*command, ADOPT / "sam" / "template.yaml"], check=True)
+    """The rules of errors and warnings, which are those of the command."""
+    assert run(PYTHON_FOLDER / "cfn-lint", ADOPT / "sam" / "template.yaml", cwd=ADOPT) == ""
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +78,37 @@ def test_next_release_runs_and_then_the_one_before_again(api, template):
     assert layer_versions(api.logs())[-2:] == [NEXT, VERSION]
     kept = api.client("lambda").list_layer_versions(LayerName="shared-utils")["LayerVersions"]
     assert len(kept) == 3
+
+
+# --- as a stranger has it -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(project):
+    """Return the project with the environment that the README's commands make; pip takes packages from the network."""
+    build_wheel(ROOT / "wslocal", project / "dist")
+    [commands] = blocks("sam", "sh install")
+    try:
+        run("bash", "-euc", commands, cwd=project)
+    except AssertionError as error:
+        if "No matching distribution" in str(error):
+            pytest.skip("no packages of PyPI here")
+        raise
+    return project
+
+
+@pytest.mark.long
+def test_readmes_commands_run_it_outside_of_the_repository(stranger):
+    """Without a variable of this run, and with the client that the README names."""
+    [command] = blocks("sam", "sh wslocal")
+    up = [*command.split(), "--any-python"]
+    python = stranger / ".venv" / "bin" / "python"
+    with Process(up, stranger) as running:
+        address = running.line("ws://").split()[0]
+        with Process([python, "-m", "websockets", address], stranger) as client:
+            client.line("Connected to")
+            for sent, expected in shown("sam"):
+                client.write(json.dumps(sent))
+                got = json.loads(client.line("< {").partition("< ")[2])
+                assert got | {"timestamp": 0} == expected | {"timestamp": 0}
+        assert "0.2.0" in running.line("Note added")
