@@ -129,7 +129,7 @@ def libraries(codes: list[str], folder: Path) -> Path:
             continue
         for path in {file.parts[0] for file in found.files or [] if file.parts[0] != ".."}:
             if not (place / path).exists():
-                (place / path).symlink_to(found.locate_file(path).__fspath__())
+                (place / path).symlink_to(str(found.locate_file(path)))
         needed = {
             match[0]
             for line in found.requires or []

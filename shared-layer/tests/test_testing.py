@@ -88,6 +88,14 @@ def test_context_has_time_left():
     assert context.get_remaining_time_in_millis() == 5
 
 
+def test_context_has_what_powertools_asks_of_lambdas():
+    context = FakeContext()
+
+    assert context.invoked_function_arn.endswith(f":function:{context.function_name}")
+    assert context.log_group_name == f"/aws/lambda/{context.function_name}"
+    assert context.function_version in context.log_stream_name
+
+
 @pytest.mark.parametrize(
     ("data", "kept"),
     [

@@ -95,6 +95,8 @@ class FakeContext:
     """Lambda's context for a function with `remaining_ms` left."""
 
     function_name, function_version, memory_limit_in_mb = "function", "$LATEST", "256"
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
+    log_group_name, log_stream_name = "/aws/lambda/function", "2026/01/01/[$LATEST]0"
 
     def __init__(
         self, aws_request_id: str = "lambda-request-1", remaining_ms: int = 10_000
