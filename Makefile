@@ -52,7 +52,7 @@ check-mypy:
 check-tests:
 	@$(DEV) -m mypy --config-file tests/mypy.ini --cache-dir .mypy_cache/layer shared-layer/tests --disable-error-code attr-defined \
 	    --disable-error-code override --disable-error-code valid-type
-	@for folder in authorizer/tests functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
+	@for folder in authorizer/tests cdk/tests functions/tests protocol/tests "tests infrastructure/tests layerctl/tests wslocal/tests"; do \
 	    $(DEV) -m mypy --config-file tests/mypy.ini $$folder || exit 1; done
 
 check-basedpyright:

@@ -48,6 +48,8 @@ default_role = "code"
 smartquotes = False
 add_module_names = False
 autodoc_member_order = "bysource"
+# Loading the CDK starts Node; the construct's signatures need none of it.
+autodoc_mock_imports = ["aws_cdk", "constructs"]
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 # Types of the standard library and private ones have no page here; whatever else a text names has.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
-for folder in (ROOT, ROOT / "shared-layer" / "python"):
+for folder in (ROOT, ROOT / "shared-layer" / "python", ROOT / "cdk"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infrastructure.api import WebSocketApi
-    from infrastructure.layer import SharedUtilsLayer
     from infrastructure.settings import StageSettings
+    from shared_utils_cdk import SharedUtilsLayer
 
 __all__ = ["AUTHORIZER", "TIMEOUT_SECONDS", "SpeakerAuthorizer"]
 

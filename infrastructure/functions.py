@@ -12,7 +12,6 @@ from constructs import Construct
 
 from infrastructure.archives import build_functions
 from infrastructure.function_specs import FUNCTION_SPECS
-from infrastructure.layer import runtime
 from infrastructure.names import (
     acknowledge,
     encryption_key,
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 
     from infrastructure.api import WebSocketApi
     from infrastructure.function_specs import FunctionSpec
-    from infrastructure.layer import SharedUtilsLayer
     from infrastructure.settings import StageSettings
     from infrastructure.tables import Tables
+    from shared_utils_cdk import SharedUtilsLayer
 
 __all__ = ["Functions", "create_function"]
 
@@ -143,7 +142,7 @@ def create_function(
         "Function",
         function_name=name,
         description=description,
-        runtime=runtime(settings.python),
+        runtime=getattr(lambda_.Runtime, f"PYTHON_{settings.python.replace('.', '_')}"),
         # A fifth cheaper than x86_64 for the same work.
         architecture=lambda_.Architecture.ARM_64,
         handler=handler,

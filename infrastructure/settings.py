@@ -6,7 +6,6 @@ Nothing here imports the CDK, which takes seconds: a mistake is reported at once
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ __all__ = ["LIMITS", "LOCAL_RUN", "PYTHONS", "RETENTION_DAYS", "SettingsError", 
 
 # What the layer is built and tested for, and Lambda has a runtime for.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+# docs/decisions/README.md says why.
+DEFAULT_PYTHON = "3.13"
 
 # The functions' variables with what they mean when nobody says otherwise; an empty one is not set.
 LIMITS = {
@@ -72,7 +73,7 @@ class StageSettings:
     """One deployment: a stage, and how it differs from the usual one."""
 
     stage: str = "dev"
-    python: str = f"3.{sys.version_info.minor}"
+    python: str = DEFAULT_PYTHON
     layer_version_arn: str = ""
     alarm_email: str = ""
     api_gateway_log_role: str = "create"

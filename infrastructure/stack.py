@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 
 from infrastructure.api import WebSocketApi
+from infrastructure.archives import build_layer
 from infrastructure.authorizer import AUTHORIZER, SpeakerAuthorizer
 from infrastructure.function_specs import FUNCTION_SPECS, HOUSEKEEPING
 from infrastructure.functions import Functions
-from infrastructure.layer import SharedUtilsLayer
 from infrastructure.monitoring import Monitoring
 from infrastructure.names import SYSTEM
 from infrastructure.queries import Queries
 from infrastructure.schedule import Schedule
 from infrastructure.speaker_pool import SpeakerPool
 from infrastructure.tables import Tables
+from shared_utils_cdk import SharedUtilsLayer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,8 @@ class WebSocketAudioStack(cdk.Stack):
             "SharedUtilsLayer",
             layer_name=f"SharedUtilsLayer-{stage}",
             parameter_prefix=f"/{SYSTEM}/{stage}/layer",
-            pythons=(settings.python,),
-            version_arn=settings.layer_version_arn,
+            archive=None if settings.layer_version_arn else build_layer((settings.python,)),
+            version_arn=settings.layer_version_arn or None,
         )
         tables = Tables(self, "Tables", settings=settings)
         api = WebSocketApi(self, "WebSocketApi", settings=settings)

@@ -35,6 +35,8 @@ CACHE = ROOT / ".cache" / "assemblies"
 # Settings that change the template, and not only the functions' variables.
 TEMPLATE_SETTINGS = ("SPEAKER_ISSUER", "SPEAKER_AUDIENCE", "SPEAKER_SCOPE", "LISTENERS_NEED_TOKEN")
 
+_HERE = f"3.{sys.version_info.minor}"  # the Python that runs functions here
+
 # Lets the issuer of speakers' tokens be on this machine, where nothing on AWS could reach it.
 _LOCAL_RUN = "websocket-audio:local-run=true"
 
@@ -89,7 +91,7 @@ def build_authorizer() -> bytes:
 def _build(what: str, *arguments: str | Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="archive-") as folder:
         archive = Path(folder) / "archive.zip"
-        build = [str(ROOT / "shared-layer" / "build.sh"), "--python", f"3.{sys.version_info.minor}"]
+        build = [str(ROOT / "shared-layer" / "build.sh"), "--python", _HERE]
         run = subprocess.run(
             [*build, *arguments, "--output", archive], check=False, capture_output=True, text=True
         )
@@ -102,7 +104,8 @@ def _digest_of_inputs(settings: Mapping[str, str]) -> str:
     """Return a digest of what the template is made of: the app, its libraries, settings, declared names."""
     digest = hashlib.sha256(sys.version.encode())
     digest.update(json.dumps(settings, sort_keys=True).encode())
-    app = [path for path in (ROOT / "infrastructure").rglob("*.py") if "tests" not in path.parts]
+    folders = (ROOT / "infrastructure", ROOT / "cdk" / "shared_utils_cdk")
+    app = [path for folder in folders for path in folder.rglob("*.py") if "tests" not in path.parts]
     tables = ROOT / "shared-layer" / "python" / "shared_utils" / "table_names.py"
     for path in sorted([*app, tables, ROOT / "requirements" / "dev.txt"]):
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
@@ -131,8 +134,8 @@ def _make_assembly(context: Mapping[str, str], folder: Path) -> None:
         output = Path(temporary) / "assembly"
         app = str(ROOT / "infrastructure" / "app.py")
         given = [part for name, text in context.items() for part in ("-c", f"{name}={text}")]
-        # No cdk.json: it says what is deployed to AWS, such as a Python that may not be here.
-        given += ["-c", _LOCAL_RUN, "--no-context-file"]
+        # What is deployed to AWS has another Python, which may not be here; so may what cdk.json says.
+        given += ["-c", _LOCAL_RUN, "-c", f"python={_HERE}", "--no-context-file"]
         run = subprocess.run(
             [sys.executable, app, *given, "--output", str(output)],
             cwd=ROOT,

@@ -28,7 +28,7 @@ _LAYER, _AUTHORIZER, _FUNCTIONS = (  # a file that only the zip of each has
 )
 # Whose changes become live, but for the tests among them.
 _SOURCES = (
-    *("authorizer", "functions", "infrastructure", "shared-layer/python"),
+    *("authorizer", "cdk/shared_utils_cdk", "functions", "infrastructure", "shared-layer/python"),
     *("shared-layer/build.py", "shared-layer/build.sh"),
 )
 _NOT_DEPLOYED = frozenset({"tests", ".hypothesis"})

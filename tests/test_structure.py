@@ -35,12 +35,13 @@ ARROWS = {
     "protocol": {"shared-layer/python"},
     "functions": {"shared-layer/python"},
     "authorizer": {"shared-layer/python"},
-    "infrastructure": {"shared-layer/python"},
+    "cdk": set(),
+    "infrastructure": {"shared-layer/python", "cdk"},
     "local": {"wslocal"},
     "wslocal": set(),
     "layerctl": {"wslocal"},
     "tools": {"shared-layer/python", "protocol", "infrastructure"},
-    "examples": {"shared-layer/python"},
+    "examples": {"shared-layer/python", "cdk"},
 }
 # Metaphors of our own for a handler, an application, a participant, a task, an error mapping.
 METAPHORS = (

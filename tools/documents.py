@@ -38,6 +38,7 @@ FOLDERS = {
         *("access_tokens", "handler", "issuer_documents", "issuer_keys", "policies", "refusals"),
         *("token_authorizer", "token_places", "token_settings"),
     ),
+    "cdk": ("shared_utils_cdk",),
     "infrastructure": ("infrastructure",),
     "local": ("local",),
     "wslocal": ("wslocal",),

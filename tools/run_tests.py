@@ -21,6 +21,7 @@ from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons, pro
 REST = (
     "tests",
     "authorizer/tests",
+    "cdk/tests",
     "examples",
     "functions/tests",
     "infrastructure/tests",

@@ -29,14 +29,11 @@ def names():
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_lambda as lambda_
 
-    from infrastructure.layer import SharedUtilsLayer
-
     return {
         "cdk": cdk,
         "dynamodb": dynamodb,
         "lambda_": lambda_,
         "RemovalPolicy": cdk.RemovalPolicy,
-        "SharedUtilsLayer": SharedUtilsLayer,
     }
 
 
@@ -100,26 +97,6 @@ def test_table_of_groups_with_sam_is_the_declared_one():
 
     assert template == {
         "RoomsTable": {"Type": "AWS::DynamoDB::Table", "Properties": dict(GROUPS_TABLE)}
-    }
-
-
-def test_own_readme_uses_the_construct_in_another_stack(names, tmp_path):
-    [code] = blocks(OWN_README, "python")
-    code = code.replace('"functions"', repr(str(ROOT / "functions")))
-    code = code.replace('("3.11",)', repr((PYTHON,)))
-    app = names["cdk"].App(outdir=str(tmp_path))
-    space = dict(names)
-
-    exec(code, space)  # noqa: S102 - our own README
-    space["MyStack"](app)
-    app.synth()
-
-    made = Assembly(tmp_path)
-    [layer] = made.resources("Lambda::LayerVersion")
-    assert made.properties("Lambda::Function")[0]["Layers"] == [{"Ref": layer}]
-    assert {row["Name"] for row in made.properties("SSM::Parameter")} == {
-        "/shared-utils/layer/arn",
-        "/shared-utils/layer/version",
     }
 
 

@@ -14,7 +14,7 @@ def test_settings_have_defaults():
     settings = StageSettings.from_context({})
 
     assert settings.stage == "dev"
-    assert settings.python == f"3.{sys.version_info.minor}"
+    assert settings.python == "3.13"
     assert settings.log_retention_days == 30
     assert settings.limits == LIMITS
 

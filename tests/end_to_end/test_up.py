@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 SOURCES = (
+    "cdk",
     "functions",
     "infrastructure",
     "local",

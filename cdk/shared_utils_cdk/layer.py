@@ -1,0 +1,129 @@
+"""The layer as a construct that any stack can use, any number of times.
+
+layer = SharedUtilsLayer(self, "SharedUtilsLayer")
+lambda_.Function(self, "MyFunction", ..., layers=[layer.version])
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from .archives import LayerArgumentError, bundled_archive, read_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .archives import LayerArchive
+
+__all__ = ["SharedUtilsLayer"]
+
+# What the layer is tested for, and Lambda has a runtime for.
+_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
+_MAX_NAME_LENGTH = 140
+_NAME = rf"[a-zA-Z0-9_-]{{1,{_MAX_NAME_LENGTH}}}"
+_VERSION_ARN = rf"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{{12}}:layer:{_NAME}:[0-9]+"
+# aws and ssm are reserved: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+_PREFIX = r"(?!/(?i:aws|ssm))(/[a-zA-Z0-9_.-]+)+"
+
+
+class SharedUtilsLayer(Construct):
+    """The layer, published by this stack, or a version of it that is there already.
+
+    `version` is what a function takes in `layers=`. A changed zip makes CloudFormation publish a new version and
+    switch the stack's functions to it in the same deployment. It would then delete the version before, to which no
+    function could go back, and which no new function could be given: that version is retained.
+    """
+
+    version: lambda_.ILayerVersion
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        pythons: Sequence[str] = (),
+        archive: str | Path | None = None,
+        version_arn: str | None = None,
+        layer_name: str | None = None,
+        parameter_prefix: str | None = None,
+    ) -> None:
+        """Publish the layer, or take the version that `version_arn` names; raise `LayerArgumentError`.
+
+        `pythons`: for which Pythons the layer has bytecode, such as `["3.13"]`; else for all that the wheel has.
+        A function with another one compiles the layer's modules at each cold start.
+        `archive`: a zip that `build.sh` has made, in place of those in the wheel.
+        `version_arn`: nothing is published, and `layer_name` has no effect.
+        `layer_name`: else one from the stack's name and the construct's path, which no other stack has.
+        `parameter_prefix`: such as `/chat/layer`: the ARN and the number of the version are in the SSM parameters
+        `arn` and `version` below it. Without it there are none, as no two stacks may have the same.
+        """
+        super().__init__(scope, construct_id)
+        _check(
+            "version_arn", version_arn, _VERSION_ARN, "the ARN of a layer version, with its number"
+        )
+        _check("layer_name", layer_name, _NAME, f"1 to {_MAX_NAME_LENGTH} letters, digits, - or _")
+        _check("parameter_prefix", parameter_prefix, _PREFIX, "a path such as /chat/layer")
+        if isinstance(pythons, str) or not all(isinstance(python, str) for python in pythons):
+            raise LayerArgumentError("pythons", f"must be a list such as ['3.13'], got {pythons!r}")
+        given = {"pythons": pythons or None, "archive": archive, "version_arn": version_arn}
+        chosen = [name for name, value in given.items() if value is not None]
+        if len(chosen) > 1:
+            raise LayerArgumentError(chosen[1], f"takes the place of {chosen[0]}: give one of them")
+        if version_arn is not None:
+            self.version = lambda_.LayerVersion.from_layer_version_arn(self, "Pinned", version_arn)
+        else:
+            found = bundled_archive(pythons) if archive is None else read_archive(Path(archive))
+            self.version = self._publish(found, layer_name)
+        if parameter_prefix is not None:
+            self._write_parameters(parameter_prefix)
+
+    def _publish(self, archive: LayerArchive, name: str | None) -> lambda_.LayerVersion:
+        return lambda_.LayerVersion(
+            self,
+            "Version",
+            # The name that CloudFormation would make is the logical id, which other stacks may have, too: their
+            # versions would stand among ours in one list.
+            layer_version_name=name
+            or cdk.Names.unique_resource_name(
+                self,
+                max_length=_MAX_NAME_LENGTH,
+                separator="-",
+                allowed_special_characters="-_",
+            ),
+            code=lambda_.Code.from_asset(str(archive.path)),
+            description=f"shared_utils {archive.version}, build {archive.build}",
+            license="MIT",
+            compatible_runtimes=[
+                lambda_.Runtime(
+                    f"python{python}", lambda_.RuntimeFamily.PYTHON, supports_inline_code=True
+                )
+                for python in _PYTHONS
+            ],
+            compatible_architectures=[lambda_.Architecture.ARM_64, lambda_.Architecture.X86_64],
+            # Both policies of CloudFormation: an update replaces the version, and keeps the old one.
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+    def _write_parameters(self, prefix: str) -> None:
+        arn = self.version.layer_version_arn
+        # arn:aws:lambda:eu-west-1:123456789012:layer:SharedUtilsLayer:7
+        number = cdk.Fn.select(7, cdk.Fn.split(":", arn))
+        ssm.StringParameter(self, "Arn", parameter_name=f"{prefix}/arn", string_value=arn)
+        ssm.StringParameter(self, "Number", parameter_name=f"{prefix}/version", string_value=number)
+
+
+def _check(argument: str, value: str | None, pattern: str, wanted: str) -> None:
+    """Refuse a value that CloudFormation would refuse; what only the deployment knows is left to it."""
+    if value is None or cdk.Token.is_unresolved(value):
+        return
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise LayerArgumentError(argument, f"must be {wanted}, got {str(value)[:200]!r}")
