@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx.errors import PycodeError
 from sphinx.pycode import ModuleAnalyzer
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ default_role = "code"
 smartquotes = False
 add_module_names = False
 autodoc_member_order = "bysource"
-# Loading the CDK starts Node; the construct's signatures need none of it.
+# Loading the CDK starts Node; the construct's signatures need none of it. Nor is the source of its classes read.
 autodoc_mock_imports = ["aws_cdk", "constructs"]
+ModuleAnalyzer.cache |= {("module", name): PycodeError("not read") for name in autodoc_mock_imports}
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 # Types of the standard library and private ones have no page here; whatever else a text names has.
