@@ -7,12 +7,8 @@ import asyncio
 import datetime
 import inspect
 import json
-import re
-import subprocess
-import sys
 import threading
 import uuid
-from pathlib import Path
 
 import attrs
 import fastapi
@@ -43,7 +39,6 @@ from shared_utils.testing import (
     message_event,
 )
 
-LAYER = Path(__file__).parent.parent / "shared-layer"
 SAY = {"action": "say", "text": "hello"}
 
 
@@ -384,26 +379,6 @@ def test_details_of_a_validation_error_reach_the_client_without_its_input(handle
     assert connections.sent[0][1]["details"]["errors"] == [
         {"type": "string_type", "loc": ["text"], "msg": "Input should be a valid string"}
     ]
-
-
-def test_example_of_the_readme(tmp_path):
-    """It prints what its comments say."""
-    readme = (LAYER / "README.md").read_text()
-    (code,) = re.findall(r"^```python pydantic\n(.*?)^```$", readme, re.M | re.S)
-    (tmp_path / "example.py").write_text(code)
-
-    run = subprocess.run(
-        [sys.executable, "example.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(LAYER / "python")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    said = re.findall(r"^ *print\(.*\)  # (.*)$", code, re.M)
-    assert said
-    assert [line for line in run.stdout.splitlines() if line[0] != "{"] == said
 
 
 # --- FastAPI with Mangum --------------------------------------------------------------------------

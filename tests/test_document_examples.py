@@ -15,28 +15,43 @@ from threading import Thread
 
 import pytest
 
+from shared_utils import Limits, _annotations, _emf, dynamodb, metrics_emitter, records
 from tests import document_blocks
-from tests.document_blocks import PACKAGE, PLUGIN, ROOT, fits, missing, run_page, said_of
+from tests.document_blocks import (
+    PACKAGE,
+    PLUGIN,
+    ROOT,
+    blocks_of,
+    environment,
+    fits,
+    missing,
+    run_page,
+    said_of,
+)
 
-PAGES = [name for name in document_blocks.documents() if re.match("docs/(how-to|migrating)/", name)]
 ALL = [
     block
     for document in document_blocks.documents()
-    for block in document_blocks.blocks_of(document)
+    for block in blocks_of(document)
     if block.language == "python"
 ]
-# By document and the words after `python`: the file whose tests run such blocks, by their own means.
+PAGES = sorted(
+    {block.document for block in ALL if re.match("docs/(how-to|migrating)/", block.document)}
+)
+# By document and the words after `python`: the files whose tests run such blocks, by their own means.
 ELSEWHERE = {
-    ("README.md", ""): "tests/test_documents.py",
-    ("infrastructure/README.md", ""): "infrastructure/tests/test_readmes.py",
-    ("docs/groups.md", "cdk"): "infrastructure/tests/test_readmes.py",
-    ("protocol/README.md", "chat.py"): "protocol/tests/test_wheel.py",
-    ("shared-layer/README.md", ""): "shared-layer/tests/test_documents.py",
-    ("shared-layer/README.md", "cdk"): "infrastructure/tests/test_readmes.py",
-    ("shared-layer/README.md", "dynamodb"): "tests/test_dynamodb_against_emulator.py",
-    ("shared-layer/README.md", "pydantic"): "tests/test_alongside.py",
-    ("shared-layer/README.md", "pytest"): "shared-layer/tests/test_documents.py",
-    ("wslocal/README.md", ""): "wslocal/tests/test_pytest_plugin.py",
+    ("README.md", ""): ("tests/test_documents.py",),
+    ("infrastructure/README.md", ""): ("infrastructure/tests/test_readmes.py",),
+    ("docs/groups.md", "cdk"): ("infrastructure/tests/test_readmes.py",),
+    ("protocol/README.md", "chat.py"): ("protocol/tests/test_wheel.py",),
+    ("shared-layer/README.md", ""): ("shared-layer/tests/test_documents.py",),
+    ("shared-layer/README.md", "cdk"): ("infrastructure/tests/test_readmes.py",),
+    ("shared-layer/README.md", "dynamodb"): ("tests/test_dynamodb_against_emulator.py",),
+    ("shared-layer/README.md", "pytest"): ("shared-layer/tests/test_documents.py",),
+    ("wslocal/README.md", ""): (
+        "wslocal/tests/test_pytest_plugin.py",
+        "wslocal/tests/test_readme.py",
+    ),
 }
 # Pages that call DynamoDB: each finds an empty table Rooms, whose key is `id`.
 WITH_TABLE = {
@@ -79,10 +94,10 @@ def test_block_is_run(block):
 
 @pytest.mark.parametrize(("document", "kind"), ELSEWHERE)
 def test_document_whose_blocks_are_run_elsewhere_has_some(document, kind):
-    named = ROOT / ELSEWHERE[document, kind]
+    texts = [(ROOT / name).read_text() for name in ELSEWHERE[document, kind]]
 
     assert [block for block in ALL if (block.document, block.kind) == (document, kind)] != []
-    assert Path(document).name in named.read_text()
+    assert all(Path(document).stem in text for text in texts)
 
 
 # --- pages ----------------------------------------------------------------------------------------
@@ -158,9 +173,7 @@ def test_page_prints_and_writes_what_it_shows(document, ran):
 
 
 PAGES_WITH_TESTS = [
-    page
-    for page in PAGES
-    if any(block.kind.startswith("test_") for block in document_blocks.blocks_of(page))
+    page for page in PAGES if any(block.kind.startswith("test_") for block in blocks_of(page))
 ]
 
 
@@ -170,7 +183,7 @@ def test_tests_of_a_page_pass(document, emulator, tmp_path):
     """All but those that a running project and moto's server need."""
     files = [
         block
-        for block in document_blocks.blocks_of(document)
+        for block in blocks_of(document)
         if block.kind.endswith(".py") and block.kind not in ("conftest.py", "test_api.py")
     ]
     for block in files:
@@ -184,7 +197,7 @@ def test_tests_of_a_page_pass(document, emulator, tmp_path):
 
 def run_pytest(folder, variables, *arguments):
     """Run the tests in a folder, with the fixtures of the wheel; return what pytest says."""
-    paths = document_blocks.environment([folder, PACKAGE, PLUGIN])
+    paths = environment([folder, PACKAGE, PLUGIN, ROOT])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "."],
         cwd=folder,
@@ -194,6 +207,49 @@ def run_pytest(folder, variables, *arguments):
         check=False,
     )
     return done.stdout + done.stderr
+
+
+TEMPLATE = f"""
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: $request.body.action
+      StageName: live
+      Routes: {{$default: {{FunctionArn: !GetAtt Chat.Arn}}}}
+  Chat:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: code
+      Handler: chat.handler
+      Runtime: python3.{sys.version_info.minor}
+      Layers: [!Ref Layer]
+      Policies:
+        - DynamoDBCrudPolicy: {{TableName: !Ref Rooms}}
+        - Statement: {{Effect: Allow, Action: execute-api:ManageConnections, Resource: "*"}}
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {{ContentUri: layer}}
+  Rooms:
+    Type: AWS::Serverless::SimpleTable
+    Properties: {{TableName: Rooms}}
+"""
+
+
+@pytest.mark.slow
+def test_test_of_a_page_passes_with_the_whole_api(tmp_path):
+    files = {block.kind: block.code for block in blocks_of("docs/how-to/tests.md")}
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/chat.py").write_text(files["chat.py"])
+    (tmp_path / "test_api.py").write_text(files["test_api.py"])
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nwslocal = template.yaml\n")
+    shutil.copytree(PACKAGE / "shared_utils", tmp_path / "layer/python/shared_utils")
+
+    done = run_pytest(tmp_path, {}, "-p", "wslocal.pytest_plugin")
+
+    assert "1 passed" in done
 
 
 # --- what a page says beyond its blocks' output ----------------------------------------------------
@@ -207,6 +263,36 @@ def test_replay_repeats_nothing_but_plain_lines(ran):
         *("Called", "Order came", "Charged", "a metric"),
         *("Called", "Order closed"),
     ]
+
+
+MESSAGES = (ROOT / "docs/how-to/messages.md").read_text()
+
+
+@pytest.mark.parametrize("option", Limits.__init__.__kwdefaults__)
+def test_option_of_limits_is_listed(option):
+    rows = [row for row in MESSAGES.splitlines() if row.startswith("| `Limits`: ")]
+
+    assert [row for row in rows if f"`{option}`" in row.split("|")[1]] != []
+
+
+def test_kinds_of_fields_are_listed():
+    [row] = [row for row in MESSAGES.splitlines() if row.startswith("| a field's annotation ")]
+
+    kinds = set(re.findall(r"\w+", _annotations._KINDS_OF_FIELDS))
+    assert kinds - set(re.findall(r"\w+", row)) == set()
+
+
+@pytest.mark.parametrize(
+    ("document", "fact"),
+    [
+        ("how-to/messages.md", f"than {records.MIN_MAGNITUDE:.0E} is 0"),
+        ("how-to/metrics.md", f"From the {metrics_emitter._MAX_DIMENSION_VALUES + 1}st value on"),
+        ("migrating/boto3-table.md", f"after {dynamodb._USUAL_NUMBERS['timeout_seconds']:g} s"),
+        ("migrating/by-hand.md", f"a document holds up to {_emf.MAX_VALUES}"),
+    ],
+)
+def test_number_of_a_page_is_the_real_one(document, fact):
+    assert fact in (ROOT / "docs" / document).read_text()
 
 
 @pytest.mark.parametrize("folder", ["docs/how-to", "docs/migrating"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import re
 import subprocess
@@ -241,14 +240,3 @@ def test_example_of_the_readme_prints_what_its_comments_say(emulator, tmp_path):
 
     assert printed.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.M)
     assert len(printed.splitlines()) == 3
-
-
-def test_readmes_test_with_an_emulator_passes(emulator, tmp_path):
-    (tmp_path / "test_rooms.py").write_text(readme_block("emulator"))
-
-    assert "1 passed" in run(emulator, tmp_path, "-m", "pytest", "-q", "test_rooms.py")
-
-
-def test_readmes_fixture_with_motos_server_is_python():
-    """Moto is not installed here: its server was tried by hand."""
-    assert ast.parse(readme_block("moto")).body
