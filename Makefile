@@ -22,7 +22,7 @@ MINUTES := 10
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest docs coverage \
+.PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest site docs coverage \
     audit bench build release fuzz soak lock clean dev
 
 help: ## Show this list
@@ -64,6 +64,11 @@ check-rest:
 	@$(DEV) tools/generate.py --check
 	@$(DEV) tools/node.py node_modules/typescript/bin/tsc -p .
 
+site: dev ## Build the documents as a site in docs/site, offline; a warning fails it
+	@rm -rf docs/site
+	@$(DEV) -m sphinx -q -W --keep-going -j auto -E -c docs -d .cache/site . docs/site
+	@echo "docs/site/index.html"
+
 docs: dev ## Write the protocol's AsyncAPI, JSON Schemas and examples to docs/protocol/generated
 	@rm -rf docs/protocol/generated
 	@$(DEV) tools/generate.py --docs docs/protocol/generated
@@ -98,7 +103,7 @@ lock: ## Pin the newest versions that requirements/*.in allow
 	    || exit 1; done
 
 clean: ## Remove what these targets made
-	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache heard.wav docs/protocol/generated
+	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache heard.wav docs/protocol/generated docs/site
 	@rm -rf dist shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

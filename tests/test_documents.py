@@ -14,16 +14,21 @@ import shared_utils
 from layerctl.cli import main as layerctl_cli
 from local.__main__ import main as local_cli
 from shared_utils.websocket_messages import CLIENT_MESSAGES
+from shared_utils_protocol import cli as protocol_cli
+from wslocal.cli import main as wslocal_cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 LOCK_FILES = sorted((ROOT / "requirements").glob("*.txt"))
+LISTED = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
 DOCUMENTS = sorted(
     {
-        str(path.relative_to(ROOT))
-        for pattern in ("*.md", "[a-z]*/*.md", "docs/*/*.md")
-        for path in ROOT.glob(pattern)
+        name
+        for name in subprocess.run(
+            LISTED, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split()
+        if (ROOT / name).exists() and not name.endswith(".LICENSE.md")
     }
 )
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
@@ -115,39 +120,56 @@ def test_links_of_a_document_lead_somewhere(document):
     assert broken == []
 
 
+def lines_of_code(text):
+    """Return the lines of a document's blocks of code, and its spans of code."""
+    blocks = re.findall(r"```.*?```|`[^`\n]+`|^    \S.*$", text, re.DOTALL | re.MULTILINE)
+    code = "\n".join(re.sub(r"^```.*", "", block).strip("`") for block in blocks)
+    return code.replace("\\\n", " ").splitlines()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_of_a_document_exist(document):
-    code = re.findall(
-        r"```.*?```|`[^`\n]+`|^    \S.*$", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE
-    )
-    commands = [
-        line for block in code for line in re.sub(r"^```.*", "", block).strip("`").splitlines()
-    ]
+    lines = lines_of_code((ROOT / document).read_text())
+
+    commands = [part for line in lines for part in re.split(r" && |; ?| \| |  # ", line)]
 
     assert [command for command in commands if not is_known(command)] == []
 
 
-CLIS = {"local": local_cli, "layerctl": layerctl_cli}
+CLIS = {"local": local_cli, "layerctl": layerctl_cli, "wslocal": wslocal_cli}
+MAKE = re.compile(r"make ([a-z]+)(?: BENCH=(\w+))?")
+PROGRAM = re.compile(
+    r"(?:\S*/)?(?:python3? -m (layerctl|local|wslocal)|(layerctl|wslocal)|shared-utils-protocol) (-{0,2}[a-z].*)"
+)
+PYTHON = re.compile(r"(?:\S*/)?python3? (-m )?([a-z][\w./-]+)")
 
 
 def is_known(command):
     """Return whether what a line runs is there: a target, a file, a module, its command and options."""
-    if make := re.match(r"\s*make ([a-z]+)(?: BENCH=(\w+))?", command):
+    command = re.sub(r"^(?:\$ |[A-Z_]+=\S+ )*", "", command.strip())
+    if make := MAKE.match(command):
         return make[1] in TARGETS | {"dev"} and (
             make[2] is None or (ROOT / f"benchmarks/{make[2]}.py").exists()
         )
-    run = re.match(r"\s*(?:\.venv/dev/bin/)?python3? (-m )?([a-z][\w./-]+)(.*)", command)
-    if run is None or (not run[1] and not run[2].endswith(".py")):
+    if program := PROGRAM.match(command):
+        return has_options(program[1] or program[2], program[3].split())
+    run = PYTHON.match(command)
+    if run is None or not (run[1] or run[2].endswith(".py")):
         return True
-    if not run[1]:
-        return (ROOT / run[2]).exists()
-    cli, words = CLIS.get(run[2]), run[3].partition("#")[0].partition("|")[0].split()
-    if cli is None or not words:
-        return find_spec(run[2]) is not None
-    chosen = cli.commands.get(words[0])
-    options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-    return chosen is not None and options <= {
-        name for parameter in chosen.params for name in (*parameter.opts, *parameter.secondary_opts)
+    return find_spec(run[2]) is not None if run[1] else (ROOT / run[2]).exists()
+
+
+def has_options(program, words):
+    """Return whether a program has the command with which the words begin, and the options among them."""
+    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} - {"--help"}
+    if program is None:
+        actions = protocol_cli._parser()._actions
+        return given <= {name for action in actions for name in action.option_strings}
+    command = CLIS[program]
+    if not words[0].startswith("-"):
+        command = command.commands.get(words[0])
+    return command is not None and given <= {
+        name for one in command.params for name in (*one.opts, *one.secondary_opts)
     }
 
 
@@ -160,6 +182,11 @@ def is_known(command):
         ".venv/dev/bin/python -m nothing",
         ".venv/dev/bin/python -m local nothing",
         "python -m layerctl versions --nothing",
+        "layerctl --nothing",
+        "wslocal nothing",
+        "wslocal up template.yaml --nothing",
+        "CI=true wslocal up --nothing=1",
+        "shared-utils-protocol chat:handler --nothing",
     ],
 )
 def test_command_that_does_not_exist_is_seen(command):

@@ -1,9 +1,9 @@
-"""Runs anybody's API Gateway WebSocket API on this machine, unchanged.
+"""Runs anybody's API Gateway WebSocket API on this machine, unchanged: a whole project, or parts of AWS::
 
-    with wslocal.run("template.yaml") as api, api.connect() as ann:  # a whole project
+    with wslocal.run("template.yaml") as api, api.connect() as ann:
         ...
 
-    with Emulator() as emulator:  # or its parts: the AWS APIs; deploy to them as to AWS
+    with Emulator() as emulator:  # deploy to it as to AWS
         async with LocalApi(emulator.client, api_id, "dev") as api:
             print(api.url)
 
@@ -156,3 +156,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Command", "Reply", "answering", "ask"]
 
+#: Sends a line of JSON, a mapping, to the client that asked.
 Reply = Callable[[Mapping[str, Any]], Awaitable[None]]
-# Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
+#: Gets the request, how to reply with a line (again and again), and what is set when the client has gone.
 Command = Callable[[Mapping[str, Any], Reply, asyncio.Event], Awaitable[None]]
 
 

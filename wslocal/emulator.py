@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCOUNT", "REGION", "Emulator", "EmulatorError", "own_session"]
 
+#: The region of everything that the emulator plays.
 REGION = "us-east-1"
+#: The account of everything that the emulator plays.
 ACCOUNT = "000000000000"
 
 _PROCESS = Path(__file__).resolve().with_name("emulator_process.py")

@@ -25,14 +25,14 @@ __all__ = [
     "checked_number",
 ]
 
-# What @connections may answer a post with, apart from nothing at all: the error and its text.
+#: What @connections may answer a post with, apart from nothing at all: the error and its text.
 POST_ANSWERS = {
     410: ("GoneException", "Gone"),
     429: ("LimitExceededException", "Limit Exceeded"),
     500: ("InternalServerErrorException", "Internal server error"),
 }
-# What DynamoDB may answer a call with, and the status:
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+#: What DynamoDB may answer a call with, and the status:
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 TABLE_ERRORS = {
     "AccessDeniedException": 400,
     "ConditionalCheckFailedException": 400,

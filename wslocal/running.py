@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RUN_ERRORS", "RunningProject"]
 
-# Why a project cannot be run, or what it is now cannot be taken over: each says it in a sentence.
+#: Why a project cannot be run, or what it is now cannot be taken over: each says it in a sentence.
 RUN_ERRORS = (
     ApiError,
     DeployError,

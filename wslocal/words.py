@@ -98,7 +98,8 @@ class Number(click.ParamType[int]):
         )
 
 
-PORT = Number(0, 65_535)  # of TCP; 0 is a free one
+#: The type of an option that is a TCP port; 0 is a free one.
+PORT = Number(0, 65_535)
 
 
 def shown(value: object) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shlex
+import subprocess
 
 import botocore.session
 import pytest
@@ -27,7 +28,9 @@ def rows(heading):
 
 
 def test_every_block_is_of_a_kind_that_is_checked():
-    assert {kind for kind, _ in BLOCKS} == {"sh", "sh cdk", "sh aws", "json"}
+    kinds = {"sh", "sh cdk", "sh aws", "sh wait", "json", "json result"}
+
+    assert {kind for kind, _ in BLOCKS} == kinds
     assert [shlex.split(line)[:2] for line in commands("sh")] == [
         ["make", "dev"],
         [".venv/dev/bin/python", "infrastructure/app.py"],
@@ -52,13 +55,27 @@ def test_aws_command_is_one_that_aws_has(command):
     model = botocore.session.get_session().get_service_model(service)
     name = "".join(word.capitalize() for word in operation.split("-"))
     shape = model.operation_model(name).input_shape
-    given = {option[2:] for option in options[::2]} - {"query"}
+    given = {option[2:] for option in options[::2]} - {"query", "output"}  # the command line's own
 
     def dashed(member):
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", member).lower()
 
     assert given <= {dashed(member) for member in shape.members}
     assert {dashed(member) for member in shape.required_members} <= given
+
+
+def test_wait_ends_when_the_query_has_ended(tmp_path):
+    """With an `aws` that answers as AWS does while a query runs, and a `sleep` that takes no time."""
+    [wait] = [block for kind, block in BLOCKS if kind == "sh wait"]
+    answers = 'echo "$*" >> asked\ncase $(wc -l < asked) in 1) echo Scheduled;; 2) echo Running;; *) echo Complete;; esac'
+    for name, script in (("aws", answers), ("sleep", ":")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    path = f"{tmp_path}:/usr/bin:/bin"
+    subprocess.run(["sh", "-ec", wait], cwd=tmp_path, env={"PATH": path}, timeout=60, check=True)
+
+    assert len((tmp_path / "asked").read_text().splitlines()) == 3
 
 
 @pytest.mark.threat("log-manual")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import botocore.session
 import pytest
 
 from infrastructure.queries import FOLDER
@@ -129,3 +130,29 @@ def test_manual_lists_the_queries():
         path.stem for path in FOLDER.glob("*.query")
     }
     assert QUERIES
+
+
+def test_result_in_the_manual_is_what_its_query_finds(lines):
+    """The fields that the query asks for, in their order, with what the line of a failure holds."""
+    [query] = re.findall(r"--query-string '(fields [^|]*)\|", MANUAL)
+    [text] = re.findall(r"^```json result\n(.*?)^```$", MANUAL, re.M | re.S)
+    [failed] = [line for line in lines if line.get("errorCode") == "INTERNAL_SERVER_ERROR"]
+    result = json.loads(text)
+    [row] = result["results"]
+
+    asked = [name.strip() for name in query.removeprefix("fields ").split(",")]
+
+    assert [cell["field"] for cell in row] == [*asked, "@ptr"]
+    assert [one for one in row if failed.get(one["field"], one["value"]) != one["value"]] == []
+    assert len(failed.keys() & {cell["field"] for cell in row}) == len(asked) - 1
+
+
+def test_result_in_the_manual_has_the_form_of_the_service():
+    [text] = re.findall(r"^```json result\n(.*?)^```$", MANUAL, re.M | re.S)
+    model = botocore.session.get_session().get_service_model("logs")
+    shape = model.operation_model("GetQueryResults").output_shape.members
+    result = json.loads(text)
+
+    assert result.keys() <= shape.keys()
+    assert result["status"] in shape["status"].enum
+    assert result["statistics"].keys() <= shape["statistics"].members.keys()

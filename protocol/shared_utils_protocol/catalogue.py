@@ -131,11 +131,11 @@ def _gateway_message() -> Message:
     )
 
 
-# What API Gateway sends when a function has failed: part of every API.
+#: What API Gateway sends when a function has failed: part of every API.
 GATEWAY = _gateway_message()
-# How the schema of an `error` describes its `code`: a text, which the documents then list.
+#: How the schema of an `error` describes its `code`: a text, which the documents then list.
 CODE_SCHEMA = _schema_of(ErrorMessage)["properties"]["code"]
-# With these the layer itself answers, whatever the functions of an API do.
+#: With these the layer itself answers, whatever the functions of an API do.
 LAYER_CODES = (
     ErrorCode.AUTH_INVALID_ROLE,
     ErrorCode.VALIDATION_INVALID_ACTION,

@@ -91,7 +91,7 @@ def replies(client):
 @pytest.mark.parametrize("frame", JUNK.values(), ids=JUNK)
 @pytest.mark.fault(
     what="one connection sends 1,500 messages of junk as fast as it can",
-    speaker="who floods: at most 30 replies, one of them RATE_LIMIT_EXCEEDED, then close code 1000",
+    speaker="the client that floods: at most 30 replies, one of them RATE_LIMIT_EXCEEDED, then close code 1000",
     listeners="nothing",
     log="at most 30 KB; `RateLimitViolations`, `ConnectionsClosedForRateLimit` once",
     heals="the connection is closed; what it has sent before that costs a count",
@@ -139,7 +139,7 @@ def test_junk_for_every_function_is_answered_a_few_times_by_each(live):
 
 @pytest.mark.fault(
     what="50 connections send 2,000 unknown actions a second, until they are closed",
-    speaker="who floods: at most 30 replies each, then close code 1000; another: nothing",
+    speaker="the clients that flood: at most 30 replies each, then close code 1000; another: nothing",
     listeners="every chunk",
     log="`RateLimitViolations`, `ConnectionsClosedForRateLimit` once for each connection",
     heals="each connection is closed; what it has sent before that costs a count",

@@ -80,7 +80,7 @@ async def while_functions_have_another_clock(traffic, seconds):
     what="the clock of the functions is ten minutes behind",
     speaker="nothing but an `expiresAt` that is as much too early",
     listeners="every chunk, in time",
-    log="nothing: what is refused for its signature's time is signed again, with the time of who refused it",
+    log="nothing: what is refused for its signature's time is signed again, with the time of the service that refused it",
     heals="nothing has to; sessions that were made meanwhile end as much too early",
 )
 def test_clock_that_is_behind_stops_nobody(play, measured):

@@ -140,7 +140,7 @@ def is_refused(asked):
 )
 @pytest.mark.fault(
     what="the store is frozen for 10 s: calls are taken and never answered",
-    speaker="whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
+    speaker="a speaker whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
     listeners="every chunk, at most 1 in 20 later than half a second",
     log="`DynamoDBErrors`; ERROR lines for requests that failed",
     heals="within 2 s of the store's return: pauses, joins and whatever else was changed take effect",
@@ -224,7 +224,7 @@ def test_one_session_speaks_on_while_the_store_is_frozen(play, measured):
 @pytest.mark.long
 @pytest.mark.fault(
     what="the store refuses every connection for 10 s",
-    speaker="whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
+    speaker="a speaker whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
     listeners="every chunk, at most 1 in 20 later than half a second",
     log="`DynamoDBErrors`; ERROR lines for requests that failed",
     heals="within 2 s of the store's return",
@@ -244,7 +244,7 @@ def test_store_that_refuses_stops_nobody_who_speaks(play, measured):
 @pytest.mark.long
 @pytest.mark.fault(
     what="the store throttles every call for 10 s",
-    speaker="whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
+    speaker="a speaker whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests the same in 3 s",
     listeners="every chunk, at most 1 in 20 later than half a second",
     log="`DynamoDBErrors`, ErrorCode `ThrottlingException`; ERROR lines for requests that failed",
     heals="within 2 s of the last throttled call",
@@ -264,7 +264,7 @@ def test_store_that_throttles_stops_nobody_who_speaks(play, measured):
 @pytest.mark.long
 @pytest.mark.fault(
     what="each call of the store takes a second longer, for 10 s",
-    speaker="whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests are done, or refused with one, in 3 s",
+    speaker="a speaker whose session is in memory: nothing; another: each chunk refused with a retryable code in half a second; other requests are done, or refused with one, in 3 s",
     listeners="every chunk, at most 1 in 20 later than half a second",
     log="`DynamoDBErrors` for calls that were given up",
     heals="within 2 s of the store's return",

@@ -139,7 +139,7 @@ def are_never_answered(plan):
 @pytest.mark.fault(
     what="two of three sessions, or 12 of 20, have a listener who does not read",
     speaker="`listenerLeft` once the listener is out",
-    listeners="who is stuck: the close, behind what the buffers hold; all others: every chunk, in time",
+    listeners="the stuck listener: the close, behind what the buffers hold; all others: every chunk, in time",
     log="a WARN line that names the listener; `ListenerNotificationFailures`, one for each chunk that was not taken",
     heals="closed and taken out within 10 s of the first chunk that was not taken; the token lets it come back",
 )
@@ -155,7 +155,7 @@ def test_clients_that_do_not_read_delay_nobody(play, measured, plan):
 @pytest.mark.fault(
     what="two of three sessions, or 12 of 20, have a listener to whom no post is ever answered",
     speaker="`listenerLeft` once the listener is out",
-    listeners="who is stuck: close code 1000; all others: every chunk, in time",
+    listeners="the stuck listener: close code 1000; all others: every chunk, in time",
     log="a WARN line that names the listener; `ListenerNotificationFailures`, one for each chunk without an answer",
     heals="closed and taken out within 10 s; it comes back with its token and hears",
 )
@@ -232,8 +232,8 @@ def test_interpreter_to_whom_no_post_is_answered_delays_nobody(play, measured):
 @pytest.mark.long
 @pytest.mark.fault(
     what="no post to a speaker, or to a listener, is answered while others join, pause and ask",
-    speaker="who is stuck: nothing, its audio goes on; another: each reply within 3 s",
-    listeners="every chunk, in time; whoever joins is answered within 3 s",
+    speaker="the stuck speaker: nothing, its audio goes on; another: each reply within 3 s",
+    listeners="every chunk, in time; a new listener is answered within 3 s",
     log="`ListenerNotificationFailures` for the listener; nothing for the speaker",
     heals="with the first post that is answered",
 )

@@ -28,8 +28,8 @@ __all__ = [
     "Work",
 ]
 
-# Event and response of a synchronous invocation, 6 MB; Lambda's own messages give this number.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+#: Event and response of a synchronous invocation, 6 MB; Lambda's own messages give this number.
+#: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_PAYLOAD_BYTES = 6_291_556
 
 _PREFIX = "/2018-06-01/runtime"

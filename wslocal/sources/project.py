@@ -22,6 +22,7 @@ __all__ = [
     "with_archives",
 ]
 
+#: A CloudFormation template, as a dict.
 Template = dict[str, Any]
 
 # The bucket of the emulator that templates take zips from. Whoever deploys a stack makes it and puts them there.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 _SCALES = ("", "kilo", "mega", "giga", "tera")
 _SIZES = [(scale + size).capitalize() for size in ("bytes", "bits") for scale in _SCALES]
+#: The 27 units that CloudWatch takes.
 UNITS = frozenset(
     ("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None", *_SIZES)
 ).union(f"{size}/Second" for size in _SIZES)

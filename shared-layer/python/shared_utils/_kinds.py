@@ -40,13 +40,13 @@ else:
             self.__args__ = args
 
 
-# How many items a list or an object without a `max_length` may have: checking so many takes 1 ms.
+#: How many items a list or an object without a `max_length` may have: checking so many takes 1 ms.
 MAX_ITEMS = 1000
-# How many values a message may have, all levels together: they take 10 ms and 1 MB. Only messages
-# above 4,096 bytes, which hold 2,048 at most, can have so many.
+#: How many values a message may have, all levels together: they take 10 ms and 1 MB. Only messages
+#: above 4,096 bytes, which hold 2,048 at most, can have so many.
 MAX_VALUES = 10_000
-# How deep objects and lists may stand in each other. Readers and writers call themselves for each
-# level, and Python ends at a thousand calls; no protocol that we know needs more than six.
+#: How deep objects and lists may stand in each other. Readers and writers call themselves for each
+#: level, and Python ends at a thousand calls; no protocol that we know needs more than six.
 MAX_DEPTH = 32
 
 _SECRETS = _redaction.Policy()

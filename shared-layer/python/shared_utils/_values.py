@@ -9,16 +9,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Payload quota of an API Gateway WebSocket API:
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+#: Payload quota of an API Gateway WebSocket API:
+#: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_MESSAGE_BYTES = 128 * 1024
-# Ours: what is no audio is small, and cheap to refuse when it is not.
+#: Ours: what is no audio is small, and cheap to refuse when it is not.
 MAX_CONTROL_MESSAGE_BYTES = 4 * 1024
-# The largest integer that JSON's readers agree on: https://www.rfc-editor.org/rfc/rfc7493#section-2.2
+#: The largest integer that JSON's readers agree on: https://www.rfc-editor.org/rfc/rfc7493#section-2.2
 MAX_SAFE_INTEGER = 2**53 - 1
-# What a message holds may be stored. DynamoDB's numbers have magnitudes from 1E-130 to 9.99...E+125 and
-# 38 digits; this is the largest double among them, and a double needs 17 digits at most.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+#: What a message holds may be stored. DynamoDB's numbers have magnitudes from 1E-130 to 9.99...E+125 and
+#: 38 digits; this is the largest double among them, and a double needs 17 digits at most.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MIN_MAGNITUDE, MAX_MAGNITUDE = 1e-130, 9.999999999999998e125
 
 MAX_SHOWN_CHARS = 40

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS_TABLE", "Groups"]
 
-# The properties of AWS::DynamoDB::Table for CloudFormation, SAM and CDK. CreateTable takes them too,
-# but for the last one, which is UpdateTimeToLive's.
+#: The properties of AWS::DynamoDB::Table for CloudFormation, SAM and CDK. CreateTable takes them too,
+#: but for the last one, which is UpdateTimeToLive's.
 GROUPS_TABLE: Mapping[str, Any] = {
     "KeySchema": [
         {"AttributeName": "pk", "KeyType": "HASH"},

@@ -28,11 +28,15 @@ __all__ = [
     "get_table_name",
 ]
 
+#: The base name of the table of sessions, for `get_table_name`.
 SESSIONS_TABLE_NAME = "Sessions"
+#: The base name of the table of connections, for `get_table_name`.
 CONNECTIONS_TABLE_NAME = "Connections"
+#: The base name of the table of rate limits, for `get_table_name`.
 RATE_LIMITS_TABLE_NAME = "RateLimits"
+#: The base name of the table of translations, for `get_table_name`.
 TRANSLATION_CACHE_TABLE_NAME = "TranslationCache"
-
+#: The index of the table of connections that finds a session's listeners of one language.
 SESSION_LISTENERS_INDEX_NAME = "sessionId-targetLanguage-index"
 
 
@@ -89,8 +93,8 @@ _SESSION_LISTENERS = TableIndex(
     SESSION_LISTENERS_INDEX_NAME, ("sessionId", "S"), ("targetLanguage", "S")
 )
 
-# By base name, one row a table.
 # fmt: off
+#: The audio system's tables, a `TableSchema` each, by base name.
 TABLES = MappingProxyType({table.base_name: table for table in (
     TableSchema(SESSIONS_TABLE_NAME, "SESSIONS_TABLE_NAME", ("sessionId", "S"), "expiresAt"),
     TableSchema(CONNECTIONS_TABLE_NAME, "CONNECTIONS_TABLE_NAME", ("connectionId", "S"), "ttl", (_SESSION_LISTENERS,)),

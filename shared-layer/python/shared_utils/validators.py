@@ -69,21 +69,25 @@ __all__ = [
     "validate_volume",
 ]
 
-# Frame quota of an API Gateway WebSocket API; a browser sends one frame a message:
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+#: Frame quota of an API Gateway WebSocket API; a browser sends one frame a message:
+#: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_FRAME_BYTES = 32 * 1024
-# 24,000 bytes are 32,000 base64 characters, which leaves 768 bytes of the frame for the envelope.
+#: 24,000 bytes are 32,000 base64 characters, which leaves 768 bytes of the frame for the envelope.
 MAX_AUDIO_CHUNK_BYTES = 24_000
-# 500 characters of a caption are up to 6,000 bytes of JSON, all of them escaped.
+#: 500 characters of a caption are up to 6,000 bytes of JSON, all of them escaped.
 MAX_CAPTION_MESSAGE_BYTES = 8 * 1024
-# 3 ms of PCM16 at 16 kHz mono: less is a client's mistake, not speech.
+#: 3 ms of PCM16 at 16 kHz mono: less is a client's mistake, not speech.
 MIN_AUDIO_CHUNK_BYTES = 100
 
-AUDIO_ENCODINGS = MappingProxyType({"pcm_s16le": 2, "pcm_mulaw": 1})  # bytes per sample
-SAMPLE_RATES = (8000, 16000, 24000, 48000)  # Hz
+#: The encodings of raw audio, each with its bytes per sample.
+AUDIO_ENCODINGS = MappingProxyType({"pcm_s16le": 2, "pcm_mulaw": 1})
+#: The sample rates of raw audio, in Hz.
+SAMPLE_RATES = (8000, 16000, 24000, 48000)
+#: How many channels raw audio may have: mono, stereo.
 CHANNELS = (1, 2)
+#: What `validate_quality_tier` accepts.
 QUALITY_TIERS = ("standard", "premium")
-# What clients of the audio system may send; `websocket_messages` declares a message for each.
+#: What clients of the audio system may send; `websocket_messages` declares a message for each.
 ACTIONS = (
     "createSession",
     "joinSession",
@@ -107,17 +111,17 @@ ACTIONS = (
 )
 
 # Compiled by `re` on first use and kept there: a function that needs none pays for none.
+#: The form of a language tag: language, script, region. `validate_language_code` also looks the language up.
 LANGUAGE_PATTERN = "([A-Za-z]{2,3})(-[A-Za-z]{4})?(-[A-Za-z]{2}|-[0-9]{3})?"
+#: The form of a session id, such as `golden-eagle-427`.
 SESSION_ID_PATTERN = "[a-z]+-[a-z]+-[0-9]{3}"
-# What is in a refresh token: base64url, and a connection's id, which is base64.
+#: The form of a refresh token: base64url, and a connection's id, which is base64.
 TOKEN_PATTERN = "[!-~]{1,2048}"  # noqa: S105 - none itself
 # A session id is a partition key, and a token has one in it; these hold 2,048 bytes:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_SESSION_ID_CHARS = 2048
 
-# ISO 639-1 with `bh`, which left it but not RFC 5646's registry, and on the last line what Amazon
-# Transcribe knows beyond it (Amazon Translate knows none): https://www.loc.gov/standards/iso639-2/
-# https://docs.aws.amazon.com/transcribe/latest/dg/supported-languages.html
+# On the last line stands what is in no ISO 639-1.
 _LANGUAGES = """
 aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de
 dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id
@@ -127,6 +131,10 @@ rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th
 ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
 ast ckb kab mhr
 """
+#: The languages that `validate_language_code` knows: ISO 639-1 with `bh`, which left it but not RFC 5646's
+#: registry, and what Amazon Transcribe knows beyond it (Amazon Translate knows none):
+#: https://www.loc.gov/standards/iso639-2/
+#: https://docs.aws.amazon.com/transcribe/latest/dg/supported-languages.html
 KNOWN_LANGUAGES = frozenset(_LANGUAGES.split())
 
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"

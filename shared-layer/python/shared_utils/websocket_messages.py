@@ -51,8 +51,9 @@ __all__ = [  # and, at the end of the file, every message
     "validate_message",
 ]
 
+#: Who may send a message: one role, or any.
 SPEAKER, INTERPRETER, LISTENER, ANY = "speaker", "interpreter", "listener", "any"
-# What a listener hears who hears no channel: the speaker.
+#: What a listener hears if there is no channel of the language: the speaker.
 FLOOR = "floor"
 
 
@@ -717,8 +718,9 @@ _RECORDS = [
     if isinstance(one, type) and issubclass(one, Record) and one.__module__ == __name__
     if name[0] != "_"
 ]
-# By the value of `action`, and of `type`.
+#: The classes of messages from clients, by `action`.
 CLIENT_MESSAGES = {one.action: one for one in _RECORDS if issubclass(one, ClientMessage)}
+#: The classes of messages to clients, by `type`.
 SERVER_MESSAGES = {one.type: one for one in _RECORDS if issubclass(one, ServerMessage)}
 __all__ += [one.__name__ for one in _RECORDS]
 

@@ -1,0 +1,124 @@
+"""Sphinx's settings: the site is made of the repository's Markdown where it lies, and of docstrings.
+
+`make site` builds it. Links between documents are written as on the forge: to files and to folders.
+A link to a folder leads to its README here, one to any other file to a copy of that file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sphinx.errors import PycodeError
+from sphinx.pycode import ModuleAnalyzer
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+# Where the packages are whose docstrings are read, and this folder's directive.
+FOLDERS = ("docs", "shared-layer/python", "shared-layer/pytest_plugin", "protocol", "cdk", ".")
+sys.path[:0] = [str(ROOT / folder) for folder in FOLDERS]
+
+project = "Shared Lambda Layer"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "commands"]
+
+root_doc = "docs/index"
+include_patterns = [
+    *("*.md", "docs/**.md", "*/README.md", "wslocal/CONFORMANCE.md", "examples/**/README.md"),
+]
+# Folders that are not walked through.
+exclude_patterns = [
+    ".*",
+    "**/node_modules",
+    "**/__pycache__",
+    "docs/site",
+    "docs/protocol/generated",
+]
+
+html_theme = "furo"
+html_title = project
+html_copy_source = False
+html_show_copyright = False
+
+# Docstrings are plain text, with single backticks around code.
+default_role = "code"
+smartquotes = False
+add_module_names = False
+autodoc_member_order = "bysource"
+# Loading the CDK starts Node; the construct's signatures need none of it. Nor is the source of its classes read.
+autodoc_mock_imports = ["aws_cdk", "constructs"]
+ModuleAnalyzer.cache |= {("module", name): PycodeError("not read") for name in autodoc_mock_imports}
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+# Types of the standard library and private ones have no page here; whatever else a text names has.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]
+
+# Headings get GitHub's names, down to this level.
+myst_heading_anchors = 3
+# Some JSON has "..." in it, and Mermaid has no lexer.
+suppress_warnings = ["misc.highlighting_failure"]
+
+# Folders of packages, and which of their modules offer constants that another module declares.
+OFFERING = {
+    "shared-layer/python/shared_utils": "[a-z]*.py",
+    "protocol/shared_utils_protocol": "__init__.py",
+    "wslocal": "__init__.py",
+}
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([\w./-]+)(#[\w-]*)?\)")
+
+
+def lead_to_pages(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Have links to folders lead to their READMEs; of what is no page and no file only the text stays."""
+    folder = (ROOT / docname).parent
+
+    def target(link: re.Match[str]) -> str:
+        text, name = link[1], link[2]
+        path = (folder / name).resolve()
+        if path.is_dir():
+            name, path = f"{name.rstrip('/')}/README.md", path / "README.md"
+            if not path.exists():
+                return text
+        is_page = str(path.relative_to(ROOT).with_suffix("")) in app.env.found_docs
+        if path.exists() and path.suffix == ".md" and not is_page:
+            return text
+        return f"[{text}]({name}{link[3] or ''})"
+
+    content[0] = LINK.sub(target, content[0])
+
+
+def document_constants(app: Sphinx, config: Config) -> None:
+    """Have a constant's comment known in the modules that offer it; Sphinx reads that of its own module."""
+    for folder, pattern in OFFERING.items():
+        known: dict[tuple[str, str], list[str]] = {}
+        for path in (ROOT / folder).rglob("*.py"):
+            if "\n#: " in path.read_text() and "tests" not in path.parts:
+                known |= analyzed(path, folder).attr_docs
+        for path in (ROOT / folder).glob(pattern):
+            analyzer = analyzed(path, folder)
+            analyzer.attr_docs = known | analyzer.attr_docs
+
+
+def analyzed(path: Path, folder: str) -> ModuleAnalyzer:
+    """Return Sphinx's analyzer of a module, which it keeps and uses again."""
+    names = path.relative_to((ROOT / folder).parent).with_suffix("").parts
+    analyzer = ModuleAnalyzer.for_module(".".join(names).removesuffix(".__init__"))
+    analyzer.analyze()
+    return analyzer
+
+
+def lead_to_front_page(app: Sphinx, failure: Exception | None) -> None:
+    """Have the site's own address lead to its front page."""
+    text = f'<!doctype html><meta http-equiv="refresh" content="0; url={root_doc}.html">\n'
+    (Path(app.outdir) / "index.html").write_text(text)
+
+
+def setup(app: Sphinx) -> None:
+    """Register these with Sphinx."""
+    app.connect("config-inited", document_constants)
+    app.connect("source-read", lead_to_pages)
+    app.connect("build-finished", lead_to_front_page)
