@@ -81,23 +81,13 @@ MEASURING = {"benchmarks"}
 # Rows of the root README, and how their row in that of the benchmarks begins; the peer follows.
 RATIOS = {
     "importing all of it": "import: shared_utils, all public modules / ",
-    "importing all of it, with checked messages": (
-        "import: shared_utils, all public modules / powertools Logger + Metrics + "
-    ),
     "first message of a cold environment": "first message: shared_utils / powertools + ",
     "a line of log, redacted and bounded": "info, 3 bound + 5 fields: shared_utils / ",
     "the same": "info, 3 bound + 5 fields: shared_utils / structlog",
     "an exception": "exception, 6 frames: shared_utils / ",
     "three metrics, written": "3 metrics + 2 dimensions + 3 properties, flushed: shared_utils / ",
-    "a control message, parsed and checked": "setVolume, parse and check: shared_utils / powertools",
     "a whole audio message, each with a line and metrics": "whole audio message, 6,400 bytes: shared_utils / ",
     "the same, against hand-tuned C": "whole audio message, 6,400 bytes: shared_utils / msgspec",
-    "as it comes, with a line in a hundred and metrics in windows": (
-        "whole audio message, 6,400 bytes: shared_utils, default settings / "
-    ),
-    "as it comes, against hand-tuned C": (
-        "whole audio message, 6,400 bytes: shared_utils, default settings / msgspec"
-    ),
     "bytes of log, an audio message": "log bytes per message, 50/s: shared_utils, default settings / ",
 }
 

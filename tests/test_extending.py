@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, followed to the letter in a copy: what was added works, and the copy's tests pass."""
+"""docs/extending.md, followed to the letter in a copy: what was added works, and the copy's tests pass."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+TEXT = (ROOT / "docs/extending.md").read_text()
 # What is added: a file, or a block above or below the first line with a text.
 STEP = re.compile(
     r"^```(?:python|markdown) (\S+)(?: (above|below) ([^\n]+))?\n(.*?)^```", re.M | re.S
@@ -42,7 +42,7 @@ print(hands.handler.connections.sent[-1][1]["type"])
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory):
-    """Return a copy of the repository, its tests too, in which CONTRIBUTING.md was followed."""
+    """Return a copy of the repository, its tests too, in which docs/extending.md was followed."""
     copy = tmp_path_factory.mktemp("copy")
     for name in git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         if (ROOT / name).is_file():
@@ -159,7 +159,7 @@ SUITES = [
         ".",
         [
             *("layerctl/tests", "wslocal/tests", "protocol/tests", "examples", "tests"),
-            "--ignore=tests/test_contributing.py",
+            "--ignore=tests/test_extending.py",
         ],
         "not hypothesis and not long",
         id="all-others",
