@@ -139,7 +139,11 @@ def container(emulator):
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         Thread(target=server.serve_forever, args=(0.01,)).start()
         url = f"http://127.0.0.1:{server.server_port}/credentials"
-        yield {**given, "AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+        yield {
+            **given,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
+        }
         server.shutdown()
 
 
