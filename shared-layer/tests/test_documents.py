@@ -272,6 +272,7 @@ GIVEN = [
     *("every 100 calls", "buffer_debug_bytes=20_000", "window_seconds=10", "at most 10 seconds"),
     "`0` or `off`",
     "takes 2 ms of a cold start",
+    "docs.aws.amazon.com/cdk/api/v2/",
     *("a wrong checksum, a 5xx", "always a 5xx"),
     "numbers up to 9.99E+125, of which one closer to 0 than 1E-130 is 0",  # DynamoDB's
 ]
