@@ -199,6 +199,16 @@ def test_zip_of_all_pythons_has_the_sources_of_the_tag(dist, repository):
     )
 
 
+@pytest.mark.parametrize("wheel", sorted(WHEELS))
+def test_wheel_has_the_licence_and_no_tests(dist, wheel):
+    with zipfile.ZipFile(dist / wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+
+    [licence] = [content for name, content in files.items() if name.endswith("/licenses/LICENSE")]
+    assert licence == (ROOT / "LICENSE").read_bytes()
+    assert [name for name in files if "tests/" in name or name.endswith(".pyc")] == []
+
+
 # --- what it says is in it ------------------------------------------------------------------------
 
 
@@ -348,10 +358,10 @@ def test_tag_of_another_version_is_refused(clone):
 @pytest.mark.long
 def test_package_that_does_not_build_is_named(clone):
     change(clone, "wslocal/pyproject.toml", 'readme = "README.md"', 'readme = "NOTHING.md"')
-    change(clone, "CHANGELOG.md", f"## {VERSION}", f"## 9.9.9 - 2026-12-24\n\n## {VERSION}")
-    commit(clone, "v9.9.9")
+    git(clone, "tag", "--delete", TAG)
+    commit(clone, TAG)
 
-    said = refusal(clone, "v9.9.9", "--python", PYTHON)
+    said = refusal(clone, TAG, "--python", PYTHON)
 
     assert said.startswith("wslocal was not built by -m hatchling: ")
     assert "NOTHING.md" in said

@@ -83,6 +83,9 @@ def _release(name: str, output: Path, wanted: list[str]) -> list[Path]:
         environ = _environment(tag, pythons)
         _make_zips(tag, tree, stage, pythons, environ)
         for folder in folders:
+            shutil.copy(
+                tree / "LICENSE", folder
+            )  # hatchling puts it in; its text goes with every copy
             command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(stage)]
             _run([sys.executable, *command], folder, environ)
         pinned = pins((tree / "requirements" / "dev.txt").read_text())
