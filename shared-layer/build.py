@@ -62,9 +62,6 @@ def main(arguments: list[str]) -> None:
         partial = options.output.with_suffix(".partial")
         write_zip(stage, partial)
         partial.replace(options.output)
-    if options.unpack:
-        with zipfile.ZipFile(options.output) as archive:
-            archive.extractall(options.unpack)
     report(options.output, digest, versions)
 
 
@@ -88,7 +85,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--lock", type=Path, metavar="FILE", help="the requirements with hashes that pin the wheels"
     )
     parser.add_argument("--output", type=Path, help="the zip's path")
-    parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
     parser.add_argument("--compile", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if (options.wheels or options.lock) and not (

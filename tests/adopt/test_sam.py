@@ -1,4 +1,4 @@
-"""The SAM project: linted, translated, run, moved to the next release of the layer and back."""
+"""The SAM project: linted, run as SAM translates it, moved to the next release of the layer and back."""
 
 import json
 import re
@@ -22,7 +22,6 @@ from tests.adopt.project import (
     run,
     shown,
 )
-from wslocal.sources import ProjectOptions, read_project
 
 pytestmark = pytest.mark.slow
 
@@ -51,17 +50,6 @@ def api(template):
         yield api
 
 
-def test_translated_template_keeps_the_old_versions_of_the_layer(template):
-    [stack] = read_project(template, ProjectOptions()).stacks
-
-    layers = [
-        resource
-        for resource in stack.template["Resources"].values()
-        if resource["Type"] == "AWS::Lambda::LayerVersion"
-    ]
-    assert [layer["DeletionPolicy"] for layer in layers] == ["Retain"]
-
-
 def test_client_gets_the_reply_and_the_error_that_the_readme_shows(api):
     with api.connect() as client:
         assert exchange(client, "sam") == shown("sam")
@@ -72,6 +60,7 @@ def test_client_gets_the_reply_and_the_error_that_the_readme_shows(api):
 
 
 def test_next_release_runs_and_then_the_one_before_again(api, template):
+    """Each deployment makes a version of the layer, and deletes none."""
     for old, new in ((VERSION, NEXT), (NEXT, VERSION)):
         replace_version(template, old, new)
         api.reload()
