@@ -158,7 +158,7 @@ SUITES = [
     pytest.param(
         ".",
         [
-            *("layerctl/tests", "wslocal/tests", "protocol/tests", "examples", "tests"),
+            *("cdk/tests", "layerctl/tests", "wslocal/tests", "protocol/tests", "examples", "tests"),
             "--ignore=tests/test_extending.py",
         ],
         "not hypothesis and not long",
