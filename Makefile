@@ -23,7 +23,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test long check check-mypy check-tests check-basedpyright check-rest site docs coverage \
-    audit bench build fuzz soak lock clean dev
+    audit bench build release fuzz soak lock clean dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -92,6 +92,9 @@ soak: dev ## Load the complete system for MINUTES=10: memory, descriptors, threa
 build: ## Build shared-layer/shared-layer.zip
 	@PYTHON="$(PYTHON)" shared-layer/build.sh
 
+release: dev ## Make the release of TAG=v0.2.0 in dist/: wheels, zips, digests, bills of materials
+	@$(DEV) tools/release.py "$(TAG)"
+
 lock: ## Pin the newest versions that requirements/*.in allow
 	@$(PYTHON) tools/environments.py lock
 	@for name in test dev bench fuzz audit lock authorizer; do .venv/lock/bin/uv pip compile --quiet --upgrade \
@@ -101,7 +104,7 @@ lock: ## Pin the newest versions that requirements/*.in allow
 
 clean: ## Remove what these targets made
 	@rm -rf .venv .cache web/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache heard.wav docs/protocol/generated docs/site
-	@rm -rf shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
+	@rm -rf dist shared-layer/shared-layer.zip shared-layer/.hypothesis shared-layer/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 dev:

@@ -26,12 +26,32 @@ class Aws:
     """The services that the tool talks to; each client is made when it is first used."""
 
     def __init__(
-        self, profile: str | None = None, region: str | None = None, endpoint: str | None = None
+        self,
+        profile: str | None = None,
+        region: str | None = None,
+        endpoint: str | None = None,
+        session: boto3.Session | None = None,
     ) -> None:
         self._profile = profile
+        self._given = session
         # The AWS CLI reads AWS_REGION first; boto3 knows AWS_DEFAULT_REGION only.
         self._region = region or os.environ.get("AWS_REGION") or None
         self._endpoint = endpoint or None
+
+    def in_region(self, region: str) -> Aws:
+        """Return the same in another region; a profile that asks for a code asks once for all."""
+        return Aws(self._profile, region, self._endpoint, self._session)
+
+    @property
+    def region(self) -> str:
+        """Return the region, '' if none is named anywhere."""
+        return self._region or self._session.region_name or ""
+
+    @property
+    def account(self) -> str:
+        """Return the account's id, which AWS gives to whoever signs."""
+        identity: dict[str, str] = self._client("sts").get_caller_identity()
+        return identity["Account"]
 
     @cached_property
     def functions(self) -> Any:
@@ -50,12 +70,15 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        return boto3.Session(profile_name=self._profile, region_name=self._region)
+        return self._given or boto3.Session(profile_name=self._profile)
 
     def _client(self, service: str) -> Any:
         # Standard mode backs off on throttling; AWS_MAX_ATTEMPTS still has its say.
         return self._session.client(
-            service, endpoint_url=self._endpoint, config=Config(retries={"mode": "standard"})
+            service,
+            region_name=self._region,
+            endpoint_url=self._endpoint,
+            config=Config(retries={"mode": "standard"}),
         )
 
 

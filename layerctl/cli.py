@@ -22,6 +22,7 @@ from layerctl.options import (
     name_options,
     selection_options,
 )
+from layerctl.regions import parse_regions, publish_in, refuse_failures
 
 if TYPE_CHECKING:
     from layerctl.aws import Aws
@@ -49,6 +50,9 @@ def main() -> None:
 @name_options
 @aws_options
 @click.option("--runtime", "runtimes", multiple=True, default=_RUNTIMES, help="Repeatable.")
+@click.option("--regions", metavar="NAME,NAME", help="Several, in place of --region.")
+@click.option("--public", is_flag=True, help="Let every AWS account use it.")
+@click.option("--yes", is_flag=True, help="Do not ask, before it becomes public.")
 @click.option("--force", is_flag=True, help="Even what a CloudFormation stack owns.")
 @_package
 @_json
@@ -57,14 +61,35 @@ def publish(
     names: Names,
     archive: Path,
     runtimes: tuple[str, ...],
+    regions: str | None,
+    public: bool,
+    yes: bool,
     force: bool,
     package: str,
     as_json: bool,
 ) -> None:
     """Publish ZIP as a new version if its content is new; move the parameters to it."""
     content = Archive(archive.read_bytes(), archive.name)
-    result = publishing.publish(aws, names, content, package, runtimes, force)
-    click.echo(json.dumps(asdict(result), indent=2) if as_json else result.sentence)
+    chosen = parse_regions(regions) if regions is not None else []
+    if public and not yes:
+        what = f"{versions.describe(content, package)}, as {names.layer} of account {aws.account}"
+        places = ", ".join(chosen or [aws.region])
+        click.echo(f"{what}, in {places}. What others attach or download stays theirs.", err=True)
+        ask("Let every AWS account use it?", yes)
+
+    def publish_here(here: Aws) -> publishing.Published:
+        result = publishing.publish(here, names, content, package, runtimes, force)
+        return publishing.share(here, result) if public else result
+
+    if not chosen:
+        result = publish_here(aws)
+        click.echo(json.dumps(asdict(result), indent=2) if as_json else result.sentence)
+        return
+    report = (lambda row: None) if as_json else show.region_row(chosen)
+    results = publish_in(aws, chosen, publish_here, report)
+    if as_json:
+        click.echo(json.dumps([result.row for result in results], indent=2))
+    refuse_failures(results)
 
 
 @main.command("versions")
@@ -82,14 +107,19 @@ def list_versions(aws: Aws, names: Names, limit: int, as_json: bool) -> None:
     used = fleet.users(aws, rows[0].arn.rpartition(":")[0])
     digests = [versions.hexadecimal(versions.read_version(aws, row.arn)[1]) for row in rows[:limit]]
     shown = list(zip(rows, digests, strict=False))
+    public = {row.arn for row in rows[:limit] if versions.is_public(aws, row.arn)}
     if as_json:
         table = [
-            asdict(row) | {"sha256": digest, "used_by": used.get(row.arn, [])}
+            asdict(row)
+            | {"sha256": digest, "used_by": used.get(row.arn, []), "public": row.arn in public}
             for row, digest in shown
         ]
         click.echo(json.dumps(table, indent=2))
         return
     show.version_table(shown, used, rows[0].number)
+    if public:
+        numbers = [str(row.number) for row in rows if row.arn in public]
+        click.echo(f"for every AWS account: {', '.join(numbers)}")
     for arn in sorted(used.keys() - {row.arn for row in rows}):
         click.echo(f"{versions.short(arn)} is deleted and still used by {', '.join(used[arn])}")
 

@@ -121,7 +121,7 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
 def ask(question: str, yes: bool) -> None:
     """Return if the operator agrees."""
     try:
-        agreed = yes or click.confirm(question)
+        agreed = yes or click.confirm(question, err=True)
     except click.Abort:
         raise LayerctlError("nothing was changed; --yes goes on without asking") from None
     if not agreed:

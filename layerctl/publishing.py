@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from layerctl import doing, ownership, parameters, planning, versions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from layerctl.options import Names
     from layerctl.versions import LayerVersion
 
-__all__ = ["Published", "publish"]
+__all__ = ["Published", "publish", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,23 @@ class Published:
     published: bool
     sha256: str
     moved: Mapping[str, str] = field(default_factory=dict)  # parameters and their new values
+    public: str = ""  # `made public` or `public already`, if that was asked for
+
+    @property
+    def state(self) -> str:
+        """Return what was done in a few words: `published, made public`."""
+        return ", ".join(
+            filter(None, ("published" if self.published else "unchanged", self.public))
+        )
 
     @property
     def sentence(self) -> str:
         """Return it for people."""
         what = "published" if self.published else "unchanged: the newest version is"
         moved = [f"moved {name} to {value}" for name, value in self.moved.items()]
-        return "\n".join([f"{what} {versions.short(self.arn)}, sha256 {self.sha256[:16]}", *moved])
+        public = [f"{self.public}: every AWS account may use {self.arn}"] * bool(self.public)
+        said = f"{what} {versions.short(self.arn)}, sha256 {self.sha256[:16]}"
+        return "\n".join([said, *moved, *public])
 
 
 def publish(
@@ -54,6 +64,12 @@ def publish(
     arn = same.arn if same else versions.publish(aws, names.layer, archive, package, runtimes)
     moved = _move(aws, names.parameters, arn, values)
     return Published(arn, same is None, _sha256(aws, arn), moved)
+
+
+def share(aws: Aws, result: Published) -> Published:
+    """Let every AWS account use what was published, also if it is unchanged."""
+    made = versions.make_public(aws, result.arn)
+    return replace(result, public="made public" if made else "public already")
 
 
 def _refuse_no_layer(archive: Archive, package: str) -> None:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from layerctl.findings import Finding, Report
     from layerctl.planning import Plan, Step
+    from layerctl.regions import RegionResult
     from layerctl.versions import LayerVersion
 
-__all__ = ["brief_runtimes", "console", "plan", "progress", "report", "version_table"]
+__all__ = ["brief_runtimes", "console", "plan", "progress", "region_row", "report", "version_table"]
 
+_LONGEST_STATE = len("published, public already")
 _STATES = {"done": "green", "failed": "red", "not done": "yellow"}
 
 
@@ -49,6 +51,20 @@ def progress(steps: Sequence[Step]) -> Callable[[str, Step], None]:
             f"[{_STATES[state]}]{state:8}[/]  {escape(step.name):{width}}  {escape(_move(step))}",
             soft_wrap=True,
         )
+
+    out = console()
+    return row
+
+
+def region_row(regions: Sequence[str]) -> Callable[[RegionResult], None]:
+    """Return what prints a region's result: what was done, and the ARN or the error, in one line."""
+    width = max(map(len, regions))
+
+    def row(result: RegionResult) -> None:
+        colour = "red" if result.error else "green"
+        text = result.published.arn if result.published else str(result.error)
+        state = f"[{colour}]{result.state:{_LONGEST_STATE}}[/]"
+        out.print(f"{result.region:{width}}  {state}  {escape(text)}", soft_wrap=True)
 
     out = console()
     return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,10 @@ __all__ = [
     "LayerVersion",
     "describe",
     "fetch",
+    "is_public",
     "layer_of",
     "list_versions",
+    "make_public",
     "number_of",
     "publish",
     "read_version",
@@ -31,6 +34,10 @@ __all__ = [
 ]
 
 ARCHITECTURES = ("x86_64", "arm64")
+
+# Of the statement in a version's policy; the action is the only one that such a policy may hold:
+# https://docs.aws.amazon.com/lambda/latest/api/API_AddLayerVersionPermission.html
+_PUBLIC, _USE = "public", "lambda:GetLayerVersion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,39 @@ def publish(aws: Aws, layer: str, archive: Archive, package: str, runtimes: Sequ
     if published.content != archive.content:
         raise AwsError(f"{short(arn)} was published and is not the same when read back")
     return arn
+
+
+def is_public(aws: Aws, arn: str) -> bool:
+    """Return whether every AWS account may use a version."""
+    try:
+        row = aws.functions.get_layer_version_policy(
+            LayerName=layer_of(arn), VersionNumber=number_of(arn)
+        )
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":  # it has no policy
+            return False
+        raise
+    return any(_is_for_all(statement) for statement in json.loads(row["Policy"])["Statement"])
+
+
+def make_public(aws: Aws, arn: str) -> bool:
+    """Let every AWS account use a version; return False if each could already."""
+    if is_public(aws, arn):
+        return False
+    aws.functions.add_layer_version_permission(
+        LayerName=layer_of(arn),
+        VersionNumber=number_of(arn),
+        StatementId=_PUBLIC,
+        Action=_USE,
+        Principal="*",
+    )
+    return True
+
+
+def _is_for_all(statement: dict[str, Any]) -> bool:
+    """Return whether a statement names everybody; one for an organization has a condition."""
+    everybody = statement.get("Principal") in ("*", {"AWS": "*"})
+    return statement.get("Effect") == "Allow" and everybody and not statement.get("Condition")
 
 
 def describe(archive: Archive, package: str) -> str:

@@ -40,14 +40,16 @@ def test_commands_run_in_their_order(ctl, greeter, layer_zip):
     assert results[0].stdout.startswith("published SharedUtilsLayer:1, ")
     assert results[2].stdout == "healthy; looked at greeter\n"
     assert "greeter" in results[3].stdout
+    assert "us-east-1  unchanged, made public " in results[4].stdout
 
 
 def rights(command: str) -> list[str]:
     """Return the actions that the page names for a command, without and with a stage."""
     table = PAGE.split("## Rights")[1].splitlines()
     [row] = [row for row in table if f"`{command}`" in row.split(" | ")[0]]
+    same = rights("publish") if command == "publish --public" else ["lambda:ListLayers"]
     # The emulator asks for the name of another action here.
-    return [*re.findall(r"`([a-z]+:[A-Za-z]+)`", row), "lambda:ListLayers"]
+    return [*re.findall(r"`([a-z]+:[A-Za-z]+)`", row), *same]
 
 
 def test_rights_on_the_page_are_enough(ctl, cloud, layer_zip, newer_zip):
@@ -56,12 +58,16 @@ def test_rights_on_the_page_are_enough(ctl, cloud, layer_zip, newer_zip):
     cloud.function(f"websocket-audio-{stage}-audio", files={"app.py": HANDLER})
     commands = {
         "publish": (("publish", layer_zip), ("publish", newer_zip)),
+        "publish --public": (("publish", newer_zip, "--public", "--yes"),),
         "attach": (("attach", "--yes"),),
         "rollback": (("rollback", "--yes"),),
         "versions": (("versions",),),
         "doctor": (("doctor",),),
     }
-    users = {command: cloud.user(f"{stage}-{command}", *rights(command)) for command in commands}
+    users = {
+        command: cloud.user(f"{stage}-{command.replace(' --', '-')}", *rights(command))
+        for command in commands
+    }
 
     results = [
         ctl(*arguments, "--stage", stage, **users[command])

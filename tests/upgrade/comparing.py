@@ -1,0 +1,69 @@
+"""What of an old interface is not in a new one, in sentences; and whether an answer still holds what it did."""
+
+import inspect
+import re
+from inspect import Parameter
+
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+_OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def parameters(call: str) -> list[Parameter]:
+    """Return the parameters of a recorded call, such as `self, text, *, size=0`."""
+    function = eval(f"lambda {call}: None")  # noqa: S307 - of our own records
+    return [*inspect.signature(function).parameters.values()]
+
+
+def refusals(old: str | None, new: str | None) -> list[str]:
+    """Return why calls that the old one takes are not taken by the new one."""
+    if old is None:
+        return []
+    if new is None:
+        return ["cannot be called"]
+    before, after = parameters(old), parameters(new)
+    positions = [one for one in after if one.kind in _POSITIONAL]
+    names = {one.name: one for one in after if one.kind in _BY_NAME}
+    open_kinds = {one.kind for one in after if one.kind in _OPEN}
+    said = [f"takes no further {one}" for one in before if one.kind in {*_OPEN} - open_kinds]
+    known = set()
+    for place, one in enumerate(one for one in before if one.kind in _POSITIONAL):
+        if place < len(positions):
+            known |= {positions[place].name} if one.default is one.empty else set()
+            if one.kind is Parameter.POSITIONAL_OR_KEYWORD and one.name != positions[place].name:
+                said.append(f"takes {positions[place].name} in the place of {one.name}")
+        elif Parameter.VAR_POSITIONAL not in open_kinds:
+            said.append(f"takes {one.name} by name only, or not at all")
+    for one in before:
+        if one.kind in _BY_NAME:
+            known |= {one.name} if one.default is one.empty else set()
+            if one.name not in names and Parameter.VAR_KEYWORD not in open_kinds:
+                said.append(f"takes no {one.name}")
+    said += [
+        f"wants {one.name}"
+        for one in after
+        if one.kind not in _OPEN and one.default is one.empty and one.name not in known
+    ]
+    return said
+
+
+def announced(changelog: str, since: str) -> set[str]:
+    """Return the names in lines that say what was renamed or removed, in versions after `since`."""
+    newer = re.split(rf"^## {re.escape(since)}\b", changelog, flags=re.MULTILINE)[0]
+    lines = re.findall(r"^- (?:Renamed|Removed): (.*)$", newer, re.MULTILINE)
+    return {name for line in lines for name in re.findall(r"`([\w.]+)`", line)}
+
+
+def holds(new, old) -> bool:
+    """Return whether a value is what it was; objects may have more members than they had."""
+    if isinstance(old, dict):
+        return isinstance(new, dict) and all(
+            name in new and holds(new[name], value) for name, value in old.items()
+        )
+    if isinstance(old, list):
+        return (
+            isinstance(new, list)
+            and len(new) == len(old)
+            and all(holds(one, other) for one, other in zip(new, old, strict=True))
+        )
+    return type(new) is type(old) and new == old
