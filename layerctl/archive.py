@@ -24,22 +24,39 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Entry", "code_sha256", "import_roots"]
 
 _EXTENSIONS = (".py", ".so", ".pyc")
-# Readable by others: Lambda runs a function as a user that owns no file of its packages.
-_READABLE = stat.S_IROTH
+# Of an entry's general flags: its content is encrypted; its name is UTF-8. APPNOTE 4.4.4:
+# https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+_ENCRYPTED, _UTF8 = 0x1, 0x800
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in a zip: its path, bytes when unpacked, and its Unix mode if the zip has one."""
+    """A file or folder in a zip: its path, bytes when unpacked, and its Unix mode if the zip has one."""
 
     path: str
     size: int
     mode: int | None
+    checksum: int
+    flags: int
+
+    def is_open(self, rights: int) -> bool:
+        """Whether a user who owns nothing of it has these rights, bits of `stat.S_IRWXO`."""
+        return self.mode is None or self.mode & rights == rights
 
     @property
-    def is_readable(self) -> bool:
-        """Whether everyone may read it."""
-        return self.mode is None or bool(self.mode & _READABLE)
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link; its content is then where it leads."""
+        return self.mode is not None and stat.S_ISLNK(self.mode)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a password is needed to read it."""
+        return bool(self.flags & _ENCRYPTED)
+
+    @property
+    def is_named_clearly(self) -> bool:
+        """Whether every tool reads its name alike: it is ASCII, or marked as UTF-8."""
+        return self.path.isascii() or bool(self.flags & _UTF8)
 
 
 class Archive:
@@ -54,11 +71,9 @@ class Archive:
             raise WrongInputError(
                 f"{origin} is not a zip ({error}): build one with shared-layer/build.sh"
             ) from error
-        self.files = tuple(
-            Entry(info.filename, info.file_size, _mode(info))
-            for info in self._zip.infolist()
-            if not info.is_dir()
-        )
+        entries = [_entry(info) for info in self._zip.infolist()]
+        self.folders = tuple(entry for entry in entries if entry.path.endswith("/"))
+        self.files = tuple(entry for entry in entries if not entry.path.endswith("/"))
         self._paths = frozenset(entry.path for entry in self.files)
 
     def __contains__(self, path: str) -> bool:
@@ -83,6 +98,12 @@ class Archive:
     def below(self, folder: str) -> Iterator[Entry]:
         """Yield the files under `folder`, which ends in a slash; all of them for ''."""
         return (entry for entry in self.files if entry.path.startswith(folder))
+
+    @property
+    def repeated(self) -> list[str]:
+        """Return the paths that are in it more than once; `read` gives the last one's bytes."""
+        counts = Counter(entry.path for entry in self.files)
+        return sorted(path for path, count in counts.items() if count > 1)
 
     @property
     def unpacked_bytes(self) -> int:
@@ -136,11 +157,16 @@ def code_sha256(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
-def _mode(info: zipfile.ZipInfo) -> int | None:
-    """Return the Unix mode; zips made on Windows have none, and Lambda then gives one."""
-    unix = 3
-    return (
-        info.external_attr >> 16
-        if info.create_system == unix and info.external_attr >> 16
-        else None
+def _entry(info: zipfile.ZipInfo) -> Entry:
+    """Return an entry; one made on Windows has no Unix mode, and Lambda then lets everybody read it.
+
+    Nobody may run it, though: https://github.com/aws/aws-sam-cli/pull/2193
+    """
+    unix, mode = 3, info.external_attr >> 16
+    return Entry(
+        info.filename,
+        info.file_size,
+        mode if info.create_system == unix and mode else None,
+        info.CRC,
+        info.flag_bits,
     )

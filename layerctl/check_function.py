@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from layerctl.archive import import_roots
-from layerctl.check_zip import (
-    MAX_UNPACKED_BYTES,
-    check_bytecode,
-    check_files,
-    holds,
-    misplaced,
-)
+from layerctl.check_entries import check_entries
+from layerctl.check_shadows import check_function_shadows
+from layerctl.check_zip import MAX_UNPACKED_BYTES, check_bytecode, holds, misplaced
 from layerctl.findings import error, warning
 from layerctl.planning import MAX_LAYERS
 from layerctl.versions import layer_of, number_of, short
@@ -46,7 +42,7 @@ def check_function(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
             "attach the layer to Python functions only",
         )
     else:
-        for check in (_state, _attachment, _unreadable, _shadows, _handler, _limits):
+        for check in (_state, _attachment, _unreadable, _entries, _shadows, _handler, _limits):
             yield from check(facts, wanted)
 
 
@@ -103,7 +99,6 @@ def _attachment(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
         )
     yield from _compatible(facts, layer)
     if layer.archive:
-        yield from check_files(layer.archive, function.name)
         yield from check_bytecode(layer.archive, wanted.package, function.python, function.name)
 
 
@@ -180,36 +175,13 @@ def _unreadable(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:
 
 
 def _shadows(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
-    """Find other modules of the names that the layer brings; the function's folder comes first."""
-    function = facts.function
-    layer = holder(facts, wanted.package)
-    if layer is None:
-        return
-    names = _modules(layer, function.python)
-    own = facts.code.modules("") if facts.code else {}
-    for name in sorted(names & own.keys()):
-        yield error(
-            function.name,
-            "shadowed-by-function",
-            f"its own {own[name]} hides {name} of {short(layer.arn)}",
-            f"remove {own[name]} from the function's package, or rename it",
-        )
-    for other in facts.layers:
-        shared = sorted(names & _modules(other, function.python)) if other is not layer else []
-        if shared:
-            yield error(
-                function.name,
-                "shadowed-by-layer",
-                f"{short(other.arn)} and {short(layer.arn)} both hold {', '.join(shared)}: "
-                "the files of both are mixed",
-                "detach one of them, or build it without these",
-            )
+    yield from check_function_shadows(facts, holder(facts, wanted.package))
 
 
-def _modules(layer: AttachedLayer, python: str) -> set[str]:
-    if layer.archive is None:
-        return set()
-    return {name for root in import_roots(python) for name in layer.archive.modules(root)}
+def _entries(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:
+    for archive in (facts.code, *(layer.archive for layer in facts.layers)):
+        if archive:
+            yield from check_entries(archive, facts.function.name)
 
 
 def _handler(facts: FunctionFacts, _: Wanted) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from layerctl.archive import import_roots
 from layerctl.bytecode import MAGIC, Verdict, judge, pythons_of
+from layerctl.check_entries import BUILD, check_entries
+from layerctl.check_shadows import check_standard_names, modules_of
 from layerctl.findings import error, warning
 
 if TYPE_CHECKING:
@@ -16,18 +18,19 @@ if TYPE_CHECKING:
     from layerctl.archive import Archive
     from layerctl.findings import Finding
 
-__all__ = ["MAX_UNPACKED_BYTES", "check_bytecode", "check_files", "check_zip", "holds", "misplaced"]
+__all__ = ["MAX_UNPACKED_BYTES", "check_bytecode", "check_zip", "holds", "misplaced"]
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_UNPACKED_BYTES = 250 * 1024 * 1024
 MAX_UPLOAD_BYTES = 50 * 1024 * 1024
 
-BUILD = "build it with shared-layer/build.sh"
-
 
 def check_zip(archive: Archive, package: str) -> Iterator[Finding]:
     """Check a zip by itself: for every Python that it could serve."""
     subject = archive.origin
+    if any(entry.is_encrypted for entry in archive.files):
+        yield from check_entries(archive, subject)
+        return
     if archive.unpacked_bytes <= MAX_UNPACKED_BYTES and (damage := archive.damage()):
         yield error(subject, "damaged", damage, f"copy it again, or {BUILD}")
         return
@@ -47,22 +50,16 @@ def check_zip(archive: Archive, package: str) -> Iterator[Finding]:
             f"there is no {package} in it",
             f"{BUILD}, or name another package with --package",
         )
-    yield from check_files(archive, subject)
+    yield from check_entries(archive, subject)
+    modules = {
+        name: path
+        for python in _served(archive)
+        for name, path in modules_of(archive, python).items()
+    }
+    yield from check_standard_names(archive.origin, modules, subject)
     yield from check_size(archive)
     for python in pythons_of(archive) or ["3.11"]:
         yield from check_bytecode(archive, package, python, subject)
-
-
-def check_files(archive: Archive, subject: str) -> Iterator[Finding]:
-    """Check that the user as which Lambda runs a function may read every file."""
-    closed = [entry.path for entry in archive.files if not entry.is_readable]
-    if closed:
-        yield error(
-            subject,
-            "unreadable-files",
-            f"{archive.origin} has {_files(len(closed))} that Lambda may not read, like {closed[0]}",
-            f"chmod -R a+rX before zipping, or {BUILD}",
-        )
 
 
 def check_size(archive: Archive) -> Iterator[Finding]:

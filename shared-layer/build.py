@@ -60,8 +60,11 @@ def main(arguments: list[str]) -> None:
         check_size(stage)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         partial = options.output.with_suffix(".partial")
-        write_zip(stage, partial)
-        partial.replace(options.output)
+        try:
+            write_zip(stage, partial)
+            partial.replace(options.output)
+        finally:
+            partial.unlink(missing_ok=True)
     if options.unpack:
         with zipfile.ZipFile(options.output) as archive:
             archive.extractall(options.unpack)
@@ -182,6 +185,8 @@ def copy_files(files: dict[str, Path], target: Path) -> str:
     """Copy files to their names below `target`; return the digest of names and contents."""
     digest = hashlib.sha256()
     for name, source in files.items():
+        if not is_unicode(name):
+            raise SystemExit(f"build.sh: rename {str(source)!a}, whose name is not UTF-8")
         if not source.is_file():
             raise SystemExit(f"build.sh: {source} is no file, or a link that leads nowhere")
         content = source.read_bytes()
@@ -190,6 +195,11 @@ def copy_files(files: dict[str, Path], target: Path) -> str:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(content)
     return digest.hexdigest()[:16]
+
+
+def is_unicode(name: str) -> bool:
+    """Return whether a file's name can be one in a zip: Linux takes any bytes."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def stamped(content: bytes, digest: str) -> bytes:
@@ -216,9 +226,11 @@ def install_requirements(target: Path, interpreter: str) -> None:
         "--no-compile",
         "--disable-pip-version-check",
     ]
-    subprocess.run(
-        [*pip, "--requirement", HERE / "requirements.txt", "--target", target], check=True
-    )
+    run = [*pip, "--requirement", HERE / "requirements.txt", "--target", target]
+    if subprocess.run(run, check=False).returncode:
+        raise SystemExit(
+            "build.sh: pip cannot install what requirements.txt lists; it says why above"
+        )
     for part in sorted(target.iterdir()):
         if part.name != "shared_utils":
             size = sum(file.stat().st_size for file in part.rglob("*")) or part.stat().st_size
@@ -288,4 +300,8 @@ def report(path: Path, digest: str, versions: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except OSError as failure:
+        names = " to ".join(str(n) for n in (failure.filename, failure.filename2) if n)
+        sys.exit(f"build.sh: {names or 'a file'} cannot be used: {failure.strerror or failure}")

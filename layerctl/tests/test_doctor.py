@@ -3,7 +3,9 @@
 import json
 import os
 import select
+import shutil
 import struct
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -216,16 +218,17 @@ def test_no_bytecode(examine, cloud, files):
 
 
 @pytest.mark.parametrize(
-    ("header", "finding"),
+    ("start", "header", "finding"),
     [
-        pytest.param(b"\x00\x00\r\n", "warning bytecode-foreign", id="magic-of-another-python"),
-        pytest.param(None, "warning bytecode-dated", id="valid-by-file-date"),
+        pytest.param(0, b"\0\0\r\n", "warning bytecode-foreign", id="magic-of-another-python"),
+        pytest.param(4, struct.pack("<III", 0, 0, 0), "warning bytecode-dated", id="by-file-date"),
+        pytest.param(4, struct.pack("<IQ", 3, 0), "warning bytecode-outdated", id="other-hash"),
     ],
 )
-def test_bytecode_that_is_not_used(examine, tmp_path, files, header, finding):
+def test_bytecode_that_is_not_used(examine, tmp_path, files, start, header, finding):
     pyc = files[PYC]
-    changed = header + pyc[4:] if header else pyc[:4] + struct.pack("<III", 0, 0, 0) + pyc[16:]
     path = tmp_path / "layer.zip"
+    changed = pyc[:start] + header + pyc[start + len(header) :]
     path.write_bytes(zipped(files | {PYC: changed}))
 
     assert examine(path)[:2] == (0, [finding])
@@ -243,7 +246,7 @@ def test_files_that_lambda_may_not_read(examine, tmp_path, files):
 
     assert code == 1
     assert "error unreadable-files" in found
-    assert "closed.zip has 2 files that Lambda may not read" in of(report, "unreadable-files")
+    assert "closed.zip has 2 entries that Lambda may not read" in of(report, "unreadable-files")
 
 
 def test_handler_that_is_nowhere(examine, cloud, layer):
@@ -448,6 +451,15 @@ def test_zip_that_is_too_large(examine, tmp_path, files):
 
     assert (code, found) == (1, ["error too-large"])
     assert "the largest are big 250.0 MB, shared_utils" in of(report, "too-large")
+
+
+def test_zip_that_is_too_large_to_upload(examine, tmp_path, layer_zip):
+    path = shutil.copy(layer_zip, tmp_path / "large.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("python/big/data.bin"), bytes(51 * 1024**2))
+        archive.infolist()[-1].external_attr = 0o100644 << 16
+
+    assert examine(path)[:2] == (0, ["warning too-large-to-upload"])
 
 
 def test_function_that_is_not_python(examine, cloud):

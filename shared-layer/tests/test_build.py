@@ -453,7 +453,37 @@ def test_machine_without_a_python_shows_what_is_needed(tmp_path):
     )
 
     assert run.returncode == 1
-    assert run.stderr == "build.sh: Python 3.11 or newer is needed, and none was found\n"
+    assert run.stderr == "build.sh: Python 3.11 or newer with zlib is needed, and none was found\n"
+
+
+@pytest.mark.parametrize(
+    "python",
+    [
+        pytest.param('case "$*" in *version_info*) exit 1;; esac; exec {} "$@"', id="too-old"),
+        pytest.param('case "$*" in *zlib*) exit 1;; esac; exec {} "$@"', id="without-zlib"),
+        pytest.param("exit 127", id="shim-of-nothing"),
+    ],
+)
+def test_python_that_cannot_build_is_passed_over(tmp_path, python):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, script in (("python3.11", python), ("python3", 'exec {} "$@"')):
+        (folder / name).write_text("#!/bin/sh\n" + script.replace("{}", sys.executable))
+        (folder / name).chmod(0o755)
+    path = tmp_path / "x.zip"
+
+    run = build(
+        "--python",
+        VERSION,
+        "--output",
+        path,
+        PYTHON="/nowhere",
+        PATH=f"{folder}:/usr/bin:/bin",
+        HOME=str(tmp_path),
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert path.exists()
 
 
 # --- sizes ----------------------------------------------------------------------------------------
@@ -578,8 +608,9 @@ def test_requirement_that_does_not_exist_stops_the_build(copy, tmp_path):
 
     run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
 
-    assert run.returncode != 0
+    assert run.returncode == 1
     assert "absent-1.0" in run.stderr
+    assert "Traceback" not in run.stderr
     assert list(tmp_path.glob("never*")) == []
 
 
@@ -604,6 +635,46 @@ def test_link_that_leads_nowhere_stops_the_build_and_is_named(copy, tmp_path):
         r"build.sh: .*/dangling.py is no file, or a link that leads nowhere\n", run.stderr
     )
     assert list(tmp_path.glob("never*")) == []
+
+
+def test_name_that_is_not_utf_8_stops_the_build_and_is_shown(copy, tmp_path):
+    (copy / "python" / "shared_utils" / os.fsdecode(b"caf\xe9.py")).write_text("")
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode == 1
+    assert re.fullmatch(
+        r"build.sh: rename '.*caf\\udce9.py', whose name is not UTF-8\n", run.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        pytest.param("/dev/null/x.zip", "/dev/null cannot be used: ", id="below-a-file"),
+        pytest.param("/proc/x.zip", "/proc/x.partial cannot be used: ", id="not-writable"),
+        pytest.param("{}/folder.zip", "folder.zip cannot be used: Is a directory", id="a-folder"),
+    ],
+)
+def test_output_that_cannot_be_written_is_named(tmp_path, output, text):
+    (tmp_path / "folder.zip").mkdir()
+
+    run = build("--python", VERSION, "--output", output.format(tmp_path))
+
+    assert run.returncode == 1
+    assert re.fullmatch(rf"build.sh: .*{re.escape(text)}.*\n", run.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.zip"]
+
+
+def test_source_that_is_missing_is_named(copy, tmp_path):
+    (copy / "requirements.txt").unlink()
+
+    run = build("--python", VERSION, "--output", tmp_path / "never.zip", layer=copy)
+
+    assert run.returncode == 1
+    assert run.stderr == (
+        f"build.sh: {copy}/requirements.txt cannot be used: No such file or directory\n"
+    )
 
 
 def test_init_without_its_build_line_stops_the_build(copy, tmp_path):
