@@ -98,6 +98,7 @@ def run_page(document: str, folder: Path, variables: dict[str, str], extra: str 
         input=json.dumps(codes),
         capture_output=True,
         text=True,
+        timeout=120,
         check=False,
     )
     assert run.stderr == "", run.stderr[-3000:]

@@ -5,6 +5,10 @@ import re
 
 import aws_lambda_powertools
 import pytest
+import structlog
+from aws_lambda_powertools.logging import utils
+from aws_lambda_powertools.shared import constants
+from aws_lambda_powertools.utilities import data_classes
 
 import shared_utils
 from shared_utils import invocation, testing
@@ -120,3 +124,36 @@ def test_what_a_pages_table_calls_exists(page):
 
     assert called
     assert [n for n in sorted(called) if not any(hasattr(owner, n) for owner in OWNERS)] == []
+
+
+OWNERS_BEFORE = {
+    "powertools.md": [
+        *(aws_lambda_powertools, aws_lambda_powertools.Logger, aws_lambda_powertools.Metrics),
+        *(data_classes, utils),
+    ],
+    "structlog.md": [
+        *(structlog, structlog.contextvars, structlog.stdlib, structlog.testing),
+        structlog.make_filtering_bound_logger(0),
+    ],
+}
+
+
+@pytest.mark.parametrize("page", OWNERS_BEFORE)
+def test_what_a_pages_table_is_about_exists(page):
+    table = (ROOT / "docs/migrating" / page).read_text().partition("## Names")[2]
+    rows = re.findall(r"^\| (.*) \| [^|]* \|$", table.partition("\n## ")[0], re.M)[1:]
+
+    codes = [code for theirs in rows for code in re.findall(r"`([^`]+)`", theirs)]
+    called = {re.match(r"@?(?:\w+\.)*(\w+)", code)[1] for code in codes}
+
+    known = {name for owner in OWNERS_BEFORE[page] for name in dir(owner)}
+    assert len(called) > 7
+    assert called - known - {"correlation_id_path", "exc_info"} == set()
+
+
+def test_variables_of_powertools_exist():
+    text = (ROOT / "docs/migrating/powertools.md").read_text()
+
+    named = set(re.findall(r"POWERTOOLS_\w+", text))
+    known = {value for value in vars(constants).values() if isinstance(value, str)}
+    assert named - known == set()
