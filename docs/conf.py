@@ -6,12 +6,13 @@ A link to a folder leads to its README here, one to any other file to a copy of 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sphinx.errors import PycodeError
 from sphinx.pycode import ModuleAnalyzer
 
 if TYPE_CHECKING:
@@ -49,9 +50,14 @@ default_role = "code"
 smartquotes = False
 add_module_names = False
 autodoc_member_order = "bysource"
-# Loading the CDK starts Node; the construct's signatures need none of it. Nor is the source of its classes read.
-autodoc_mock_imports = ["aws_cdk", "constructs"]
-ModuleAnalyzer.cache |= {("module", name): PycodeError("not read") for name in autodoc_mock_imports}
+autodoc_preserve_defaults = True
+autoclass_content = "both"
+# Loading the CDK starts Node. Of it the construct needs a base class here, and nothing more.
+autodoc_mock_imports = ["aws_cdk"]
+sys.modules["constructs"] = types.ModuleType("constructs")
+vars(sys.modules["constructs"])["Construct"] = type("Construct", (), {})
+# A level that is off is no method of the logger: each has one here.
+os.environ["LOG_LEVEL"] = "TRACE"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 # Types of the standard library and private ones have no page here; whatever else a text names has.
@@ -111,6 +117,13 @@ def analyzed(path: Path, folder: str) -> ModuleAnalyzer:
     return analyzer
 
 
+def skip_aliases(
+    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out the fields of named tuples, which are in the signature: nothing more is said of them."""
+    return True if str(member.__doc__).startswith("Alias for field number") else None
+
+
 def lead_to_front_page(app: Sphinx, failure: Exception | None) -> None:
     """Have the site's own address lead to its front page."""
     text = f'<!doctype html><meta http-equiv="refresh" content="0; url={root_doc}.html">\n'
@@ -120,5 +133,6 @@ def lead_to_front_page(app: Sphinx, failure: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Register these with Sphinx."""
     app.connect("config-inited", document_constants)
+    app.connect("autodoc-skip-member", skip_aliases)
     app.connect("source-read", lead_to_pages)
     app.connect("build-finished", lead_to_front_page)

@@ -107,6 +107,12 @@ def test_site_builds_without_a_warning(built):
     assert "url=docs/index.html" in (folder / "index.html").read_text()
 
 
+def test_site_is_the_same_wherever_it_was_built(pages):
+    assert [
+        path.name for path, text in pages.items() if str(ROOT) in text or " at 0x" in text
+    ] == []
+
+
 def test_every_document_is_a_page(index):
     listed = subprocess.run(
         ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True

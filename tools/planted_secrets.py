@@ -451,8 +451,8 @@ def document() -> str:
                      shapes=len(SHAPES), carriers=len(CARRIERS), structures=len(STRUCTURES),
                      tokens=len(TOKENS)),
         "## Names\n",
-        "Any spelling counts: `api_key`, `api-key`, `apiKey`, `ApiKey`, `API_KEY`, `X-Api-Key`; so does what"
-        " stands before, and `old`, `value`, `text`, a number or the like behind.\n",
+        "Any spelling counts: `api_key`, `api-key`, `apiKey`, `ApiKey`, `API_KEY`, `X-Api-Key`; words before"
+        " the name do not matter, nor do `old`, `value`, `text`, a number or the like after it.\n",
         f"Hidden, whatever the value but `None` and booleans: {_code(SECRET_NAMES)}.\n",
         f"Hidden unless it is a number, which is a size: {_code(SPOKEN_NAMES)}.\n",
         f"Not hidden: {_code(ORDINARY_NAMES)}.\n",
@@ -491,17 +491,17 @@ _HEAD = """# What log lines hide
 
 A test plants a secret {tried:,} times: {names} names in {shapes} shapes of text in {carriers} places of a line, the
 same names in {structures} structures and six spellings, {spoken} names of what people say, {tokens} secrets that are
-recognised alone. None is seen but what stands under [knowingly shown](#knowingly-shown).
+recognised alone. No line shows one, except in the cases under [knowingly shown](#knowingly-shown).
 
-`configure_lambda_logging(redact=[...], allow=[...])` adds names and takes some off, in texts too.
+`configure_lambda_logging(redact=[...], allow=[...])` adds names and takes names off, also for texts.
 """
 
 
 _HARMLESS = """- A list or tuple of two that begins with a secret's name, `["password", "colour"]`: it may be a name and its value;
   but a few names of fields and headers (`id`, `name`, `email`, `user`, `Content-Type`) stay behind it.
 - A value that begins like a call, `password=a(b`, up to the bracket that closes it, or to the text's end.
-- `pwd` is a password, and a folder; `auth` a secret, and a method; `signature` a secret, and a function's.
-- `next_token`, `pageToken`: where the next page begins is often signed.
+- `pwd` may be a password or a folder, `auth` a secret or a method, `signature` a secret or that of a function.
+- `next_token`, `pageToken`: such a token is often signed.
 - After a colon, one word that sentences seldom have there: `password: mismatch`, `secret: rotated`.
 - `${PASSWORD}` and `<password>` stay: they say where a value would stand; `<colour>` behind `password=` is hidden.
 - A user in a URL without a password, `https://ann@example.com`: tokens stand there; `git` stays.

@@ -50,7 +50,7 @@ _MAX_DELAY_SECONDS = 3600.0
 
 
 class FaultError(Exception):
-    """A fault that cannot be: an unknown connection, a value out of range, nothing to fail."""
+    """A fault that is refused: an unknown connection, a value out of range, nothing to fail."""
 
 
 class Fault:

@@ -30,7 +30,7 @@ _BUILT = ("cdk.out", ".serverless")
 
 
 class RunNotFoundError(Exception):
-    """There is no run to speak to, or more than one."""
+    """No run was found, or several and none was chosen."""
 
 
 class RunFolder:

@@ -99,11 +99,11 @@ class Post:
 class LocalApi(OpenedParts):
     """Serves one API and stage in an `async with` block.
 
-    `client` gives boto3 clients by service. `functions` are those that run already, for several APIs;
-    without them it has its own, of which each that has `endpoint_variable` gets our address in it.
+    `client` makes a boto3 client by the name of a service. `functions` are given if several APIs share functions that
+    run already; else the API starts its own, and each that has the variable `endpoint_variable` gets this address in it.
     With `certificates` there is TLS on a port of its own. With a `front`, which has some, AWS's names lead
     functions to this machine, and events have them. `pages` serves plain GETs that belong to no stage.
-    `listener` is a socket that listens already, for those who have to know the port before.
+    `listener` is a socket that listens already, for callers that need the port before.
     """
 
     def __init__(

@@ -94,8 +94,8 @@ class Groups:
         """Make a connection a member for at least `ttl_seconds` (1 to 86,400), from now.
 
         `info` is what `members` says of it, such as a name: a dict of what DynamoDB stores. Whoever is in the group already gets the
-        new time and the new `info`. In `$connect` it is too early: until that has answered, each post
-        is a 410, which a broadcast takes for the end.
+        new time and the new `info`. Do not call it in `$connect`: until that has answered, each post
+        gets 410, by which a broadcast takes a connection for gone.
         """
         group, connection_id = _checked_group(group), checked_connection_id(connection_id)
         if type(ttl_seconds) is not int or not 1 <= ttl_seconds <= _MAX_TTL_SECONDS:
@@ -153,7 +153,7 @@ class Groups:
         `sender` is the handler's `Request`, which leaves time for the reply, or a `Connections`; by
         default that of API_GATEWAY_ENDPOINT. If DynamoDB fails or refuses after the posts, for
         whatever reason, the result is returned all the same, and the error is logged by the standard
-        `logging`: the next broadcast finds gone who could not be taken out.
+        `logging`: the next broadcast takes out those who are gone.
         """
         if isinstance(exclude, str):
             raise invalid_parameter("exclude", "several connection ids", exclude)

@@ -524,7 +524,7 @@ _timed: ContextVar[tuple[tuple[MetricsContext, int], ...]] = ContextVar(
 class MetricsContext:
     """Time a block, or each call of a function, and emit it in milliseconds, also when it raises.
 
-    One object may be entered again while it is, by several threads and tasks.
+    One object may be entered again before it is left, and by several threads and tasks.
     """
 
     def __init__(

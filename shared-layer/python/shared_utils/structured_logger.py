@@ -2,7 +2,7 @@
 
 A log call never raises, whatever it is given, and writes exactly one line of bounded size without
 tokens, audio or transcripts. Which level is written is decided once, when the module is loaded; a
-disabled level is a method that does nothing. What a line is, `_line` says.
+disabled level is a method that does nothing.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def bind_context(**fields: object) -> None:
 class logging_context:  # noqa: N801 - used like a function
     """Put fields on the lines of a block; what was there before is back after it.
 
-    One may be entered again, also while it is entered, and by several threads and tasks.
+    One object may be entered again before it is left, and by several threads and tasks.
     """
 
     __slots__ = ("_fields",)
@@ -150,7 +150,7 @@ def invocation(event: Any, context: Any = None) -> Any:
     `@invocation` on a handler, or `with invocation(event, context):`. `requestId` is Lambda's, also
     under `@durable_execution`; `correlationId` the client's `requestId`, else API Gateway's. What leaves the call as an
     exception is written as an error, and goes on. A Lambda entry is a `def`, or a
-    `WebSocketHandler`; what wraps an `async def` is one, too, for who awaits it: Mangum, a test.
+    `WebSocketHandler`. Around an `async def` the result is an `async def`, for callers that await it: Mangum, a test.
     """
     if not callable(event):
         return _Invocation(event, context)
@@ -345,7 +345,7 @@ class StructuredLogger:
         self.info("Transcribe event", "transcribe_event", **{**fields, "eventType": event_type})
 
     def log_state_change(self, state_type: str, old_value: object, new_value: object) -> None:
-        """Write what changed, from what to what."""
+        """Write that a state changed, with its kind, its old and its new value."""
         fields = {"stateType": state_type, "oldValue": old_value, "newValue": new_value}
         self.info("State changed", "state_change", **fields)
 

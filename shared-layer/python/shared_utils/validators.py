@@ -187,7 +187,7 @@ def validate_session_id_format(session_id: str, field_name: str = "sessionId") -
 
 
 def validate_refresh_token(token: str, field_name: str = "refreshToken") -> str:
-    """Return a token that may be one of ours; what it is, only who knows its hash can say."""
+    """Return a refresh token that has the form of ours; whether it is valid is not looked at."""
     text = plain_text(token)
     if re.fullmatch(TOKEN_PATTERN, text):
         return text

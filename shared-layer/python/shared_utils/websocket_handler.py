@@ -327,7 +327,7 @@ class WebSocketHandler(Routes):
     def before_parsing(self, function: Route_F) -> Route_F:
         """Call `f(request)` for each message before any of it is read; what it raises refuses it.
 
-        It sees the connection's id and `request.text`, of so many characters. A message that is
+        It sees the connection's id and `request.text`. A message that is
         refused here is not read for its `requestId`, either. A `SilentRefusal` drops it without
         a reply and without a line.
         """
