@@ -32,29 +32,28 @@ PATIENCE_SECONDS = (
 )
 
 
-def build_release(dist: Path, version: str, *, wheel: bool = False) -> None:
-    """Add the layer's zip of a version to `dist`, its wheel if it is asked for, and the file of digests."""
+def build_zip(dist: Path, version: str) -> None:
+    """Add the layer's zip to `dist`, as the release of a version has it."""
     source = dist.parent / f"sources-{version}"
     unwanted = shutil.ignore_patterns("tests", "__pycache__", "*.zip", ".*")
-    shutil.copytree(ROOT / "shared-layer", source, ignore=unwanted, dirs_exist_ok=True)
-    init = source / "python" / "shared_utils" / "__init__.py"
-    text = init.read_text()
-    init.write_text(text.replace(f'__version__ = "{VERSION}"', f'__version__ = "{version}"'))
-    dist.mkdir(exist_ok=True)
+    shutil.copytree(ROOT / "shared-layer", source, ignore=unwanted)
+    replace_version(source / "python" / "shared_utils" / "__init__.py", VERSION, version)
     output = dist / f"shared-layer-{version}.zip"
     python = f"3.{sys.version_info.minor}"
     run(source / "build.sh", "--python", python, "--output", output, cwd=source)
-    if wheel:
-        build_wheel(source, dist)
-    files = sorted(path for path in dist.iterdir() if path.name != "SHA256SUMS")
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
-    (dist / "SHA256SUMS").write_text("".join(sums))
 
 
 def build_wheel(source: Path, dist: Path) -> None:
     """Add the wheel of a folder with a pyproject.toml to `dist`."""
     options = ("--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", dist)
     run(sys.executable, "-m", "pip", "--no-input", "wheel", *options, source, cwd=dist.parent)
+
+
+def write_digests(dist: Path) -> None:
+    """Write SHA256SUMS of what is in `dist`."""
+    digests = {path.name: hashlib.sha256(path.read_bytes()) for path in sorted(dist.iterdir())}
+    lines = [f"{digest.hexdigest()}  {name}\n" for name, digest in digests.items()]
+    (dist / "SHA256SUMS").write_text("".join(lines))
 
 
 def copied(example: str, dist: Path, folder: Path) -> Path:

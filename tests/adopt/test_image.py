@@ -12,14 +12,16 @@ import pytest
 
 from tests.adopt.project import (
     ADOPT,
+    ROOT,
     VERSION,
     blocks,
-    build_release,
+    build_wheel,
     copied,
     exchange,
     layer_versions,
     run,
     shown,
+    write_digests,
 )
 from tests.adopt.served import deploy, served
 
@@ -39,7 +41,8 @@ def steps():
 def project(tmp_path_factory):
     """Return the example with its wheel, pinned as the README says."""
     folder = tmp_path_factory.mktemp("image")
-    build_release(folder / "dist", VERSION, wheel=True)
+    build_wheel(ROOT / "shared-layer", folder / "dist")
+    write_digests(folder / "dist")
     project = copied("image", folder / "dist", folder / "notes")
     [pin] = blocks("image", "sh")
     run("bash", "-euc", pin, cwd=project)
