@@ -80,8 +80,8 @@ def _stem_of(token: str) -> str:
 
 def participant_id_of(token: str) -> str:
     """Return the connection id that a token names; empty if it names none."""
-    # A token without the prefix is a session's that began before there was one. No code gives out
-    # such tokens, so that from the next release on it is to be refused: AUTH_TOKEN_INVALID.
+    if not token.startswith(_PREFIX):
+        return ""
     return token.removeprefix(_PREFIX).rpartition(".")[0]
 
 
