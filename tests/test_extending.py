@@ -158,7 +158,14 @@ SUITES = [
     pytest.param(
         ".",
         [
-            *("cdk/tests", "layerctl/tests", "wslocal/tests", "protocol/tests", "examples", "tests"),
+            *(
+                "cdk/tests",
+                "layerctl/tests",
+                "wslocal/tests",
+                "protocol/tests",
+                "examples",
+                "tests",
+            ),
             "--ignore=tests/test_extending.py",
         ],
         "not hypothesis and not long",
