@@ -39,7 +39,7 @@ PAGES = sorted(
 # By document and the words after `python`: the files whose tests run such blocks, by their own means.
 ELSEWHERE = {
     ("README.md", ""): ("tests/test_documents.py",),
-    ("infrastructure/README.md", ""): ("infrastructure/tests/test_readmes.py",),
+    ("cdk/README.md", ""): ("cdk/tests/test_readme.py",),
     ("docs/groups.md", "cdk"): ("infrastructure/tests/test_readmes.py",),
     ("protocol/README.md", "chat.py"): ("protocol/tests/test_wheel.py",),
     ("shared-layer/README.md", ""): ("shared-layer/tests/test_documents.py",),
