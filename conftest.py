@@ -24,9 +24,9 @@ settings.register_profile(
 )
 
 # The first synthesis of a process takes ten seconds, and each further one half a second.
-TEMPLATES = "infrastructure/tests"
+TEMPLATES = ("cdk/tests", "infrastructure/tests")
 # Each of their tests stands on a synthesis or an emulator of its own.
-SLOW_FOLDERS = (TEMPLATES, "layerctl/tests")
+SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests")
 
 # Marks of tests that a document names.
 PROMISES = {"fault": "docs/reliability.md", "threat": "docs/security.md"}
@@ -81,15 +81,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Keep a file's tests in one process, all tests of a running system in one, and all of the templates."""
+    """Keep a file's tests in one process, all tests of a running system in one, and those of templates."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            if file.startswith(TEMPLATES):
-                return TEMPLATES
-            return system_of(file) or file
+            together = next((folder for folder in TEMPLATES if file.startswith(folder)), None)
+            return together or system_of(file) or file
 
     return ByFile(config, log)
 

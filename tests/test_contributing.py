@@ -158,7 +158,14 @@ SUITES = [
     pytest.param(
         ".",
         [
-            *("layerctl/tests", "wslocal/tests", "protocol/tests", "examples", "tests"),
+            *(
+                "cdk/tests",
+                "layerctl/tests",
+                "wslocal/tests",
+                "protocol/tests",
+                "examples",
+                "tests",
+            ),
             "--ignore=tests/test_contributing.py",
         ],
         "not hypothesis and not long",

@@ -12,7 +12,6 @@ import pytest
 
 from infrastructure.app import use_node
 from infrastructure.archives import build_layer
-from shared_utils_cdk import archives
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = f"3.{sys.version_info.minor}"
@@ -59,16 +58,24 @@ def copied_sources(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def zips(monkeypatch):
-    """Have the layer's zip beside the construct, as in an installed wheel."""
-    monkeypatch.setattr(archives, "FOLDER", build_layer((PYTHON,)).parent)
-
-
 @pytest.fixture(scope="session")
 def cdk():
-    """Return the CDK, which takes seconds to load."""
+    """Return the CDK, which takes seconds to load: no module here imports it, or the package."""
     use_node()
     import aws_cdk
 
     return aws_cdk
+
+
+@pytest.fixture(scope="session")
+def package(cdk):
+    """Return the package."""
+    import shared_utils_cdk
+
+    return shared_utils_cdk
+
+
+@pytest.fixture
+def zips(package, monkeypatch):
+    """Have the layer's zip beside the construct, as in an installed wheel."""
+    monkeypatch.setattr(package.archives, "FOLDER", build_layer((PYTHON,)).parent)

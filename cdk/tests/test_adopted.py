@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,15 @@ import pytest
 
 import wslocal.testing
 from infrastructure.app import use_node
+from wslocal.cli import main as cli
 
 from .conftest import PYTHON, ROOT, run
 
-pytestmark = pytest.mark.slow
-
 APP = ROOT / "examples" / "adopt" / "cdk"
-LOOK = "import shared_utils_cdk, sys; print(shared_utils_cdk.__file__); print(*sys.path, sep='\\n')"
+LOOK = """
+import importlib.util, sys
+print(importlib.util.find_spec("shared_utils_cdk").origin, *sys.path, sep="\\n")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +106,24 @@ def test_cfn_lint_finds_nothing_but_what_the_cdk_itself_writes(folder):
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_commands_of_the_readme_are_those_that_are_tried_here(package):
+    """But for npx, which needs the network: `synth` runs what cdk.json names."""
+    commands = re.findall("^    (.+)$", (APP / "README.md").read_text(), re.M)
+    up = commands[-1].split()
+
+    assert [one for one in commands if not one.startswith("npx ")] == [
+        "python3 -m venv .venv",
+        ". .venv/bin/activate",
+        "pip install -r requirements.txt",
+        f"pip install dist/wslocal-{package.__version__}-py3-none-any.whl",
+        "wslocal up . --api all",
+    ]
+    assert cli.commands["up"].make_context("up", up[2:]).params["apis"] == ("all",)
+
+
 def test_client_of_each_stage_gets_its_reply(folder):
     """In this Python, whichever the functions ask for; the bytecode in the zip is for this one."""
-    with wslocal.testing.run(folder / "cdk.out", apis=["all"], any_python=True) as project:
+    with wslocal.testing.run(folder, apis=["all"], any_python=True) as project:
         for api in ("notes-dev", "notes-prod"):
             with project.connect(api=api) as client:
                 client.send({"action": "addNote", "text": "Hello"})

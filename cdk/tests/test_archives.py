@@ -7,8 +7,6 @@ import pytest
 
 import shared_utils
 from infrastructure.archives import build_functions, build_layer
-from shared_utils_cdk import LayerArgumentError, archives
-from shared_utils_cdk.archives import bundled_archive, read_archive
 
 from .conftest import PYTHON
 
@@ -25,7 +23,12 @@ def write_zip(path, *tags, init=INIT):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def archives(package):
+    return package.archives
+
+
+@pytest.fixture
+def folder(archives, tmp_path, monkeypatch):
     """The zips of a wheel that was built with three Pythons."""
     monkeypatch.setattr(archives, "FOLDER", tmp_path)
     write_zip(tmp_path / "all.zip", "cpython-39", "cpython-311", "cpython-312", "cpython-313")
@@ -43,15 +46,15 @@ def folder(tmp_path, monkeypatch):
         pytest.param(("3.12", "3.13"), "all.zip", id="two"),
     ],
 )
-def test_smallest_zip_that_has_the_bytecode_is_chosen(folder, pythons, name):
-    assert bundled_archive(pythons).path == folder / name
+def test_smallest_zip_that_has_the_bytecode_is_chosen(archives, folder, pythons, name):
+    assert archives.bundled_archive(pythons).path == folder / name
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("pythons", [("3.14",), ("3.13", "3.14")])
-def test_python_that_is_not_there_is_refused_with_those_that_are(pythons):
-    with pytest.raises(LayerArgumentError) as refused:
-        bundled_archive(pythons)
+def test_python_that_is_not_there_is_refused_with_those_that_are(archives, pythons):
+    with pytest.raises(archives.LayerArgumentError) as refused:
+        archives.bundled_archive(pythons)
 
     assert refused.value.argument == "pythons"
     assert str(refused.value) == (
@@ -59,14 +62,16 @@ def test_python_that_is_not_there_is_refused_with_those_that_are(pythons):
     )
 
 
-def test_installation_without_zips_asks_for_one():
+def test_installation_without_zips_asks_for_one(archives):
     """As in this repository, where they are built."""
-    with pytest.raises(LayerArgumentError, match=r"^archive must be given: this shared_utils_cdk"):
-        bundled_archive()
+    with pytest.raises(
+        archives.LayerArgumentError, match=r"^archive must be given: this shared_utils_cdk"
+    ):
+        archives.bundled_archive()
 
 
-def test_zip_says_what_it_is():
-    found = read_archive(build_layer((PYTHON,)))
+def test_zip_says_what_it_is(archives):
+    found = archives.read_archive(build_layer((PYTHON,)))
 
     assert found.version == shared_utils.__version__
     assert re.fullmatch("[0-9a-f]{16}", found.build)
@@ -83,9 +88,9 @@ def test_zip_says_what_it_is():
         pytest.param(lambda path: write_zip(path / "a.zip", init="def"), id="does-not-compile"),
     ],
 )
-def test_what_is_no_layer_is_refused(make, tmp_path):
-    with pytest.raises(LayerArgumentError) as refused:
-        read_archive(make(tmp_path))
+def test_what_is_no_layer_is_refused(archives, make, tmp_path):
+    with pytest.raises(archives.LayerArgumentError) as refused:
+        archives.read_archive(make(tmp_path))
 
     assert refused.value.argument == "archive"
     assert "archive must be a zip with python/shared_utils/__init__.py in it, got /" in str(
@@ -93,6 +98,6 @@ def test_what_is_no_layer_is_refused(make, tmp_path):
     )
 
 
-def test_layer_that_says_no_version_is_refused(tmp_path):
-    with pytest.raises(LayerArgumentError, match="archive must say its version and build"):
-        read_archive(write_zip(tmp_path / "a.zip", init='__version__ = "1"\n'))
+def test_layer_that_says_no_version_is_refused(archives, tmp_path):
+    with pytest.raises(archives.LayerArgumentError, match="archive must say its version and build"):
+        archives.read_archive(write_zip(tmp_path / "a.zip", init='__version__ = "1"\n'))

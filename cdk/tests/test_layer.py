@@ -4,8 +4,6 @@ import zipfile
 
 import pytest
 
-from shared_utils_cdk import LayerArgumentError
-
 from .conftest import PYTHON
 
 PINNED = "arn:aws:lambda:eu-west-1:123456789012:layer:Chat_Layer-1:7"
@@ -18,11 +16,8 @@ def stack(cdk, zips):
 
 
 @pytest.fixture
-def construct(cdk):
-    """The construct's class, which needs the CDK."""
-    from shared_utils_cdk import SharedUtilsLayer
-
-    return SharedUtilsLayer
+def construct(package):
+    return package.SharedUtilsLayer
 
 
 def resources(stack, kind):
@@ -157,8 +152,8 @@ def test_own_zip_is_published(cdk, construct, kind, tmp_path):
         pytest.param({"parameter_prefix": "/AWS/x"}, "parameter_prefix", "a path", id="reserved"),
     ],
 )
-def test_wrong_argument_is_refused_by_name(construct, stack, arguments, argument, wanted):
-    with pytest.raises(LayerArgumentError) as refused:
+def test_wrong_argument_is_refused_by_name(package, construct, stack, arguments, argument, wanted):
+    with pytest.raises(package.LayerArgumentError) as refused:
         construct(stack, "SharedUtilsLayer", **arguments)
 
     assert refused.value.argument == argument
@@ -179,8 +174,8 @@ def test_wrong_argument_is_refused_by_name(construct, stack, arguments, argument
         ),
     ],
 )
-def test_arguments_that_do_not_go_together_are_refused(construct, stack, arguments, text):
-    with pytest.raises(LayerArgumentError) as refused:
+def test_arguments_that_do_not_go_together_are_refused(package, construct, stack, arguments, text):
+    with pytest.raises(package.LayerArgumentError) as refused:
         construct(stack, "SharedUtilsLayer", **arguments)
 
     assert str(refused.value) == text

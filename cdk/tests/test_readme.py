@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from layerctl.options import LAYER, PARAMETERS
+
 from .conftest import ROOT
 
 README = (ROOT / "cdk" / "README.md").read_text()
@@ -45,10 +47,8 @@ def test_stacks_of_the_readme_are_made(stacks):
     assert not [one for one in news["Resources"].values() if "LayerVersion" in one["Type"]]
 
 
-def test_table_has_every_argument(cdk):
-    from shared_utils_cdk import SharedUtilsLayer
-
-    signature = inspect.signature(SharedUtilsLayer.__init__).parameters.values()
+def test_table_has_every_argument(package):
+    signature = inspect.signature(package.SharedUtilsLayer.__init__).parameters.values()
     keywords = [one.name for one in signature if one.kind is inspect.Parameter.KEYWORD_ONLY]
     assert re.findall(r"^\| `(\w+)` \|", README, re.M) == keywords
 
@@ -59,6 +59,11 @@ def test_name_of_a_layer_is_as_shown(stacks):
     [layer] = [one for one in chat["Resources"].values() if "LayerVersion" in one["Type"]]
     assert re.fullmatch("Chat-SharedUtilsLayer-[0-9A-F]{8}", layer["Properties"]["LayerName"])
     assert re.search("`Chat-SharedUtilsLayer-[0-9A-F]{8}`", README)
+
+
+def test_names_are_those_that_layerctl_takes_by_itself():
+    assert f'`layer_name="{LAYER}"`' in README
+    assert f'`parameter_prefix="{PARAMETERS}"`' in README
 
 
 def test_wheel_has_the_name_that_documents_and_requirements_give_it(wheel):

@@ -10,23 +10,22 @@ import zipfile
 import pytest
 
 import environments
-import shared_utils_cdk
 from infrastructure.archives import build_layer
 
 from .conftest import PYTHON, ROOT, build_wheel
 
 FOLDER = ROOT / "cdk" / "shared_utils_cdk"
-VERSION = shared_utils_cdk.__version__
 
 
-def test_wheel_holds_the_package_and_the_zip_that_build_sh_makes(wheel):
+def test_wheel_holds_the_package_and_the_zip_that_build_sh_makes(package, wheel):
+    version = package.__version__
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-        layer = archive.read(f"shared_utils_cdk/archives/shared-layer-{VERSION}.zip")
-        metadata = archive.read(f"shared_utils_cdk-{VERSION}.dist-info/METADATA").decode()
+        layer = archive.read(f"shared_utils_cdk/archives/shared-layer-{version}.zip")
+        metadata = archive.read(f"shared_utils_cdk-{version}.dist-info/METADATA").decode()
 
     modules = {f"shared_utils_cdk/{one.name}" for one in FOLDER.iterdir() if one.is_file()}
-    assert names == {*modules, f"shared_utils_cdk/archives/shared-layer-{VERSION}.zip"}
+    assert names == {*modules, f"shared_utils_cdk/archives/shared-layer-{version}.zip"}
     assert layer == build_layer((PYTHON,)).read_bytes()
     needed = re.findall(r"^Requires-Dist: ([a-z-]+)", metadata, re.M)
     assert needed == ["aws-cdk-lib", "constructs"]
@@ -39,7 +38,10 @@ def test_wheel_is_the_same_from_another_folder(wheel, copied_sources, tmp_path):
 
 
 @pytest.mark.long
-def test_wheel_has_a_zip_for_each_python_of_this_machine_and_one_for_all(tmp_path, monkeypatch):
+def test_wheel_has_a_zip_for_each_python_of_this_machine_and_one_for_all(
+    package, tmp_path, monkeypatch
+):
+    version = package.__version__
     pythons = [f"3.{minor}" for minor in environments.find_pythons()]
     monkeypatch.delenv("LAYER_PYTHONS", raising=False)
 
@@ -47,11 +49,11 @@ def test_wheel_has_a_zip_for_each_python_of_this_machine_and_one_for_all(tmp_pat
         archive.extractall(tmp_path)
 
     made = {path.name: path for path in (tmp_path / "shared_utils_cdk/archives").iterdir()}
-    one_each = {f"shared-layer-{VERSION}-python{python}.zip": (python,) for python in pythons}
-    wanted = {f"shared-layer-{VERSION}.zip": tuple(pythons)}
+    one_each = {f"shared-layer-{version}-python{python}.zip": (python,) for python in pythons}
+    wanted = {f"shared-layer-{version}.zip": tuple(pythons)}
     wanted |= one_each if len(pythons) > 1 else {}
     assert {
-        name: shared_utils_cdk.archives.read_archive(path).pythons for name, path in made.items()
+        name: package.archives.read_archive(path).pythons for name, path in made.items()
     } == wanted
 
 
