@@ -133,12 +133,12 @@ def test_call_that_is_not_taken_any_more_is_seen(before, after, said):
 
 def test_only_lines_of_newer_versions_excuse():
     changelog = (
-        "## 0.3.0\n- Renamed: `new_name`, once `old_name`\n- `other` is new\n"
+        "## 0.3.0\n- Renamed: `old_name` to `new_name`\n- `other` is new\n"
         "## 0.2.0\n- Removed: `older`\n"
     )
 
-    assert announced(changelog, "0.2.0") == {"new_name", "old_name"}
-    assert announced(changelog, "0.1.0") == {"new_name", "old_name", "older"}
+    assert announced(changelog, "0.2.0") == {"old_name"}
+    assert announced(changelog, "0.1.0") == {"old_name", "older"}
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,9 @@ def refusals(old: str | None, new: str | None) -> list[str]:
 
 
 def announced(changelog: str, since: str) -> set[str]:
-    """Return the names in lines that say what was renamed or removed, in versions after `since`."""
+    """Return the first name of each line that says what was renamed or removed, in versions after `since`."""
     newer = re.split(rf"^## {re.escape(since)}\b", changelog, flags=re.MULTILINE)[0]
-    lines = re.findall(r"^- (?:Renamed|Removed): (.*)$", newer, re.MULTILINE)
-    return {name for line in lines for name in re.findall(r"`([\w.]+)`", line)}
+    return {*re.findall(r"^- (?:Renamed|Removed): `([\w.]+)`", newer, re.MULTILINE)}
 
 
 def holds(new, old) -> bool:
