@@ -65,9 +65,6 @@ def main(arguments: list[str]) -> None:
             partial.replace(options.output)
         finally:
             partial.unlink(missing_ok=True)
-    if options.unpack:
-        with zipfile.ZipFile(options.output) as archive:
-            archive.extractall(options.unpack)
     report(options.output, digest, versions)
 
 
@@ -91,7 +88,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--lock", type=Path, metavar="FILE", help="the requirements with hashes that pin the wheels"
     )
     parser.add_argument("--output", type=Path, help="the zip's path")
-    parser.add_argument("--unpack", type=Path, help="a folder that gets the zip's content, too")
     parser.add_argument("--compile", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if (options.wheels or options.lock) and not (

@@ -528,45 +528,6 @@ def test_more_than_50_mb_unzipped_is_refused(copy, tmp_path):
     assert list(tmp_path.glob("never*")) == []
 
 
-# --- for SAM --------------------------------------------------------------------------------------
-
-
-def make(layer, target, **environ):
-    """Run the Makefile as `sam build` does: in a copy of the folder, with ARTIFACTS_DIR."""
-    environ = {**os.environ, "PYTHON": sys.executable, "LAYER_PYTHONS": VERSION, **environ}
-    command = ["make", "--makefile", layer / "Makefile", target]
-    return subprocess.run(
-        command, cwd=layer, env=environ, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
-def test_make_puts_the_zips_content_into_the_artifacts_folder(archive, copy, tmp_path):
-    """With its bytecode, and with `python/` at the top."""
-    artifacts = tmp_path / "with space" / "SharedUtils"
-
-    run = make(copy, "build-SharedUtils", ARTIFACTS_DIR=str(artifacts))
-
-    assert run.returncode == 0, run.stderr
-    files = [path for path in artifacts.rglob("*") if path.is_file()]
-    content = {path.relative_to(artifacts).as_posix(): path.read_bytes() for path in files}
-    assert content == {name: archive.read(name) for name in archive.namelist()}
-
-
-@pytest.mark.parametrize(
-    ("environ", "text"),
-    [
-        pytest.param({"ARTIFACTS_DIR": ""}, "sam build sets ARTIFACTS_DIR", id="no-folder"),
-        pytest.param({"LAYER_PYTHONS": "3.10"}, "--python takes versions from 3.11", id="version"),
-    ],
-)
-def test_make_that_cannot_build_fails_and_says_why(copy, tmp_path, environ, text):
-    run = make(copy, "build-SharedUtils", **{"ARTIFACTS_DIR": str(tmp_path / "a"), **environ})
-
-    assert run.returncode == 2
-    assert text in run.stderr
-    assert not (tmp_path / "a").exists()
-
-
 # --- requirements ---------------------------------------------------------------------------------
 
 

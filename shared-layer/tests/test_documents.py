@@ -144,14 +144,6 @@ def test_command_for_pip_is_the_one_that_the_wheels_tests_run():
     assert (LAYER / "pyproject.toml").exists()
 
 
-def test_template_for_sam_names_the_folder_of_the_makefile():
-    [template] = [p.values[0] for p in blocks("yaml", "sam")]
-
-    assert "ContentUri: shared-layer\n" in template
-    assert "BuildMethod: makefile\n" in template
-    assert re.search(r"^build-%:$", (LAYER / "Makefile").read_text(), re.M)
-
-
 @pytest.mark.parametrize(("code", "expected"), blocks("sh", "aws"))
 def test_command_that_needs_an_account_is_well_formed(code, expected):
     subprocess.run(["bash", "-n"], input=code, text=True, check=True)
@@ -265,7 +257,7 @@ FACTS = [
 ]
 # What is nobody's constant: examples, and facts with a source of their own beside them.
 GIVEN = [
-    *("such as 3.11,3.13", "a KB is 1,024 bytes"),
+    "a KB is 1,024 bytes",
     *("CPython 3.11 to 3.14, x86_64 and arm64", "every Python from 3.11 to 3.14", "3.11 or newer"),
     *("--python 3.11,3.13", "have 250 MB unzipped, and at most 5 layers", '"audio", 100)'),
     *("every 100 calls", "buffer_debug_bytes=20_000", "window_seconds=10", "at most 10 seconds"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.adopt.project import NEXT, VERSION, build_release
+from tests.adopt.project import NEXT, VERSION, build_zip
 
 
 @pytest.fixture(scope="session")
@@ -10,5 +10,5 @@ def dist(tmp_path_factory):
     """Return a folder with the layer's zips of this release and of the next one."""
     folder = tmp_path_factory.mktemp("release") / "dist"
     for version in (VERSION, NEXT):
-        build_release(folder, version)
+        build_zip(folder, version)
     return folder

@@ -9,39 +9,52 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import shared_utils
 from wslocal.client import WebSocketClient
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from wslocal.testing import LocalProject
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADOPT = ROOT / "examples" / "adopt"
 PYTHON_FOLDER = Path(sys.executable).parent
 VERSION = shared_utils.__version__
 NEXT = "99.0.0"  # the release after it
+# For what takes two seconds on a machine that has nothing else to do.
+PATIENCE_SECONDS = 120.0
 
 
-def build_release(dist: Path, version: str, *, wheel: bool = False) -> None:
-    """Add the layer's zip of a version to `dist`, its wheel if it is asked for, and the file of digests."""
+def build_zip(dist: Path, version: str) -> None:
+    """Add the layer's zip to `dist`, as the release of a version has it."""
     source = dist.parent / f"sources-{version}"
     unwanted = shutil.ignore_patterns("tests", "__pycache__", "*.zip", ".*")
-    shutil.copytree(ROOT / "shared-layer", source, ignore=unwanted, dirs_exist_ok=True)
-    init = source / "python" / "shared_utils" / "__init__.py"
-    text = init.read_text()
-    init.write_text(text.replace(f'__version__ = "{VERSION}"', f'__version__ = "{version}"'))
-    dist.mkdir(exist_ok=True)
+    shutil.copytree(ROOT / "shared-layer", source, ignore=unwanted)
+    replace_version(source / "python" / "shared_utils" / "__init__.py", VERSION, version)
     output = dist / f"shared-layer-{version}.zip"
     python = f"3.{sys.version_info.minor}"
     run(source / "build.sh", "--python", python, "--output", output, cwd=source)
-    if wheel:
-        options = ("--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", dist)
-        run(sys.executable, "-m", "pip", "--no-input", "wheel", *options, source, cwd=source)
-    files = sorted(path for path in dist.iterdir() if path.name != "SHA256SUMS")
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
-    (dist / "SHA256SUMS").write_text("".join(sums))
+
+
+def build_wheel(source: Path, dist: Path) -> None:
+    """Add the wheel of a folder with a pyproject.toml to `dist`."""
+    options = ("--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", dist)
+    run(sys.executable, "-m", "pip", "--no-input", "wheel", *options, source, cwd=dist.parent)
+
+
+def write_digests(dist: Path) -> None:
+    """Write SHA256SUMS of what is in `dist`."""
+    digests = {path.name: hashlib.sha256(path.read_bytes()) for path in sorted(dist.iterdir())}
+    lines = [f"{digest.hexdigest()}  {name}\n" for name, digest in digests.items()]
+    (dist / "SHA256SUMS").write_text("".join(lines))
 
 
 def copied(example: str, dist: Path, folder: Path) -> Path:
@@ -75,6 +88,47 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
+class Process:
+    """A command that runs in a `with` block; after PATIENCE_SECONDS it is killed."""
+
+    def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
+        self._popen = subprocess.Popen(
+            [*map(str, command)],
+            cwd=folder,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._limit = threading.Timer(PATIENCE_SECONDS, self._popen.kill)
+
+    def __enter__(self) -> Self:
+        self._limit.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._popen.send_signal(signal.SIGINT)
+        self._popen.communicate()
+        self._limit.cancel()
+
+    def line(self, text: str) -> str:
+        """Return the next line that has the text; AssertionError if the command ends before."""
+        assert self._popen.stdout is not None
+        seen = []
+        for line in self._popen.stdout:
+            if text in line:
+                return line
+            seen.append(line)
+        raise AssertionError(f"{text!r} did not come:\n{''.join(seen)}")
+
+    def write(self, line: str) -> None:
+        """Write a line to the command's standard input."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(f"{line}\n")
+        self._popen.stdin.flush()
+
+
 def blocks(example: str, kind: str) -> list[str]:
     """Return the blocks of an example's README whose fence says `kind`, such as `sh`."""
     text = (ADOPT / example / "README.md").read_text()
@@ -100,8 +154,14 @@ def exchange(client: WebSocketClient, example: str) -> list[tuple[Any, Any]]:
     return done
 
 
-def layer_versions(lines: list[str]) -> list[str]:
-    """Return the layer's version from the first line of each environment that wrote these lines."""
-    documents = [json.loads(line) for line in lines if line.startswith("{")]
-    environments = [one.get("context", {}).get("environment") for one in documents]
-    return [one["layerVersion"] for one in environments if one]
+def layer_version(line: str) -> str:
+    """Return the layer's version from the first line of an environment."""
+    return json.loads(line)["context"]["environment"]["layerVersion"]
+
+
+def new_layer_version(api: LocalProject, known: Collection[str]) -> str:
+    """Return the layer's version from the first environment whose first line is none of those known."""
+    line = api.wait_for_log(
+        lambda text: '"layerVersion"' in text and text not in known, timeout=PATIENCE_SECONDS
+    )
+    return layer_version(line)

@@ -12,14 +12,16 @@ import pytest
 
 from tests.adopt.project import (
     ADOPT,
+    ROOT,
     VERSION,
     blocks,
-    build_release,
+    build_wheel,
     copied,
     exchange,
-    layer_versions,
+    layer_version,
     run,
     shown,
+    write_digests,
 )
 from tests.adopt.served import deploy, served
 
@@ -39,7 +41,8 @@ def steps():
 def project(tmp_path_factory):
     """Return the example with its wheel, pinned as the README says."""
     folder = tmp_path_factory.mktemp("image")
-    build_release(folder / "dist", VERSION, wheel=True)
+    build_wheel(ROOT / "shared-layer", folder / "dist")
+    write_digests(folder / "dist")
     project = copied("image", folder / "dist", folder / "notes")
     [pin] = blocks("image", "sh")
     run("bash", "-euc", pin, cwd=project)
@@ -143,4 +146,4 @@ def test_function_answers_as_the_readme_shows(folder, emulator, tmp_path):
     with served(emulator, api_id, "dev", tmp_path) as api, api.connect() as client:
         assert exchange(client, "image") == shown("image")
 
-    assert layer_versions(api.lines) == [VERSION]
+        assert layer_version(api.wait_for_line('"layerVersion"')) == VERSION

@@ -17,7 +17,7 @@ from tests.adopt.project import (
     VERSION,
     copied,
     exchange,
-    layer_versions,
+    layer_version,
     replace_version,
     run,
     shown,
@@ -45,6 +45,16 @@ OPERATIONS = {
 OWN = {
     *("filename", "source_code_hash", "skip_destroy", "depends_on", "for_each"),
     *("name_prefix", "name", "assume_role_policy", "policy", "role"),
+}
+# What the provider makes known of a resource, of what is used here; the same documentation.
+EXPORTED = {
+    "aws_lambda_layer_version": {"arn"},
+    "aws_lambda_function": {"invoke_arn"},
+    "aws_cloudwatch_log_group": {"arn"},
+    "aws_iam_role": {"arn", "id"},
+    "aws_apigatewayv2_api": {"execution_arn", "id"},
+    "aws_apigatewayv2_integration": {"id"},
+    "aws_apigatewayv2_stage": {"execution_arn", "invoke_url"},
 }
 
 
@@ -80,14 +90,13 @@ def only(kind):
 
 
 def references():
-    return sorted(set(re.findall(r"\b(aws_\w+\.\w+)\.\w+", MAIN.read_text())))
+    return sorted(set(re.findall(r"\b(aws_\w+)\.(\w+)\.(\w+)", MAIN.read_text())))
 
 
-@pytest.mark.parametrize("reference", references())
-def test_reference_leads_to_a_resource(reference):
-    kind, _, name = reference.partition(".")
-
+@pytest.mark.parametrize(("kind", "name", "attribute"), references())
+def test_reference_leads_to_an_attribute_of_a_resource(kind, name, attribute):
     assert name in RESOURCES[kind]
+    assert attribute in RESOURCES[kind][name] or attribute in EXPORTED[kind]
 
 
 @pytest.mark.parametrize("kind", RESOURCES)
@@ -126,8 +135,7 @@ def test_function_has_the_layer_and_the_role_that_may_post():
     assert function["layers"] == ["${aws_lambda_layer_version.shared_utils.arn}"]
     assert function["role"] == "${aws_iam_role.notes.arn}"
     [post] = [row for row in statements() if row["Action"] == "execute-api:ManageConnections"]
-    stage = only("aws_apigatewayv2_stage")["name"]
-    assert post["Resource"].endswith(f"execution_arn}}/{stage}/POST/@connections/*")
+    assert post["Resource"] == "${aws_apigatewayv2_stage.live.execution_arn}/POST/@connections/*"
 
 
 def statements():
@@ -187,4 +195,4 @@ def test_function_answers_as_the_readme_shows(dist, emulator, tmp_path, version)
     with served(emulator, api_id, "dev", tmp_path) as api, api.connect() as client:
         assert exchange(client, "terraform") == shown("terraform")
 
-    assert layer_versions(api.lines) == [version]
+        assert layer_version(api.wait_for_line('"layerVersion"')) == version

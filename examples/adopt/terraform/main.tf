@@ -9,7 +9,7 @@ terraform {
     }
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.0"
+      version = ">= 6.0"
     }
   }
 }
@@ -78,7 +78,7 @@ resource "aws_iam_role_policy" "notes" {
       {
         Effect   = "Allow"
         Action   = "execute-api:ManageConnections"
-        Resource = "${aws_apigatewayv2_api.notes.execution_arn}/live/POST/@connections/*"
+        Resource = "${aws_apigatewayv2_stage.live.execution_arn}/POST/@connections/*"
       },
     ]
   })
@@ -118,5 +118,5 @@ resource "aws_lambda_permission" "api" {
 }
 
 output "url" {
-  value = "${aws_apigatewayv2_api.notes.api_endpoint}/live"
+  value = aws_apigatewayv2_stage.live.invoke_url
 }
