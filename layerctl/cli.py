@@ -32,8 +32,10 @@ __all__ = ["main"]
 _RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 
 _zip_type = click.Path(exists=True, dir_okay=False, path_type=Path)
-_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
-_package = click.option("--package", default=PACKAGE, show_default=True, help="What it must hold.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_package = click.option(
+    "--package", default=PACKAGE, show_default=True, help="The package that the zip must hold."
+)
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,11 +51,17 @@ def main() -> None:
 @click.argument("archive", metavar="ZIP", type=_zip_type)
 @name_options
 @aws_options
-@click.option("--runtime", "runtimes", multiple=True, default=_RUNTIMES, help="Repeatable.")
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    default=_RUNTIMES,
+    help="A runtime that the zip is for; repeatable. Python 3.11 to 3.14 if none is named.",
+)
 @click.option("--regions", metavar="NAME,NAME", help="Several, in place of --region.")
 @click.option("--public", is_flag=True, help="Let every AWS account use it.")
-@click.option("--yes", is_flag=True, help="Do not ask, before it becomes public.")
-@click.option("--force", is_flag=True, help="Even what a CloudFormation stack owns.")
+@click.option("--yes", is_flag=True, help="Do not ask before it becomes public.")
+@click.option("--force", is_flag=True, help="Change also what a CloudFormation stack owns.")
 @_package
 @_json
 def publish(
@@ -95,7 +103,13 @@ def publish(
 @main.command("versions")
 @name_options
 @aws_options
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Newest ones.")
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many of the newest versions to show.",
+)
 @_json
 def list_versions(aws: Aws, names: Names, limit: int, as_json: bool) -> None:
     """List the layer's versions: date, digest, runtimes, and which functions use each."""
@@ -128,7 +142,12 @@ def list_versions(aws: Aws, names: Names, limit: int, as_json: bool) -> None:
 @selection_options
 @name_options
 @aws_options
-@click.option("--version", "number", type=click.IntRange(1), help="Instead of the newest.")
+@click.option(
+    "--version",
+    "number",
+    type=click.IntRange(1),
+    help="The version to attach, instead of the newest.",
+)
 def attach(
     aws: Aws, names: Names, chosen: tuple[str, ...], number: int | None, force: bool, yes: bool
 ) -> None:
@@ -141,7 +160,12 @@ def attach(
 @selection_options
 @name_options
 @aws_options
-@click.option("--to", "number", type=click.IntRange(1), help="Instead of the one before.")
+@click.option(
+    "--to",
+    "number",
+    type=click.IntRange(1),
+    help="The version to go back to, instead of the one before.",
+)
 def rollback(
     aws: Aws, names: Names, chosen: tuple[str, ...], number: int | None, force: bool, yes: bool
 ) -> None:
@@ -152,7 +176,7 @@ def rollback(
 
 @main.command("doctor")
 @click.argument("archive", metavar="[ZIP]", type=_zip_type, required=False)
-@click.option("--function", "chosen", multiple=True, metavar="NAME", help="Repeatable.")
+@click.option("--function", "chosen", multiple=True, metavar="NAME", help="A function; repeatable.")
 @name_options
 @aws_options
 @click.option(
@@ -162,7 +186,7 @@ def rollback(
     help="Also import the handler, under Lambda's runtime client: runs the function's own code, "
     "without credentials, on this machine.",
 )
-@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--strict", is_flag=True, help="End with exit code 1 for warnings, too.")
 @click.option("--sizes", is_flag=True, help="Show the size of each package.")
 @_package
 @_json

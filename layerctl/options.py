@@ -110,9 +110,11 @@ def name_options(command: Callable[..., None]) -> Callable[..., None]:
 def selection_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of commands that change functions."""
     for option in (
-        click.option("--force", is_flag=True, help="Even what a CloudFormation stack owns."),
-        click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--function", "chosen", multiple=True, metavar="NAME", help="Repeatable."),
+        click.option("--force", is_flag=True, help="Change also what a CloudFormation stack owns."),
+        click.option("--yes", is_flag=True, help="Do not ask whether to go on."),
+        click.option(
+            "--function", "chosen", multiple=True, metavar="NAME", help="A function; repeatable."
+        ),
     ):
         command = option(command)
     return command

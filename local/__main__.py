@@ -134,10 +134,10 @@ _port = click.option(
     *("--port", "port"),
     type=PORT,
     default=0,
-    help="Of the WebSocket API; a free one by default.",
+    help="The port of the WebSocket API; a free one by default.",
 )
 _page_port = click.option(
-    "--page-port", type=PORT, default=0, help="Of the page; a free one by default."
+    "--page-port", type=PORT, default=0, help="The port of the page; a free one by default."
 )
 
 
@@ -239,7 +239,7 @@ def _talk(work: Coroutine[Any, Any, None]) -> None:
     default=0,
     help="Wait for this number of listeners before speaking.",
 )
-@key_option("--listener-key", "Make the session private: who listens has to say this key.")
+@key_option("--listener-key", "Make the session private: listeners have to give this key.")
 @token_option
 @_origin
 @_pid
@@ -282,7 +282,7 @@ def speak(
 )
 @click.option("--captions", is_flag=True, help="Print the language's captions, or the speaker's.")
 @click.option("--play/--no-play", default=True, help="Play it, too, if there is a sound device.")
-@key_option("--key", "Of a private session.")
+@key_option("--key", "The key of a private session.")
 @token_option
 @_origin
 @_output(

@@ -48,19 +48,25 @@ def fault() -> None:
 
 
 _every = click.option(
-    "--every", type=Number(1, _MOST), default=1, show_default=True, help="Only every n-th."
+    "--every",
+    type=Number(1, _MOST),
+    default=1,
+    show_default=True,
+    help="Only every n-th post or call.",
 )
 _by = click.option(
     "--by",
     type=Seconds(-_FURTHEST, _FURTHEST),
     required=True,
-    help="How far; negative: into the past.",
+    help="By how much; negative is into the past.",
 )
 
 
 def _lasting(command: Callable[..., Any]) -> Callable[..., Any]:
     seconds = Seconds(0, _LONGEST_SECONDS, least_open=True)
-    given = click.option("--seconds", type=seconds, help="How long; until Ctrl-C by default.")
+    given = click.option(
+        "--seconds", type=seconds, help="How long the fault lasts; until Ctrl-C by default."
+    )
     return given(_pid(command))
 
 
@@ -95,7 +101,12 @@ def cut(connection: str, pid: int | None) -> None:
 
 @fault.command()
 @click.argument("name", required=False)
-@click.option("--delay", type=Seconds(0, _LONGEST_DELAY), default=0.0, help="Before the call.")
+@click.option(
+    "--delay",
+    type=Seconds(0, _LONGEST_DELAY),
+    default=0.0,
+    help="How long each call waits before it is carried out.",
+)
 @click.option(
     "--error",
     type=click.Choice([*TABLE_ERRORS, "refuse"]),
@@ -149,7 +160,7 @@ def kill_emulator(pid: int | None) -> None:
 
 @fault.command("kill-environments")
 @click.argument("function")
-@click.option("--count", type=Number(1, _MOST), help="At most so many; all by default.")
+@click.option("--count", type=Number(1, _MOST), help="How many processes at most; all by default.")
 @_pid
 def kill_environments(function: str, count: int | None, pid: int | None) -> None:
     """Kill processes of FUNCTION."""

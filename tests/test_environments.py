@@ -171,3 +171,23 @@ def test_wheels_that_were_not_all_fetched_are_fetched_again(fetch, tmp_path):
 
     assert len(commands) == 2
     assert not list(tmp_path.rglob("half.whl"))
+
+
+def test_hypothesis_for_wasm_is_fetched_alone_and_once(script, tmp_path, monkeypatch):
+    """Of the lock file's packages it is the one that the layer's tests cannot do without there."""
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("FAIL", "nothing")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / ".cache").mkdir()
+    block = "hypothesis==6.1 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+    lock = f"attrs==2.0 \\\n    --hash=sha256:cc\n{block}pytest==9.0 \\\n    --hash=sha256:dd\n"
+    (tmp_path / "requirements" / "test.txt").write_text(lock)
+    pip = str(script(PIP, name="pip"))
+
+    homes = {environments.ensure_hypothesis_for_wasm(pip) for _ in range(2)}
+
+    [home], [command] = homes, (tmp_path / "log").read_text().splitlines()
+    assert (home / "lock.txt").read_text() == block
+    assert "--require-hashes --only-binary :all: --platform pyemscripten" in command
+    assert (home / "one.whl").exists()

@@ -107,3 +107,18 @@ def test_names_do_not_use_the_verb(path):
             names.add(node.name)
 
     assert sorted(name for name in names if isinstance(name, str) and named.search(name)) == []
+
+
+def test_clone_with_the_line_ends_of_windows_has_the_same_bytes(tmp_path):
+    """`core.autocrlf=true` is what Git for Windows sets; bash does not run a script with CR LF."""
+    clone = tmp_path / "clone"
+    command = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", ROOT, clone]
+    subprocess.run(command, check=True)
+
+    listed = subprocess.run(
+        ["git", "ls-files", "--eol"], cwd=clone, capture_output=True, text=True, check=True
+    )
+
+    ends = [line.split() for line in listed.stdout.splitlines()]  # i/lf w/lf attr/... path
+    assert len(ends) > 500
+    assert [end for end in ends if end[0][2:] != end[1][2:] or "crlf" in end[0]] == []

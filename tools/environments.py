@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,13 +21,24 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MINOR_VERSIONS", "ROOT", "Python", "ensure", "ensure_wheels", "find_pythons", "probe"]
+__all__ = [
+    "MINOR_VERSIONS",
+    "ROOT",
+    "Python",
+    "ensure",
+    "ensure_hypothesis_for_wasm",
+    "ensure_wheels",
+    "find_pythons",
+    "probe",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 MINOR_VERSIONS = (11, 12, 13, 14)
 
 # The function whose zip holds what its lock file pins.
 AUTHORIZER = "authorizer"
+# What CPython in WebAssembly, npm's `pyodide` 314, takes: https://peps.python.org/pep-0783/
+_WASM = ["--platform", "pyemscripten_2026_0_wasm32", "--abi", "cp314", "--python-version", "3.14"]
 # Lambda's Python 3.11 runs on Amazon Linux 2, whose glibc is 2.26, the later ones on Amazon Linux 2023:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 _LAMBDA_PLATFORM = "manylinux2014_aarch64"
@@ -150,6 +162,28 @@ def ensure_wheels(name: str, python: Python, interpreter: str) -> Path:
                     home, wanted, [interpreter, "-m", "pip", "download", "-r", lock_file], options
                 )
     return folder
+
+
+def ensure_hypothesis_for_wasm(interpreter: str) -> Path:
+    """Return a folder with hypothesis for CPython 3.14 in WebAssembly: the one that requirements/test.txt pins.
+
+    It is the one package of the layer's tests that is compiled and that they cannot do without.
+    """
+    lines = (ROOT / "requirements" / "test.txt").read_text()
+    pinned = re.findall(r"^hypothesis==(?:.*\\\n)*.*\n", lines, re.MULTILINE)[0]
+    home = ROOT / ".cache" / "hypothesis-wasm"
+    with _locked(home):
+        stamp = home / "made-from"
+        if not stamp.exists() or stamp.read_text() != pinned:
+            print(f"fetching {home.relative_to(ROOT)}", file=sys.stderr)
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir()
+            lock = home / "lock.txt"
+            lock.write_text(pinned)
+            pip: list[str | Path] = [interpreter, "-m", "pip", "install", "-r", lock]
+            _run([*pip, *_QUIET, *_EXACT, *_WASM, "--no-compile", "--target", home])
+            stamp.write_text(pinned)
+    return home
 
 
 def _fetch(home: Path, wanted: str, pip: list[str | Path], options: list[str]) -> None:

@@ -3,7 +3,8 @@
 The layer's tests run by themselves, as its README says, with nothing but pytest and hypothesis: under
 this Python in `quick`, under the newest CPython up to 3.14 too in `test`, under every one from 3.11 on in
 `long`. Beyond the first one `test` leaves out what is marked `slow` (threads, sockets, generated input),
-which has never shown a difference between two Pythons; `long` leaves out nothing. All other tests run under this one.
+which has never shown a difference between two Pythons; `long` leaves out nothing, and has 3.14 in WebAssembly
+where the machine has no other. All other tests run under this one.
 Ends with one closing line for all.
 """
 
@@ -16,7 +17,18 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from environments import MINOR_VERSIONS, ROOT, Python, ensure, find_pythons, probe
+import pytest
+
+import wasm_python
+from environments import (
+    MINOR_VERSIONS,
+    ROOT,
+    Python,
+    ensure,
+    ensure_hypothesis_for_wasm,
+    find_pythons,
+    probe,
+)
 
 REST = (
     "tests",
@@ -66,6 +78,8 @@ def main() -> int:
     for minor, python in pythons.items():
         if minor != here.minor and (tier == "long" or minor == max(pythons)):
             runs.append(run_layer(python, others or "", arguments))
+    if tier == "long" and 14 not in pythons:
+        runs.append(run_layer_in_wasm(arguments))
     missing = [f"3.{minor}" for minor in MINOR_VERSIONS if minor not in pythons]
     if others is not None:
         print(f"\nnot found here: CPython {', '.join(missing) or 'none'}")
@@ -77,6 +91,26 @@ def run_layer(python: Python, chosen: str, arguments: list[str]) -> PytestRun:
     interpreter = ensure(f"test-3.{python.minor}", python, lock="test")
     name = f"the layer on CPython {python.version}"
     return run(name, interpreter, ROOT / "shared-layer", ("tests/", "-m", chosen, *arguments))
+
+
+def run_layer_in_wasm(arguments: list[str]) -> PytestRun:
+    """Run what of the layer's tests needs no process, thread or socket under CPython 3.14 in WebAssembly."""
+    name = "the layer on CPython 3.14 in WebAssembly"
+    print(f"\n{name}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        folders = {
+            "/project": ROOT,
+            "/packages": Path(pytest.__file__).parent.parent,
+            "/wheels": ensure_hypothesis_for_wasm(sys.executable),
+            "/report": Path(directory),
+        }
+        options = ["-q", "-rs", "--junitxml=/report/report.xml", "-m", "not slow", *arguments]
+        script = "/project/tools/wasm_layer_tests.py"
+        search = ("/wheels", "/packages", "/project/shared-layer/python")
+        done = wasm_python.run(
+            script, *options, "tests/", folders=folders, search=search, capture=False
+        )
+        return PytestRun(name, *count(Path(directory) / "report.xml"), done.returncode)
 
 
 def run(name: str, interpreter: str, folder: Path, arguments: tuple[str, ...]) -> PytestRun:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import node
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["run"]
 
@@ -26,15 +26,23 @@ _STACK_BYTES = 64 * 1024 * 1024
 
 
 def run(
-    script: str, *arguments: str, folders: Mapping[str, Path], capture: bool = True
+    script: str,
+    *arguments: str,
+    folders: Mapping[str, Path],
+    search: Sequence[str] = (),
+    capture: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script; `folders` are what it sees, path there by path, and `script` lies in one of them."""
+    """Run a script, which lies in one of the folders.
+
+    `folders` are what it sees, by their path there; from those in `search` it imports first.
+    """
     modules = node.ensure()
-    shown = json.dumps({there: str(here) for there, here in folders.items()})
+    places = {there: str(here) for there, here in folders.items()}
+    seen = json.dumps({"folders": places, "search": [*search]})
     stack = f"--stack-size={_STACK_BYTES * 9 // 10 // 1024}"
     pyodide = modules / "pyodide" / "pyodide.mjs"
     return subprocess.run(
-        [node.NODE, stack, _RUNNER, pyodide, shown, script, *arguments],
+        [node.NODE, stack, _RUNNER, pyodide, seen, script, *arguments],
         capture_output=capture,
         text=True,
         check=False,

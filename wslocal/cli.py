@@ -61,7 +61,7 @@ def main() -> None:
     *("--parameter", "parameters"),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Of the template; NAME is STACK:NAME for one of several stacks.",
+    help="A parameter of the template; NAME is STACK:NAME for one of several stacks.",
 )
 @click.option(
     *("--env", "variables"),
@@ -77,9 +77,14 @@ def main() -> None:
 @click.option("--api", "apis", multiple=True, metavar="NAME", help="One of several APIs, or all.")
 @click.option("--stage", metavar="NAME", help="One of several stages of the API.")
 @click.option("--cdk-stage", metavar="NAME", help="One of several stages of a CDK app.")
-@click.option("--port", type=PORT, default=0, help="Of ws://; 0 is a free one.")
-@click.option("--tls-port", type=PORT, default=0, help="Of wss://; 0 is a free one.")
-@click.option("--leave-out", multiple=True, metavar="NAME", help="A resource, by logical id.")
+@click.option("--port", type=PORT, default=0, help="The port of ws://; 0 is a free one.")
+@click.option("--tls-port", type=PORT, default=0, help="The port of wss://; 0 is a free one.")
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="NAME",
+    help="A resource that is not deployed, by its logical id; repeatable.",
+)
 @click.option("--install", is_flag=True, help="Run pip or npm for what no build has installed.")
 @click.option("--any-python", is_flag=True, help="Run Python functions in this machine's version.")
 @click.option("--any-node", is_flag=True, help="Run Node functions in this machine's version.")
@@ -88,7 +93,7 @@ def main() -> None:
     type=click.FloatRange(0, 1),
     callback=_number,
     default=1.0,
-    help="Of the time between retries of asynchronous invocations: 0.01 is a hundred times sooner.",
+    help="Multiplies the time between retries of asynchronous invocations: 0.01 is a hundred times sooner.",
 )
 @click.option("--no-reload", is_flag=True, help="Do not make changed files live.")
 def up(path: Path, no_reload: bool, **chosen: Any) -> None:
@@ -116,7 +121,7 @@ def logs(function: str | None, follow: bool, pid: int | None) -> None:
 
 @main.command()
 @click.argument("function")
-@click.option("--event", metavar="FILE|-|JSON", default="{}", help="What it gets; - is stdin.")
+@click.option("--event", metavar="FILE|-|JSON", default="{}", help="The event; - is stdin.")
 @click.option("--asynchronous", is_flag=True, help="Have it queued, as InvocationType Event does.")
 @_pid
 def invoke(function: str, event: str, asynchronous: bool, pid: int | None) -> None:
@@ -134,7 +139,7 @@ def invoke(function: str, event: str, asynchronous: bool, pid: int | None) -> No
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @_pid
 def status(as_json: bool, pid: int | None) -> None:
     """Show the functions, connections and queues of what runs."""

@@ -20,16 +20,17 @@ import shared_utils
 from wslocal.client import WebSocketClient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    from wslocal.testing import LocalProject
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ADOPT = ROOT / "examples" / "adopt"
 PYTHON_FOLDER = Path(sys.executable).parent
 VERSION = shared_utils.__version__
 NEXT = "99.0.0"  # the release after it
-PATIENCE_SECONDS = (
-    120.0  # for a command that takes two seconds on a machine that has nothing else to do
-)
+# For what takes two seconds on a machine that has nothing else to do.
+PATIENCE_SECONDS = 120.0
 
 
 def build_zip(dist: Path, version: str) -> None:
@@ -153,8 +154,14 @@ def exchange(client: WebSocketClient, example: str) -> list[tuple[Any, Any]]:
     return done
 
 
-def layer_versions(lines: list[str]) -> list[str]:
-    """Return the layer's version from the first line of each environment that wrote these lines."""
-    documents = [json.loads(line) for line in lines if line.startswith("{")]
-    environments = [one.get("context", {}).get("environment") for one in documents]
-    return [one["layerVersion"] for one in environments if one]
+def layer_version(line: str) -> str:
+    """Return the layer's version from the first line of an environment."""
+    return json.loads(line)["context"]["environment"]["layerVersion"]
+
+
+def new_layer_version(api: LocalProject, known: Collection[str]) -> str:
+    """Return the layer's version from the first environment whose first line is none of those known."""
+    line = api.wait_for_log(
+        lambda text: '"layerVersion"' in text and text not in known, timeout=PATIENCE_SECONDS
+    )
+    return layer_version(line)

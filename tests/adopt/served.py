@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.adopt.project import PATIENCE_SECONDS
 from wslocal import LocalApi, LoopThread
 from wslocal.aws_front import AwsFront
 from wslocal.certificates import Certificates
@@ -17,18 +19,35 @@ from wslocal.tests.gateway_system import create_api, create_function, create_rol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wslocal.lambda_host.lines import LogLine
+
 
 class Served:
-    """An API with its clients, and the lines that its functions have written."""
+    """An API with its clients, and the lines that its functions have written so far."""
 
     def __init__(self, loop: LoopThread, api: LocalApi) -> None:
         self._loop, self._api = loop, api
         self.lines: list[str] = []
-        api.subscribe(lambda line: self.lines.append(line.text))
+        self._came = threading.Condition()
+        api.subscribe(self._take)
 
     def connect(self) -> WebSocketClient:
         """Return a new client."""
         return WebSocketClient.connect(self._api.url)
+
+    def wait_for_line(self, text: str, *, since: int = 0) -> str:
+        """Return the first line after so many that has the text; AssertionError if none comes."""
+        with self._came:
+            came = self._came.wait_for(
+                lambda: [line for line in self.lines[since:] if text in line], PATIENCE_SECONDS
+            )
+        assert came, f"no line with {text!r} came"
+        return came[0]
+
+    def _take(self, line: LogLine) -> None:
+        with self._came:
+            self.lines.append(line.text)
+            self._came.notify_all()
 
     def reload(self) -> None:
         """Take over what was deployed since."""

@@ -13,7 +13,7 @@ from tests.adopt.project import (
     blocks,
     copied,
     exchange,
-    layer_versions,
+    layer_version,
     run,
     shown,
 )
@@ -64,15 +64,18 @@ def test_commands_make_an_api_and_move_its_function_to_the_next_release_and_back
 
     host, stage = address.removeprefix("wss://").split("/")
     with served(emulator, host.partition(".")[0], stage, tmp_path) as api:
-        for text in ("", publish + forwards, back):
+        for text, version in (("", VERSION), (publish + forwards, NEXT), (back, VERSION)):
             shell.run(text)
             api.reload()
+            before = len(api.lines)
             with api.connect() as client:
                 assert exchange(client, "cli") == shown("cli")
+            line = api.wait_for_line('"layerVersion"', since=before)
+            assert layer_version(line) == version
+            api.wait_for_line('"NotesAdded":1', since=before)
         api.flush()
         [logs] = blocks("cli", "sh logs")
         printed = shell.run(logs)
 
-    assert layer_versions(api.lines) == [VERSION, NEXT, VERSION]
     assert printed.count('"Note added"') == 3
     assert printed.count('"NotesAdded":1') == 3

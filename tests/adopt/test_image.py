@@ -18,7 +18,7 @@ from tests.adopt.project import (
     build_wheel,
     copied,
     exchange,
-    layer_versions,
+    layer_version,
     run,
     shown,
     write_digests,
@@ -146,4 +146,4 @@ def test_function_answers_as_the_readme_shows(folder, emulator, tmp_path):
     with served(emulator, api_id, "dev", tmp_path) as api, api.connect() as client:
         assert exchange(client, "image") == shown("image")
 
-    assert layer_versions(api.lines) == [VERSION]
+        assert layer_version(api.wait_for_line('"layerVersion"')) == VERSION

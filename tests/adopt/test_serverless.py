@@ -13,11 +13,12 @@ import wslocal
 from tests.adopt.project import (
     ADOPT,
     NEXT,
+    PATIENCE_SECONDS,
     VERSION,
     blocks,
     copied,
     exchange,
-    layer_versions,
+    new_layer_version,
     replace_version,
     run,
     shown,
@@ -98,7 +99,9 @@ def test_client_gets_the_reply_and_the_error_that_the_readme_shows(api):
     with api.connect() as client:
         assert exchange(client, "serverless") == shown("serverless")
 
-    assert json.loads(api.wait_for_log("Note added"))["context"]["length"] == 5
+    line = json.loads(api.wait_for_log("Note added", timeout=PATIENCE_SECONDS))
+    assert line["context"]["length"] == 5
+    api.wait_for_log('"NotesAdded"', timeout=PATIENCE_SECONDS)
     assert [one["NotesAdded"] for one in api.metrics() if "NotesAdded" in one] == [1]
 
 
@@ -120,8 +123,8 @@ def test_next_release_runs_and_then_the_one_before_again(api, project, emulator)
     for old, new in ((VERSION, NEXT), (NEXT, VERSION)):
         replace_version(project / "serverless.yml", old, new)
         package(project, emulator)
+        known = api.logs()
         api.reload()
         with api.connect() as client:
             assert exchange(client, "serverless") == shown("serverless")
-
-    assert layer_versions(api.logs())[-2:] == [NEXT, VERSION]
+        assert new_layer_version(api, known) == new

@@ -17,7 +17,7 @@ from tests.adopt.project import (
     VERSION,
     copied,
     exchange,
-    layer_versions,
+    layer_version,
     replace_version,
     run,
     shown,
@@ -195,4 +195,4 @@ def test_function_answers_as_the_readme_shows(dist, emulator, tmp_path, version)
     with served(emulator, api_id, "dev", tmp_path) as api, api.connect() as client:
         assert exchange(client, "terraform") == shown("terraform")
 
-    assert layer_versions(api.lines) == [version]
+        assert layer_version(api.wait_for_line('"layerVersion"')) == version
