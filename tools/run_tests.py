@@ -79,7 +79,7 @@ def main() -> int:
         if minor != here.minor and (tier == "long" or minor == max(pythons)):
             runs.append(run_layer(python, others or "", arguments))
     if tier == "long" and 14 not in pythons:
-        runs.append(run_layer_in_wasm(arguments))
+        runs.append(run_layer_in_wasm(sys.argv[2:]))
     missing = [f"3.{minor}" for minor in MINOR_VERSIONS if minor not in pythons]
     if others is not None:
         print(f"\nnot found here: CPython {', '.join(missing) or 'none'}")
