@@ -51,21 +51,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_NAME, description=__doc__)
     add = parser.add_argument
-    add("sources", nargs="+", metavar="MODULE[:HANDLER]", help="chat.messages, chat.app:handler")
+    add(
+        "sources",
+        nargs="+",
+        metavar="MODULE[:HANDLER]",
+        help="what to read, such as chat.messages or chat.app:handler",
+    )
     add("--out", required=True, type=Path, metavar="FOLDER", help="where the documents go")
     add("--markdown", action="store_true", help="write messages.md and errors.md, too")
     add("--check", action="store_true", help="write nothing; exit 1 if a file there differs")
-    add("--title", default="", help="of the API; else the handler's or the module's name")
-    add("--api-version", default="0.1.0", help="of the API (default: %(default)s)")
+    add("--title", default="", help="the API's title; else the handler's or the module's name")
+    add("--api-version", default="0.1.0", help="the API's version (default: %(default)s)")
     add("--description", type=Path, metavar="FILE", help="a text about the API, in Markdown")
     add(
         "--server",
         action="append",
         default=[],
         metavar="[NAME=]URL",
-        help="such as prod=wss://{apiId}.execute-api.eu-west-1.amazonaws.com/prod; may be repeated",
+        help="where the API is, such as prod=wss://{apiId}.execute-api.eu-west-1.amazonaws.com/prod; may be repeated",
     )
-    add("--subprotocol", action="append", metavar="NAME", help="else those of the handlers")
+    add(
+        "--subprotocol",
+        action="append",
+        metavar="NAME",
+        help="what a client asks for, if it is not what the handlers say; may be repeated",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
