@@ -28,11 +28,13 @@ __all__ = ["SharedUtilsLayer"]
 _PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
-_MAX_NAME_LENGTH = 140
-_NAME = rf"[a-zA-Z0-9_-]{{1,{_MAX_NAME_LENGTH}}}"
+_NAME = r"[a-zA-Z0-9_-]{1,140}"
+# A version's ARN has up to 63 characters besides the name, and Lambda has refused functions with one of more
+# than 140 in all: https://github.com/aws/aws-cdk/issues/25526
+_MAX_OWN_NAME_LENGTH = 77
 _VERSION_ARN = rf"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{{12}}:layer:{_NAME}:[0-9]+"
 # aws and ssm are reserved: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
-_PREFIX = r"(?!/(?i:aws|ssm))(/[a-zA-Z0-9_.-]+)+"
+_PREFIX = r"(?!/(?i:aws|ssm)(?:/|\Z))(/[a-zA-Z0-9_.-]+)+"
 
 
 class SharedUtilsLayer(Construct):
@@ -70,7 +72,7 @@ class SharedUtilsLayer(Construct):
         _check(
             "version_arn", version_arn, _VERSION_ARN, "the ARN of a layer version, with its number"
         )
-        _check("layer_name", layer_name, _NAME, f"1 to {_MAX_NAME_LENGTH} letters, digits, - or _")
+        _check("layer_name", layer_name, _NAME, "1 to 140 letters, digits, - or _")
         _check("parameter_prefix", parameter_prefix, _PREFIX, "a path such as /chat/layer")
         if isinstance(pythons, str) or not all(isinstance(python, str) for python in pythons):
             raise LayerArgumentError("pythons", f"must be a list such as ['3.13'], got {pythons!r}")
@@ -90,12 +92,12 @@ class SharedUtilsLayer(Construct):
         return lambda_.LayerVersion(
             self,
             "Version",
-            # The name that CloudFormation would make is the logical id, which other stacks may have, too: their
-            # versions would stand among ours in one list.
+            # The name would else be the logical id, which other stacks may have, too: their versions would stand
+            # among ours in one list, https://github.com/aws/aws-cdk/issues/18563
             layer_version_name=name
             or cdk.Names.unique_resource_name(
                 self,
-                max_length=_MAX_NAME_LENGTH,
+                max_length=_MAX_OWN_NAME_LENGTH,
                 separator="-",
                 allowed_special_characters="-_",
             ),
