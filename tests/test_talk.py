@@ -662,8 +662,19 @@ def pipe_without_a_reader():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["closed-pipe", "full-disk", "closed-before"])
-@pytest.mark.parametrize("which", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("which", "place"),
+    [
+        *[("stdout", "closed-pipe"), ("stderr", "full-disk")],
+        *[
+            pytest.param(which, place, marks=pytest.mark.long)
+            for which, place in (
+                *[("stdout", "full-disk"), ("stdout", "closed-before")],
+                *[("stderr", "closed-pipe"), ("stderr", "closed-before")],
+            )
+        ],
+    ],
+)
 def test_output_that_nobody_takes_breaks_nothing(command, recording, which, place):
     server = Server(sendAudio=refuse("AUDIO_INVALID_FORMAT"))
     number = {"stdout": 1, "stderr": 2}[which]

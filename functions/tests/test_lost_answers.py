@@ -154,11 +154,15 @@ def stored(dynamodb, tables) -> list:
 @pytest.mark.parametrize(
     ("play", "deletes", "times", "what"),
     [
-        pytest.param(play, set(), 1, "request", id="once-request"),
+        pytest.param(play, set(), 1, "request", id="once-request", marks=pytest.mark.long),
         pytest.param(play, set(), 2, "answer", id="twice-answer"),
         pytest.param(play, set(), 1, "answer", id="once-answer", marks=pytest.mark.long),
         pytest.param(play, set(), 2, "request", id="twice-request", marks=pytest.mark.long),
-        pytest.param(play_interpreted, {"DeleteItem"}, 1, "answer", id="interpreted-once-answer"),
+        pytest.param(
+            *(play_interpreted, {"DeleteItem"}, 1, "answer"),
+            id="interpreted-once-answer",
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             play_interpreted, {"DeleteItem"}, 2, "request", id="interpreted-twice-request"
         ),

@@ -678,7 +678,11 @@ def test_two_tabs_at_once_leave_one_of_them_and_the_other_knows(scene, before_ca
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize(
     ("times", "number"),
-    [*((1, number) for number in range(11)), *((2, number) for number in range(15))],
+    [
+        pytest.param(times, number, marks=() if number % 4 == 0 else pytest.mark.long)
+        for times, count in ((1, 11), (2, 15))
+        for number in range(count)
+    ],
 )
 def test_two_tabs_at_once_leave_one_of_them_when_answers_of_the_store_are_lost(
     system, monkeypatch, owner, times, number

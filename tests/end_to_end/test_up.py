@@ -24,7 +24,7 @@ from local.state import find_running
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text()
+MANUAL = (ROOT / "docs/local.md").read_text()
 SOURCES = (
     "cdk",
     "functions",
@@ -191,6 +191,7 @@ async def beat(url, times):
         return [(await client.request("heartbeat"))["type"] for _ in range(times)]
 
 
+@pytest.mark.long
 def test_two_systems_run_at_once_and_each_ends_without_a_trace(up, place):
     systems = [up("--no-reload"), up("--no-reload")]
     for system in systems:
@@ -336,14 +337,15 @@ def pipe_without_a_reader():
 
 
 def by_hand(**names):
-    """Return the README's commands by their names, as arguments, with real names in them."""
-    lines = re.findall(r"\.venv/dev/bin/python -m local ([^#\n]+)", README)
+    """Return the manual's commands by their names, as arguments, with real names in them."""
+    lines = re.findall(r"\.venv/dev/bin/python -m local ([^#\n]+)", MANUAL)
     commands = [[names.get(word, word) for word in line.split()] for line in lines]
     return {command[0]: command for command in commands}
 
 
+@pytest.mark.long
 def test_recording_comes_out_at_the_listeners_side(up, place):
-    """By the README's own lines, from shells that have not a variable of the first one's."""
+    """By the manual's own lines, from shells that have not a variable of the first one's."""
     system = up("--no-reload")
     asyncio.run(warm_up(system.wait_for(r"API +(ws://\S+)")[1]))
     recording = place.root / "local" / "recordings" / "speech.wav"

@@ -163,7 +163,7 @@ def guessing(total, guessers, elsewhere):
     ("total", "num_addresses", "first"),
     [
         pytest.param(300, 1, 1, id="300-from-1"),
-        pytest.param(600, 50, 2, id="600-from-50"),
+        pytest.param(600, 50, 2, id="600-from-50", marks=pytest.mark.long),
         pytest.param(10_000, 1, 3, id="10000-from-1", marks=pytest.mark.long),
         pytest.param(10_000, 50, 4, id="10000-from-50", marks=pytest.mark.long),
     ],

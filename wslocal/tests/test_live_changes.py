@@ -120,12 +120,14 @@ ROUTE = template()["Resources"]["Route"]["Properties"]
             ProjectError,
             "the API Api, which runs, is not in the template any more: put it back, or start wslocal again",
             id="API with another name",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             {"Api": template()["Resources"]["Api"] | {"Condition": "Never"}},
             ProjectError,
             "the API Api, which runs, is not in the template any more",
             id="API whose condition does not hold",
+            marks=pytest.mark.long,
         ),
     ],
 )
