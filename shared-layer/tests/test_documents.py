@@ -258,13 +258,8 @@ FACTS = [
 # What is nobody's constant: examples, and facts with a source of their own beside them.
 GIVEN = [
     "a KB is 1,024 bytes",
-    *("CPython 3.11 to 3.14, x86_64 and arm64", "3.11 or newer", "the newest one up to 3.14"),
-    *(
-        "there is no 3.14",
-        "314, which is CPython 3.14",
-        "CPython 3.14.2 in WebAssembly (2026-12-01)",
-    ),
-    *("that 3.14 compiles", "as on 3.11", "x86_64 and arm64, speed"),
+    *("CPython 3.11 to 3.14, x86_64 and arm64", "every Python from 3.11 to 3.14", "3.11 or newer"),
+    *("on CPython 3.14.2 in WebAssembly, 2026-12-01", "as on 3.11"),
     *("--python 3.11,3.13", "have 250 MB unzipped, and at most 5 layers", '"audio", 100)'),
     *("every 100 calls", "buffer_debug_bytes=20_000", "window_seconds=10", "at most 10 seconds"),
     "`0` or `off`",
