@@ -76,6 +76,7 @@ def test_report_says_in_words_what_was_met():
     assert "smoke run" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["log_line.py", "metrics.py"])
 def test_benchmark_writes_into_a_pipe_as_well(name):
     done = run(name, "--quick", "--json", "--pipe")

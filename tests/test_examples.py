@@ -221,7 +221,7 @@ def test_mypy_finds_nothing(python, copies, tmp_path):
     assert printed == f"Success: no issues found in {checked} source files\n"
 
 
-@slow
+@pytest.mark.long  # mypy says the same; it starts Node
 def test_pyright_finds_nothing(python, copies, tmp_path):
     shutil.copytree(copies, tmp_path, dirs_exist_ok=True)
     roots = [{"root": example} for example in HANDLERS]  # as if each were alone

@@ -10,7 +10,6 @@ Ends with one closing line for all.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -48,10 +47,8 @@ CHOICES = {
     "test": ("not long", "not slow", "not long"),
     "long": ("", "", ""),
 }
-# What stays together, conftest.py says; in the order of collection, which has the longest first. Tests of
-# running systems mostly wait, so that there is one process more than there are cores.
-PROCESSES = min(1 + (os.cpu_count() or 1), 4)
-SIDE_BY_SIDE = ("-n", str(PROCESSES), "--no-loadscope-reorder")
+# What stays together, conftest.py says; in the order of collection, which has the longest first.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder")
 
 
 class PytestRun(NamedTuple):
@@ -117,7 +114,7 @@ def run_layer_in_wasm(arguments: list[str]) -> PytestRun:
 
 
 def run(name: str, interpreter: str, folder: Path, arguments: tuple[str, ...]) -> PytestRun:
-    """Run pytest in a folder, several tests side by side."""
+    """Run pytest in a folder, as many tests side by side as there are cores."""
     print(f"\n{name}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"

@@ -70,10 +70,12 @@ KEY_TEXTS = [
         "wsr_.secret",
         "wsr_a",
         "none.secret",
-        "\x00.secret",
+        "wsr_none.secret",
+        "wsr_\x00.secret",
+        "wsr_\U0001f600.secret",
     ),
-    *("a" * length + ".secret" for length in (1024, 2041, 2042, 2048, 2049, 3000)),
-    *("é" * length + ".secret" for length in (1024, 1025)),
+    *(f"wsr_{'a' * length}.secret" for length in (1024, 2041, 2042, 2048, 2049, 3000)),
+    *(f"wsr_{'é' * length}.secret" for length in (1024, 1025)),
     *("wsr_\ud800.secret", "\ud800.secret", "\U0001f600.secret", "ABCDEFGHIJKLMNO=.secret"),
 ]
 OTHERS = [

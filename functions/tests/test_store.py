@@ -16,7 +16,7 @@ SESSION_ID = "golden-eagle-427"
 
 
 def participant(name: str, role: str = "listener", language: str | None = "fr") -> Participant:
-    digest = digest_of(f"{name}.secret")
+    digest = digest_of(f"wsr_{name}.secret")
     return Participant(name, name, SESSION_ID, role, digest, NOW_MS - 500, NOW_MS, language)
 
 
@@ -128,7 +128,7 @@ def test_listener_item_has_the_shape_that_others_know(store, session):
         "role": {"S": "listener"},
         "language": {"S": "fr"},
         "targetLanguage": {"S": "fr"},
-        "refreshTokenHash": {"S": digest_of("ann.secret")},
+        "refreshTokenHash": {"S": digest_of("wsr_ann.secret")},
         "connectedAt": {"N": str(NOW_MS - 500)},
         "lastActivityAt": {"N": str(NOW_MS)},
         "ttl": {"N": str(NOW + 3 * 3600)},
@@ -314,7 +314,7 @@ def test_session_that_is_going_on_is_not_ended_as_over(store, session):
 def test_session_of_a_speaker_who_came_back_is_not_ended_as_over(store, session):
     store.leave("speaker")
     seen = store.session(SESSION_ID)
-    reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    reattach(store, "speaker-2", SESSION_ID, "wsr_speaker.secret", NOW_MS, 500)
 
     assert store.end_over(seen, "speakerDisconnected") is None
 
@@ -337,7 +337,7 @@ def test_listener_moves_to_another_connection_without_being_counted_twice(store,
     store.join(participant("ann"), 500)
     store.set_playback(store.participant("ann"), paused=True)
 
-    moved = reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    moved = reattach(store, "ann-2", SESSION_ID, "wsr_ann.secret", NOW_MS, 500)
 
     found = store.session(SESSION_ID)
     assert (found.listener_count, found.audience, found.recipients("floor")) == (1, ["ann-2"], [])
@@ -351,7 +351,7 @@ def test_each_token_brings_the_next_one_and_its_item_is_kept_with_the_newest_con
 ):
     store.join(participant("ann"), 500)
 
-    left, token = [], "ann.secret"
+    left, token = [], "wsr_ann.secret"
     for number in (2, 3):
         store.now += 3000
         moved = reattach(store, f"ann-{number}", SESSION_ID, token, NOW_MS, 500)
@@ -366,7 +366,7 @@ def test_each_token_brings_the_next_one_and_its_item_is_kept_with_the_newest_con
 
 def test_closing_the_old_connection_late_takes_nobody_out(store, session):
     store.join(participant("ann"), 500)
-    reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    reattach(store, "ann-2", SESSION_ID, "wsr_ann.secret", NOW_MS, 500)
 
     store.leave("ann")
 
@@ -375,11 +375,11 @@ def test_closing_the_old_connection_late_takes_nobody_out(store, session):
 
 def test_listener_who_was_counted_out_is_counted_again_with_the_last_language(store, session):
     store.join(participant("ann"), 500)
-    reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 500)
+    reattach(store, "ann-2", SESSION_ID, "wsr_ann.secret", NOW_MS, 500)
     store.set_language(store.participant("ann-2").replace(language="it"))
     store.leave("ann-2")
 
-    moved = reattach(store, "ann-3", SESSION_ID, "ann.secret", NOW_MS, 500)
+    moved = reattach(store, "ann-3", SESSION_ID, "wsr_ann.secret", NOW_MS, 500)
 
     assert (moved.is_back, moved.left_connection_id) == (True, None)
     assert moved.session.listener_count == 1
@@ -393,14 +393,14 @@ def test_no_room_is_left_for_who_was_counted_out(store, session):
     store.join(participant("bob"), 1)
 
     with refused(ErrorCode.SESSION_MAX_LISTENERS_REACHED):
-        reattach(store, "ann-2", SESSION_ID, "ann.secret", NOW_MS, 1)
+        reattach(store, "ann-2", SESSION_ID, "wsr_ann.secret", NOW_MS, 1)
     assert store.participant("ann-2") is None
 
 
 def test_speaker_comes_back_and_is_no_longer_missed(store, session):
     store.leave("speaker")
 
-    moved = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    moved = reattach(store, "speaker-2", SESSION_ID, "wsr_speaker.secret", NOW_MS, 500)
 
     found = store.session(SESSION_ID)
     assert (found.speaker_connection_id, found.speaker_gone_at) == ("speaker-2", None)
@@ -408,7 +408,7 @@ def test_speaker_comes_back_and_is_no_longer_missed(store, session):
 
 
 def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, session):
-    moved = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    moved = reattach(store, "speaker-2", SESSION_ID, "wsr_speaker.secret", NOW_MS, 500)
 
     assert moved.left_connection_id == "speaker"
     with refused(ErrorCode.CONNECTION_CLOSED):
@@ -424,8 +424,8 @@ def test_speaker_leaves_an_open_connection_which_may_do_nothing_any_more(store, 
 
 
 def test_refresh_that_is_asked_twice_is_answered_twice(store, session):
-    first = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
-    second = reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+    first = reattach(store, "speaker-2", SESSION_ID, "wsr_speaker.secret", NOW_MS, 500)
+    second = reattach(store, "speaker-2", SESSION_ID, "wsr_speaker.secret", NOW_MS, 500)
 
     assert (first.left_connection_id, second.left_connection_id) == ("speaker", None)
     assert second.session.speaker_connection_id == "speaker-2"
@@ -444,7 +444,7 @@ def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old
 
     monkeypatch.setattr(moves, "_move", move_twice)
 
-    moved = reattach(store, "new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+    moved = reattach(store, "new", SESSION_ID, f"wsr_{name}.secret", NOW_MS, 500)
 
     assert moved.left_connection_id == name
     assert store.participant("new").disconnected_at is None
@@ -454,10 +454,10 @@ def test_move_that_was_answered_to_nobody_is_sent_again_and_still_leaves_the_old
     ("session_id", "token"),
     [
         (SESSION_ID, "speaker.guess"),
-        (SESSION_ID, "nobody.secret"),
+        (SESSION_ID, "wsr_nobody.secret"),
         (SESSION_ID, "secret"),
         (SESSION_ID, ".secret"),
-        ("golden-eagle-428", "speaker.secret"),
+        ("golden-eagle-428", "wsr_speaker.secret"),
     ],
 )
 def test_wrong_token_says_nothing_and_changes_nothing(store, session, session_id, token):
@@ -472,7 +472,7 @@ def test_token_ends_with_what_is_kept_of_its_connection(store, session):
     store.now += 3 * 3600
 
     with refused(ErrorCode.AUTH_TOKEN_EXPIRED):
-        reattach(store, "speaker-2", SESSION_ID, "speaker.secret", NOW_MS, 500)
+        reattach(store, "speaker-2", SESSION_ID, "wsr_speaker.secret", NOW_MS, 500)
 
 
 def test_connection_that_has_a_session_cannot_take_over_another_participant(store, session):
@@ -480,7 +480,7 @@ def test_connection_that_has_a_session_cannot_take_over_another_participant(stor
     store.join(participant("bob"), 500)
 
     with refused(ErrorCode.SESSION_ALREADY_EXISTS):
-        reattach(store, "bob", SESSION_ID, "ann.secret", NOW_MS, 500)
+        reattach(store, "bob", SESSION_ID, "wsr_ann.secret", NOW_MS, 500)
 
     assert sorted(store.session(SESSION_ID).audience) == ["ann", "bob"]
 
@@ -491,7 +491,7 @@ def test_nobody_comes_back_to_a_session_that_has_ended(store, session, name):
     store.end_as_speaker(SPEAKER, "speakerEnded")
 
     with refused(ErrorCode.SESSION_INACTIVE):
-        reattach(store, "new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+        reattach(store, "new", SESSION_ID, f"wsr_{name}.secret", NOW_MS, 500)
 
 
 @pytest.mark.parametrize("name", ["speaker", "ann"])
@@ -504,7 +504,7 @@ def test_session_that_ends_while_someone_comes_back_leaves_the_connection_free(
     monkeypatch.setattr(store, "session", lambda _: seen)
 
     with refused(ErrorCode.SESSION_INACTIVE):
-        reattach(store, "new", SESSION_ID, f"{name}.secret", NOW_MS, 500)
+        reattach(store, "new", SESSION_ID, f"wsr_{name}.secret", NOW_MS, 500)
     assert store.participant("new") is None
 
 
