@@ -165,8 +165,9 @@ def test_release_without_the_wheel_is_an_error(pinned):
         pinned(f"{'a' * 64}  shared_utils_layer-99.0.0-py3-none-any.whl")
 
 
-def test_nothing_is_installed_by_an_empty_pin(project, tmp_path):
+def test_empty_pin_is_an_error(tmp_path):
     """pip would succeed, and the function would have no package."""
+    shutil.copytree(ADOPT / "image" / "function", tmp_path / "function")
     (tmp_path / "requirements.txt").touch()
     [commands] = blocks("image", "sh zip")
     [install, _] = [text for instruction, text in steps() if instruction == "RUN"]
@@ -175,7 +176,7 @@ def test_nothing_is_installed_by_an_empty_pin(project, tmp_path):
         with pytest.raises(AssertionError):
             run("bash", "-euc", text, cwd=tmp_path, LAMBDA_TASK_ROOT=str(tmp_path / "task"))
 
-    assert {path.name for path in tmp_path.iterdir()} == {"requirements.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"function", "requirements.txt"}
 
 
 def test_zip_has_nothing_of_the_release_before(project, archive, tmp_path):
