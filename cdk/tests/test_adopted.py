@@ -113,7 +113,7 @@ def test_cfn_lint_finds_nothing_but_what_the_cdk_itself_writes(folder):
 
 def test_commands_of_the_readme_are_those_that_are_tried_here(package):
     """But for npx, which needs the network: `synth` runs what cdk.json names."""
-    blocks = re.findall("^```sh(.*)\n(.*?)^```$", (APP / "README.md").read_text(), re.M | re.S)
+    blocks = re.findall("^```sh([^\n]*)\n(.*?)^```$", (APP / "README.md").read_text(), re.M | re.S)
     commands = [line for kind, text in blocks if kind != " account" for line in text.splitlines()]
     up = commands[-1].split()
 

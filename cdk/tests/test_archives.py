@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_zip_says_what_it_is(archives):
     "make",
     [
         pytest.param(lambda _: build_functions(PYTHON), id="zip-of-a-function"),
-        pytest.param(lambda _: __file__, id="no-zip"),
+        pytest.param(lambda _: Path(__file__), id="no-zip"),
         pytest.param(lambda path: write_zip(path / "a.zip", init="def"), id="does-not-compile"),
     ],
 )
