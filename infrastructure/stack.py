@@ -47,7 +47,7 @@ class WebSocketAudioStack(cdk.Stack):
         layer = SharedUtilsLayer(
             self,
             "SharedUtilsLayer",
-            layer_name=f"SharedUtilsLayer-{stage}",
+            layer_name=None if settings.layer_version_arn else f"SharedUtilsLayer-{stage}",
             parameter_prefix=f"/{SYSTEM}/{stage}/layer",
             archive=None if settings.layer_version_arn else build_layer((settings.python,)),
             version_arn=settings.layer_version_arn or None,

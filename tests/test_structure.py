@@ -41,7 +41,7 @@ ARROWS = {
     "wslocal": set(),
     "layerctl": {"wslocal"},
     "tools": {"shared-layer/python", "protocol", "infrastructure"},
-    "examples": {"shared-layer/python", "cdk"},
+    "examples": {"shared-layer/python", "cdk", "wslocal"},
 }
 # Metaphors of our own for a handler, an application, a participant, a task, an error mapping.
 METAPHORS = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,7 @@ __all__ = ["FOLDER", "LayerArchive", "LayerArgumentError", "bundled_archive", "r
 FOLDER = Path(__file__).parent / "archives"
 
 _PACKAGE = "python/shared_utils"
+_INIT = f"{_PACKAGE}/__init__.py"
 
 
 class LayerArgumentError(ValueError):
@@ -60,15 +62,21 @@ def bundled_archive(pythons: Sequence[str] = ()) -> LayerArchive:
 
 
 def read_archive(path: Path) -> LayerArchive:
-    """Return what a zip says of itself; raise `LayerArgumentError` for what is no zip of the layer."""
+    """Return what a zip says of itself; raise `LayerArgumentError` for what is no whole zip of the layer."""
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "is not there"
+        raise LayerArgumentError("archive", f"must be the path of a zip: {path} {problem}")
     try:
         with zipfile.ZipFile(path) as content:
-            module = ast.parse(content.read(f"{_PACKAGE}/__init__.py"))
             names = content.namelist()
-    except (OSError, KeyError, SyntaxError, zipfile.BadZipFile) as error:
+            whole = _is_whole(content)
+            module = ast.parse(content.read(_INIT) if whole else b"")
+    except (OSError, KeyError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
         raise LayerArgumentError(
-            "archive", f"must be a zip with {_PACKAGE}/__init__.py in it, got {path}"
+            "archive", f"must be a zip with {_INIT} in it, got {path}"
         ) from error
+    if not whole:
+        raise LayerArgumentError("archive", f"must be a whole zip, and {path} is damaged")
     stated = {
         node.targets[0].id: str(node.value.value)
         for node in module.body
@@ -78,9 +86,19 @@ def read_archive(path: Path) -> LayerArchive:
     }
     if not {"__version__", "__build__"} <= stated.keys():
         raise LayerArgumentError(
-            "archive", f"must say its version and build, as build.sh has it: {path}"
+            "archive", f"must say its version and build, as a zip of a release does: {path}"
         )
     compiled = re.compile(rf"{_PACKAGE}/__pycache__/\w+\.cpython-3([0-9]+)\.pyc")
     minors = {int(found[1]) for name in names if (found := compiled.fullmatch(name))}
     pythons = tuple(f"3.{minor}" for minor in sorted(minors))
     return LayerArchive(path, stated["__version__"], stated["__build__"], pythons)
+
+
+def _is_whole(content: zipfile.ZipFile) -> bool:
+    """Return whether each file in the zip can be read, and is what its checksum says."""
+    try:
+        return content.testzip() is None
+    # What the standard library raises for contents that are no longer what was written; the
+    # last two for a compression or an encryption that is not there.
+    except (zlib.error, EOFError, NotImplementedError, RuntimeError):
+        return False

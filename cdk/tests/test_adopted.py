@@ -80,7 +80,12 @@ def test_stack_has_a_layer_of_its_own_and_a_function_on_it(folder, stage):
     assert function["Layers"] == [{"Ref": name}]
     assert function["Runtime"] == "python3.13"
     assert of_kind(made, "SSM::Parameter") == []
-    assert [row["RouteKey"] for row in of_kind(made, "ApiGatewayV2::Route")] == ["addNote"]
+    routes = [row["RouteKey"] for row in of_kind(made, "ApiGatewayV2::Route")]
+    assert routes == ["addNote", "$default"]
+    [group] = [key for key, one in made["Resources"].items() if "LogGroup" in one["Type"]]
+    assert of_kind(made, "Logs::LogGroup")[0]["RetentionInDays"] == 30
+    assert function["LoggingConfig"] == {"LogGroup": {"Ref": group}}
+    assert function["Environment"] == {"Variables": {"METRICS_NAMESPACE": "Notes"}}
 
 
 def test_both_stacks_publish_the_zip_of_the_wheel(folder):
@@ -108,10 +113,11 @@ def test_cfn_lint_finds_nothing_but_what_the_cdk_itself_writes(folder):
 
 def test_commands_of_the_readme_are_those_that_are_tried_here(package):
     """But for npx, which needs the network: `synth` runs what cdk.json names."""
-    commands = re.findall("^    (.+)$", (APP / "README.md").read_text(), re.M)
+    blocks = re.findall("^```sh([^\n]*)\n(.*?)^```$", (APP / "README.md").read_text(), re.M | re.S)
+    commands = [line for kind, text in blocks if kind != " account" for line in text.splitlines()]
     up = commands[-1].split()
 
-    assert [one for one in commands if not one.startswith("npx ")] == [
+    assert commands == [
         "python3 -m venv .venv",
         ". .venv/bin/activate",
         "pip install -r requirements.txt",
@@ -130,10 +136,15 @@ def test_client_of_each_stage_gets_its_reply(folder):
                 good = client.receive()
                 client.send({"action": "addNote", "text": ""})
                 bad = client.receive()
+                client.send({"action": "nothing"})
+                unknown = client.receive()
             assert (good["type"], good["length"]) == ("noteAdded", 5)
             assert bad["message"] == "text must be text of 1 to 500 characters, got ''"
-        counted = [one["NotesAdded"] for one in project.metrics() if "NotesAdded" in one]
+            assert unknown["type"] == "error"
+        metrics = [one for one in project.metrics() if "NotesAdded" in one]
         written = [json.loads(line) for line in project.logs() if "Note added" in line]
 
-    assert counted == [1, 1]
+    assert [one["NotesAdded"] for one in metrics] == [1, 1]
+    directives = [one for metric in metrics for one in metric["_aws"]["CloudWatchMetrics"]]
+    assert {one["Namespace"] for one in directives} == {"Notes"}
     assert {one["context"]["environment"]["python"][:4] for one in written} == {PYTHON}

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -81,10 +82,8 @@ def test_zip_says_what_it_is(archives):
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(lambda path: path / "none.zip", id="no-file"),
-        pytest.param(lambda path: path, id="folder"),
         pytest.param(lambda _: build_functions(PYTHON), id="zip-of-a-function"),
-        pytest.param(lambda _: __file__, id="no-zip"),
+        pytest.param(lambda _: Path(__file__), id="no-zip"),
         pytest.param(lambda path: write_zip(path / "a.zip", init="def"), id="does-not-compile"),
     ],
 )
@@ -96,6 +95,35 @@ def test_what_is_no_layer_is_refused(archives, make, tmp_path):
     assert "archive must be a zip with python/shared_utils/__init__.py in it, got /" in str(
         refused.value
     )
+
+
+@pytest.mark.parametrize(("name", "problem"), [("none.zip", "is not there"), (".", "is a folder")])
+def test_path_of_no_file_is_refused(archives, tmp_path, name, problem):
+    path = tmp_path / name
+
+    with pytest.raises(archives.LayerArgumentError) as refused:
+        archives.read_archive(path)
+
+    assert refused.value.argument == "archive"
+    assert str(refused.value) == f"archive must be the path of a zip: {path} {problem}"
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_damaged_zip_is_refused(archives, tmp_path, compression):
+    """One byte of a file that is not read otherwise has changed since."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("python/shared_utils/__init__.py", INIT)
+        archive.writestr("python/shared_utils/records.py", "x = 1\n" * 9)
+        offset = archive.getinfo("python/shared_utils/records.py").header_offset
+    content = bytearray(path.read_bytes())
+    content[offset + 30 + len("python/shared_utils/records.py") + 2] ^= 0xFF
+    path.write_bytes(content)
+
+    with pytest.raises(archives.LayerArgumentError) as refused:
+        archives.read_archive(path)
+
+    assert str(refused.value) == f"archive must be a whole zip, and {path} is damaged"
 
 
 def test_layer_that_says_no_version_is_refused(archives, tmp_path):

@@ -93,9 +93,7 @@ def test_parameters_are_where_they_are_asked_for(construct, stack):
 
 
 def test_version_that_is_there_is_taken_and_none_published(construct, stack):
-    layer = construct(
-        stack, "SharedUtilsLayer", version_arn=PINNED, layer_name="x", parameter_prefix="/chat"
-    )
+    layer = construct(stack, "SharedUtilsLayer", version_arn=PINNED, parameter_prefix="/chat")
 
     assert layer.version.layer_version_arn == PINNED
     assert resources(stack, "Lambda::LayerVersion") == {}
@@ -137,7 +135,14 @@ def test_own_zip_is_published(cdk, construct, kind, tmp_path):
             {"pythons": [3.13]}, "pythons", "a list such as ['3.13'], got [3.13]", id="number"
         ),
         pytest.param({"pythons": ["3.99"]}, "pythons", f"of {PYTHON}, which this", id="python"),
-        pytest.param({"archive": ""}, "archive", "a zip with python/shared_utils", id="archive"),
+        pytest.param({"pythons": 3.13}, "pythons", "['3.13'], got 3.13", id="no-list"),
+        pytest.param({"pythons": b"3.13"}, "pythons", "['3.13'], got b'3.13'", id="bytes"),
+        pytest.param({"archive": ""}, "archive", "the path of a zip, got ''", id="archive"),
+        pytest.param({"archive": 5}, "archive", "the path of a zip, got 5", id="archive-number"),
+        pytest.param(
+            {"archive": b"x"}, "archive", "the path of a zip, got b'x'", id="archive-bytes"
+        ),
+        pytest.param({"archive": "none.zip"}, "archive", "none.zip is not there", id="no-archive"),
         pytest.param({"version_arn": ""}, "version_arn", "the ARN of a layer version", id="no-arn"),
         pytest.param(
             {"version_arn": PINNED.removesuffix(":7")}, "version_arn", "with its number", id="arn"
@@ -163,20 +168,75 @@ def test_wrong_argument_is_refused_by_name(package, construct, stack, arguments,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "text"),
+    ("arguments", "argument", "problem"),
     [
-        (
+        pytest.param(
             {"pythons": ["3.13"], "archive": "a.zip"},
-            "archive takes the place of pythons: give one of them",
+            "archive",
+            "takes the place of pythons: give one of them",
+            id="two-zips",
         ),
-        (
-            {"archive": "a.zip", "version_arn": PINNED},
-            "version_arn takes the place of archive: give one of them",
+        *(
+            pytest.param(
+                {name: value, "version_arn": PINNED},
+                name,
+                "is of a layer that is published, and with version_arn none is",
+                id=name,
+            )
+            for name, value in {"pythons": ["3.13"], "archive": "a.zip", "layer_name": "x"}.items()
         ),
     ],
 )
-def test_arguments_that_do_not_go_together_are_refused(package, construct, stack, arguments, text):
+def test_arguments_that_do_not_go_together_are_refused(
+    package, construct, stack, arguments, argument, problem
+):
     with pytest.raises(package.LayerArgumentError) as refused:
         construct(stack, "SharedUtilsLayer", **arguments)
 
-    assert str(refused.value) == text
+    assert refused.value.argument == argument
+    assert str(refused.value) == f"{argument} {problem}"
+
+
+def test_second_layer_with_the_same_parameters_is_refused(cdk, package, construct, stack):
+    """Another stack may be of another region, where they are others."""
+    construct(stack, "First", parameter_prefix="/chat/layer")
+    construct(stack, "Other", parameter_prefix="/chat--layer")
+    construct(cdk.Stack(stack.node.root, "News"), "First", parameter_prefix="/chat/layer")
+
+    with pytest.raises(package.LayerArgumentError) as refused:
+        construct(stack, "Second", parameter_prefix="/chat/layer")
+
+    assert refused.value.argument == "parameter_prefix"
+    assert str(refused.value) == (
+        "parameter_prefix must be one that no other layer of the stack has, got '/chat/layer'"
+    )
+
+
+def test_pythons_may_be_what_can_be_read_once(package, construct, stack, monkeypatch):
+    """Such as a generator: what is asked for is in the zip that is published."""
+    asked = []
+    bundled = package.layer.bundled_archive
+    monkeypatch.setattr(
+        package.layer, "bundled_archive", lambda pythons: asked.append(pythons) or bundled(pythons)
+    )
+
+    construct(stack, "SharedUtilsLayer", pythons=(python for python in [PYTHON]))
+
+    assert asked == [(PYTHON,)]
+
+
+def test_none_is_the_default_of_each_argument(construct, stack):
+    """As `try_get_context` returns it."""
+    names = ("pythons", "archive", "version_arn", "layer_name", "parameter_prefix")
+
+    construct(stack, "SharedUtilsLayer", **dict.fromkeys(names))
+
+    [version] = properties(stack, "Lambda::LayerVersion")
+    assert version["LayerName"].startswith("Chat-SharedUtilsLayer-")
+
+
+def test_given_name_may_be_as_long_as_lambda_takes_it(construct, stack):
+    construct(stack, "SharedUtilsLayer", layer_name="a" * 140)
+
+    [version] = properties(stack, "Lambda::LayerVersion")
+    assert version["LayerName"] == "a" * 140

@@ -91,11 +91,11 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
 class Process:
     """A command that runs in a `with` block; after PATIENCE_SECONDS it is killed."""
 
-    def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
+    def __init__(self, command: Sequence[str | Path], folder: Path, **variables: str) -> None:
         self._popen = subprocess.Popen(
             [*map(str, command)],
             cwd=folder,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)},
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -157,6 +157,16 @@ def exchange(client: WebSocketClient, example: str) -> list[tuple[Any, Any]]:
 def layer_version(line: str) -> str:
     """Return the layer's version from the first line of an environment."""
     return json.loads(line)["context"]["environment"]["layerVersion"]
+
+
+def namespaces(api: LocalProject) -> list[str]:
+    """Return CloudWatch's namespace of each metric of a note that was added."""
+    found = []
+    for one in api.metrics():
+        if "NotesAdded" in one:
+            assert one["NotesAdded"] == 1
+            found += [directive["Namespace"] for directive in one["_aws"]["CloudWatchMetrics"]]
+    return found
 
 
 def new_layer_version(api: LocalProject, known: Collection[str]) -> str:

@@ -101,8 +101,9 @@ def folder(request, tmp_path):
 def test_dockerfile_does_nothing_that_is_not_done_here():
     instructions = [instruction for instruction, _ in steps()]
 
-    assert instructions == ["FROM", "COPY", "RUN", "COPY", "RUN", "CMD"]
+    assert instructions == ["FROM", "COPY", "RUN", "COPY", "RUN", "ENV", "CMD"]
     assert steps()[0][1] == "public.ecr.aws/lambda/python:3.13"
+    assert steps()[-2] == ("ENV", "METRICS_NAMESPACE=Notes")
 
 
 def test_every_module_is_compiled_and_not_checked_at_run_time(folder):
@@ -135,6 +136,63 @@ def test_wheel_that_is_not_the_pinned_one_is_refused(project, tmp_path):
 
     with pytest.raises(AssertionError, match="DO NOT MATCH THE HASHES"):
         run("bash", "-euc", commands, cwd=tmp_path)
+
+
+@pytest.fixture
+def pinned(project, tmp_path):
+    """Return a function that runs the README's first command with other lines in SHA256SUMS."""
+    (tmp_path / "dist").mkdir()
+    [pin] = blocks("image", "sh")
+
+    def run_with(*lines):
+        (tmp_path / "dist" / "SHA256SUMS").write_text("".join(f"{line}\n" for line in lines))
+        run("bash", "-euc", pin, cwd=tmp_path)
+        return (tmp_path / "requirements.txt").read_text()
+
+    return run_with
+
+
+def test_one_digest_is_pinned_where_the_release_has_a_list_of_the_wheels_parts(pinned):
+    wheel = f"shared_utils_layer-{VERSION}-py3-none-any.whl"
+
+    pin = pinned(f"{'a' * 64}  {wheel}.cdx.json", f"{'b' * 64}  {wheel}", f"{'c' * 64}  other.whl")
+
+    assert pin == f"shared-utils-layer=={VERSION} --hash=sha256:{'b' * 64}\n"
+
+
+def test_release_without_the_wheel_is_an_error(pinned):
+    with pytest.raises(AssertionError):
+        pinned(f"{'a' * 64}  shared_utils_layer-99.0.0-py3-none-any.whl")
+
+
+def test_empty_pin_is_an_error(tmp_path):
+    """pip would succeed, and the function would have no package."""
+    shutil.copytree(ADOPT / "image" / "function", tmp_path / "function")
+    (tmp_path / "requirements.txt").touch()
+    [commands] = blocks("image", "sh zip")
+    [install, _] = [text for instruction, text in steps() if instruction == "RUN"]
+
+    for text in (commands, install.replace("/tmp", str(tmp_path))):  # noqa: S108 - our own
+        with pytest.raises(AssertionError):
+            run("bash", "-euc", text, cwd=tmp_path, LAMBDA_TASK_ROOT=str(tmp_path / "task"))
+
+    assert {path.name for path in tmp_path.iterdir()} == {"function", "requirements.txt"}
+
+
+def test_zip_has_nothing_of_the_release_before(project, archive, tmp_path):
+    """Whose package, and a module that is no longer there, are still in `build`."""
+    again = shutil.copytree(project, tmp_path / "notes")
+    package = again / "build" / "shared_utils"
+    (package / "__init__.py").write_text('__version__ = "0.0.1"\n')
+    (package / "gone.py").touch()
+    [commands] = blocks("image", "sh zip")
+
+    run("bash", "-euc", commands, cwd=again)
+
+    with zipfile.ZipFile(archive) as first, zipfile.ZipFile(again / "function.zip") as second:
+        assert {row.filename: row.CRC for row in second.infolist()} == {
+            row.filename: row.CRC for row in first.infolist()
+        }
 
 
 def test_function_answers_as_the_readme_shows(folder, emulator, tmp_path):

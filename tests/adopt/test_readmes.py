@@ -1,5 +1,6 @@
 """What the READMEs of the ways to adopt the layer have in common."""
 
+import json
 import re
 import subprocess
 
@@ -9,11 +10,17 @@ from botocore import xform_name
 
 from tests.adopt.project import ADOPT, VERSION, blocks
 
-WAYS = ["cli", "image", "sam", "serverless", "terraform"]
+WAYS = ["cdk", "cli", "image", "sam", "serverless", "terraform"]
 # Which blocks there are, and what happens to them: `sh` and `sh ...` are run by the tests of the way, all but
 # those that need an account.
-FENCES = {"", "sh", "sh account", "sh install", "sh wslocal", "sh zip", "sh logs", "sh change"}
-MAX_LINES = 75
+FENCES = {
+    *("", "sh", "sh account", "sh install", "sh package", "sh wslocal"),
+    *("sh zip", "sh logs", "sh change", "sh clean"),
+    *("hcl", "python", "yaml"),  # lines of the project's own files
+}
+MAX_LINES = 115
+# Lambda's runtimes for which a zip of the release may have bytecode.
+RUNTIMES = ["python3.11", "python3.12", "python3.13", "python3.14"]
 # The CLI's own options.
 COMMON = {"query", "output"}
 
@@ -52,6 +59,46 @@ def test_blocks_are_of_kinds_that_a_test_looks_at(way):
 def test_commands_that_need_an_account_are_well_formed(way):
     for block in blocks(way, "sh account"):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+def files(way):
+    """Return what is written in a way's own files, its README among them, and not in the function."""
+    paths = [path for path in (ADOPT / way).iterdir() if path.is_file()]
+    return "\n".join(path.read_text() for path in paths if path.name != "package-lock.json")
+
+
+@pytest.mark.parametrize("way", sorted({*WAYS} - {"cdk", "image"}))
+def test_layer_is_for_the_same_runtimes_everywhere(way):
+    """The CDK's construct has a list of its own; an image and a zip have no layer."""
+    [listed] = re.findall(r"compatible.?runtimes\W+((?:python3\.\d+\W+)+)", files(way), re.I)
+
+    assert re.findall(r"python3\.\d+", listed) == RUNTIMES
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_metrics_have_a_namespace_everywhere(way):
+    """Without it all functions of an account share the layer's default."""
+    assert re.search(r"METRICS_NAMESPACE\W+Notes\b", files(way).replace("`", ""))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_client_gets_is_shown_as_it_comes(way):
+    """As compact JSON, which is what the function posts."""
+    [block] = [text for text in blocks(way, "") if text.startswith("> ")]
+    got = re.findall(r"^< (.+)$", block, re.M)
+
+    assert [json.dumps(json.loads(line), separators=(",", ":")) for line in got] == got
+
+
+@pytest.mark.parametrize("way", sorted({*WAYS} - {"image"}))
+def test_readme_says_how_layerctl_is_used_and_how_to_delete_what_was_made(way):
+    """Its options are checked with those of all documents."""
+    text = readme(way)
+
+    assert re.search(r"`layerctl [a-z]+ [^`]*--layer ", text)
+    assert re.search(r"^## Clean up$.*^aws lambda delete-layer-version ", text, re.M | re.S) or (
+        "    aws lambda delete-layer-version" in text
+    )
 
 
 def release_files():

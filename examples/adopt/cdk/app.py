@@ -5,6 +5,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as gateway
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 from shared_utils_cdk import SharedUtilsLayer
@@ -23,9 +24,19 @@ class NotesStack(cdk.Stack):
             handler="app.handler",
             code=lambda_.Code.from_asset("function"),
             layers=[layer.version],
+            environment={"METRICS_NAMESPACE": "Notes"},
+            log_group=logs.LogGroup(
+                self,
+                "NotesLog",
+                retention=logs.RetentionDays.ONE_MONTH,
+                removal_policy=cdk.RemovalPolicy.DESTROY,  # with the stack; the CDK would keep it
+            ),
         )
         api = gateway.WebSocketApi(self, "Api", api_name=f"notes-{stage}")
-        api.add_route("addNote", integration=WebSocketLambdaIntegration("AddNote", function))
+        to_function = WebSocketLambdaIntegration("ToFunction", function)
+        # What no other route takes goes to $default: the function answers it with an error.
+        for route in ("addNote", "$default"):
+            api.add_route(route, integration=to_function)
         deployed = gateway.WebSocketStage(
             self, "Stage", web_socket_api=api, stage_name=stage, auto_deploy=True
         )

@@ -8,8 +8,9 @@ terraform {
       version = ">= 2.4"
     }
     aws = {
-      source  = "hashicorp/aws"
-      version = ">= 6.0"
+      source = "hashicorp/aws"
+      # The first that was tried with python3.14: https://github.com/hashicorp/terraform-provider-aws/issues/44984
+      version = ">= 6.20"
     }
   }
 }
@@ -22,7 +23,7 @@ resource "aws_lambda_layer_version" "shared_utils" {
   layer_name          = "shared-utils"
   filename            = local.layer
   source_code_hash    = filebase64sha256(local.layer)
-  compatible_runtimes = ["python3.11", "python3.12", "python3.13"]
+  compatible_runtimes = ["python3.11", "python3.12", "python3.13", "python3.14"]
   # Without it Terraform deletes the version that it replaces, and there is no way back to it.
   skip_destroy = true
 }
