@@ -112,12 +112,13 @@ def test_names_do_not_use_the_verb(path):
 def test_checkout_with_the_line_ends_of_windows_has_the_same_bytes(tmp_path):
     """`core.autocrlf=true` is what Git for Windows sets; bash does not run a script with CR LF."""
     checkout = ["checkout-index", "--all", f"--prefix={tmp_path}/"]
-
     subprocess.run(["git", "-c", "core.autocrlf=true", *checkout], cwd=ROOT, check=True)
+    command = ["git", "rev-parse", "--absolute-git-dir"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     listed = subprocess.run(
-        ["git", f"--work-tree={tmp_path}", "ls-files", "--eol"],
-        cwd=ROOT,
+        ["git", f"--git-dir={done.stdout.strip()}", "--work-tree=.", "ls-files", "--eol"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
