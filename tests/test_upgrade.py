@@ -104,13 +104,15 @@ def test_old_functions_answer_as_they_did(record, layer, name, excused):
     used = {name.rpartition(".")[2] for name in excused} & {
         *re.findall(r"\w+", function.read_text())
     }
-    remedy = f"put into {function} what took the place of {sorted(used)}" if used else None
+    remedy = f"{function} uses no name that CHANGELOG.md renames or removes"
+    if used:
+        remedy = f"put into {function} what took the place of {sorted(used)}"
 
     now = played(layer, record / "functions", name, [row["event"] for row in before])
 
     assert [row["error"] for row in now] == [None] * len(before), remedy
     for one, other in zip(now, before, strict=True):
-        assert holds(one, other), remedy or f"{one} is not {other}"
+        assert holds(one, other), f"{one} is not {other}; {remedy}"
 
 
 # --- what is seen ---------------------------------------------------------------------------------
