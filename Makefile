@@ -7,9 +7,16 @@ PYTHON := $(shell for python in python3.11 /usr/local/bin/python3.11 /usr/bin/py
     "$$HOME"/.pyenv/versions/3.11*/bin/python3.11 python3 python3.12 python3.13 python3.14; do \
     "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
     >/dev/null 2>&1 && { echo "$$python"; break; }; done)
-endif
 ifeq ($(PYTHON),)
 $(error Python 3.11 or newer, with its venv module, was not found; name one with PYTHON=...)
+endif
+else
+# One that is named is looked at, too, before an environment is deleted to be made of it.
+NAMED := $(shell "$(PYTHON)" -c 'import ensurepip, sys, venv; print("is %d.%d" % sys.version_info[:2] \
+    if sys.version_info < (3, 11) else "serves")' 2>/dev/null || echo "does not run or has no venv module")
+ifneq ($(NAMED),serves)
+$(error Python 3.11 or newer is needed, PYTHON=$(PYTHON) $(NAMED))
+endif
 endif
 
 DEV := .venv/dev/bin/python

@@ -1,6 +1,7 @@
 """Pythons are found by running them."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +79,42 @@ def test_python_of_another_version_than_its_name_is_not_taken(script, monkeypatc
     found = find_pythons().get(other)
 
     assert found is None or found.version.startswith(f"3.{other}.")
+
+
+@pytest.mark.parametrize(
+    ("commands", "said"),
+    [
+        pytest.param("echo is 3.8", "is 3.8", id="old"),
+        pytest.param("exit 127", "does not run or has no venv module", id="shim"),
+        pytest.param(None, "does not run or has no venv module", id="missing"),
+    ],
+)
+def test_make_refuses_a_named_python_before_it_makes_anything(script, tmp_path, commands, said):
+    named = script(commands) if commands else tmp_path / "missing"
+
+    done = make("--dry-run", "dev", f"PYTHON={named}")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        f"*** Python 3.11 or newer is needed, PYTHON={named} {said}.  Stop.\n"
+    )
+
+
+def test_make_takes_a_named_python_that_runs():
+    done = make("--dry-run", "dev", f"PYTHON={sys.executable}")
+
+    assert done.stdout == f"{sys.executable} tools/environments.py dev\n"
+
+
+def make(*arguments):
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=environments.ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_stamp_says_a_made_environment_from_a_stale_or_broken_one(tmp_path):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import generate
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/extending.md").read_text()
 # What is added: a file, or a block above or below the first line with a text.
@@ -132,6 +134,18 @@ def test_what_was_added_is_formatted(followed):
     run = run_in(followed, "-m", "ruff", "format", "--check", "--line-length", "100", *paths)
 
     assert run.returncode == 0, run.stdout
+
+
+def test_check_names_the_stale_file_and_the_command_that_writes_it(monkeypatch, capsys):
+    monkeypatch.setattr(generate, "wanted_files", lambda: {ROOT / "docs/redaction.md": "other"})
+    monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
+
+    assert generate.main() == 1
+
+    assert capsys.readouterr().out.splitlines() == [
+        "stale: docs/redaction.md",
+        "write them with `.venv/dev/bin/python tools/generate.py`",
+    ]
 
 
 # Of generated input nothing is to be learned here: it takes long, and knows no row by its name.

@@ -10,11 +10,13 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
 
 import environments
+import release as release_tool
 import sbom
 import shared_utils
 from release import main
@@ -48,12 +50,22 @@ GIT = {
 
 
 def git(folder, *arguments):
-    """Run git with nobody's settings; return what it prints."""
+    """Run git in a repository that a test made, with nobody's settings; return what it prints."""
     command = ["git", "-C", folder, *arguments]
     done = subprocess.run(
         command, env={**os.environ, **GIT}, check=True, capture_output=True, text=True
     )
     return done.stdout
+
+
+def files_here(*patterns):
+    """Return the names of this repository's files.
+
+    With the user's settings: they may say that a folder of another user is safe, as a container's does.
+    """
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return [name for name in sorted({*done.stdout.splitlines()}) if (ROOT / name).is_file()]
 
 
 def release(folder, *arguments, **environ):
@@ -72,12 +84,8 @@ def release(folder, *arguments, **environ):
 def repository(tmp_path_factory):
     """Return a repository of what a release is made of, as it is now, with the version's tag."""
     folder = tmp_path_factory.mktemp("release") / "repository"
-    listed = git(
-        ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "--",
-        *PARTS, *(project.parent.name for project in PROJECTS),
-    )  # fmt: skip
-    for name in sorted({*listed.splitlines()}):
-        if "/tests/" not in name and (ROOT / name).exists():
+    for name in files_here(*PARTS, *(project.parent.name for project in PROJECTS)):
+        if "/tests/" not in name:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     git(folder, "init", "--quiet")
@@ -164,6 +172,7 @@ def test_release_with_every_python_is_the_same_twice(repository, clone, tmp_path
     }
     for minor in {*environments.MINOR_VERSIONS} - {*environments.find_pythons()}:
         assert f"no CPython 3.{minor} here" in done[0].stderr
+        assert f"no CPython 3.{minor} here" in done[0].stdout
 
 
 def test_sums_are_those_of_every_other_file(dist):
@@ -304,23 +313,63 @@ def refusal(folder, *arguments):
     return line.removeprefix("release: ")
 
 
+def ended(*arguments):
+    """Return what a release that is run here ends with."""
+    with pytest.raises(SystemExit) as caught:
+        main([*map(str, arguments)])
+    return caught.value.code
+
+
 @pytest.mark.parametrize("name", ["", "0.2.0", "v0.2", "v0.2.0\n"])
 def test_name_that_is_no_tags_is_refused(name):
-    with pytest.raises(SystemExit) as ended:
-        main([name])
+    said = ended(name)
 
-    assert ended.value.code == (
-        f"release: a tag looks like v0.2.0, got {name!r}: make release TAG=v0.2.0"
-    )
+    assert said == f"release: a tag looks like v0.2.0, got {name!r}: make release TAG=v0.2.0"
 
 
 def test_tag_that_is_not_there_is_refused():
-    with pytest.raises(SystemExit) as ended:
-        main(["v9.9.9"])
-
-    assert ended.value.code == (
+    assert ended("v9.9.9") == (
         "release: there is no tag v9.9.9 here: git tag v9.9.9, or git fetch --tags"
     )
+
+
+def test_tag_of_something_else_than_a_commit_is_refused_in_gits_words(clone):
+    git(clone, "tag", "v9.9.9", "HEAD:tools")
+
+    assert re.fullmatch(r"git log ended with \d+: .*v9\.9\.9.*", refusal(clone, "v9.9.9"))
+
+
+def test_folder_that_is_no_repository_is_refused_in_gits_words(monkeypatch, tmp_path):
+    monkeypatch.setattr(release_tool, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert ended(TAG).startswith("release: git for-each-ref ended with 128: fatal: not a git repo")
+
+
+def test_machine_without_git_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert ended(TAG) == "release: there is no git on PATH: install it"
+
+
+def test_python_without_the_builder_is_refused(repository):
+    done = subprocess.run(
+        [sys.executable, "-S", repository / "tools" / "release.py", TAG],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(
+        r"release: .* has no hatchling: run `make release TAG=v0\.2\.0`\n", done.stderr
+    )
+
+
+def test_release_that_was_stopped_ends_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(release_tool, "_read_tag", mock.Mock(side_effect=KeyboardInterrupt))
+
+    assert ended(TAG, "--output", tmp_path) == f"release: stopped; {tmp_path} is as it was"
 
 
 def test_branch_with_the_name_of_a_tag_is_none(clone):
@@ -391,14 +440,72 @@ def test_version_that_is_pinned_and_not_installed_is_refused(clone):
     )
 
 
-def test_folder_of_something_else_is_not_deleted(clone):
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        pytest.param({"mine.txt": ""}, "mine.txt", id="no-release"),
+        pytest.param({"a": "", "b": "", "c": ""}, "a and 2 more", id="several"),
+        pytest.param(
+            {"SHA256SUMS": "00  CHANGES.md\n", "CHANGES.md": "", "mine.txt": ""},
+            "mine.txt",
+            id="beside-a-release",
+        ),
+        pytest.param({"SHA256SUMS": ""}, "SHA256SUMS", id="empty-list"),
+    ],
+)
+def test_file_that_no_release_made_is_not_deleted(clone, files, named):
     (clone / "dist").mkdir()
-    (clone / "dist" / "mine.txt").write_text("mine")
+    for name, content in files.items():
+        (clone / "dist" / name).write_text(content)
 
-    said = refusal(clone, TAG)
+    said = refusal(clone, TAG, "--python", PYTHON)
 
-    assert said.endswith("dist holds other things than a release: name a new folder with --output")
-    assert (clone / "dist" / "mine.txt").read_text() == "mine"
+    assert said == (
+        f"{clone}/dist holds {named}, which no release made: "
+        "move it away, or name another folder with --output"
+    )
+    assert {name: content.decode() for name, content in read(clone / "dist").items()} == files
+
+
+def test_release_takes_the_place_of_the_one_before(tmp_path):
+    """The build itself is shown above; a file that came during it keeps the old one there."""
+    output, stage = tmp_path / "dist", tmp_path / "stage" / "dist"
+    for folder in (output, stage):
+        folder.mkdir(parents=True)
+        (folder / "SHA256SUMS").write_text(f"00  {folder.parent.name}.whl\n")
+        (folder / f"{folder.parent.name}.whl").touch()
+    (output / "mine.txt").touch()
+    with pytest.raises(release_tool.ReleaseError, match=r"mine\.txt"):
+        release_tool._put_in_place(stage, output)
+    (output / "mine.txt").unlink()
+
+    release_tool._put_in_place(stage, output)
+
+    assert {*read(output)} == {"SHA256SUMS", "stage.whl"}
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("LICENSE", "{}/LICENSE is no folder: name one with --output"),
+        (
+            "LICENSE/dist",
+            "nothing can be written to {}/LICENSE (File exists): name another folder with --output",
+        ),
+    ],
+)
+def test_output_that_cannot_be_is_refused_before_the_build(clone, output, said):
+    assert refusal(clone, TAG, "--python", PYTHON, "--output", output) == said.format(clone)
+
+
+def test_check_reads_the_tag_and_writes_nothing(clone):
+    before = {path.name for path in clone.iterdir()}
+
+    done = release(clone, TAG, "--check")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{TAG} has one version and a section of the changelog\n"
+    assert {path.name for path in clone.iterdir()} == before
 
 
 def test_python_that_is_not_here_is_refused(clone):
@@ -417,20 +524,42 @@ def test_every_package_has_the_layers_version(project):
     assert re.findall(r'^(?:__version__|version) = "(.*)"$', text, re.MULTILINE) == [VERSION]
 
 
-def test_documents_name_the_files_of_this_version():
-    named = re.compile(
-        r"(?:shared-layer|shared_utils\w*|wslocal|layerctl|shared-utils-\w+)(?:-|==)([0-9]+\.[0-9]+\.[0-9]+)"
-    )
-    documents = git(ROOT, "ls-files", "*.md", "*.yaml", "*.tf", "*.yml", "Dockerfile").splitlines()
-    found = {
-        (name, version)
-        for name in documents
-        if (ROOT / name).exists() and name != "CHANGELOG.md"
-        for version in named.findall((ROOT / name).read_text())
-    }
+# How a document names this version: in a file's name, in a requirement, in a tag, and in a sentence or a variable.
+NAMED = re.compile(
+    r"""(?:(?:shared-layer|shared_utils\w*|wslocal|layerctl|shared-utils-\w+)(?:-|==)
+    |TAG=v|--check[ ]v|git[ ]tag[ ]v|\bversion=|\bin[ ]place[ ]of[ ]`)([0-9]+\.[0-9]+\.[0-9]+)""",
+    re.VERBOSE,
+)
 
-    assert ("layerctl/README.md", VERSION) in found
-    assert {version for _, version in found} == {VERSION}
+
+@pytest.fixture(scope="module")
+def naming():
+    """Return the versions that each document names, and the documents in which this version stands at all."""
+    names = files_here(
+        *("*.md", "*.yaml", "*.yml", "*.tf", "*Dockerfile", "examples/*.txt", "examples/*.sh"),
+        ":!CHANGELOG.md",
+        ":!tests",
+    )
+    texts = {name: (ROOT / name).read_text() for name in names}
+    versions = {name: {*NAMED.findall(text)} for name, text in texts.items()}
+    return versions, {name for name, text in texts.items() if VERSION in text}
+
+
+def test_documents_name_the_files_of_this_version(naming):
+    versions, _ = naming
+
+    stale = {name: found for name, found in versions.items() if found - {VERSION}}
+
+    assert stale == {}, f"write {VERSION} there"
+
+
+def test_document_in_which_the_version_stands_is_seen(naming):
+    """Whatever form it has: the next version would be missed there."""
+    versions, standing = naming
+
+    assert {"examples/adopt/image/Dockerfile", "examples/adopt/cli/README.md"} <= standing
+    assert "examples/adopt/cdk/requirements.txt" in standing
+    assert {name for name in standing if not versions[name]} == set()
 
 
 @pytest.fixture(scope="module")
@@ -446,12 +575,34 @@ def commands(workflow):
     return "\n".join(step.get("run", "") for step in steps(workflow))
 
 
+def test_workflow_looks_at_the_tag_before_the_checks(workflow):
+    *_, first, checks = workflow["jobs"]["check"]["steps"]
+
+    assert first["if"] == "startsWith(github.ref, 'refs/tags/v')"
+    assert first["run"].endswith('tools/release.py --check "$TAG"\n')
+    assert checks["run"] == ".ci/run"
+
+
+def test_workflow_that_is_run_again_puts_its_files_into_the_release_that_is_there(workflow):
+    last = workflow["jobs"]["release"]["steps"][-1]["run"]
+
+    assert re.search(r"if gh release view .*\n *gh release upload .* --clobber", last)
+    assert re.search(r"else\n *gh release create .* --verify-tag", last)
+
+
+def test_newer_push_stops_only_the_checks_of_a_pull_request(workflow):
+    assert workflow["concurrency"] == {
+        "group": "checks-${{ github.ref }}",
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+
+
 def test_workflow_runs_the_checks_and_the_release(workflow):
     targets = {*re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)}
     ran = {*re.findall(r"\bmake ([a-z]+)", commands(workflow))}
 
-    assert ran == {"release"}
-    assert ran <= targets
+    assert ran == {"dev", "release"}
+    assert ran <= targets | {"dev"}
     assert ".ci/run" in commands(workflow)
     assert (ROOT / ".ci" / "run").exists()
     # PyYAML reads the key `on` as true, as YAML 1.1 does.
@@ -489,7 +640,9 @@ def test_workflow_uses_actions_by_commit_and_knows_no_secret(workflow):
     assert used
     assert [name for name in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", name)] == []
     assert "secrets." not in text
-    assert {*re.findall(r"\$\{\{ (.*?) \}\}", text)} <= {"github.token", "github.ref_name"}
+    known = {"github.token", "github.ref_name", "github.ref", "github.event_name == 'pull_request'"}
+    assert {*re.findall(r"\$\{\{ (.*?) \}\}", text)} <= known
+    assert "${{" not in commands(workflow)
     assert all(
         step["with"]["persist-credentials"] is False
         for step in steps(workflow)

@@ -109,14 +109,19 @@ def test_names_do_not_use_the_verb(path):
     assert sorted(name for name in names if isinstance(name, str) and named.search(name)) == []
 
 
-def test_clone_with_the_line_ends_of_windows_has_the_same_bytes(tmp_path):
+def test_checkout_with_the_line_ends_of_windows_has_the_same_bytes(tmp_path):
     """`core.autocrlf=true` is what Git for Windows sets; bash does not run a script with CR LF."""
-    clone = tmp_path / "clone"
-    command = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", ROOT, clone]
-    subprocess.run(command, check=True)
+    checkout = ["checkout-index", "--all", f"--prefix={tmp_path}/"]
+    subprocess.run(["git", "-c", "core.autocrlf=true", *checkout], cwd=ROOT, check=True)
+    command = ["git", "rev-parse", "--absolute-git-dir"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     listed = subprocess.run(
-        ["git", "ls-files", "--eol"], cwd=clone, capture_output=True, text=True, check=True
+        ["git", f"--git-dir={done.stdout.strip()}", "--work-tree=.", "ls-files", "--eol"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     ends = [line.split() for line in listed.stdout.splitlines()]  # i/lf w/lf attr/... path

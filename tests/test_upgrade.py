@@ -1,13 +1,14 @@
 """Who wrote a function against an older release can have this layer: names, calls, messages and answers hold."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from shared_utils import SERVER_MESSAGES, example, parse_message
-from tests.upgrade.comparing import announced, holds, refusals
+from shared_utils import SERVER_MESSAGES, __version__, example, parse_message
+from tests.upgrade.comparing import announced, holds, refusals, unrecorded
 from tests.upgrade.recording import interface_of, played
 
 pytestmark = pytest.mark.slow
@@ -15,6 +16,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 RECORDS = sorted(path.parent for path in ROOT.glob("tests/upgrade/*/interface.json"))
+ANNOUNCE = """CHANGELOG.md needs a line for each, in this version's section:
+- Renamed: `old_name` to `new_name`
+- Removed: `old_name`"""
 
 
 @pytest.fixture(scope="module", params=RECORDS, ids=lambda path: path.name)
@@ -47,7 +51,7 @@ def test_record_is_of_the_version_that_its_folder_names(record, old):
 def test_every_name_is_there_or_announced(old, new, excused):
     gone = {*old["names"], *old["calls"]} - {*new["names"], *new["calls"]}
 
-    assert {name for name in gone if name.rpartition(":")[2] not in excused} == set()
+    assert {name for name in gone if name.rpartition(":")[2] not in excused} == set(), ANNOUNCE
 
 
 def test_every_call_is_taken(old, new, excused):
@@ -56,13 +60,13 @@ def test_every_call_is_taken(old, new, excused):
 
     assert {
         name: why for name, why in said.items() if why and name.rpartition(":")[2] not in excused
-    } == {}
+    } == {}, ANNOUNCE
 
 
-def test_every_class_is_what_it_was(old, new):
+def test_every_class_is_what_it_was(old, new, excused):
     """Who catches ApplicationError, or asks for a ClientMessage, still gets it."""
     lost = {
-        name: {*bases} - {*new["bases"][name]}
+        name: {*bases} - {*new["bases"][name]} - excused
         for name, bases in old["bases"].items()
         if name in new["bases"]
     }
@@ -93,15 +97,22 @@ def test_old_clients_can_read_what_they_get(old):
 
 
 @pytest.mark.parametrize("name", ["asynchronous", "chat", "worker"])
-def test_old_functions_answer_as_they_did(record, layer, name):
+def test_old_functions_answer_as_they_did(record, layer, name, excused):
     """Under Lambda's runtime client, on the zip as it is built now."""
     before = json.loads((record / "answers.json").read_text())[name]
+    function = record / "functions" / f"{name}.py"
+    used = {name.rpartition(".")[2] for name in excused} & {
+        *re.findall(r"\w+", function.read_text())
+    }
+    remedy = f"{function} uses no name that CHANGELOG.md renames or removes"
+    if used:
+        remedy = f"put into {function} what took the place of {sorted(used)}"
 
     now = played(layer, record / "functions", name, [row["event"] for row in before])
 
-    assert [row["error"] for row in now] == [None] * len(before)
+    assert [row["error"] for row in now] == [None] * len(before), remedy
     for one, other in zip(now, before, strict=True):
-        assert holds(one, other), f"{one} is not {other}"
+        assert holds(one, other), f"{one} is not {other}; {remedy}"
 
 
 # --- what is seen ---------------------------------------------------------------------------------
@@ -156,5 +167,18 @@ def test_answer_may_hold_more_and_nothing_else(new, same):
     assert holds(new, {"a": [1, {"b": 2}]}) is same
 
 
-def test_there_is_a_record():
-    assert "0.1.0" in [path.name for path in RECORDS]
+def test_every_release_before_this_one_has_a_record():
+    names = {path.name for path in RECORDS}
+
+    assert unrecorded(CHANGELOG, __version__, names) == set(), "docs/release.md says how to record"
+    assert "0.1.0" in names
+
+
+def test_only_what_was_released_before_needs_a_record():
+    changelog = (
+        "## 0.11.0, not released\n## 0.10.0 - 2027-02-01\n## 0.9.0 - 2027-01-01\n"
+        "## 0.8.1, not released\n## 0.2.0 - 2026-12-01\n"
+    )
+
+    assert unrecorded(changelog, "0.10.0", {"0.1.0", "0.2.0"}) == {"0.9.0"}
+    assert unrecorded(changelog, "0.2.0", {"0.1.0"}) == set()

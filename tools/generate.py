@@ -101,7 +101,9 @@ def main() -> int:
     for path in stale:
         if not options.check:
             path.write_text(wanted[path])
-        print(f"{'stale' if options.check else 'written'}: {path.name}")
+        print(f"{'stale' if options.check else 'written'}: {path.relative_to(ROOT)}")
+    if options.check and stale:
+        print("write them with `.venv/dev/bin/python tools/generate.py`")
     return int(options.check and bool(stale))
 
 

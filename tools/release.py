@@ -1,10 +1,11 @@
 """Makes the release of a tag: wheels, zips, their digests, bills of materials and the changes.
 
-    python tools/release.py v0.2.0 [--output dist] [--python 3.11]
+    python tools/release.py v0.2.0 [--output dist] [--python 3.11] [--check]
 
 It builds from the tag's tree and never from the working tree, without the network, and the same tag
 gives the same bytes in any folder: dates are the commit's. The zips depend on the interpreters' patch
-versions and on zlib too. The output is replaced as a whole, once everything has been made and checked.
+versions and on zlib too. The output is replaced as a whole, by a rename, once everything has been made
+and checked.
 """
 
 from __future__ import annotations
@@ -21,13 +22,20 @@ import tempfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
-
-from hatchling.metadata.core import ProjectMetadata
-from hatchling.plugin.manager import PluginManager
+from typing import TYPE_CHECKING, NamedTuple
 
 from environments import MINOR_VERSIONS, ROOT, find_pythons
-from sbom import SbomError, pins, write_sbom
+
+try:
+    from hatchling.metadata.core import ProjectMetadata
+    from hatchling.plugin.manager import PluginManager
+
+    from sbom import SbomError, pins, write_sbom
+except ModuleNotFoundError as error:
+    sys.exit(f"release: {sys.executable} has no {error.name}: run `make release TAG=v0.2.0`")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["ReleaseError", "main"]
 
@@ -49,6 +57,15 @@ class Tag(NamedTuple):
     when: datetime
 
 
+class _Source(NamedTuple):
+    """What a tag holds: its files, what changed, and the folder and the version of each package."""
+
+    tree: Path
+    changes: str
+    folders: list[Path]
+    versions: dict[str, str]
+
+
 def main(arguments: list[str]) -> None:
     """Make the release that the command line asks for, and list it; end with one sentence if it cannot."""
     parser = argparse.ArgumentParser(prog="make release", description="Make the release of a tag.")
@@ -59,91 +76,137 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--python", action="append", metavar="3.X", help="zips for these only, not for all here"
     )
+    parser.add_argument(
+        "--check", action="store_true", help="only read the tag, its versions and its changelog"
+    )
     options = parser.parse_args(arguments)
+    output = options.output.resolve()
     try:
-        made = _release(options.tag, options.output.resolve(), options.python or [])
+        said = _release(options.tag, None if options.check else output, options.python or [])
     except (ReleaseError, SbomError) as error:
         sys.exit(f"release: {error}")
-    for path in made:
-        print(f"{path.stat().st_size:>9,}  {path.name}")
+    except OSError as error:
+        sys.exit(f"release: {error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(f"release: stopped; {output} is as it was")
+    print(*said, sep="\n")
 
 
-def _release(name: str, output: Path, wanted: list[str]) -> list[Path]:
+def _release(name: str, output: Path | None, wanted: list[str]) -> list[str]:
+    """Make the release, or only read the tag if there is no output; return what to say of it."""
     tag = _read_tag(name)
     _refuse_other_makers(tag)
-    _refuse_foreign_output(output)
     with tempfile.TemporaryDirectory(prefix="release-") as temporary:
-        tree, stage = Path(temporary, "tree"), Path(temporary, "dist")
-        stage.mkdir()
-        _export(tag, tree)
-        (stage / "CHANGES.md").write_text(_section(tag, (tree / "CHANGELOG.md").read_text()))
-        folders = sorted(project.parent for project in tree.glob("*/pyproject.toml"))
-        ours = _versions(tag, folders)
-        pythons = _interpreters(wanted)
-        environ = _environment(tag, pythons)
-        _make_zips(tag, tree, stage, pythons, environ)
-        for folder in folders:
-            shutil.copy(
-                tree / "LICENSE", folder
-            )  # hatchling puts it in; its text goes with every copy
-            command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(stage)]
-            _run([sys.executable, *command], folder, environ)
-        pinned = pins((tree / "requirements" / "dev.txt").read_text())
-        for artefact in sorted([*stage.glob("*.whl"), *stage.glob("*.zip")]):
-            write_sbom(artefact, tag.version, pinned, ours, tag.when)
-        _write_sums(stage)
-        shutil.rmtree(output, ignore_errors=True)
-        shutil.copytree(stage, output)
-    return sorted(output.iterdir())
+        source = _read_source(tag, Path(temporary, "tree"))
+        if output is None:
+            return [f"{name} has one version and a section of the changelog"]
+        pythons, missing = _interpreters(wanted)
+        with _stage(output) as stage:
+            _build(tag, source, stage, pythons)
+            _put_in_place(stage, output)
+    sizes = [f"{path.stat().st_size:>9,}  {path.name}" for path in sorted(output.iterdir())]
+    return [*sizes, *missing]
+
+
+def _build(tag: Tag, source: _Source, stage: Path, pythons: dict[str, str]) -> None:
+    """Write everything that a release has."""
+    (stage / "CHANGES.md").write_text(source.changes)
+    environ = _environment(tag, pythons)
+    _make_zips(tag, source.tree, stage, pythons, environ)
+    for folder in source.folders:
+        # hatchling puts it in; its text goes with every copy
+        shutil.copy(source.tree / "LICENSE", folder)
+        command = ["-m", "hatchling", "build", "--target", "wheel", "--directory", str(stage)]
+        _run([sys.executable, *command], folder, environ)
+    pinned = pins((source.tree / "requirements" / "dev.txt").read_text())
+    for artefact in sorted([*stage.glob("*.whl"), *stage.glob("*.zip")]):
+        write_sbom(artefact, tag.version, pinned, source.versions, tag.when)
+    _write_sums(stage)
 
 
 def _read_tag(name: str) -> Tag:
     form = _TAG.fullmatch(name)
     if form is None:
         raise ReleaseError(f"a tag looks like v0.2.0, got {name!r}: make release TAG=v0.2.0")
-    try:
-        seconds = _git("log", "-1", "--format=%ct", f"refs/tags/{name}", "--")
-    except subprocess.CalledProcessError:
-        raise ReleaseError(
-            f"there is no tag {name} here: git tag {name}, or git fetch --tags"
-        ) from None
+    if not _git("for-each-ref", f"refs/tags/{name}"):
+        raise ReleaseError(f"there is no tag {name} here: git tag {name}, or git fetch --tags")
+    seconds = _git("log", "-1", "--format=%ct", f"refs/tags/{name}^{{commit}}", "--")
     return Tag(name, form[1], datetime.fromtimestamp(int(seconds), UTC))
 
 
 def _refuse_other_makers(tag: Tag) -> None:
-    changed = _git("diff", "--name-only", tag.name, "--", *_MAKERS).split()
+    changed = _git("diff", "--name-only", f"refs/tags/{tag.name}", "--", *_MAKERS).split()
     if changed:
         raise ReleaseError(
             f"{', '.join(changed)} would make it and is not as in {tag.name}: git checkout {tag.name}"
         )
 
 
+def _read_source(tag: Tag, tree: Path) -> _Source:
+    """Write the tag's files to a new folder; refuse one that names no version, or several."""
+    archive = tree.with_suffix(".zip")
+    _git("archive", "--format=zip", f"--output={archive}", f"refs/tags/{tag.name}")
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(tree)
+    changes = _section(tag, (tree / "CHANGELOG.md").read_text())
+    folders = sorted(project.parent for project in tree.glob("*/pyproject.toml"))
+    return _Source(tree, changes, folders, _versions(tag, folders))
+
+
+@contextlib.contextmanager
+def _stage(output: Path) -> Iterator[Path]:
+    """Give a new folder on the output's file system; refuse before the build what cannot be written after it."""
+    _refuse_foreign_output(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(prefix=".release-", dir=output.parent)
+    except OSError as error:
+        raise ReleaseError(
+            f"nothing can be written to {output.parent} ({error.strerror}): name another folder with --output"
+        ) from None
+    with beside:
+        stage = Path(beside.name, "dist")
+        stage.mkdir()  # with the user's mode: that of a temporary folder lets nobody else read it
+        yield stage
+
+
 def _refuse_foreign_output(output: Path) -> None:
     """Refuse to delete what no release has made."""
-    if output.exists() and not (output / SUMS).exists() and any(output.iterdir()):
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise ReleaseError(f"{output} is no folder: name one with --output")
+    sums = output / SUMS
+    rows = sums.read_text(errors="replace").splitlines() if sums.is_file() else []
+    made = {row.partition("  ")[2] for row in rows} | ({SUMS} if rows else set())
+    foreign = sorted(path.name for path in output.iterdir() if path.name not in made)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
         raise ReleaseError(
-            f"{output} holds other things than a release: name a new folder with --output"
+            f"{output} holds {foreign[0]}{more}, which no release made: "
+            "move it away, or name another folder with --output"
         )
 
 
-def _interpreters(wanted: list[str]) -> dict[str, str]:
-    """Return an interpreter for each Python version, oldest first; say which there are none of."""
+def _put_in_place(stage: Path, output: Path) -> None:
+    """Put a finished release in the place of the last one, which goes away with the temporary folder."""
+    _refuse_foreign_output(output)  # the build took a minute
+    if output.exists():
+        output.rename(stage.with_name("replaced"))
+    stage.rename(output)
+
+
+def _interpreters(wanted: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return an interpreter for each Python version, oldest first, and a sentence for each without one."""
     found = {f"3.{minor}": python.executable for minor, python in find_pythons().items()}
     versions = wanted or [f"3.{minor}" for minor in MINOR_VERSIONS]
     missing = [version for version in versions if version not in found]
     if missing and (wanted or len(missing) == len(versions)):
         raise ReleaseError(f"there is no CPython {' and no '.join(missing)} here: install it")
-    for version in missing:
-        print(f"no CPython {version} here, so no zip with bytecode for it", file=sys.stderr)
-    return {version: found[version] for version in versions if version in found}
-
-
-def _export(tag: Tag, tree: Path) -> None:
-    """Write the tag's files to a new folder."""
-    archive = tree.with_suffix(".zip")
-    _git("archive", "--format=zip", f"--output={archive}", tag.name)
-    with zipfile.ZipFile(archive) as content:
-        content.extractall(tree)
+    said = [f"no CPython {version} here, so no zip with bytecode for it" for version in missing]
+    for sentence in said:  # now, while nothing is made yet; main says it again at the end
+        print(sentence, file=sys.stderr)
+    return {version: found[version] for version in versions if version in found}, said
 
 
 def _section(tag: Tag, changelog: str) -> str:
@@ -211,8 +274,17 @@ def _run(command: list[str], folder: Path, environ: dict[str, str]) -> None:
 
 
 def _git(*arguments: str) -> str:
-    git = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ReleaseError("there is no git on PATH: install it") from None
+    if run.returncode:
+        # The first line says what is wrong, and the last one, where there are several, what to run.
+        lines = [line.strip() for line in run.stderr.splitlines() if line.strip()]
+        said = "; ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))
+        raise ReleaseError(f"git {arguments[0]} ended with {run.returncode}: {said}")
+    return run.stdout.strip()
 
 
 if __name__ == "__main__":

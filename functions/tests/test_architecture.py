@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,7 @@ def test_route_functions_are_short():
 COLD_START = """
 import json
 import sys
+import sysconfig
 import {name}
 {then}
 print(json.dumps([name for name in ("ssl", "socket", "botocore") if name in sys.modules]))
@@ -130,14 +132,16 @@ ENVIRONMENT = {
     "API_GATEWAY_ENDPOINT": "https://example.execute-api.us-east-1.amazonaws.com/test",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
-    "PYTHONPATH": os.pathsep.join([str(FUNCTIONS), str(ROOT / "shared-layer" / "python")]),
+    "PYTHONPATH": os.pathsep.join(
+        [str(FUNCTIONS), str(ROOT / "shared-layer" / "python"), sysconfig.get_path("purelib")]
+    ),
 }
 
 
 def start(name: str, then: str = "", **environ: str) -> subprocess.CompletedProcess:
     code = COLD_START.format(name=f"handlers.{name}", then=then)
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-S", "-c", code],  # packages' `.pth` files may load anything
         env={**ENVIRONMENT, **environ},
         capture_output=True,
         text=True,

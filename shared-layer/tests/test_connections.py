@@ -6,6 +6,7 @@ import re
 import ssl
 import subprocess
 import sys
+import sysconfig
 import threading
 from pathlib import Path
 
@@ -770,12 +771,14 @@ def test_bundle_that_cannot_be_read_is_a_configuration_error(
 
 
 def loaded_by(code):
+    """Return which of these a program loads: with the packages, without their `.pth` files, which may load anything."""
     heavy = "socket ssl selectors hashlib hmac random urllib http botocore boto3 typing shared_utils._signed_http"
     program = f"import sys, shared_utils.connections\n{code}\nprint(*(n for n in sys.argv[1:] if n in sys.modules))"
     layer = Path(__file__).parents[1] / "python"
+    path = os.pathsep.join([str(layer), sysconfig.get_path("purelib")])
     finished = subprocess.run(
-        [sys.executable, "-c", program, *heavy.split()],
-        env={"PYTHONPATH": str(layer), "PATH": os.environ["PATH"], **ENVIRON},
+        [sys.executable, "-S", "-c", program, *heavy.split()],
+        env={"PYTHONPATH": path, "PATH": os.environ["PATH"], **ENVIRON},
         capture_output=True,
         text=True,
         check=True,

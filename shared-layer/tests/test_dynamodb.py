@@ -312,7 +312,7 @@ def test_preparation_opens_nothing_and_loads_what_the_first_call_needs(tmp_path)
         "print(table._caller.client.pool)"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-S", "-c", code],  # a `.pth` file could have loaded them before
         env={"PYTHONPATH": str(Path(dynamodb.__file__).parent.parent)},
         capture_output=True,
         text=True,

@@ -53,6 +53,17 @@ def announced(changelog: str, since: str) -> set[str]:
     return {*re.findall(r"^- (?:Renamed|Removed): `([\w.]+)`", newer, re.MULTILINE)}
 
 
+def unrecorded(changelog: str, current: str, records: set[str]) -> set[str]:
+    """Return the versions that were released before the current one, with a date, and have no record."""
+    released = re.findall(r"^## ([0-9.]+) - [0-9]{4}-", changelog, re.MULTILINE)
+    return {one for one in released if in_order(one) < in_order(current)} - records
+
+
+def in_order(version: str) -> list[int]:
+    """Return a version such as 0.10.0 as what sorts."""
+    return [int(part) for part in version.split(".")]
+
+
 def holds(new, old) -> bool:
     """Return whether a value is what it was; objects may have more members than they had."""
     if isinstance(old, dict):
