@@ -495,7 +495,7 @@ class WebSocketHandler(Routes):
         if name is None:
             code = ErrorCode.VALIDATION_MISSING_PARAMETER
             raise ValidationError(f"{self.selection} is required", self.selection, code)
-        text = f"{self.selection} has no route here, got {_values.shown(name)}"
+        text = f"{self.selection} has no route here, got {_values.shown_json(name)}"
         raise ValidationError(text, self.selection, ErrorCode.VALIDATION_INVALID_ACTION)
 
     def _check_role(self, request: Request[Any], route: Route) -> None:
