@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shared_utils import _invocation, metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
+from shared_utils.dynamodb import DynamoDBError
 from shared_utils.error_codes import (
     ApplicationError,
     ErrorCode,
@@ -804,8 +805,11 @@ def test_code_of_ones_own_reaches_client_line_and_metrics(handler, sender, error
 @pytest.mark.parametrize(
     ("error", "status"),
     [
+        (ApplicationError("AUTH_MISSING_TOKEN"), 401),
+        (ApplicationError("AUTH_TOKEN_INVALID"), 401),
         (ApplicationError("AUTH_TOKEN_EXPIRED"), 401),
         (ApplicationError("AUTH_UNAUTHORIZED"), 403),
+        (ApplicationError("AUTH_INVALID_ROLE"), 403),
         (ApplicationError("RATE_LIMIT_SESSION_CREATION"), 429),
         (ApplicationError("INTERNAL_DATABASE_ERROR"), 500),
         (ApplicationError(ChatCode.LOBBY_FULL), 409),
@@ -822,6 +826,23 @@ def test_connect_answers_with_the_status(handler, sender, error, status):
 
     assert result == {"statusCode": status}
     assert sender.sent == []
+
+
+def test_sentence_of_dynamodb_is_in_the_line_and_not_in_the_reply(handler, sender):
+    """`str(error)` is the code's sentence, which says nothing of a table that is missing."""
+    sentence = "Requested resource not found"
+    handler.route("say")(
+        raises(DynamoDBError("GetItem", "ResourceNotFoundException", sentence, request_id="R1"))
+    )
+
+    _, lines = handle(handler, message_event({"action": "say"}))
+
+    [line] = lines.level("ERROR")
+    [(_, reply)] = sender.sent
+    note = f"GetItem: ResourceNotFoundException ({sentence}), request R1"
+    assert line["error"]["notes"] == [note]
+    assert line["error"]["message"] == "The service is not configured correctly"
+    assert sentence not in str(reply)
 
 
 def explode(*_):
