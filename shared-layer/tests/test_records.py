@@ -348,7 +348,7 @@ def test_only_a_dict_is_read(source):
     assert refusal(SendChat.from_dict, source).field == "message"
 
 
-@pytest.mark.parametrize(("key", "shown"), [(1, "1"), (None, "None"), (("a",), "tuple")])
+@pytest.mark.parametrize(("key", "shown"), [(1, "1"), (None, "null"), (("a",), "tuple")])
 def test_dict_has_only_texts_as_names(key, shown):
     text = f"scores must have texts as names, got {shown}"
 
