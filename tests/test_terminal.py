@@ -70,7 +70,7 @@ def listener(language="pt-BR"):
 def record(**changes):
     one = listener()
     refusals = [
-        (broken, broken.due, "must be a number, got True")
+        (broken, broken.due, "must be a number, got true")
         for broken in [*BROKEN, *BROKEN_IN_A_SESSION, *CLOSING]
     ]
     audio = FUNCTION | {"name": "websocket-audio-dev-audio"}

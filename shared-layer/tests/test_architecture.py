@@ -58,7 +58,7 @@ ARROWS = {
     },
     "groups": {"dynamodb", "connections", "error_codes"},
     "websocket_messages": {"records", "_kinds", "_values", "validators", "error_codes"},
-    "_routes": {"_functions", "error_codes", "records"},
+    "_routes": {"_functions", "error_codes", "metrics_emitter", "records"},
     "websocket_handler": {
         *("_routes", "_functions", "_event_loop", "_values", "_invocation", "_exceptions"),
         "error_codes",

@@ -383,6 +383,56 @@ def test_metric_name_is_refused(written, name):
     assert written() == []
 
 
+@pytest.mark.parametrize(
+    ("declare", "text"),
+    [
+        pytest.param(
+            lambda emitter: emitter.emit_metric("A" * 256, 1),
+            "metric refused: its name has 256 characters, at most 255",
+            id="metric",
+        ),
+        pytest.param(
+            lambda emitter: emitter.emit_metric("A", 1, "Count", {"D" * 251: "x"}),
+            "dimension refused: its name has 251 characters, at most 250",
+            id="dimension",
+        ),
+        pytest.param(
+            lambda _: MetricsEmitter("N" * 256),
+            "namespace refused: its name has 256 characters, at most 255",
+            id="namespace",
+        ),
+    ],
+)
+def test_warning_of_a_name_that_is_too_long_has_its_length_and_the_limit(
+    emitter, caplog, declare, text
+):
+    declare(emitter)
+
+    assert caplog.messages == [text]
+
+
+def test_warning_of_a_name_that_is_not_too_long_shows_it(emitter, caplog):
+    emitter.emit_metric("timestamp", 1)
+    emitter.emit_metric("A", 1, "Count", {"level": "x"})
+    MetricsEmitter("AWS/Lambda")
+
+    assert caplog.messages == [
+        "metric 'timestamp' refused: not a metric name",
+        "dimension 'level' refused: not a dimension name",
+        "namespace 'AWS/Lambda' refused: using 'WebSocketAudio'",
+    ]
+
+
+@pytest.mark.parametrize("given", [{"dimensions": {"Kind": None}}, {"_aws": None}])
+def test_none_is_not_written_and_a_dimension_of_it_is_reported(emitter, flushed, caplog, given):
+    emitter.emit_metric("A", 1, **given)
+
+    (document,) = flushed()
+
+    assert document.keys() == {"timestamp", "level", "_aws", "A"}
+    assert len(caplog.messages) == ("dimensions" in given)
+
+
 @pytest.mark.parametrize("unit", sorted(UNITS))
 def test_unit_is_accepted(emitter, flushed, unit):
     emitter.emit_metric("A", 1, unit)
@@ -1009,13 +1059,16 @@ def test_all_properties_of_a_line_stay_below_16_kb(emitter, written):
 
 
 @pytest.mark.parametrize("name", ["A", "Kind", "_aws", "timestamp", "level"])
-def test_property_never_replaces_what_the_document_needs(emitter, flushed, name):
+def test_property_never_replaces_what_the_document_needs(emitter, flushed, caplog, name):
     emitter.emit_metric("A", 1, "Count", {"Kind": "a"}, **{name: "forged"})
+    emitter.emit_metric("A", 2, "Count", {"Kind": "a"}, **{name: "forged"})
 
     (document,) = flushed()
 
     assert "forged" not in document.values()
-    assert (document["A"], document["Kind"], document["level"]) == (1, "a", "INFO")
+    assert (document["A"], document["Kind"], document["level"]) == ([1, 2], "a", "INFO")
+    text = f"property '{name}' left out: the line has another member of this name"
+    assert caplog.messages == [text]
 
 
 def test_property_gives_way_to_a_metric_of_its_name_that_comes_later(emitter, flushed):
@@ -1075,6 +1128,32 @@ def clock():
 @pytest.fixture
 def windowed(clock):
     return MetricsEmitter(window_seconds=10, clock=clock)
+
+
+def test_windowed_emitter_has_the_settings_of_the_other_one(clock, written):
+    one = MetricsEmitter("Rooms", dimensions={"Stage": "dev"}, enabled=True, clock=clock)
+
+    two = one.windowed(10)
+    two.emit_metric("A", 1)
+    two.flush_due()
+    before = written()
+    clock.now += 10_000_000_000
+    two.flush_due()
+    one.flush()
+
+    assert before == []
+    [line] = written()
+    assert '"Namespace":"Rooms","Dimensions":[["Stage"],[]]' in line
+    assert (one.window_seconds, two.window_seconds) == (0, 10)
+
+
+def test_windowed_emitter_of_one_that_is_off_is_off(written):
+    two = MetricsEmitter(enabled=False).windowed(10)
+
+    two.emit_metric("A", 1)
+    two.flush()
+
+    assert written() == []
 
 
 def test_window_sums_counts_and_lists_other_values(windowed, written):
@@ -1157,7 +1236,7 @@ def test_take_returns_members_and_forgets_them(emitter, written):
     assert written() == []
 
 
-def test_take_leaves_out_what_the_line_has(emitter):
+def test_take_leaves_out_what_the_line_has(emitter, caplog):
     emitter.emit_metric("A", 1, sessionId=SESSION, level="x", seq=7)
     emitter.emit_metric("A", 2, "None", {"connectionId": "abc="}, context="x")
     emitter.emit_audio_buffer_overflow(SESSION)
@@ -1170,6 +1249,8 @@ def test_take_leaves_out_what_the_line_has(emitter):
         "AudioBufferOverflows",
         "seq",
     }
+    left_out = [text.split()[1] for text in caplog.messages if text.startswith("property")]
+    assert left_out == ["'level'", "'context'"]
 
 
 def test_take_of_one_metric_leaves_out_what_the_line_has(emitter):

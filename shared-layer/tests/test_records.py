@@ -242,45 +242,45 @@ def test_constructor_takes_fields_by_name():
 @pytest.mark.parametrize(
     ("change", "code", "field", "message"),
     [
-        ({"roomId": None}, WRONG, "roomId", "roomId must be text of 1 to 8 characters, got None"),
+        ({"roomId": None}, WRONG, "roomId", "roomId must be text of 1 to 8 characters, got null"),
         ({"roomId": ""}, WRONG, "roomId", "roomId must be text of 1 to 8 characters, got ''"),
         ({"roomId": "123456789"}, WRONG, "roomId", "roomId must be text of 1 to 8 characters, got '123456789'"),
         ({"text": 5}, WRONG, "text", "text must be text of up to 20 characters, got 5"),
         ({"mentions": "ann"}, WRONG, "mentions", "mentions must be a list of up to 1000 items, got 'ann'"),
-        ({"mentions": {"a": 1}}, WRONG, "mentions", "mentions must be a list of up to 1000 items, got dict"),
+        ({"mentions": {"a": 1}}, WRONG, "mentions", "mentions must be a list of up to 1000 items, got an object"),
         ({"mentions": ["ann", "Bob"]}, WRONG, "mentions[1]", "mentions[1] must be text that fits [a-z]+, got 'Bob'"),
         ({"mentions": ["ann\n"]}, WRONG, "mentions[0]", "mentions[0] must be text that fits [a-z]+, got 'ann\\n'"),
-        ({"mentions": [None]}, WRONG, "mentions[0]", "mentions[0] must be text that fits [a-z]+, got None"),
-        ({"scores": []}, WRONG, "scores", "scores must be an object, got list"),
+        ({"mentions": [None]}, WRONG, "mentions[0]", "mentions[0] must be text that fits [a-z]+, got null"),
+        ({"scores": []}, WRONG, "scores", "scores must be an object, got an array"),
         ({"scores": {"ann": 11}}, WRONG, "scores.ann", "scores.ann must be a whole number from 0 to 10, got 11"),
-        ({"scores": {"a b": True}}, WRONG, "scores['a b']", "scores['a b'] must be a whole number from 0 to 10, got True"),
+        ({"scores": {"a b": True}}, WRONG, "scores['a b']", "scores['a b'] must be a whole number from 0 to 10, got true"),
         ({"color": "green"}, WRONG, "color", "color must be one of red, 2, got 'green'"),
         ({"color": "RED"}, WRONG, "color", "color must be one of red, 2, got 'RED'"),
-        ({"color": []}, WRONG, "color", "color must be one of red, 2, got list"),
-        ({"level": True}, WRONG, "level", "level must be one of 1, 2, got True"),
+        ({"color": []}, WRONG, "color", "color must be one of red, 2, got an array"),
+        ({"level": True}, WRONG, "level", "level must be one of 1, 2, got true"),
         ({"kind": 0}, WRONG, "kind", "kind must be one of chat, 1, got 0"),
         ({"at": 5}, WRONG, "at", "at must be an object, got 5"),
         ({"at": {}}, MISSING, "at.x", "at.x is required"),
         ({"path": [{"x": 1}, {"x": "1"}]}, WRONG, "path[1].x", "path[1].x must be a number, got '1'"),
         ({"urgent": 1}, WRONG, "urgent", "urgent must be true or false, got 1"),
-        ({"ratio": True}, WRONG, "ratio", "ratio must be a number, got True"),
+        ({"ratio": True}, WRONG, "ratio", "ratio must be a number, got true"),
         ({"ratio": 1e126}, WRONG, "ratio", "ratio must be a number, got 1e+126"),
-        ({"ratio": -(10**126)}, WRONG, "ratio", "ratio must be a number, got a longer int"),
+        ({"ratio": -(10**126)}, WRONG, "ratio", "ratio must be a number, got a long number"),
         ({"text": "a\ud800"}, WRONG, "text", "text must be Unicode, without half of a surrogate pair, got 'a\\ud800'"),
         ({"text": "\udc00\ud800"}, WRONG, "text", "text must be Unicode, without half of a surrogate pair, got '\\udc00\\ud800'"),
-        ({"scores": {"\ud800": 1}}, WRONG, "scores", "scores must have names in Unicode, without half of a surrogate pair, got dict"),
-        ({"ratio": 10**400}, WRONG, "ratio", "ratio must be a number, got a longer int"),
+        ({"scores": {"\ud800": 1}}, WRONG, "scores", "scores must have names in Unicode, without half of a surrogate pair, got an object"),
+        ({"ratio": 10**400}, WRONG, "ratio", "ratio must be a number, got a long number"),
         ({"count": 3}, WRONG, "count", "count: must be even"),
         ({"count": 2.5}, WRONG, "count", "count must be a whole number, got 2.5"),
         ({"count": 2**53}, WRONG, "count", "count must be a whole number, got 9007199254740992"),
         ({"requestId": "x" * 129}, WRONG, "requestId", f"requestId must be text of up to 128 characters, got '{'x' * 40}'..."),
         ({"action": "other"}, ACTION, "action", "action must be sendChat, got 'other'"),
-        ({"action": None}, ACTION, "action", "action must be sendChat, got None"),
+        ({"action": None}, ACTION, "action", "action must be sendChat, got null"),
     ],
 )  # fmt: skip
 def test_value_refused(change, code, field, message):
     if field == "kind":
-        message = "kind must be one of chat, 1, True, got 0"
+        message = "kind must be one of chat, 1, true, got 0"
     error = refusal(SendChat.from_dict, {**SHORT, **change})
 
     assert (error.code, error.field, error.message) == (code, field, message)
@@ -348,7 +348,7 @@ def test_only_a_dict_is_read(source):
     assert refusal(SendChat.from_dict, source).field == "message"
 
 
-@pytest.mark.parametrize(("key", "shown"), [(1, "1"), (None, "None"), (("a",), "tuple")])
+@pytest.mark.parametrize(("key", "shown"), [(1, "1"), (None, "null"), (("a",), "tuple")])
 def test_dict_has_only_texts_as_names(key, shown):
     text = f"scores must have texts as names, got {shown}"
 
@@ -398,10 +398,10 @@ class Checked(Record):
         ({"small": 1}, WRONG, "small", "small: must be even"),
         ({"coded": "x"}, ErrorCode.VALIDATION_INVALID_LANGUAGE, "coded", "coded is not nice"),
         ({"bare": "x"}, WRONG, "bare", "That is not nice"),
-        ({"other": "x"}, WRONG, "other", "other must be text, got list"),
+        ({"other": "x"}, WRONG, "other", "other must be text, got an array"),
         ({"hidden": "sesame"}, WRONG, "hidden", "hidden is not accepted"),
         ({"password": "sesame"}, WRONG, "password", "password is not accepted"),
-        ({"password": 5}, WRONG, "password", "password must be text, got int"),
+        ({"password": 5}, WRONG, "password", "password must be text, got a number"),
     ],
 )
 def test_check_of_a_value_refuses(fields, code, field, message):
@@ -540,9 +540,9 @@ REFUSED = [
     (str | int | None, {"room": None}, "str | int | None is not a kind of field: write one kind, or a Record with a field for each"),
     (list[str | None], {}, "null has no place inside: write X for X | None, and None for the field"),
     (str, {"room": 5}, "its default does not fit, room must be text, got 5: write a default that the field would take"),
-    (str, {"room": None}, "its default does not fit, room must be text, got None: write X | None = None"),
+    (str, {"room": None}, "its default does not fit, room must be text, got null: write X | None = None"),
     (int, {"room": "5"}, "its default does not fit, room must be a whole number, got '5': write a default that the field would take"),
-    (int, {"room": True}, "its default does not fit, room must be a whole number, got True: write a default that the field would take"),
+    (int, {"room": True}, "its default does not fit, room must be a whole number, got true: write a default that the field would take"),
     (list[str], {"room": [5]}, "its default does not fit, room[0] must be text, got 5: write a default that the field would take"),
     (Point, {"room": Point}, "its default does not fit, room must be an object, got _Meta: write a default that the field would take"),
     ("Rom", {}, "Rom is not found in the module or the body around the class (name 'Rom' is not defined): "
@@ -911,8 +911,8 @@ def test_timestamp_is_now_unless_given(monkeypatch):
         ('{"a":{"b":1,"\\u0062":2}}', MALFORMED, "message must not have the same name twice in an object"),
         (b'{"a":"\xff"}', MALFORMED, "message must be UTF-8"),
         ("{}".encode("utf-16"), MALFORMED, "message must be UTF-8"),
-        (None, MALFORMED, "body must be text or bytes, got NoneType"),
-        ({}, MALFORMED, "body must be text or bytes, got dict"),
+        (None, MALFORMED, "body must be text or bytes, got null"),
+        ({}, MALFORMED, "body must be text or bytes, got an object"),
         ('{"a":' * 33 + "1" + "}" * 33, MALFORMED, "message must be at most 32 levels deep"),
         ('{"a":' + "[" * 32 + "]" * 32 + "}", MALFORMED, "message must be at most 32 levels deep"),
         ('{"a":[' + "1," * 9_999 + "1]}", TOO_LARGE, "message must hold at most 10000 values"),
@@ -1135,13 +1135,13 @@ def test_refusal_hides_secrets(name):
 
     error = refusal(Login.from_dict, wire)
 
-    assert error.message == f"{name} must be text, got int"
+    assert error.message == f"{name} must be text, got a number"
 
 
 def test_refusal_hides_secrets_inside():
     error = refusal(Login, refreshToken="t", audioData="a", pin="p", note="n", keys={"sesame": 5})
 
-    assert error.message == "keys[...] must be text, got int"
+    assert error.message == "keys[...] must be text, got a number"
 
 
 class Vault(Record):
@@ -1158,19 +1158,19 @@ class Vault(Record):
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({"creds": {"password": "hunter2xyz"}}, "creds.password", "creds.password must be a whole number, got str"),
+        ({"creds": {"password": "hunter2xyz"}}, "creds.password", "creds.password must be a whole number, got text"),
         ({"creds": {"user": "ann"}}, "creds.user", "creds.user must be a whole number, got 'ann'"),
         ({"words": {"password": {"hunter2xyz": 5}}}, "words.password", "words.password is not accepted"),
-        ({"words": {"a": {"password": 987654}}}, "words.a.password", "words.a.password must be text, got int"),
+        ({"words": {"a": {"password": 987654}}}, "words.a.password", "words.a.password must be text, got a number"),
         ({"even": {"api_key": 5}}, "even.api_key", "even.api_key is not accepted"),
         ({"points": {"password": {"x": "hunter2xyz"}}}, "points.password", "points.password is not accepted"),
-        ({"points": {"password": "hunter2xyz"}}, "points.password", "points.password must be an object, got str"),
-        ({"body": "hunter2xyz"}, "body", "body must be an object, got str"),
-        ({"body": {"x": "hunter2xyz"}}, "body.x", "body.x must be a number, got str"),
+        ({"points": {"password": "hunter2xyz"}}, "points.password", "points.password must be an object, got text"),
+        ({"body": "hunter2xyz"}, "body", "body must be an object, got text"),
+        ({"body": {"x": "hunter2xyz"}}, "body.x", "body.x must be a number, got text"),
         ({"body": {}}, "body.x", "body.x is required"),
         ({"ranges": [{"low": 2, "high": 1}]}, "ranges[0]", "ranges[0] is not accepted"),
-        ({"tokens": "hunter2xyz"}, "tokens", "tokens must be an object, got str"),
-        ({"tokens": {987654: 1}}, "tokens", "tokens must have texts as names, got int"),
+        ({"tokens": "hunter2xyz"}, "tokens", "tokens must be an object, got text"),
+        ({"tokens": {987654: 1}}, "tokens", "tokens must have texts as names, got a number"),
     ],
 )  # fmt: skip
 def test_refusal_hides_what_stands_under_the_name_of_a_secret(fields, field, message):
@@ -1274,7 +1274,7 @@ def test_json_schema():
             "color": {"enum": ["red", 2], "description": "one of red, 2", "default": "red"},
             "level": {"type": ["integer", "null"], "enum": [1, 2, None], "description": "one of 1, 2"},
             "tone": {"type": "string", "enum": ["calm", "loud"], "description": "one of calm, loud", "default": "calm"},
-            "kind": {"enum": ["chat", 1, True], "description": "one of chat, 1, True", "default": "chat"},
+            "kind": {"enum": ["chat", 1, True], "description": "one of chat, 1, true", "default": "chat"},
             "at": {
                 "type": "object", "title": "Point", "description": "A place.",
                 "properties": {

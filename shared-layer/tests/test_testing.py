@@ -284,3 +284,61 @@ def test_outcome_of_a_connection_can_be_set_when_the_test_comes_to_it():
 
     assert connections.send("ann", "{}").kind == "gone"
     assert connections.sent == []
+
+
+WANTED = "sent, gone, throttled, too_large, forbidden, failed"
+
+
+def test_outcome_that_there_is_not_is_refused_where_it_is_written():
+    with pytest.raises(ValueError, match="outcomes") as caught:
+        FakeConnections({"ann": "gon"})
+
+    assert str(caught.value) == f"outcomes['ann'] must be one of {WANTED}, got 'gon'"
+
+
+@pytest.mark.parametrize("kind", ["gon", "", None, 410, ["gone"]])
+def test_outcome_that_there_is_not_is_refused_when_it_is_set(kind):
+    connections = FakeConnections({"ann": "failed"})
+
+    with pytest.raises(ValueError, match=WANTED):
+        connections.outcomes["ann"] = kind
+
+    assert connections.send("ann", "{}").kind == "failed"
+
+
+@pytest.mark.parametrize("kind", WANTED.split(", "))
+def test_every_outcome_is_taken(kind):
+    assert FakeConnections({"ann": kind}).send("ann", "{}").kind == kind
+
+
+def test_fake_says_for_itself_what_it_takes():
+    """Not what the real one says of endpoints and times, which this one does not take."""
+    made, real = FakeConnections.__init__.__doc__, FakeConnections.__mro__[1].__init__.__doc__
+
+    assert "outcome" in made
+    assert made != real
+
+
+def test_fake_looks_up_as_the_real_one():
+    connections = FakeConnections({"b": "gone", "c": "forbidden"})
+
+    found = connections.get("a", timeout_seconds=1)
+
+    assert found.keys() == {"connectedAt", "identity", "lastActiveAt"}
+    assert found["connectedAt"].endswith("Z")
+    assert connections.get("b") is None
+    with pytest.raises(ApplicationError):
+        connections.get("c")
+    with pytest.raises(ApplicationError):
+        connections.get("")
+
+
+def test_fake_has_all_that_the_real_one_does_without_a_socket():
+    """What is only inherited would look for an endpoint."""
+    real = FakeConnections.__mro__[1]
+    public = {name for name, kept in vars(real).items() if name[0] != "_" and callable(kept)}
+
+    missing = public - vars(FakeConnections).keys()
+
+    assert missing == {"close_sockets", "from_event"}
+    FakeConnections().close_sockets()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shared_utils import _invocation, metrics_emitter, structured_logger, websocket_handler
 from shared_utils.connections import Connections
+from shared_utils.dynamodb import DynamoDBError
 from shared_utils.error_codes import (
     ApplicationError,
     ErrorCode,
@@ -804,8 +805,11 @@ def test_code_of_ones_own_reaches_client_line_and_metrics(handler, sender, error
 @pytest.mark.parametrize(
     ("error", "status"),
     [
+        (ApplicationError("AUTH_MISSING_TOKEN"), 401),
+        (ApplicationError("AUTH_TOKEN_INVALID"), 401),
         (ApplicationError("AUTH_TOKEN_EXPIRED"), 401),
         (ApplicationError("AUTH_UNAUTHORIZED"), 403),
+        (ApplicationError("AUTH_INVALID_ROLE"), 403),
         (ApplicationError("RATE_LIMIT_SESSION_CREATION"), 429),
         (ApplicationError("INTERNAL_DATABASE_ERROR"), 500),
         (ApplicationError(ChatCode.LOBBY_FULL), 409),
@@ -822,6 +826,23 @@ def test_connect_answers_with_the_status(handler, sender, error, status):
 
     assert result == {"statusCode": status}
     assert sender.sent == []
+
+
+def test_sentence_of_dynamodb_is_in_the_line_and_not_in_the_reply(handler, sender):
+    """`str(error)` is the code's sentence, which says nothing of a table that is missing."""
+    sentence = "Requested resource not found"
+    handler.route("say")(
+        raises(DynamoDBError("GetItem", "ResourceNotFoundException", sentence, request_id="R1"))
+    )
+
+    _, lines = handle(handler, message_event({"action": "say"}))
+
+    [line] = lines.level("ERROR")
+    [(_, reply)] = sender.sent
+    note = f"GetItem: ResourceNotFoundException ({sentence}), request R1"
+    assert line["error"]["notes"] == [note]
+    assert line["error"]["message"] == "The service is not configured correctly"
+    assert sentence not in str(reply)
 
 
 def explode(*_):
@@ -2143,6 +2164,21 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             )
             for seconds in (0, -1, True, None, "10", float("nan"), float("inf"))
         ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", metrics="Rooms"),
+            "metrics must be a MetricsEmitter without window_seconds, got str",
+            id="metrics-text",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", metrics=MetricsEmitter),
+            "metrics must be a MetricsEmitter without window_seconds, got type",
+            id="metrics-class",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", metrics=MetricsEmitter(window_seconds=10)),
+            "metrics must be a MetricsEmitter without window_seconds, got one with 10",
+            id="metrics-with-a-window",
+        ),
         *(
             pytest.param(
                 lambda h, names=names: WebSocketHandler("Chat", subprotocols=names),
@@ -2479,6 +2515,53 @@ def test_metrics_outside_the_window_are_not_kept_back():
     _, lines = handle(handler, message_event(AUDIO))
 
     assert lines.metrics() == {"Now": [1]}
+
+
+def test_metrics_of_a_handler_have_the_namespace_and_dimensions_that_it_was_given():
+    metrics = MetricsEmitter("Rooms", dimensions={"service": "chat"})
+    handler = heartbeat_of(
+        lambda request: request.metrics.emit_metric("Beats", 1, "Count"), metrics=metrics
+    )
+
+    _, lines = handle(handler, message_event(HEARTBEAT))
+
+    documents = [line["_aws"]["CloudWatchMetrics"][0] for line in lines if "_aws" in line]
+    assert {each["Namespace"] for each in documents} == {"Rooms"}
+    assert {each["Dimensions"][0][0] for each in documents} == {"service"}
+    assert {line["service"] for line in lines if "_aws" in line} == {"chat"}
+    assert lines.metrics().keys() == {"Beats", "MessageLatency"}
+
+
+def test_metrics_of_a_window_have_the_namespace_and_dimensions_of_the_handlers():
+    metrics = MetricsEmitter("Rooms", dimensions={"Stage": "dev"}, enabled=True)
+
+    handler = WebSocketHandler("Chat", metrics=metrics, window_seconds=7)
+    handler.windowed_metrics.emit_metric("Dropped", 1, "Count")
+    with capture_lines() as lines:
+        handler.windowed_metrics.flush()
+
+    assert handler.metrics is metrics
+    assert handler.windowed_metrics.window_seconds == 7
+    [line] = lines
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Rooms"
+    assert directive["Dimensions"] == [["Stage"], []]
+
+
+def test_handler_writes_no_metrics_where_its_own_are_turned_off():
+    handler = heartbeat_of(
+        lambda request: request.metrics.emit_metric("Beats", 1, "Count"),
+        metrics=MetricsEmitter(enabled=False),
+        sampled={"heartbeat": 2},
+    )
+
+    _, lines = handle(handler, message_event(HEARTBEAT))
+    with capture_lines() as later:
+        handler.windowed_metrics.flush()
+
+    assert [line["message"] for line in lines] == ["Message handled"]
+    assert lines.metrics() == {}
+    assert later == []
 
 
 def test_sampling_can_be_chosen():

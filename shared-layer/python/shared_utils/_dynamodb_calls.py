@@ -67,6 +67,8 @@ _OUR_DEFECT = {
 class DynamoDBError(ApplicationError):
     """A call that failed. To a client it is a 5xx with the code's sentence, and nothing more.
 
+    That sentence is `str(error)`, too. A log line with the error has more in `error.notes`: the
+    operation, DynamoDB's code and as much of its own sentence as shows nothing of what was sent.
     For the log: `operation`, `request_id`, `response["Error"]["Code"]` as boto3 has it (for a call
     without an answer the exception of Python, or `DeadlineExceeded`) and `outcome_unknown`: whether
     the write may have been done all the same. Nothing of an item is in it.

@@ -34,7 +34,7 @@ UNITS = frozenset(
 MAX_METRICS = MAX_VALUES = 100
 MAX_DIMENSIONS = 30
 MAX_NAME = 255  # of a metric and of a namespace
-_MAX_DIMENSION_NAME = 250
+MAX_DIMENSION_NAME = 250
 _MAX_DIMENSION_VALUE = 1024
 _MAX_NUMBER = 2.0**360
 # Integers below this need no comparison with a float.
@@ -49,10 +49,12 @@ _NARROWER = ((256, _cleaning.MAX_LINE_BYTES // 2), (32, _cleaning.MAX_LINE_BYTES
 
 # Members of each document, and of each line: a line that was lost is counted on the next one.
 HEAD = frozenset(("_aws", "timestamp", "level", "droppedLines"))
+# Ids of a log line.
+IDS = frozenset(("sessionId", "connectionId", "requestId", "correlationId", "traceId", "spanId"))
 # Members of a log line: neither a metric nor a dimension has such a name.
 RESERVED = HEAD.union(
+    IDS,
     ("component", "message", "context", "error", "operation", "errorCode", "durationMs"),
-    ("sessionId", "connectionId", "requestId", "correlationId", "traceId", "spanId"),
     ("coldStart", "samplingRate"),
 )
 # A line may have it, too, but it is a dimension that many use.
@@ -132,7 +134,7 @@ def dimension_refusal(name: str, text: str) -> str:
     """Return why a dimension is not taken, "" if it is."""
     if _is_of_one(name) or _redaction.policy.needs(name):
         return "an id or a secret is no dimension"
-    if not is_name(name, _MAX_DIMENSION_NAME) or name in RESERVED:
+    if not is_name(name, MAX_DIMENSION_NAME) or name in RESERVED:
         return "not a dimension name"
     if not _is_text(text, _MAX_DIMENSION_VALUE) or _redaction.scrub(text) != text:
         return "not 1 to 1024 ASCII characters, or a secret"

@@ -145,8 +145,8 @@ def missing(path: str) -> ValidationError:
 
 
 def wrong(path: str, wanted: str, value: object, secret: bool = False) -> ValidationError:
-    bare = f"{path} must {wanted}, got {_values.type_name(value)}"
-    text = bare if secret else f"{path} must {wanted}, got {_values.shown(value)}"
+    bare = f"{path} must {wanted}, got {_values.json_type(value)}"
+    text = bare if secret else f"{path} must {wanted}, got {_values.shown_json(value)}"
     error = ValidationError(text, path)
     vars(error)["bare"] = bare
     return error
@@ -236,12 +236,16 @@ def one_of(*values: Any, check: Check | None = None, example: Any = None) -> Kin
     return Kind(check or kind.check, kind.schema, example or kind.example)
 
 
+def _text(value: object) -> str:
+    return _values.shown_json(value) if type(value) is bool else str(value)
+
+
 def choice(values: Any, kept: Any, members: Any, options: dict[str, Any]) -> Kind:
     """Return the kind of one of the values; what is kept of it is its member, or the value."""
     secret = options.get("secret", False)
     # By type, too: True is equal to 1.
     found_by = {(type(value), value): one for value, one in zip(values, kept, strict=True)}
-    wanted = options.get("description") or f"one of {', '.join(map(str, values))}"
+    wanted = options.get("description") or f"one of {', '.join(map(_text, values))}"
 
     def check(value: Any, path: str) -> Any:
         if type(value) is members:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import _cleaning, _functions
 from .error_codes import ApplicationError, ErrorCode
+from .metrics_emitter import MetricsEmitter
 from .records import ClientMessage
 
 TYPE_CHECKING = False
@@ -66,6 +67,23 @@ def rates_of(sampled: Any) -> dict[str, int]:
         if type(rate) is not int or rate < 1:
             raise misused(f"sampled[{key!r}] must be a whole number from 1, got {rate!r}")
     return dict(sampled)
+
+
+_FOREVER = float("inf")
+
+
+def metrics_of(metrics: Any, window_seconds: Any) -> tuple[MetricsEmitter, MetricsEmitter]:
+    """Return the emitter, a usual one for None, and the one that goes with it for a window."""
+    # Neither a bool nor NaN; a window without an end would never be written.
+    if type(window_seconds) not in (int, float) or not 0 < window_seconds < _FOREVER:
+        raise misused(f"window_seconds must be a number above 0, got {window_seconds!r}")
+    if metrics is None:
+        metrics = MetricsEmitter()
+    elif not isinstance(metrics, MetricsEmitter) or metrics.window_seconds:
+        seconds = getattr(metrics, "window_seconds", None)
+        got = f"one with {seconds}" if seconds else _cleaning.name_of(type(metrics))
+        raise misused(f"metrics must be a MetricsEmitter without window_seconds, got {got}")
+    return metrics, metrics.windowed(window_seconds)
 
 
 _from_json: Any = ClientMessage.from_json

@@ -25,6 +25,15 @@ MAX_SHOWN_CHARS = 40
 # The name that the interpreter keeps, not the one that a metaclass may make up.
 _class_name = type.__dict__["__name__"].__get__
 
+_JSON_TYPES = (
+    (type(None), "null"),
+    (str, "text"),
+    (dict, "an object"),
+    (list, "an array"),
+    (int, "a number"),
+    (float, "a number"),
+)
+
 
 def shown(value: object) -> str:
     """Return what a message may show: short text and numbers, of anything else its type.
@@ -37,6 +46,31 @@ def shown(value: object) -> str:
     if type(value) is int:  # 128 bits are at most 39 digits
         return repr(value) if value.bit_length() <= 128 else "a longer int"
     return repr(value) if type(value) in (float, bool, type(None)) else type_name(value)
+
+
+def shown_json(value: Any) -> str:
+    """Return what a message to a client may show of what it sent, in JSON's words."""
+    kind = type(value)
+    if issubclass(kind, str):
+        return shown(value)
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int and value.bit_length() > 128:
+        return "a long number"
+    if kind is float and value - value != 0:  # 1e999, say
+        return "a number out of range"
+    return repr(value) if kind in (int, float) else json_type(value)
+
+
+def json_type(value: object) -> str:
+    """Return what JSON calls the value, of what it cannot hold the name of its class, bounded."""
+    kind = type(value)
+    if kind is bool:
+        return "a boolean"
+    for types, name in _JSON_TYPES:
+        if issubclass(kind, types):
+            return name
+    return type_name(value)
 
 
 def type_name(value: object) -> str:

@@ -39,7 +39,7 @@ _WANTED = (
     " wss:// is for clients)"
 )
 
-_KINDS = ("sent", "gone", "throttled", "too_large", "forbidden", "failed")
+KINDS = ("sent", "gone", "throttled", "too_large", "forbidden", "failed")
 _KIND_OF_STATUS = {401: "forbidden", 403: "forbidden", 410: "gone", 413: "too_large", 429: "throttled"}  # fmt: skip
 _CODE_OF_KIND = {
     "gone": ErrorCode.CONNECTION_CLOSED,
@@ -110,7 +110,7 @@ class BroadcastResult:
 
     def __init__(self, outcomes: dict[str, Outcome]) -> None:
         self.outcomes = outcomes
-        ids: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+        ids: dict[str, list[str]] = {kind: [] for kind in KINDS}
         for connection_id, outcome in outcomes.items():
             ids[outcome.kind].append(connection_id)
         self.__dict__.update(ids)
@@ -118,7 +118,7 @@ class BroadcastResult:
     @property
     def counts(self) -> dict[str, int]:
         """How many outcomes there are of each kind, zeros included."""
-        return {kind: len(getattr(self, kind)) for kind in _KINDS}
+        return {kind: len(getattr(self, kind)) for kind in KINDS}
 
     def __repr__(self) -> str:
         return f"BroadcastResult({self.counts})"

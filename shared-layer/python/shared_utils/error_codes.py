@@ -153,7 +153,12 @@ class ErrorCodeBase(StrEnum, metaclass=_Catalogue):
 
 
 class ErrorCode(ErrorCodeBase):
-    """A code of the system that clients see."""
+    """A code of the system that clients see.
+
+    Raised on `$connect`, a code refuses the connection with its HTTP status: 401 for a caller who is
+    not known (`AUTH_MISSING_TOKEN`, `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED`), 403 for one who is
+    known and may not (`AUTH_UNAUTHORIZED`, `AUTH_INVALID_ROLE`).
+    """
 
     # fmt: off
     AUTH_UNAUTHORIZED = "AUTH_UNAUTHORIZED", 403, "You are not allowed to do this", False

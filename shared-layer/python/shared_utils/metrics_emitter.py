@@ -89,6 +89,14 @@ def _warn(message: str, *args: object) -> None:
         pass
 
 
+def _refuse(what: str, name: object, limit: int, reason: str) -> None:
+    """Report a name that is not taken; one that is too long says nothing but its length."""
+    if type(name) is str and len(name) > limit:
+        _warn(f"{what} refused: its name has {len(name)} characters, at most {limit}")
+    else:
+        _warn(f"{what} %s refused: {reason}", name)
+
+
 def _is_key(dimension: tuple[object, object]) -> bool:
     """Return whether a dimension's value is equal to nothing but the same text, as True is to 1."""
     value = dimension[1]
@@ -115,6 +123,7 @@ class MetricsEmitter:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._clock = clock
+        self.window_seconds = window_seconds
         self._window_ns = int(window_seconds * 1e9)
         self._since = 0
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
@@ -130,10 +139,20 @@ class MetricsEmitter:
         self.enabled = setting not in ("false", "0", "off") if enabled is None else enabled
         self.namespace = namespace or os.environ.get("METRICS_NAMESPACE") or _NAMESPACE
         if not _emf.is_name(self.namespace) or self.namespace.startswith("AWS/"):
-            _warn("namespace %s refused, using %s", self.namespace, _NAMESPACE)
+            _refuse("namespace", self.namespace, _emf.MAX_NAME, f"using '{_NAMESPACE}'")
             self.namespace = _NAMESPACE
         self._defaults: dict[str, str] = {}
         self._defaults = dict(self._take_dimensions(tuple((dimensions or {}).items()))[0])
+
+    def windowed(self, window_seconds: float) -> MetricsEmitter:
+        """Return another emitter with this one's settings, whose documents are for so many seconds."""
+        return MetricsEmitter(
+            self.namespace,
+            dimensions=self._defaults,
+            enabled=self.enabled,
+            window_seconds=window_seconds,
+            clock=self._clock,
+        )
 
     # --- collecting ------------------------------------------------------------------------------
 
@@ -222,7 +241,7 @@ class MetricsEmitter:
             _warn("metric %s refused: its dimensions cannot be read", name)
             return None
         if not _emf.is_name(name) or name in _emf.RESERVED:
-            _warn("metric %s refused: not a metric name", name)
+            _refuse("metric", name, _emf.MAX_NAME, "not a metric name")
             return None
         if name in self._defaults or name in dict(accepted):
             _warn("metric %s refused: a dimension has this name", name)
@@ -267,7 +286,7 @@ class MetricsEmitter:
             elif not reason and len(accepted) + len(self._defaults) >= _emf.MAX_DIMENSIONS:
                 reason = "a metric has 30 at the most"
             if reason:
-                _warn(f"dimension %s refused: {reason}", name)
+                _refuse("dimension", name, _emf.MAX_DIMENSION_NAME, reason)
                 moved[name] = value
             else:
                 accepted[name] = self._counted_as(name, text)
@@ -296,6 +315,11 @@ class MetricsEmitter:
                 self._make_room()
                 layout = Layout(self.namespace, self._defaults, document, left_out)
                 self._layouts[shape] = layout
+                for name in document.properties:
+                    if name in layout.taken and name not in _emf.IDS:  # these a line has
+                        _warn(
+                            "property %s left out: the line has another member of this name", name
+                        )
             texts.append((layout, document.text(layout)))
         return texts
 

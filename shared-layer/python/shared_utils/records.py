@@ -462,7 +462,7 @@ def check_size(body: object, max_bytes: int) -> None:
     length = _values.num_bytes(body)
     if length is None:
         raise ValidationError(
-            f"body must be text or bytes, got {_values.type_name(body)}",
+            f"body must be text or bytes, got {_values.json_type(body)}",
             "body",
             ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT,
         )

@@ -10,13 +10,21 @@ import io
 import json
 import sys
 import time
+from collections import UserDict
 
 from . import _json
-from .connections import BroadcastResult, Connections, Outcome, checked_connection_id, payload_of
+from .connections import (
+    KINDS,
+    BroadcastResult,
+    Connections,
+    Outcome,
+    checked_connection_id,
+    payload_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
     from typing import Any, TextIO
 
 # fmt: off
@@ -109,17 +117,32 @@ class FakeContext:
         return self.remaining_ms
 
 
+class _Outcomes(UserDict["str", "str"]):
+    """The kinds of outcome by connection id: one that there is not is refused when it is set."""
+
+    def __setitem__(self, connection_id: str, kind: str) -> None:
+        if kind not in KINDS:
+            wanted = ", ".join(KINDS)
+            raise ValueError(f"outcomes[{connection_id!r}] must be one of {wanted}, got {kind!r}")
+        super().__setitem__(connection_id, kind)
+
+
 class FakeConnections(Connections):
     """Keeps what was sent, as (connection id, decoded message), and refuses what the real one does.
 
-    `outcomes` maps a connection id to the kind of outcome it has instead of "sent", also later:
-    `connections.outcomes["ann"] = "gone"`.
+    `sent` and `closed`, the ids, are lists in the order of the calls. Nothing is opened, so there
+    are no settings: no endpoint, no times.
     """
 
     def __init__(self, outcomes: Mapping[str, str] | None = None) -> None:
+        """Take the kind of outcome that a connection id has instead of "sent".
+
+        Kinds are those of `Outcome`; another one is a ValueError. They may be set later, too:
+        `connections.outcomes["ann"] = "gone"`.
+        """
         self.sent: list[tuple[str, Any]] = []
         self.closed: list[str] = []
-        self.outcomes = dict(outcomes or {})
+        self.outcomes: MutableMapping[str, str] = _Outcomes(outcomes or {})
 
     def send(self, connection_id: str, data: object, **_: object) -> Outcome:
         """Keep the message if its outcome is "sent"."""
@@ -140,6 +163,16 @@ class FakeConnections(Connections):
         """Keep the id."""
         self.closed.append(checked_connection_id(connection_id))
         return self._outcome(connection_id)
+
+    def get(self, connection_id: str, **_: object) -> dict[str, Any] | None:
+        """Return what the real one does of a connection that is there, None if it is "gone"."""
+        outcome = self._outcome(checked_connection_id(connection_id))
+        if outcome.kind == "gone":
+            return None
+        outcome.raise_unless_sent()
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        identity = {"sourceIp": "192.0.2.1", "userAgent": "test"}
+        return {"connectedAt": now, "identity": identity, "lastActiveAt": now}
 
     def _outcome(self, connection_id: str) -> Outcome:
         return Outcome(self.outcomes.get(connection_id, "sent"))

@@ -14,10 +14,12 @@ from ._values import (
     MAX_CONTROL_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_SAFE_INTEGER,
+    json_type,
     num_bytes,
     num_raw_bytes,
     plain_text,
     shown,
+    shown_json,
     storable,
     type_name,
 )
@@ -174,7 +176,7 @@ def validate_language_code(code: str, field_name: str = "language") -> str:
         wanted = "have a hyphen where it has an underscore, as in en-US"
     else:
         wanted = "look like en, en-US or zh-Hans-CN"
-    raise _refusal(field_name, wanted, shown(code), ErrorCode.VALIDATION_INVALID_LANGUAGE)
+    raise _refusal(field_name, wanted, shown_json(code), ErrorCode.VALIDATION_INVALID_LANGUAGE)
 
 
 def validate_session_id_format(session_id: str, field_name: str = "sessionId") -> str:
@@ -183,7 +185,7 @@ def validate_session_id_format(session_id: str, field_name: str = "sessionId") -
     if len(text) <= _MAX_SESSION_ID_CHARS and re.fullmatch(SESSION_ID_PATTERN, text):
         return text
     wanted = "look like golden-eagle-427"
-    raise _refusal(field_name, wanted, shown(session_id), ErrorCode.SESSION_INVALID_ID_FORMAT)
+    raise _refusal(field_name, wanted, shown_json(session_id), ErrorCode.SESSION_INVALID_ID_FORMAT)
 
 
 def validate_refresh_token(token: str, field_name: str = "refreshToken") -> str:
@@ -193,7 +195,7 @@ def validate_refresh_token(token: str, field_name: str = "refreshToken") -> str:
         return text
     is_text = issubclass(type(token), str)
     code = ErrorCode.AUTH_TOKEN_INVALID if is_text else ErrorCode.VALIDATION_INVALID_PARAMETER
-    got = f"{len(text)} characters" if is_text else type_name(token)
+    got = f"{len(text)} characters" if is_text else json_type(token)
     raise _refusal(field_name, "be up to 2,048 characters from ! to ~", got, code)
 
 
@@ -203,7 +205,7 @@ def validate_quality_tier(tier: str, field_name: str = "qualityTier") -> str:
     if text in QUALITY_TIERS:
         return text
     wanted = "be standard or premium"
-    raise _refusal(field_name, wanted, shown(tier), ErrorCode.VALIDATION_INVALID_QUALITY_TIER)
+    raise _refusal(field_name, wanted, shown_json(tier), ErrorCode.VALIDATION_INVALID_QUALITY_TIER)
 
 
 def validate_action(action: str) -> str:
@@ -212,7 +214,7 @@ def validate_action(action: str) -> str:
     if text in ACTIONS:
         return text
     wanted = f"be one of {', '.join(ACTIONS)}"
-    raise _refusal("action", wanted, shown(action), ErrorCode.VALIDATION_INVALID_ACTION)
+    raise _refusal("action", wanted, shown_json(action), ErrorCode.VALIDATION_INVALID_ACTION)
 
 
 def validate_message_size(body: _Body, max_size_bytes: int = MAX_MESSAGE_BYTES) -> _Body:
@@ -238,7 +240,7 @@ def _check_body(body: object, max_size_bytes: int) -> None:
     length = num_bytes(body)
     if length is None:
         code = ErrorCode.VALIDATION_INVALID_MESSAGE_FORMAT
-        raise _refusal("body", "be text or bytes", type_name(body), code)
+        raise _refusal("body", "be text or bytes", json_type(body), code)
     _check_at_most(max_size_bytes, length, "body", ErrorCode.VALIDATION_MESSAGE_TOO_LARGE)
 
 
@@ -280,7 +282,7 @@ def validate_base64_audio(
         is_text = issubclass(type(text), str)
         if encoded or not is_text:  # no text at all is too short
             wanted = "be standard base64 with padding and without white space"
-            got = f"{len(encoded)} characters" if is_text else type_name(text)
+            got = f"{len(encoded)} characters" if is_text else json_type(text)
             raise _refusal(field_name, wanted, got, ErrorCode.AUDIO_INVALID_ENCODING)
     num_bytes = len(encoded) // 4 * 3 - len(rest)
     if not MIN_AUDIO_CHUNK_BYTES <= num_bytes <= max_size_bytes:
@@ -295,13 +297,13 @@ def validate_audio_format(
     name = plain_text(encoding)
     if name not in AUDIO_ENCODINGS:
         field, wanted = "audioFormat.encoding", "be pcm_s16le or pcm_mulaw"
-        raise _refusal(field, wanted, shown(encoding), ErrorCode.AUDIO_INVALID_ENCODING)
+        raise _refusal(field, wanted, shown_json(encoding), ErrorCode.AUDIO_INVALID_ENCODING)
     if type(sample_rate) is not int or sample_rate not in SAMPLE_RATES:
         field, wanted = "audioFormat.sampleRate", "be 8000, 16000, 24000 or 48000"
-        raise _refusal(field, wanted, shown(sample_rate), ErrorCode.AUDIO_INVALID_SAMPLE_RATE)
+        raise _refusal(field, wanted, shown_json(sample_rate), ErrorCode.AUDIO_INVALID_SAMPLE_RATE)
     if type(channels) is not int or channels not in CHANNELS:
         field, wanted = "audioFormat.channels", "be 1 or 2"
-        raise _refusal(field, wanted, shown(channels), ErrorCode.AUDIO_INVALID_FORMAT)
+        raise _refusal(field, wanted, shown_json(channels), ErrorCode.AUDIO_INVALID_FORMAT)
     return name, sample_rate, channels
 
 
@@ -329,7 +331,7 @@ def validate_volume(value: float, field_name: str = "volumeLevel") -> float:
     if type(value) in (float, int) and 0 <= value <= 1:
         return storable(value)
     wanted = "be a number from 0.0 to 1.0"
-    raise _refusal(field_name, wanted, shown(value))
+    raise _refusal(field_name, wanted, shown_json(value))
 
 
 def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> int:
@@ -337,7 +339,7 @@ def validate_sequence_number(value: int, field_name: str = "sequenceNumber") -> 
     if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER:
         return value
     wanted = f"be a whole number from 0 to {MAX_SAFE_INTEGER}"
-    raise _refusal(field_name, wanted, shown(value))
+    raise _refusal(field_name, wanted, shown_json(value))
 
 
 def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
@@ -345,7 +347,7 @@ def validate_timestamp(value: float, field_name: str = "timestamp") -> int:
     if type(value) in (int, float) and 0 <= value <= MAX_SAFE_INTEGER and value % 1 == 0:
         return int(value)
     wanted = f"be whole milliseconds from 0 to {MAX_SAFE_INTEGER}"
-    raise _refusal(field_name, wanted, shown(value))
+    raise _refusal(field_name, wanted, shown_json(value))
 
 
 class Pcm16Quality:

@@ -20,6 +20,7 @@ from ._routes import (
     Route,
     Routes,
     kind_of,
+    metrics_of,
     misused,
     must_be_plain,
     rates_of,
@@ -34,7 +35,6 @@ from .error_codes import (
     format_error_response,
     to_error_code,
 )
-from .metrics_emitter import MetricsEmitter
 from .records import ServerMessage, check_size, event_body, read_fields, read_object
 from .structured_logger import bind_context, flush_debug_lines, get_structured_logger
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from .connections import BroadcastResult, Connections, Outcome
     from .error_codes import ErrorCodeBase
+    from .metrics_emitter import MetricsEmitter
     from .records import ClientMessage
 
     M_co = TypeVar("M_co", bound=ClientMessage, covariant=True)
@@ -72,7 +73,6 @@ _MAX_SECONDS = 29.0
 _RESERVE_SECONDS, _REPLY_SECONDS = 0.5, 0.4
 # Ours: who has not taken a reply by then does not read, and others wait for the function.
 _MAX_REPLY_SECONDS = 1.0
-_FOREVER = float("inf")
 # Ours: how long cancelled tasks may take to end.
 _CANCEL_SECONDS = 1.0
 # Of a client's `requestId`, as in every message.
@@ -281,7 +281,8 @@ class WebSocketHandler(Routes):
     it a route is open, or closed if it names a role. `subprotocols` are those that `$connect` may
     echo, the preferred first. `sampled` holds, by key, how many messages one summary line stands
     for; the metrics of such a key share a document for `window_seconds`. Without `connections`,
-    replies go to the API that the event came from.
+    replies go to the API that the event came from. `metrics` has the namespace and the default
+    dimensions of all that the handler writes, of a window too; `MetricsEmitter()` without it.
     """
 
     def __init__(
@@ -294,6 +295,7 @@ class WebSocketHandler(Routes):
         sampled: Mapping[str, int] | None = None,
         window_seconds: float = 10,
         connections: Connections | None = None,
+        metrics: MetricsEmitter | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(name, str) or not name.strip():
@@ -302,13 +304,9 @@ class WebSocketHandler(Routes):
             raise misused(f"selection is a name in the body, such as 'action', got {selection!r}")
         if role_of is not None:
             must_be_plain(role_of, "role_of", "request")
-        # Neither a bool nor NaN; a window without an end would never be written.
-        if type(window_seconds) not in (int, float) or not 0 < window_seconds < _FOREVER:
-            raise misused(f"window_seconds must be a number above 0, got {window_seconds!r}")
         self.name = name
         self.logger = get_structured_logger(name)
-        self.metrics = MetricsEmitter()
-        self.windowed_metrics = MetricsEmitter(window_seconds=window_seconds)
+        self.metrics, self.windowed_metrics = metrics_of(metrics, window_seconds)
         self.connections = connections
         self.selection = selection
         self._role_of = role_of
@@ -487,7 +485,7 @@ class WebSocketHandler(Routes):
         if name is None:
             code = ErrorCode.VALIDATION_MISSING_PARAMETER
             raise ValidationError(f"{self.selection} is required", self.selection, code)
-        text = f"{self.selection} has no route here, got {_values.shown(name)}"
+        text = f"{self.selection} has no route here, got {_values.shown_json(name)}"
         raise ValidationError(text, self.selection, ErrorCode.VALIDATION_INVALID_ACTION)
 
     def _check_role(self, request: Request[Any], route: Route) -> None:
