@@ -1077,6 +1077,32 @@ def windowed(clock):
     return MetricsEmitter(window_seconds=10, clock=clock)
 
 
+def test_windowed_emitter_has_the_settings_of_the_other_one(clock, written):
+    one = MetricsEmitter("Rooms", dimensions={"Stage": "dev"}, enabled=True, clock=clock)
+
+    two = one.windowed(10)
+    two.emit_metric("A", 1)
+    two.flush_due()
+    before = written()
+    clock.now += 10_000_000_000
+    two.flush_due()
+    one.flush()
+
+    assert before == []
+    [line] = written()
+    assert '"Namespace":"Rooms","Dimensions":[["Stage"],[]]' in line
+    assert (one.window_seconds, two.window_seconds) == (0, 10)
+
+
+def test_windowed_emitter_of_one_that_is_off_is_off(written):
+    two = MetricsEmitter(enabled=False).windowed(10)
+
+    two.emit_metric("A", 1)
+    two.flush()
+
+    assert written() == []
+
+
 def test_window_sums_counts_and_lists_other_values(windowed, written):
     [windowed.emit_audio_chunk_received(SESSION, size) for size in (3200, 6400, 3200)]
 

@@ -2143,6 +2143,21 @@ SELECTION = "selection is a name in the body, such as 'action', got"
             )
             for seconds in (0, -1, True, None, "10", float("nan"), float("inf"))
         ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", metrics="Rooms"),
+            "metrics must be a MetricsEmitter without window_seconds, got str",
+            id="metrics-text",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", metrics=MetricsEmitter),
+            "metrics must be a MetricsEmitter without window_seconds, got type",
+            id="metrics-class",
+        ),
+        pytest.param(
+            lambda h: WebSocketHandler("Chat", metrics=MetricsEmitter(window_seconds=10)),
+            "metrics must be a MetricsEmitter without window_seconds, got one with 10",
+            id="metrics-with-a-window",
+        ),
         *(
             pytest.param(
                 lambda h, names=names: WebSocketHandler("Chat", subprotocols=names),
@@ -2479,6 +2494,53 @@ def test_metrics_outside_the_window_are_not_kept_back():
     _, lines = handle(handler, message_event(AUDIO))
 
     assert lines.metrics() == {"Now": [1]}
+
+
+def test_metrics_of_a_handler_have_the_namespace_and_dimensions_that_it_was_given():
+    metrics = MetricsEmitter("Rooms", dimensions={"service": "chat"})
+    handler = heartbeat_of(
+        lambda request: request.metrics.emit_metric("Beats", 1, "Count"), metrics=metrics
+    )
+
+    _, lines = handle(handler, message_event(HEARTBEAT))
+
+    documents = [line["_aws"]["CloudWatchMetrics"][0] for line in lines if "_aws" in line]
+    assert {each["Namespace"] for each in documents} == {"Rooms"}
+    assert {each["Dimensions"][0][0] for each in documents} == {"service"}
+    assert {line["service"] for line in lines if "_aws" in line} == {"chat"}
+    assert lines.metrics().keys() == {"Beats", "MessageLatency"}
+
+
+def test_metrics_of_a_window_have_the_namespace_and_dimensions_of_the_handlers():
+    metrics = MetricsEmitter("Rooms", dimensions={"Stage": "dev"}, enabled=True)
+
+    handler = WebSocketHandler("Chat", metrics=metrics, window_seconds=7)
+    handler.windowed_metrics.emit_metric("Dropped", 1, "Count")
+    with capture_lines() as lines:
+        handler.windowed_metrics.flush()
+
+    assert handler.metrics is metrics
+    assert handler.windowed_metrics.window_seconds == 7
+    [line] = lines
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Rooms"
+    assert directive["Dimensions"] == [["Stage"], []]
+
+
+def test_handler_writes_no_metrics_where_its_own_are_turned_off():
+    handler = heartbeat_of(
+        lambda request: request.metrics.emit_metric("Beats", 1, "Count"),
+        metrics=MetricsEmitter(enabled=False),
+        sampled={"heartbeat": 2},
+    )
+
+    _, lines = handle(handler, message_event(HEARTBEAT))
+    with capture_lines() as later:
+        handler.windowed_metrics.flush()
+
+    assert [line["message"] for line in lines] == ["Message handled"]
+    assert lines.metrics() == {}
+    assert later == []
 
 
 def test_sampling_can_be_chosen():

@@ -115,6 +115,7 @@ class MetricsEmitter:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._clock = clock
+        self.window_seconds = window_seconds
         self._window_ns = int(window_seconds * 1e9)
         self._since = 0
         # Its ends are atomic: no lock that a fork, a signal or a log handler could find held.
@@ -134,6 +135,16 @@ class MetricsEmitter:
             self.namespace = _NAMESPACE
         self._defaults: dict[str, str] = {}
         self._defaults = dict(self._take_dimensions(tuple((dimensions or {}).items()))[0])
+
+    def windowed(self, window_seconds: float) -> MetricsEmitter:
+        """Return another emitter with this one's settings, whose documents are for so many seconds."""
+        return MetricsEmitter(
+            self.namespace,
+            dimensions=self._defaults,
+            enabled=self.enabled,
+            window_seconds=window_seconds,
+            clock=self._clock,
+        )
 
     # --- collecting ------------------------------------------------------------------------------
 

@@ -281,7 +281,8 @@ class WebSocketHandler(Routes):
     it a route is open, or closed if it names a role. `subprotocols` are those that `$connect` may
     echo, the preferred first. `sampled` holds, by key, how many messages one summary line stands
     for; the metrics of such a key share a document for `window_seconds`. Without `connections`,
-    replies go to the API that the event came from.
+    replies go to the API that the event came from. `metrics` has the namespace and the default
+    dimensions of all that the handler writes, of a window too; `MetricsEmitter()` without it.
     """
 
     def __init__(
@@ -294,6 +295,7 @@ class WebSocketHandler(Routes):
         sampled: Mapping[str, int] | None = None,
         window_seconds: float = 10,
         connections: Connections | None = None,
+        metrics: MetricsEmitter | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(name, str) or not name.strip():
@@ -305,10 +307,16 @@ class WebSocketHandler(Routes):
         # Neither a bool nor NaN; a window without an end would never be written.
         if type(window_seconds) not in (int, float) or not 0 < window_seconds < _FOREVER:
             raise misused(f"window_seconds must be a number above 0, got {window_seconds!r}")
+        if metrics is None:
+            metrics = MetricsEmitter()
+        elif not isinstance(metrics, MetricsEmitter) or metrics.window_seconds:
+            seconds = getattr(metrics, "window_seconds", None)
+            got = f"one with {seconds}" if seconds else _cleaning.name_of(type(metrics))
+            raise misused(f"metrics must be a MetricsEmitter without window_seconds, got {got}")
         self.name = name
         self.logger = get_structured_logger(name)
-        self.metrics = MetricsEmitter()
-        self.windowed_metrics = MetricsEmitter(window_seconds=window_seconds)
+        self.metrics = metrics
+        self.windowed_metrics = metrics.windowed(window_seconds)
         self.connections = connections
         self.selection = selection
         self._role_of = role_of
