@@ -330,7 +330,10 @@ MENTIONED = re.findall(
 NAMESPACES = [shared_utils, LOGGER, EMITTER, testing]
 
 
-@pytest.mark.parametrize("name", sorted({*CALLED, *MENTIONED} - BUILTINS - {"WebSocketAudio"}))
+OTHERS = BUILTINS | shared_utils.METRICS.keys() | {"WebSocketAudio"}
+
+
+@pytest.mark.parametrize("name", sorted({*CALLED, *MENTIONED} - OTHERS))
 def test_name_exists(name):
     last = name.rpartition(".")[2]
 
@@ -340,8 +343,10 @@ def test_name_exists(name):
 @pytest.mark.parametrize("name", re.findall(r"`(\w+)=[^`]*`", PROSE))
 def test_parameter_exists(name):
     of_error_lines = {"error", "exc_info"}
+    of_handlers = shared_utils.WebSocketHandler.__init__.__kwdefaults__
+    of_logging = shared_utils.configure_lambda_logging.__code__.co_varnames
 
-    assert name in of_error_lines.union(shared_utils.configure_lambda_logging.__code__.co_varnames)
+    assert name in of_error_lines.union(of_handlers, of_logging)
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:[A-Z]+_){2,}[A-Z]+\b", PROSE))))
