@@ -1,13 +1,13 @@
 """Sphinx's settings: the site is made of the repository's Markdown where it lies, and of docstrings.
 
 `make site` builds it. Links between documents are written as on the forge: to files and to folders.
-A link to a folder leads to its README here, one to any other file to a copy of that file.
+A link to a folder leads to its README here (`sources.py`), one to any other file to a copy of that file.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
-import re
 import sys
 import types
 from pathlib import Path
@@ -25,7 +25,8 @@ FOLDERS = ("docs", "shared-layer/python", "shared-layer/pytest_plugin", "protoco
 sys.path[:0] = [str(ROOT / folder) for folder in FOLDERS]
 
 project = "Shared Lambda Layer"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "commands"]
+version = release = importlib.import_module("shared_utils").__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "commands", "sources"]
 
 root_doc = "docs/index"
 include_patterns = [
@@ -41,7 +42,9 @@ exclude_patterns = [
 ]
 
 html_theme = "furo"
-html_title = project
+html_title = f"{project} {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 
@@ -66,7 +69,7 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 
 # Headings get GitHub's names, down to this level.
 myst_heading_anchors = 3
-# Some JSON has "..." in it, and Mermaid has no lexer.
+# Some JSON has "..." in it.
 suppress_warnings = ["misc.highlighting_failure"]
 
 # Folders of packages, and which of their modules offer constants that another module declares.
@@ -75,26 +78,6 @@ OFFERING = {
     "protocol/shared_utils_protocol": "__init__.py",
     "wslocal": "__init__.py",
 }
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([\w./-]+)(#[\w-]*)?\)")
-
-
-def lead_to_pages(app: Sphinx, docname: str, content: list[str]) -> None:
-    """Have links to folders lead to their READMEs; of what is no page and no file only the text stays."""
-    folder = (ROOT / docname).parent
-
-    def target(link: re.Match[str]) -> str:
-        text, name = link[1], link[2]
-        path = (folder / name).resolve()
-        if path.is_dir():
-            name, path = f"{name.rstrip('/')}/README.md", path / "README.md"
-            if not path.exists():
-                return text
-        is_page = str(path.relative_to(ROOT).with_suffix("")) in app.env.found_docs
-        if path.exists() and path.suffix == ".md" and not is_page:
-            return text
-        return f"[{text}]({name}{link[3] or ''})"
-
-    content[0] = LINK.sub(target, content[0])
 
 
 def document_constants(app: Sphinx, config: Config) -> None:
@@ -124,6 +107,17 @@ def skip_aliases(
     return True if str(member.__doc__).startswith("Alias for field number") else None
 
 
+def lead_to_fields(
+    app: Sphinx, what: str, name: str, member: object, options: object, lines: list[str]
+) -> None:
+    """Have a message of the audio system lead to the table of its fields."""
+    messages = importlib.import_module("shared_utils.websocket_messages")
+    for named, declared in (messages.CLIENT_MESSAGES | messages.SERVER_MESSAGES).items():
+        if member is declared:
+            page = f"../protocol/messages.html#{named.lower()}"
+            lines += ["", f"`Its fields and an example <{page}>`__."]
+
+
 def lead_to_front_page(app: Sphinx, failure: Exception | None) -> None:
     """Have the site's own address lead to its front page."""
     text = f'<!doctype html><meta http-equiv="refresh" content="0; url={root_doc}.html">\n'
@@ -134,5 +128,5 @@ def setup(app: Sphinx) -> None:
     """Register these with Sphinx."""
     app.connect("config-inited", document_constants)
     app.connect("autodoc-skip-member", skip_aliases)
-    app.connect("source-read", lead_to_pages)
+    app.connect("autodoc-process-docstring", lead_to_fields)
     app.connect("build-finished", lead_to_front_page)

@@ -159,7 +159,7 @@ def _ran(block: Block, text: str) -> Ran:
     lines, printed = [], []
     for line in text.splitlines():
         if line.startswith('{"'):
-            lines.append(without_environment(json.loads(line)))
+            lines.append(json.loads(line))
         else:
             printed.append(line)
     return Ran(block, lines, printed)
@@ -214,14 +214,3 @@ def missing(shown: list[dict[str, object]], found: list[dict[str, object]]) -> o
 def fits(line: str, shown: str) -> bool:
     """Return whether a printed line is the one that is shown, in which "..." stands for anything."""
     return re.fullmatch(".*".join(map(re.escape, shown.split("..."))), line) is not None
-
-
-def without_environment(line: dict[str, object]) -> dict[str, object]:
-    """Return a line without what the first one of an environment says of it."""
-    context = line.get("context")
-    if isinstance(context, dict) and "environment" in context:
-        context = {name: value for name, value in context.items() if name != "environment"}
-        line = {**line, "context": context}
-        if not context:
-            del line["context"]
-    return line

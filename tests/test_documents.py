@@ -213,6 +213,19 @@ def anchors(path):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_text_that_troubleshooting_begins_with_is_one_of_ours():
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    quoted = re.findall(r"^\| [^|]*?`([^`]+)`", page, re.MULTILINE)
+    product = ("shared-layer/python/shared_utils", "wslocal")
+    sources = "".join(
+        path.read_text() for folder in product for path in (ROOT / folder).glob("*.py")
+    )
+
+    others = {"No module named 'shared_utils'", "%s", "$connect"}  # Python's, API Gateway's
+    assert len(quoted) > len(others)
+    assert [text for text in quoted if text not in sources and text not in others] == []
+
+
 def test_picture_shows_what_is_declared():
     picture = re.search(r"```mermaid\n(.*?)```", ARCHITECTURE, re.DOTALL)[1]
 

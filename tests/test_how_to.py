@@ -8,7 +8,17 @@ import zipfile
 
 import pytest
 
-from shared_utils import Limits, _annotations, _emf, dynamodb, metrics_emitter, records
+from shared_utils import (
+    METRICS,
+    Limits,
+    WebSocketHandler,
+    _annotations,
+    _emf,
+    dynamodb,
+    metrics_emitter,
+    records,
+)
+from shared_utils.testing import FakeConnections, FakeContext, capture_lines, message_event
 from tests.document_blocks import ROOT, blocks_of
 
 MESSAGES = (ROOT / "docs/how-to/messages.md").read_text()
@@ -39,6 +49,32 @@ def test_kinds_of_fields_are_listed():
 )
 def test_number_of_a_page_is_the_real_one(document, fact):
     assert fact in (ROOT / "docs" / document).read_text()
+
+
+METRICS_PAGE = (ROOT / "docs/how-to/metrics.md").read_text()
+
+
+def test_metrics_that_a_handler_emits_by_itself_are_listed():
+    handler = WebSocketHandler("Chat", connections=FakeConnections())
+    handler.metrics.emit_cold_start("Chat")  # another test's may have been the first
+    handler.route("say")(lambda request: {"type": request.body["text"]})
+
+    with capture_lines() as lines:
+        for body in ({"action": "say", "text": "said"}, {"action": "say"}):
+            handler(message_event(body), FakeContext())
+
+    rows = re.findall(r"^\| `(\w+)`, (\w+) \| ([^|]*) \|", METRICS_PAGE, re.M)
+    listed = {name: (unit, *re.findall(r"`(\w+)`", dimensions)) for name, unit, dimensions in rows}
+    assert listed.keys() - {"ColdStarts"} == set(lines.metrics()) - {"ColdStarts"}
+    assert listed == {
+        name: (unit, *(one for group in sets for one in group))
+        for name, (unit, *sets) in METRICS.items()
+        if name in listed
+    }
+
+
+def test_namespace_that_is_the_default_is_named():
+    assert f"`{metrics_emitter._NAMESPACE}` without that" in METRICS_PAGE
 
 
 @pytest.mark.parametrize("folder", ["docs/how-to", "docs/migrating"])

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities import data_classes
 import shared_utils
 from shared_utils import invocation, testing
 from shared_utils.testing import FakeContext
-from tests.document_blocks import ROOT, run_page
+from tests.document_blocks import ROOT, run_page, said_of
 from tests.test_document_examples import VARIABLES
 
 PAGES = sorted(
@@ -26,6 +26,14 @@ def lines_of(page, folder, variables):
     document = f"docs/migrating/{page}"
     ran = run_page(document, folder, {**variables, **VARIABLES.get(document, {})})
     return [line for block in ran for line in block.lines]
+
+
+def test_every_line_of_both_is_shown(tmp_path):
+    """A line or a metric that the page leaves out would be found on the bill."""
+    page = "docs/migrating/powertools.md"
+    ran = run_page(page, tmp_path, {"AWS_REGION": "eu-west-1", **VARIABLES[page]})
+
+    assert [len(found.lines) for found in ran] == [len(said_of(one.block)[0]) for one in ran]
 
 
 def metrics_of(lines):
@@ -49,9 +57,9 @@ def test_powertools_line_and_the_layers_say_the_same(tmp_path):
     assert {
         "requestId": old["function_request_id"],
         "coldStart": old["cold_start"],
-        "context": {"room": old["room"]},
         **{name: old[name] for name in ("level", "message", "service", "connectionId")},
     }.items() <= new.items()
+    assert new["context"]["room"] == old["room"]
 
 
 def test_powertools_metric_is_among_the_layers(tmp_path):
@@ -60,6 +68,20 @@ def test_powertools_metric_is_among_the_layers(tmp_path):
     first, *rest = (line for line in lines if "TextsSaid" in line)
     assert metrics_of([first]) == {("Chat", "TextsSaid", "Count", (("service", "chat"),)): 1}
     assert metrics_of([first]).items() <= metrics_of(rest).items()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_codes_that_refuse_a_connection_are_listed(status):
+    text = (ROOT / "docs/migrating/powertools.md").read_text()
+    [sentence] = re.findall(r"becomes its status: ([^(]*)", text)
+    [listed] = [
+        part
+        for part in re.findall(r"([A-Z_, and\n]+?) are (\d+)", sentence)
+        if part[1] == str(status)
+    ]
+
+    codes = {code.value for code in shared_utils.ErrorCode if code.status == status}
+    assert set(re.findall(r"AUTH_\w+", listed[0])) == {code for code in codes if code[:4] == "AUTH"}
 
 
 def test_powertools_logger_and_the_layers_may_write_in_one_invocation(capsys):
@@ -89,7 +111,7 @@ def test_structlogs_lines_and_the_layers_say_the_same(tmp_path):
     assert [line["level"].upper() for line in old] == [line["level"] for line in new]
     for name in ("component", "requestId"):
         assert [line[name] for line in old] == [line[name] for line in new]
-    assert (old[0]["room"], old[0]["chars"]) == tuple(new[0]["context"].values())
+    assert (old[0]["room"], old[0]["chars"]) == tuple(new[0]["context"].values())[:2]
     [exception] = old[1]["exception"]
     error = new[1]["error"]
     assert (exception["exc_type"], exception["exc_value"]) == (error["type"], error["message"])

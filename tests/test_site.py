@@ -13,8 +13,10 @@ from urllib.parse import unquote
 
 import pytest
 
+import shared_utils
 from layerctl.cli import main as layerctl_cli
 from local.__main__ import main as local_cli
+from shared_utils.websocket_messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from shared_utils_protocol import cli as protocol_cli
 from wslocal.cli import main as wslocal_cli
 
@@ -105,6 +107,52 @@ def test_site_builds_without_a_warning(built):
 
     assert said == ""
     assert "url=docs/index.html" in (folder / "index.html").read_text()
+
+
+def title_of(html):
+    return unescape(re.search("<title>(.*?)</title>", html, re.S)[1])
+
+
+def test_every_page_has_a_title_of_its_own_and_the_version(pages):
+    titles = [title_of(text) for path, text in pages.items() if path.parent.name != "site"]
+
+    assert [title for title in titles if not title.endswith(f" {shared_utils.__version__}")] == []
+    assert sorted(titles) == sorted(set(titles))
+
+
+def test_picture_is_a_table(pages):
+    [text] = [text for path, text in pages.items() if path.stem == "architecture"]
+
+    assert "flowchart" not in text
+    rows = re.findall(r"<tr.*?</tr>", text, re.S)
+    [row] = [one for one in rows if "sendCaption" in one]
+    assert text_of(row).split() == [
+        *("captions", "sendCaption"),
+        *("Connections:", "get,", "update;", "Sessions:", "get,", "update"),
+    ]
+
+
+def test_address_that_is_all_of_a_cell_is_a_link(pages):
+    cells = [cell for text in pages.values() for cell in re.findall(r"<td>.*?</td>", text, re.S)]
+    addresses = [cell for cell in cells if re.fullmatch(r"\s*https?://\S+\s*", text_of(cell))]
+
+    assert len(addresses) > 100
+    assert [cell for cell in addresses if "<a " not in cell and "<code" not in cell] == []
+
+
+@pytest.mark.parametrize("name", [*CLIENT_MESSAGES, *SERVER_MESSAGES])
+def test_message_of_the_reference_leads_to_its_fields(reference, name):
+    assert f'href="../protocol/messages.html#{name.lower()}"' in reference["websocket_messages"]
+
+
+def test_every_setting_of_the_layer_is_in_the_reference(reference):
+    readme = (ROOT / "shared-layer/README.md").read_text()
+    chapter = readme.partition("## Environment variables")[2].partition("\n## ")[0]
+    variables = re.findall(r"`([A-Z_]+)`", chapter)
+
+    shown = text_of(reference["settings"])
+    assert "LOG_LEVEL" in variables
+    assert [name for name in variables if name not in shown] == []
 
 
 def test_site_is_the_same_wherever_it_was_built(pages):

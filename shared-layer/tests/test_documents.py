@@ -239,8 +239,8 @@ FACTS = [
     f"the {len(shared_utils.TABLES)} tables",
     f"one of the {len(shared_utils.TABLES)} tables",
     f"{len(sys.modules['shared_utils.error_codes']._OLDER_SPELLINGS)} older spellings",
-    f"{_cleaning.MAX_FIELD_CHARS:,} characters a value, {_cleaning.MAX_DEPTH} levels,"
-    f" {_cleaning.MAX_LINE_BYTES // 1024} KB a line",
+    f"{_cleaning.MAX_FIELD_CHARS:,} characters per value, {_cleaning.MAX_DEPTH} levels,"
+    f" {_cleaning.MAX_LINE_BYTES // 1024} KB per line",
     f"a message {validators.MAX_MESSAGE_BYTES:,} bytes, a frame {validators.MAX_FRAME_BYTES:,}, a"
     f" control message {validators.MAX_CONTROL_MESSAGE_BYTES:,}, a chunk of raw audio"
     f" {validators.MIN_AUDIO_CHUNK_BYTES} to {validators.MAX_AUDIO_CHUNK_BYTES:,} bytes",
@@ -252,7 +252,7 @@ FACTS = [
     f"without `max_length` holds {records.MAX_ITEMS:,} items",
     *(f"| `{name}` | {value:g} |" for name, value in dynamodb._USUAL_NUMBERS.items()),
     f"doubled each time, at most {_dynamodb_calls._MAX_PAUSE_SECONDS:g} s",
-    f"{_dynamodb_batches._MAX_WRITES} a request, each done",
+    f"{_dynamodb_batches._MAX_WRITES} per request, each done",
     f"within a request of {_dynamodb_batches._MAX_WRITES} DynamoDB refuses them",
 ]
 # What is nobody's constant: examples, and facts with a source of their own beside them.
@@ -330,7 +330,10 @@ MENTIONED = re.findall(
 NAMESPACES = [shared_utils, LOGGER, EMITTER, testing]
 
 
-@pytest.mark.parametrize("name", sorted({*CALLED, *MENTIONED} - BUILTINS - {"WebSocketAudio"}))
+OTHERS = BUILTINS | shared_utils.METRICS.keys() | {"WebSocketAudio"}
+
+
+@pytest.mark.parametrize("name", sorted({*CALLED, *MENTIONED} - OTHERS))
 def test_name_exists(name):
     last = name.rpartition(".")[2]
 
@@ -340,8 +343,10 @@ def test_name_exists(name):
 @pytest.mark.parametrize("name", re.findall(r"`(\w+)=[^`]*`", PROSE))
 def test_parameter_exists(name):
     of_error_lines = {"error", "exc_info"}
+    of_handlers = shared_utils.WebSocketHandler.__init__.__kwdefaults__
+    of_logging = shared_utils.configure_lambda_logging.__code__.co_varnames
 
-    assert name in of_error_lines.union(shared_utils.configure_lambda_logging.__code__.co_varnames)
+    assert name in of_error_lines.union(of_handlers, of_logging)
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(?:[A-Z]+_){2,}[A-Z]+\b", PROSE))))

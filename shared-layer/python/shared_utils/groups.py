@@ -3,8 +3,8 @@
 A join writes two items, first `connection#<id>` / group, then `group#<name>` / connection id. The
 second one makes a member; a leave reads the first ones, all in one partition, and deletes the
 second ones. So both directions are a consistent Query of the table, and no crash between two
-requests, nor a join and a leave at once, makes a member that a later leave would not find. The
-first ones are left to DynamoDB's TTL, which costs nothing: a join costs 2 write units, a leave 1
+requests, nor a join and a leave at once, makes a member that a later leave would not find. A
+leave keeps the items of the first kind, which DynamoDB's TTL deletes at no cost: a join costs 2 write units, a leave 1
 for each group. A transaction would cost 4 and 4; an index costs 2 and 2, and may not show yet what
 has just been joined. Other items may be in the table, under other keys.
 """

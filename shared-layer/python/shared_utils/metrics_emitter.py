@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "UNITS", "MetricsContext", "MetricsEmitter"]
 
-#: One row a metric: its unit, then the dimension sets that split it.
+#: One row per metric: its unit, then the dimension sets that split it.
 METRICS: dict[str, tuple[str, *tuple[tuple[str, ...], ...]]] = {
     "ControlMessagesReceived": ("Count", ("ActionType",)),
     "ControlMessageLatency": ("Milliseconds", ("ActionType",)),

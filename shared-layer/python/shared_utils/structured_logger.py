@@ -1,4 +1,4 @@
-"""Structured logs: one JSON line a call, on stdout, with the ids of the invocation on it.
+"""Structured logs: one JSON line per call, on stdout, with the ids of the invocation on it.
 
 A log call never raises, whatever it is given, and writes exactly one line of bounded size without
 tokens, audio or transcripts. Which level is written is decided once, when the module is loaded; a

@@ -279,8 +279,8 @@ class WebSocketHandler(Routes):
     A message's key is the event's `routeKey` if it has a route, else the body's member named by
     `selection`, else `$default`. `role_of(request)` returns the sender's role (or raises); without
     it a route is open, or closed if it names a role. `subprotocols` are those that `$connect` may
-    echo, the preferred first. `sampled` holds, by key, how many messages one summary line stands
-    for; the metrics of such a key share a document for `window_seconds`. Without `connections`,
+    echo, the preferred first. `sampled` says, by key, how many messages share one summary
+    line; the metrics of such a key share a document for `window_seconds`. Without `connections`,
     replies go to the API that the event came from. `metrics` has the namespace and the default
     dimensions of all that the handler writes, of a window too; `MetricsEmitter()` without it.
     """
