@@ -249,7 +249,7 @@ class RunningProject(OpenedParts):
                 self.project.watched, since, but_for=self.project.not_watched
             )
             since = time.time()  # before looking: what comes after it is waited for
-            if all(path.is_file() for path in self.project.needed):
+            if self.project.is_whole():
                 return changed
 
     async def invoke(self, function: str, event: object) -> InvocationResult:

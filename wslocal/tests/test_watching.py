@@ -90,3 +90,44 @@ def test_what_is_not_watched_is_no_change(folder, changes):
     assert folder / "src" / "app.py" in found
     assert not {folder / "other.txt", folder / "src" / "node_modules" / "index.js"} & found
     assert folder / "src" / "app.pyc" not in found
+
+
+@pytest.mark.parametrize("is_moved", [False, True], ids=["written", "moved"])
+def test_file_in_folders_that_are_not_there_yet(folder, is_moved):
+    """As `.aws-sam/build/template.yaml`; one that was moved has the date that it had."""
+    wanted = folder / "out" / "build" / "template.yaml"
+    elsewhere = folder / "elsewhere" / "build"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "template.yaml").write_text("old")
+    os.utime(elsewhere / "template.yaml", (time.time() - 3600,) * 2)
+
+    async def main():
+        waiting = asyncio.create_task(next_changes([wanted], time.time() - 60))
+        while not waiting.done():
+            if not is_moved:
+                wanted.parent.mkdir(parents=True, exist_ok=True)
+                wanted.write_text("new")
+            elif elsewhere.exists():
+                wanted.parent.parent.mkdir()
+                await asyncio.wait([waiting], timeout=0.3)
+                elsewhere.rename(wanted.parent)
+            await asyncio.wait([waiting], timeout=0.5)
+        return waiting.result()
+
+    with LoopThread() as loop:
+        assert loop.run(asyncio.wait_for(main(), 30)) == {wanted}
+
+
+@pytest.mark.parametrize("name", ["synth.lock", "read.7276.1.lock", "synth.lock.7276_1"])
+def test_locks_of_the_cdk_are_no_change(folder, name):
+    async def main():
+        since = time.time() + 60  # so that only what comes is seen
+        waiting = asyncio.create_task(next_changes([folder / "src"], since))
+        while not waiting.done():
+            (folder / "src" / name).write_text("7276")
+            await asyncio.wait([waiting], timeout=0.3)
+            (folder / "src" / "poetry.lock").write_text("new")
+        return waiting.result()
+
+    with LoopThread() as loop:
+        assert loop.run(asyncio.wait_for(main(), 30)) == {folder / "src" / "poetry.lock"}
