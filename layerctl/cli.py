@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,23 +23,53 @@ from layerctl.options import (
     name_options,
     selection_options,
 )
-from layerctl.regions import parse_regions, publish_in, refuse_failures
+from layerctl.regions import check_known, parse_regions, publish_in, refuse_failures
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from layerctl.aws import Aws
 
 __all__ = ["main"]
 
 _RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 
-_zip_type = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class _Zip(click.Path):
+    """A file that can be read to its end: a pipe or a device might have none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        super().convert(value, param, ctx)
+        path = Path(value)
+        if not path.is_file():
+            self.fail(f"{value} is no regular file: name a zip", param, ctx)
+        return path
+
+
+_zip_type = _Zip(exists=True, dir_okay=False)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _package = click.option(
     "--package", default=PACKAGE, show_default=True, help="The package that the zip must hold."
 )
 
 
+def _show_version(context: click.Context) -> None:
+    try:
+        click.echo(f"layerctl {metadata.version('layerctl')}")
+    except metadata.PackageNotFoundError:  # it is run in a clone
+        click.echo("layerctl, of a clone that is not installed")
+    context.exit()
+
+
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: _show_version(context) if wanted else None,
+    help="Show the version.",
+)
 def main() -> None:
     """Publish the shared layer, see who uses it, move functions, find what is wrong.
 
@@ -79,8 +110,15 @@ def publish(
     """Publish ZIP as a new version if its content is new; move the parameters to it."""
     content = Archive(archive.read_bytes(), archive.name)
     chosen = parse_regions(regions) if regions is not None else []
+    if chosen and aws.chosen_region:
+        raise WrongInputError(
+            "--region names one region and --regions several: leave one of them out"
+        )
+    if chosen:
+        check_known(chosen, aws)
     if public and not yes:
-        what = f"{versions.describe(content, package)}, as {names.layer} of account {aws.account}"
+        account = aws.in_region(chosen[0]).account if chosen else aws.account
+        what = f"{versions.describe(content, package)}, as {names.layer} of account {account}"
         places = ", ".join(chosen or [aws.region])
         click.echo(f"{what}, in {places}. What others attach or download stays theirs.", err=True)
         ask("Let every AWS account use it?", yes)
