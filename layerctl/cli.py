@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,58 +17,31 @@ from layerctl.options import (
     PACKAGE,
     Names,
     OneLineErrors,
+    ZipFile,
     ask,
     aws_options,
     name_options,
     selection_options,
+    version_option,
 )
 from layerctl.regions import check_known, parse_regions, publish_in, refuse_failures
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from layerctl.aws import Aws
 
 __all__ = ["main"]
 
 _RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 
-
-class _Zip(click.Path):
-    """A file that can be read to its end: a pipe or a device might have none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        super().convert(value, param, ctx)
-        path = Path(value)
-        if not path.is_file():
-            self.fail(f"{value} is no regular file: name a zip", param, ctx)
-        return path
-
-
-_zip_type = _Zip(exists=True, dir_okay=False)
+_zip_type = ZipFile(exists=True, dir_okay=False)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _package = click.option(
     "--package", default=PACKAGE, show_default=True, help="The package that the zip must hold."
 )
 
 
-def _show_version(context: click.Context) -> None:
-    try:
-        click.echo(f"layerctl {metadata.version('layerctl')}")
-    except metadata.PackageNotFoundError:  # it is run in a clone
-        click.echo("layerctl, of a clone that is not installed")
-    context.exit()
-
-
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=lambda context, _, wanted: _show_version(context) if wanted else None,
-    help="Show the version.",
-)
+@version_option
 def main() -> None:
     """Publish the shared layer, see who uses it, move functions, find what is wrong.
 

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from layerctl.archive import BUILD
+from layerctl.archive import BUILD, Archive
+from layerctl.check_zip import check_zip
 
 from .conftest import RUNTIME, zipped
 
@@ -274,6 +275,7 @@ def test_wheel_is_said_to_be_one(fails, tmp_path):
 
     said = fails("publish", path)
 
+    assert [row.code for row in check_zip(Archive(path.read_bytes(), ""), "p")] == ["wheel"]
     assert f"{path.name} is a wheel, which pip installs; " in said
 
 
