@@ -46,7 +46,11 @@ async def reload_now_and_then(
     """
     failed = False
     while True:
-        paths = await project.next_changes()
+        try:
+            paths = await project.next_changes()
+        except (OSError, RuntimeError) as error:  # such as that the system watches too much already
+            report(f"changes are not followed any more: {sentence_of(error)}")
+            return
         begun, before = time.monotonic(), project.project
         try:
             changed = await project.reload()

@@ -30,15 +30,22 @@ _LOCK = re.compile(r"(synth|read\.[^.]+\.[^.]+)\.lock(\.[^.]+)?")
 
 
 async def next_changes(
-    paths: Iterable[Path], since: float, *, but_for: Collection[str] = ()
+    paths: Iterable[Path],
+    since: float,
+    *,
+    but_for: Collection[str] = (),
+    there: Collection[Path] = (),
 ) -> set[Path]:
     """Wait until some of `paths` are other than they were at `since` (epoch seconds); return which.
 
     Folders below them with a name in `but_for` do not count, nor do those of tools, such as `.git`. Files are watched by way of their folders: an editor that saves puts another file in their place.
-    What is not there is waited for, also if the folder that it is to be in is not there either.
+    What is not there is waited for, also if the folder that it is to be in is not there either; but for
+    those that were `there` at `since`: their removal is a change.
     """
     watched = [path.absolute() for path in paths]
     missing = {path for path in watched if not path.exists()}
+    if gone := missing.intersection(path.absolute() for path in there):
+        return gone
     while True:
         found = await _next_events(watched, since, _IGNORED.union(but_for))
         if changed := found | {path for path in missing if path.exists()}:
@@ -91,9 +98,12 @@ async def _first(
     watching = awatch(
         *roots, watch_filter=accepts, step=_STEP_MS, debounce=_DEBOUNCE_MS, recursive=recursive
     )
-    async with contextlib.aclosing(watching):
-        async for found in watching:
-            return {Path(path) for _, path in found}
+    try:
+        async with contextlib.aclosing(watching):
+            async for found in watching:
+                return {Path(path) for _, path in found}
+    except FileNotFoundError:  # it was removed just before the watch began
+        return {root for root in roots if not root.exists()}
     return set()
 
 

@@ -67,7 +67,8 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
     notes = [f"{name} is run from {source.parent}: run `sam build` after a change"] if built else []
     stack = Stack(name, _transform(template, parameters, source), code.archives, given)
     # Of a project that is built, its own template is a source as others are; if it is not, it may be yet.
-    watched = (source, *code.watched) if built else (path, made, *code.watched)
+    outside = [one for one in code.watched if not one.is_relative_to(source.parent)]
+    watched = (source.parent, *outside) if built else (path, made, *code.watched)
     return Project(
         (stack,),
         watched,

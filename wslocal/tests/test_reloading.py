@@ -142,6 +142,18 @@ def test_nothing_is_said_of_a_project_that_is_what_it_was(tmp_path: Path) -> Non
     assert said_of(project, ({tmp_path / "a.py"}, same)) == []
 
 
+def test_end_of_the_watch_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Unwatched(Scripted):
+        async def next_changes(self) -> set[Path]:
+            raise OSError(28, "OS file watch limit reached")
+
+    asyncio.run(reload_now_and_then(Unwatched(Project((), ())), said.append, ()))
+
+    assert said == ["changes are not followed any more: [Errno 28] OS file watch limit reached"]
+
+
 def test_several_files_are_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     files = {tmp_path / name for name in ("a.py", "b.py", "c.py")}

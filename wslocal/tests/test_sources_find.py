@@ -363,7 +363,7 @@ def test_sam_takes_what_was_built(tmp_path):
     assert [files_of(archive) for archive in stack.archives.values()] == [
         ["app.py", "built.py", "requirements.txt"]
     ]
-    assert project.watched == (build / "template.yaml", build / "Chat")
+    assert project.watched == (build,)
     assert project.build == build
     [note] = project.notes
     assert note.endswith("run `sam build` after a change")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
+from watchfiles import awatch
 
+from wslocal import watching
 from wslocal.loop import LoopThread
 from wslocal.watching import next_changes
 
@@ -90,6 +93,32 @@ def test_what_is_not_watched_is_no_change(folder, changes):
     assert folder / "src" / "app.py" in found
     assert not {folder / "other.txt", folder / "src" / "node_modules" / "index.js"} & found
     assert folder / "src" / "app.pyc" not in found
+
+
+def test_what_was_removed_before_the_watch_is_a_change(folder):
+    """Its date says nothing any more."""
+    gone = folder / "src" / "gone.py"
+
+    with LoopThread() as loop:
+        found = loop.run(asyncio.wait_for(next_changes([gone], time.time(), there=[gone]), 30))
+
+    assert found == {gone}
+
+
+def test_folder_that_is_removed_as_the_watch_begins_is_a_change(folder, monkeypatch):
+    """`watchfiles` raises for one that is not there."""
+
+    async def removed(*roots, **more):
+        shutil.rmtree(folder / "src")
+        async for found in awatch(*roots, **more):
+            yield found
+
+    monkeypatch.setattr(watching, "awatch", removed)
+    with LoopThread() as loop:
+        since = time.time() + 60
+        found = loop.run(asyncio.wait_for(next_changes([folder / "src"], since), 30))
+
+    assert found == {folder / "src"}
 
 
 @pytest.mark.parametrize("is_moved", [False, True], ids=["written", "moved"])
