@@ -21,7 +21,10 @@ from layerctl.errors import WrongInputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Archive", "Entry", "code_sha256", "import_roots"]
+__all__ = ["BUILD", "Archive", "Entry", "code_sha256", "import_roots"]
+
+#: Where a zip that works comes from, for remedies.
+BUILD = "take the zip of a release, or build one with shared-layer/build.sh"
 
 _EXTENSIONS = (".py", ".so", ".pyc")
 # Of an entry's general flags: its content is encrypted; its name is UTF-8. APPNOTE 4.4.4:
@@ -68,9 +71,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, EOFError, ValueError) as error:
-            raise WrongInputError(
-                f"{origin} is not a zip ({error}): build one with shared-layer/build.sh"
-            ) from error
+            raise WrongInputError(f"{origin} is not a zip ({error}): {BUILD}") from error
         entries = [_entry(info) for info in self._zip.infolist()]
         self.folders = tuple(entry for entry in entries if entry.path.endswith("/"))
         self.files = tuple(entry for entry in entries if not entry.path.endswith("/"))
@@ -129,7 +130,11 @@ class Archive:
             parts = PurePosixPath(entry.path[len(root) :]).parts
             if len(parts) == 1 and parts[0].endswith(_EXTENSIONS):
                 found.setdefault(parts[0].partition(".")[0], entry.path)
-            elif len(parts) == 2 and parts[1].partition(".")[0] == "__init__":
+            elif (
+                len(parts) == 2
+                and parts[1].partition(".")[0] == "__init__"
+                and parts[1].endswith(_EXTENSIONS)
+            ):
                 found[parts[0]] = entry.path.rpartition("/")[0] + "/"
         return found
 

@@ -35,6 +35,7 @@ class Aws:
         self._profile = profile
         self._given = session
         # The AWS CLI reads AWS_REGION first; boto3 knows AWS_DEFAULT_REGION only.
+        self.chosen_region = region or ""
         self._region = region or os.environ.get("AWS_REGION") or None
         self._endpoint = endpoint or None
 
@@ -52,6 +53,16 @@ class Aws:
         """Return the account's id, which AWS gives to whoever signs."""
         identity: dict[str, str] = self._client("sts").get_caller_identity()
         return identity["Account"]
+
+    @property
+    def known_regions(self) -> frozenset[str]:
+        """Return the regions that this machine's botocore knows to have Lambda, in all partitions."""
+        session = self._session
+        return frozenset(
+            region
+            for partition in session.get_available_partitions()
+            for region in session.get_available_regions("lambda", partition)
+        )
 
     @cached_property
     def functions(self) -> Any:

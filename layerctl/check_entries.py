@@ -11,6 +11,7 @@ from collections import defaultdict
 from posixpath import join, normpath
 from typing import TYPE_CHECKING
 
+from layerctl.archive import BUILD
 from layerctl.findings import error, warning
 
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from layerctl.archive import Archive, Entry
     from layerctl.findings import Finding
 
-__all__ = ["BUILD", "check_entries"]
+__all__ = ["BUILD", "check_entries", "is_left_behind"]
 
 # 644 for files, 755 for folders and programs:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-deploy-functions.html
 _READ, _ENTER, _RUN = stat.S_IROTH, stat.S_IROTH | stat.S_IXOTH, stat.S_IROTH | stat.S_IXOTH
-BUILD = "build it with shared-layer/build.sh"
 
 _OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)")
 # macOS: AppleDouble and the Finder. Emacs: locks, unsaved and former files. Vim: swap files. Windows.
@@ -34,6 +34,11 @@ _LEFT_BEHIND = re.compile(
 )
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 _PROGRAM = re.compile(r"bootstrap|extensions/[^/]+")
+
+
+def is_left_behind(path: str) -> bool:
+    """Return whether a path is that of what systems and editors leave behind."""
+    return _LEFT_BEHIND.fullmatch(path) is not None
 
 
 def check_entries(archive: Archive, subject: str) -> Iterator[Finding]:
@@ -128,7 +133,7 @@ def _faults(
     yield (
         warning,
         "left-behind",
-        [entry for entry in files if _LEFT_BEHIND.fullmatch(entry.path)],
+        [entry for entry in files if is_left_behind(entry.path)],
         "a system or an editor left behind, of no use on Lambda",
         f"leave them out (`zip -x '*/._*' '*/.DS_Store' '*~'`), or {BUILD}",
     )

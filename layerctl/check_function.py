@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from layerctl.archive import import_roots
+from layerctl.archive import BUILD, import_roots
 from layerctl.check_entries import check_entries
 from layerctl.check_shadows import check_function_shadows
+from layerctl.check_sources import check_sources
 from layerctl.check_zip import MAX_UNPACKED_BYTES, check_bytecode, holds, misplaced
 from layerctl.findings import error, warning
 from layerctl.planning import MAX_LAYERS
@@ -99,6 +100,8 @@ def _attachment(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
         )
     yield from _compatible(facts, layer)
     if layer.archive:
+        root = holds(layer.archive, wanted.package, function.python) or ""
+        yield from check_sources(layer.archive, root, wanted.package, function.name)
         yield from check_bytecode(layer.archive, wanted.package, function.python, function.name)
 
 
@@ -120,7 +123,7 @@ def _not_attached(facts: FunctionFacts, wanted: Wanted) -> Iterator[Finding]:
             "no-python-folder" if not place.startswith("python/") else "other-python",
             f"{short(layer.arn)} has {wanted.package} at {place}, where Python {function.python} does "
             "not look",
-            "put it below python/ at the zip's root (shared-layer/build.sh does) and publish that",
+            f"put it below python/ at the zip's root and publish that, or {BUILD}",
         )
     elif not any(layer.archive is None for layer in facts.layers):
         have = ", ".join(short(arn) for arn in function.layers) or "none"

@@ -38,6 +38,10 @@ _NEVER_MISSED = frozenset(
 )
 # boto3 takes one minor version of botocore: https://github.com/boto/boto3/blob/develop/setup.cfg
 _SDK = {"boto3", "botocore"}
+# What they import, all of it packages: https://github.com/boto/botocore/blob/develop/setup.cfg
+_OF_SDK = _SDK | {"dateutil", "jmespath", "s3transfer", "urllib3"}
+# https://docs.python.org/3/library/site.html#module-sitecustomize
+_AT_START = {"sitecustomize", "usercustomize"}
 
 
 def check_standard_names(
@@ -61,6 +65,23 @@ def check_standard_names(
             f"{modules[hidden[0]]} of {origin} is never imported: Lambda's runtime has loaded its own "
             f"{', '.join(hidden)} before",
             f"rename {modules[hidden[0]]}, or leave out the requirement that brings it",
+        )
+    if files := sorted(
+        name for name in modules.keys() & _OF_SDK if not modules[name].endswith("/")
+    ):
+        yield error(
+            subject,
+            "hides-sdk",
+            f"{modules[files[0]]} of {origin} hides the package {', '.join(files)} of the AWS SDK",
+            f"rename {modules[files[0]]}",
+        )
+    if started := sorted(modules.keys() & _AT_START):
+        yield warning(
+            subject,
+            "runs-at-start",
+            f"{modules[started[0]]} of {origin} is for Python's own start: where its folder is searched "
+            "by then it runs before everything else, and elsewhere never",
+            "have the handler import what it does, under another name",
         )
     if len(part := modules.keys() & _SDK) == 1:
         [brought], [other] = part, _SDK - part

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from layerctl.archive import import_roots
 from layerctl.bytecode import MAGIC, Verdict, judge, pythons_of
-from layerctl.check_entries import BUILD, check_entries
+from layerctl.check_entries import BUILD, check_entries, is_left_behind
 from layerctl.check_shadows import check_standard_names, modules_of
+from layerctl.check_sources import check_sources
 from layerctl.findings import error, warning
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ def check_zip(archive: Archive, package: str) -> Iterator[Finding]:
     if archive.unpacked_bytes <= MAX_UNPACKED_BYTES and (damage := archive.damage()):
         yield error(subject, "damaged", damage, f"copy it again, or {BUILD}")
         return
+    if any(re.fullmatch(r"[^/]+\.dist-info/WHEEL", entry.path) for entry in archive.files):
+        yield error(
+            subject,
+            "wheel",
+            f"{archive.origin} is a wheel, which pip installs; a layer is a zip with python/ at its root",
+            "take shared-layer-VERSION.zip of the release",
+        )
+        return
     place = misplaced(archive, package)
     if place or not any(archive.below("python/")):
         found = f"{package} is at {place} instead" if place else f"{package} is not in it either"
@@ -44,12 +53,17 @@ def check_zip(archive: Archive, package: str) -> Iterator[Finding]:
             f"zip the folder that holds python/, or {BUILD}",
         )
     elif not any(holds(archive, package, python) for python in _served(archive)):
+        there = any(archive.below(f"{root}{package}/") for root in _roots(archive))
         yield error(
             subject,
             "package-missing",
-            f"there is no {package} in it",
+            f"{package} has no __init__.py in it" if there else f"there is no {package} in it",
             f"{BUILD}, or name another package with --package",
         )
+    for root in _roots(archive):
+        if package in archive.modules(root):
+            yield from check_sources(archive, root, package, subject)
+    yield from _check_twice(archive, package)
     yield from check_entries(archive, subject)
     modules = {
         name: path
@@ -89,7 +103,9 @@ def check_bytecode(archive: Archive, package: str, python: str, subject: str) ->
     root = holds(archive, package, python)
     if root is None or python not in MAGIC:
         return
-    rows = list(judge(archive, f"{root}{package}/", python))
+    rows = [
+        row for row in judge(archive, f"{root}{package}/", python) if not is_left_behind(row.source)
+    ]
     counts = Counter(row.verdict for row in rows)
     for verdict, (level, code, effect) in _BYTECODE.items():
         if counts[verdict]:
@@ -99,7 +115,8 @@ def check_bytecode(archive: Archive, package: str, python: str, subject: str) ->
                 code,
                 f"{_files(counts[verdict])} of {archive.origin}, like {example}, {effect} "
                 f"({python})",
-                f"build with `shared-layer/build.sh --python {python}` and publish that",
+                f"publish the zip of a release that is for Python {python}, or one that you build with "
+                f"`shared-layer/build.sh --python {python}`",
             )
 
 
@@ -142,9 +159,28 @@ def misplaced(archive: Archive, package: str) -> str:
     """Return where in the zip the package is, if no Python finds it there; else ''."""
     known = re.compile(r"python/(lib/python3\.\d+/site-packages/)?")
     wanted = re.compile(rf"(.*/)?{re.escape(package)}(/__init__)?\.py")
-    places = [entry.path for entry in archive.files if wanted.fullmatch(entry.path)]
-    found = [known.fullmatch(path[: path.rindex(package)]) for path in places]
-    return "" if any(found) or not places else places[0].removesuffix("/__init__.py")
+    places = [match for entry in archive.files if (match := wanted.fullmatch(entry.path))]
+    found = [known.fullmatch(match[1] or "") for match in places]
+    return "" if any(found) or not places else places[0][0].removesuffix("/__init__.py")
+
+
+def _check_twice(archive: Archive, package: str) -> Iterator[Finding]:
+    """Find modules in both folders that a Python searches: one hides the other."""
+    for python in _served(archive):
+        first, second = (archive.modules(root) for root in import_roots(python))
+        for name in sorted(first.keys() & second.keys()):
+            yield (error if name == package else warning)(
+                archive.origin,
+                "in-both-folders",
+                f"{archive.origin} has {first[name]} and {second[name]}: under Python {python} the first "
+                "hides the other",
+                f"remove one of them, or {BUILD}",
+            )
+
+
+def _roots(archive: Archive) -> list[str]:
+    """Return the folders from which some Python would import."""
+    return list(dict.fromkeys(root for python in _served(archive) for root in import_roots(python)))
 
 
 def _served(archive: Archive) -> list[str]:

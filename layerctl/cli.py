@@ -17,12 +17,14 @@ from layerctl.options import (
     PACKAGE,
     Names,
     OneLineErrors,
+    ZipFile,
     ask,
     aws_options,
     name_options,
     selection_options,
+    version_option,
 )
-from layerctl.regions import parse_regions, publish_in, refuse_failures
+from layerctl.regions import check_known, parse_regions, publish_in, refuse_failures
 
 if TYPE_CHECKING:
     from layerctl.aws import Aws
@@ -31,7 +33,7 @@ __all__ = ["main"]
 
 _RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 
-_zip_type = click.Path(exists=True, dir_okay=False, path_type=Path)
+_zip_type = ZipFile(exists=True, dir_okay=False)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _package = click.option(
     "--package", default=PACKAGE, show_default=True, help="The package that the zip must hold."
@@ -39,6 +41,7 @@ _package = click.option(
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@version_option
 def main() -> None:
     """Publish the shared layer, see who uses it, move functions, find what is wrong.
 
@@ -79,8 +82,15 @@ def publish(
     """Publish ZIP as a new version if its content is new; move the parameters to it."""
     content = Archive(archive.read_bytes(), archive.name)
     chosen = parse_regions(regions) if regions is not None else []
+    if chosen and aws.chosen_region:
+        raise WrongInputError(
+            "--region names one region and --regions several: leave one of them out"
+        )
+    if chosen:
+        check_known(chosen, aws)
     if public and not yes:
-        what = f"{versions.describe(content, package)}, as {names.layer} of account {aws.account}"
+        account = aws.in_region(chosen[0]).account if chosen else aws.account
+        what = f"{versions.describe(content, package)}, as {names.layer} of account {account}"
         places = ", ".join(chosen or [aws.region])
         click.echo(f"{what}, in {places}. What others attach or download stays theirs.", err=True)
         ask("Let every AWS account use it?", yes)

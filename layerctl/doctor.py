@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from layerctl import check_function, fleet, importing, parameters
 from layerctl.bytecode import pythons_of
+from layerctl.check_sources import modules_below
 from layerctl.check_stage import check_stage
-from layerctl.check_zip import check_zip
+from layerctl.check_zip import check_zip, holds
 from layerctl.facts import Gatherer
 from layerctl.findings import Report, Wanted
 
@@ -31,7 +32,10 @@ def examine_zip(archive: Archive, package: str, with_import: bool) -> Report:
         pythons = pythons_of(archive) or [ours]
         python = ours if ours in pythons else pythons[-1]
         zips = (None, [archive])
-        findings += importing.check_import(archive.origin, [_probe(package)], python, zips, {})
+        modules = _modules(archive, package, python)
+        findings += importing.check_import(
+            archive.origin, [_probe(package)], python, zips, {}, modules
+        )
     return Report(
         (archive.origin,),
         tuple(findings),
@@ -68,13 +72,21 @@ def _import(facts: FunctionFacts, package: str) -> Iterator[Finding]:
     function = facts.function
     if function.python and function.package_type == "Zip":
         layers = [layer.archive for layer in facts.layers if layer.archive]
+        held = check_function.holder(facts, package)
         yield from importing.check_import(
             function.name,
             [function.handler, _probe(package)],
             function.python,
             (facts.code, layers),
             function.variables,
+            _modules(held.archive, package, function.python) if held and held.archive else (),
         )
+
+
+def _modules(archive: Archive, package: str, python: str) -> list[str]:
+    """Return the modules of the package that this Python imports."""
+    root = holds(archive, package, python)
+    return [] if root is None else modules_below(archive, root, package)
 
 
 def _probe(package: str) -> str:

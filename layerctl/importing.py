@@ -37,6 +37,18 @@ __all__ = ["Attempt", "Unpacked", "check_import", "find_interpreter", "try_impor
 # An init phase that takes longer is ended:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 INIT_SECONDS = 10.0
+# A handler of ours that imports the modules of a package, one after the other.
+_PROBE = "layerctl_probe"
+_PROBE_SOURCE = """
+import importlib
+
+for name in {modules}:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        raise ImportError(f"{{name}} cannot be imported: {{type(error).__name__}}: {{error}}") from None
+handler = None
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,9 @@ def check_import(
     python: str,
     zips: tuple[Archive | None, Sequence[Archive]],
     variables: Mapping[str, str],
+    modules: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Try to import each handler; a finding for each that fails."""
+    """Try to import each handler, and if none fails all `modules`; a finding for each failure."""
     interpreter = find_interpreter(python)
     if interpreter is None:
         yield warning(
@@ -74,14 +87,27 @@ def check_import(
         )
         return
     with unpacked(*zips) as places:
-        for handler in handlers:
-            attempt = try_import(handler, interpreter, python, places, variables)
+        attempts = {
+            handler: try_import(handler, interpreter, python, places, variables)
+            for handler in handlers
+        }
+        for handler, attempt in attempts.items():
             if attempt.type:
                 yield error(
                     subject,
                     "import-failed",
                     f"{handler} cannot be imported: {attempt.type}: {attempt.message}",
                     "add what is missing to the function's package or to a layer, then try again",
+                )
+        if modules and not any(attempt.type for attempt in attempts.values()):
+            (places.task / f"{_PROBE}.py").write_text(_PROBE_SOURCE.format(modules=list(modules)))
+            attempt = try_import(f"{_PROBE}.handler", interpreter, python, places, variables)
+            if attempt.type:
+                yield error(
+                    subject,
+                    "import-failed",
+                    attempt.message.partition(f"'{_PROBE}': ")[2] or attempt.message,
+                    "take the layer's zip of a release, or correct the module, then try again",
                 )
 
 

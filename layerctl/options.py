@@ -6,6 +6,8 @@ import functools
 import re
 import sys
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +18,16 @@ from layerctl.errors import LayerctlError, WrongInputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Names", "OneLineErrors", "aws_options", "name_options", "names_of", "selection_options"]
+__all__ = [
+    "Names",
+    "OneLineErrors",
+    "ZipFile",
+    "aws_options",
+    "name_options",
+    "names_of",
+    "selection_options",
+    "version_option",
+]
 
 SYSTEM = "websocket-audio"
 LAYER = "SharedUtilsLayer"
@@ -58,6 +69,18 @@ class OneLineErrors(click.Group):
             sys.exit(explained.exit_code)
 
 
+class ZipFile(click.Path):
+    """A file that can be read to its end: a pipe or a device might have none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return its path, or fail in a sentence."""
+        super().convert(value, param, ctx)
+        path = Path(value)
+        if not path.is_file():
+            self.fail(f"{value} is no regular file: name a zip", param, ctx)
+        return path
+
+
 def names_of(stage: str | None, layer: str | None, parameters: str | None) -> Names:
     """Return the names that the options ask for; a stage has those of the CDK app."""
     if stage is not None and not _STAGE.fullmatch(stage):
@@ -71,6 +94,25 @@ def names_of(stage: str | None, layer: str | None, parameters: str | None) -> Na
             "/"
         ),
     )
+
+
+def _show_version(context: click.Context) -> None:
+    try:
+        click.echo(f"layerctl {metadata.version('layerctl')}")
+    except metadata.PackageNotFoundError:  # it is run in a clone
+        click.echo("layerctl, of a clone that is not installed")
+    context.exit()
+
+
+#: The option --version.
+version_option = click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: _show_version(context) if wanted else None,
+    help="Show the version.",
+)
 
 
 def aws_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from layerctl.aws import Aws
     from layerctl.publishing import Published
 
-__all__ = ["RegionResult", "parse_regions", "publish_in", "refuse_failures"]
+__all__ = ["RegionResult", "check_known", "parse_regions", "publish_in", "refuse_failures"]
 
 # Such as eu-west-1 and us-gov-east-1.
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
@@ -51,6 +51,16 @@ def parse_regions(text: str) -> list[str]:
             f"got {wrong[0]!r}"
         )
     return names
+
+
+def check_known(regions: Iterable[str], aws: Aws) -> None:
+    """Raise WrongInputError for a region that the SDK does not know: a slip of the pen, or a new one."""
+    unknown = [region for region in regions if region not in aws.known_regions]
+    if unknown:
+        raise WrongInputError(
+            f"there is no region {unknown[0]} that botocore knows: correct the name, or for a new region "
+            "upgrade botocore"
+        )
 
 
 def publish_in(

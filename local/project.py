@@ -49,7 +49,7 @@ def read_system(
         built = dict(zip(assets, pool.map(builds.instead_of, assets), strict=True))
     stacks = tuple(with_code(stack, built.__getitem__) for stack in project.stacks)
     watched = tuple(ROOT / name for name in _SOURCES)
-    return Project(stacks, watched, project.notes, _NOT_DEPLOYED)
+    return Project(stacks, watched, not_watched=_NOT_DEPLOYED)
 
 
 def read_template(stage: str, settings: Mapping[str, str] | None = None) -> Template:

@@ -104,8 +104,13 @@ class System:
         return self._running.events.schedules
 
     @property
+    def project(self) -> Project:
+        """What runs now, as it was read."""
+        return self._running.project
+
+    @property
     def _stack(self) -> Stack:
-        [stack] = self._running.project.stacks
+        [stack] = self.project.stacks
         return stack
 
     def _names(self, kind: str, name: str) -> list[str]:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from unittest import mock
 
 import pytest
 import yaml
+from cyclonedx import spdx
 
 import environments
 import release as release_tool
@@ -254,6 +256,29 @@ def test_bill_of_a_wheel_lists_what_it_declares_in_pinned_versions(dist, project
         assert row["version"] == VERSION or f"\n{name}=={row['version']} " in locked
         assert row["purl"] == f"pkg:pypi/{name}@{row['version']}"
         assert row["licenses"]
+
+
+def test_each_zip_has_a_package_url_of_its_own(dist):
+    zips = [path.name for path in dist.glob("*.zip")]
+
+    urls = {bill(dist, name)["metadata"]["component"]["purl"] for name in zips}
+
+    assert urls == {f"pkg:generic/shared-layer@{VERSION}?file_name={name}" for name in zips}
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.parent.name)
+def test_licences_that_spdx_knows_have_its_ids(project):
+    """Of all that a wheel needs: what is installed is what the lock file pins."""
+    declared = tomllib.loads(project.read_text())["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", text)[0] for text in declared} - {"shared-utils-layer"}
+
+    found = {name: sbom._licence_of(metadata.distribution(name)) for name in names}
+
+    assert {
+        name: licence
+        for name, licence in found.items()
+        if not spdx.is_supported_id(licence) and not spdx.is_expression(licence)
+    } == {}
 
 
 def test_bill_that_is_no_cyclonedx_is_refused():

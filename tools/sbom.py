@@ -22,14 +22,24 @@ from cyclonedx import spdx
 from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
-    from importlib.metadata import PackageMetadata
+    from importlib.metadata import Distribution, PackageMetadata
 
 __all__ = ["SbomError", "pins", "write_sbom"]
 
 _LAYER, _LICENCE = "shared-layer", "MIT"
 _CLASSIFIER = "License :: OSI Approved :: "
+# Names of one licence each, as metadata and classifiers have them, and their ids: https://spdx.org/licenses/
+_IDS = {
+    "Apache License 2.0": "Apache-2.0",
+    "Apache License, Version 2.0": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
+# The classifier for any version of it; the text of the licence says which.
+_APACHE, _APACHE_2 = "Apache Software License", re.compile(r"Apache License\s+Version 2\.0")
 
 
 class SbomError(Exception):
@@ -49,7 +59,8 @@ def write_sbom(
     `pinned` has the versions that the lock file gives, `ours` those of the release's own packages.
     """
     rows = []
-    itself = _component(_LAYER, version, _LICENCE, "generic")
+    # The zips of a release differ by the Pythons whose bytecode they have.
+    itself = _component(_LAYER, version, _LICENCE, "generic", f"?file_name={artefact.name}")
     if artefact.suffix == ".whl":
         described = _metadata_of(artefact)
         itself = _component(described["Name"], version, _LICENCE, "pypi")
@@ -109,10 +120,12 @@ def _needed(name: str, pinned: Mapping[str, str], ours: Mapping[str, str]) -> di
         raise SbomError(
             f"{name} {found.version} is installed, and the tag pins {pinned[name]}: run `make dev`"
         )
-    return _component(name, found.version, _licence_of(found.metadata), "pypi")
+    return _component(name, found.version, _licence_of(found), "pypi")
 
 
-def _component(name: str, version: str, licence: str, kind: str) -> dict[str, Any]:
+def _component(
+    name: str, version: str, licence: str, kind: str, qualifiers: str = ""
+) -> dict[str, Any]:
     """Return a component; `kind` is that of its package URL, whose form is https://github.com/package-url."""
     if spdx.is_supported_id(licence):
         terms: dict[str, Any] = {"license": {"id": licence}}
@@ -120,7 +133,7 @@ def _component(name: str, version: str, licence: str, kind: str) -> dict[str, An
         terms = {"expression": licence}
     else:
         terms = {"license": {"name": licence}}
-    url = f"pkg:{kind}/{name}@{version}"
+    url = f"pkg:{kind}/{name}@{version}{qualifiers}"
     return {
         "type": "library",
         "bom-ref": url,
@@ -131,12 +144,22 @@ def _component(name: str, version: str, licence: str, kind: str) -> dict[str, An
     }
 
 
-def _licence_of(described: PackageMetadata) -> str:
-    """Return the licence's expression, or its name; a field with the whole text is not one."""
+def _licence_of(found: Distribution) -> str:
+    """Return the licence's id or expression, else its name; a field with the whole text is not one."""
+    described = found.metadata
     fields = [described[name] for name in ("License-Expression", "License") if name in described]
     classifiers: list[str] = described.get_all("Classifier") or []
     names = [text for text in fields if text and "\n" not in text]
     names += [text for text in classifiers if text.startswith(_CLASSIFIER)]
     if not names:
         raise SbomError(f"{described['Name']} says no licence in its metadata: look it up")
-    return names[0].removeprefix(_CLASSIFIER)
+    name = names[0].removeprefix(_CLASSIFIER)
+    if name == _APACHE and any(map(_APACHE_2.search, _licence_texts(found))):
+        return "Apache-2.0"
+    return _IDS.get(name, name)
+
+
+def _licence_texts(found: Distribution) -> Iterator[str]:
+    for path in found.files or ():
+        if re.match(r"licen[cs]e", path.name, re.IGNORECASE) and path.suffix in {"", ".txt", ".md"}:
+            yield path.read_text()

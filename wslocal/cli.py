@@ -10,6 +10,7 @@ import json
 import math
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,23 @@ def check_platform(platform: str) -> None:
         fail(_ELSEWHERE)
 
 
+def _show_version(context: click.Context) -> None:
+    try:
+        click.echo(f"wslocal, version {metadata.version('wslocal')}")
+    except metadata.PackageNotFoundError:
+        click.echo("wslocal, of a clone that is not installed")
+    context.exit()
+
+
 @click.group(cls=OneSentenceGroup)
-@click.version_option(package_name="wslocal")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: _show_version(context) if wanted else None,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Run an API Gateway WebSocket API on this machine, unchanged.
 

@@ -109,6 +109,7 @@ class RunningProject(OpenedParts):
         starting = asyncio.create_task(asyncio.to_thread(self._start_emulator))
         try:
             self.project = await asyncio.to_thread(self._read)
+            self._there = _existing(self.project)
         finally:
             await starting
             undo.callback(self.emulator.__exit__, None, None, None)
@@ -193,16 +194,16 @@ class RunningProject(OpenedParts):
         What cannot be taken over raises, as at the start, and what ran before is deployed again.
         """
         async with self._reloading:
-            self._read_at = time.time()
+            self._read_at, self._there = time.time(), _existing(self.project)
             project = await asyncio.to_thread(self._read)
-            names = self.short_names
+            names, there = self.short_names, _existing(project)
             try:
                 changed = await self._take_over(project)
             except Exception as error:  # whatever it was: half a change must not stay
                 self.emulator.check()
                 await self._undo(error)
                 raise
-            self.project = project
+            self.project, self._there = project, there
             names = {**names, **self.short_names}  # a function may be gone, or have another name
             return [names.get(name, name) for name in changed]
 
@@ -243,13 +244,14 @@ class RunningProject(OpenedParts):
 
         While something builds the project anew, such as `cdk synth`, its end is waited for.
         """
-        since = self._read_at
+        since, there = self._read_at, self._there
         while True:
             changed = await next_changes(
-                self.project.watched, since, but_for=self.project.not_watched
+                self.project.watched, since, but_for=self.project.not_watched, there=there
             )
-            since = time.time()  # before looking: what comes after it is waited for
-            if all(path.is_file() for path in self.project.needed):
+            # Before looking: what comes after it is waited for.
+            since, there = time.time(), _existing(self.project)
+            if self.project.is_whole():
                 return changed
 
     async def invoke(self, function: str, event: object) -> InvocationResult:
@@ -324,3 +326,8 @@ class RunningProject(OpenedParts):
             for api in self.apis.values():
                 api.close_connections()
             raise
+
+
+def _existing(project: Project) -> frozenset[Path]:
+    """Return what is there now of the files and folders that a project is made of."""
+    return frozenset(path for path in project.watched if path.exists())

@@ -76,7 +76,7 @@ async def _serve(path: Path, options: Options, follows: bool) -> None:
             "logs": lines.reply,
         }
         await stack.enter_async_context(answering(run.control_socket, commands))
-        for line in _welcome(project):
+        for line in _welcome(project, follows):
             click.echo(line)
         lines.is_shown = True
         if follows:
@@ -94,7 +94,7 @@ def _say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def _welcome(project: RunningProject) -> Iterable[str]:
+def _welcome(project: RunningProject, follows: bool) -> Iterable[str]:
     """Yield what a person has to know, the addresses first."""
     for name, api in project.apis.items():
         name_after = f"  {name}" if len(project.apis) > 1 else ""
@@ -106,7 +106,8 @@ def _welcome(project: RunningProject) -> Iterable[str]:
     for note in project.project.notes:
         yield f"note: {note}"
     yield f"functions: {', '.join(sorted(project.short_names.values()))}"
-    yield "A changed file becomes live. Ctrl-C ends it."
+    what = "A changed file" if project.project.build is None else "What is built anew"
+    yield f"{what} becomes live. Ctrl-C ends it." if follows else "Ctrl-C ends it."
 
 
 async def _status(project: RunningProject, request: Any, reply: Any, gone: asyncio.Event) -> None:

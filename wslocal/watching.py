@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,22 +24,45 @@ _SLACK_SECONDS = 0.05
 _IGNORED = frozenset(
     {".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "node_modules"}
 )
+# The locks of the CDK's CLI, and what it renames to them:
+# https://github.com/aws/aws-cdk-cli/blob/main/packages/%40aws-cdk/toolkit-lib/lib/api/rwlock.ts
+_LOCK = re.compile(r"(synth|read\.[^.]+\.[^.]+)\.lock(\.[^.]+)?")
 
 
 async def next_changes(
-    paths: Iterable[Path], since: float, *, but_for: Collection[str] = ()
+    paths: Iterable[Path],
+    since: float,
+    *,
+    but_for: Collection[str] = (),
+    there: Collection[Path] = (),
 ) -> set[Path]:
     """Wait until some of `paths` are other than they were at `since` (epoch seconds); return which.
 
     Folders below them with a name in `but_for` do not count, nor do those of tools, such as `.git`. Files are watched by way of their folders: an editor that saves puts another file in their place.
+    What is not there is waited for, also if the folder that it is to be in is not there either; but for
+    those that were `there` at `since`: their removal is a change.
     """
-    ignored = _IGNORED.union(but_for)
-    folders = [path.absolute() for path in paths if path.is_dir()]
-    files = {path.absolute() for path in paths if not path.is_dir()}
-    parents = sorted({path.parent for path in files if path.parent.is_dir()})
+    watched = [path.absolute() for path in paths]
+    missing = {path for path in watched if not path.exists()}
+    if gone := missing.intersection(path.absolute() for path in there):
+        return gone
+    while True:
+        found = await _next_events(watched, since, _IGNORED.union(but_for))
+        if changed := found | {path for path in missing if path.exists()}:
+            return changed
+
+
+async def _next_events(
+    watched: Collection[Path], since: float, ignored: frozenset[str]
+) -> set[Path]:
+    """Return what changed; nothing if only a folder on the way to a path has come or gone."""
+    folders = [path for path in watched if path.is_dir()]
+    files = {path for path in watched if not path.is_dir()}
+    parents = sorted({_nearest(path.parent) for path in files})
+    ways = {*parents, *(part for path in files for part in path.parents if not part.exists())}
 
     def is_ours(change: Change, path: str) -> bool:
-        return Path(path) in files
+        return Path(path) in files or Path(path) in ways
 
     def is_source(change: Change, path: str) -> bool:
         return any(_is_source(Path(path), folder, ignored) for folder in folders)
@@ -56,11 +80,16 @@ async def next_changes(
         if not tasks:
             await asyncio.Event().wait()
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return {path for task in done for path in task.result()}
+        return {path for task in done for path in task.result()} - (ways - files)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that is there."""
+    return next(one for one in (folder, *folder.parents) if one.is_dir())
 
 
 async def _first(
@@ -69,9 +98,12 @@ async def _first(
     watching = awatch(
         *roots, watch_filter=accepts, step=_STEP_MS, debounce=_DEBOUNCE_MS, recursive=recursive
     )
-    async with contextlib.aclosing(watching):
-        async for found in watching:
-            return {Path(path) for _, path in found}
+    try:
+        async with contextlib.aclosing(watching):
+            async for found in watching:
+                return {Path(path) for _, path in found}
+    except FileNotFoundError:  # it was removed just before the watch began
+        return {root for root in roots if not root.exists()}
     return set()
 
 
@@ -87,7 +119,7 @@ def _below(folder: Path, ignored: Collection[str]) -> Iterator[Path]:
     yield folder
     for at, names, files in os.walk(folder):
         names[:] = [name for name in names if name not in ignored]
-        yield from (Path(at, name) for name in [*names, *files] if not name.endswith(".pyc"))
+        yield from (Path(at, name) for name in [*names, *files] if not _is_by_the_way(name))
 
 
 def _date(path: Path) -> float:
@@ -102,4 +134,8 @@ def _is_source(path: Path, folder: Path, ignored: frozenset[str]) -> bool:
         return False
     parts = path.relative_to(folder).parts
     # A folder's own date says nothing that its files do not say.
-    return not ignored.intersection(parts) and path.suffix != ".pyc"
+    return not ignored.intersection(parts) and not _is_by_the_way(path.name)
+
+
+def _is_by_the_way(name: str) -> bool:
+    return name.endswith(".pyc") or _LOCK.fullmatch(name) is not None

@@ -28,7 +28,7 @@ LAYER = "arn:aws:lambda:eu-west-1:111111111111:layer:Ours:1"
 
 
 def findings(*names, handler="app.handler"):
-    modules = {name: f"{name}.py" for name in names}
+    modules = {name.rstrip("/"): name if name.endswith("/") else f"{name}.py" for name in names}
     rows = check_standard_names("code", modules, "f", handler)
     return [f"{row.level} {row.code}" for row in rows]
 
@@ -65,9 +65,9 @@ def test_name_of_ones_own(name):
 @pytest.mark.parametrize(
     ("names", "codes"),
     [
-        pytest.param(("boto3",), ["warning sdk-in-part"], id="boto3"),
-        pytest.param(("botocore",), ["warning sdk-in-part"], id="botocore"),
-        pytest.param(("boto3", "botocore"), [], id="both"),
+        pytest.param(("boto3/",), ["warning sdk-in-part"], id="boto3"),
+        pytest.param(("botocore/",), ["warning sdk-in-part"], id="botocore"),
+        pytest.param(("boto3/", "botocore/"), [], id="both"),
         pytest.param((), [], id="none"),
     ],
 )
@@ -100,6 +100,34 @@ def test_layers_zip_with_the_name_where_it_hides_nothing(path):
     archive = Archive(zipped({"python/shared_utils/__init__.py": "", path: ""}), "layer.zip")
 
     assert [row.code for row in check_zip(archive, "shared_utils")] == ["bytecode-missing"]
+
+
+@pytest.mark.parametrize("name", ["urllib3", "s3transfer", "jmespath", "dateutil"])
+def test_file_with_the_name_of_a_package_of_the_sdk(name):
+    """A package of the name is what a requirement brings."""
+    assert findings(name) == ["error hides-sdk"]
+    assert [*check_standard_names("code", {name: f"python/{name}/"}, "f")] == []
+
+
+@pytest.mark.parametrize("name", ["sitecustomize", "usercustomize"])
+def test_file_that_python_imports_at_its_start(name):
+    assert findings(name) == ["warning runs-at-start"]
+
+
+@pytest.mark.parametrize(("name", "level"), [("shared_utils", "error"), ("more", "warning")])
+def test_module_in_both_folders_of_a_layer(name, level):
+    python = "python/lib/python3.12/site-packages/"
+    files = {"python/shared_utils/__init__.py": "", f"python/{name}/__init__.py": ""}
+    archive = Archive(zipped(files | {f"{python}{name}/__init__.py": ""}), "layer.zip")
+
+    found = [row for row in check_zip(archive, "shared_utils") if row.code == "in-both-folders"]
+
+    assert [(row.level, row.message) for row in found] == [
+        (
+            level,
+            f"layer.zip has {python}{name}/ and python/{name}/: under Python 3.12 the first hides the other",
+        )
+    ]
 
 
 def test_function_with_layers():

@@ -125,6 +125,39 @@ def test_operator_is_asked_first_with_account_and_regions(publish, functions_in)
     assert [count(functions_in(region), publish.layer) for region in REGIONS] == [0, 0]
 
 
+def test_account_is_asked_for_in_the_first_of_the_regions(publish):
+    """Nothing else names a region then."""
+    nowhere = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
+
+    result = publish("--public", "--regions", "eu-west-1", answer="n\n", **nowhere)
+
+    assert "of account 000000000000, in eu-west-1" in result.stderr
+    assert result.stderr.splitlines()[-1] == "layerctl: nothing was changed"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ("--region", "us-east-1", "--regions", "eu-west-1"),
+            "--region names one region and --regions several: leave one of them out",
+        ),
+        (
+            ("--regions", "eu-west-1,eu-wets-1"),
+            "there is no region eu-wets-1 that botocore knows: correct the name, or for a new region "
+            "upgrade botocore",
+        ),
+    ],
+)
+def test_regions_that_cannot_be_meant_are_refused_before_anything(
+    publish, functions_in, options, sentence
+):
+    result = publish(*options, "--public", "--yes")
+
+    assert (result.exit_code, result.stderr) == (2, f"layerctl: {sentence}\n")
+    assert count(functions_in("eu-west-1"), publish.layer) == 0
+
+
 def test_answer_of_an_operator_is_enough(publish):
     result = publish("--public", "--json", answer="y\n")
 

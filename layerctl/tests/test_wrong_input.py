@@ -1,10 +1,14 @@
 """Whatever goes wrong is one line that says what to do, and an exit code; never a stack trace."""
 
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from layerctl.archive import BUILD, Archive
+from layerctl.check_zip import check_zip
 
 from .conftest import RUNTIME, zipped
 
@@ -77,6 +81,12 @@ def test_no_region(fails):
     said = fails("versions", AWS_REGION=None, AWS_DEFAULT_REGION=None)
 
     assert said == "no region: give --region, or set AWS_REGION"
+
+
+def test_version_is_shown(ctl):
+    result = ctl("--version")
+
+    assert (result.exit_code, result.stdout.split()[0].strip(",")) == (0, "layerctl")
 
 
 def test_region_of_the_aws_cli_is_known(fails):
@@ -228,7 +238,8 @@ def test_file_that_is_no_zip(fails, tmp_path):
     said = fails("publish", path)
 
     assert said == (
-        "layer.zip is not a zip (File is not a zip file): build one with shared-layer/build.sh"
+        "layer.zip is not a zip (File is not a zip file): take the zip of a release, or build one with "
+        "shared-layer/build.sh"
     )
 
 
@@ -241,7 +252,7 @@ def test_zip_that_is_damaged(fails, tmp_path, layer_zip):
     said = fails("publish", path)
 
     assert "layer.zip is damaged at python/shared_utils/" in said
-    assert said.endswith("copy it again, or build it with shared-layer/build.sh")
+    assert said.endswith(f"copy it again, or {BUILD}")
 
 
 def test_zip_that_is_no_layer(fails, tmp_path):
@@ -251,9 +262,31 @@ def test_zip_that_is_no_layer(fails, tmp_path):
     said = fails("publish", path)
 
     assert said.startswith("layer.zip is not a layer that works: shared_utils is not below python/")
-    assert said.endswith(
-        "zip the folder that holds python/, or build it with shared-layer/build.sh"
+    assert said.endswith(f"zip the folder that holds python/, or {BUILD}")
+
+
+def test_wheel_is_said_to_be_one(fails, tmp_path):
+    path = tmp_path / "shared_utils_layer-0.2.0-py3-none-any.whl"
+    path.write_bytes(
+        zipped(
+            {"shared_utils/__init__.py": "", "shared_utils_layer-0.2.0.dist-info/WHEEL": "Tag: x"}
+        )
     )
+
+    said = fails("publish", path)
+
+    assert [row.code for row in check_zip(Archive(path.read_bytes(), ""), "p")] == ["wheel"]
+    assert f"{path.name} is a wheel, which pip installs; " in said
+
+
+@pytest.mark.parametrize("command", ["publish", "doctor"])
+def test_pipe_is_not_waited_for(ctl, tmp_path, command):
+    os.mkfifo(tmp_path / "layer.zip")
+
+    result = ctl(command, tmp_path / "layer.zip")
+
+    assert result.exit_code == 2
+    assert "layer.zip is no regular file: name a zip" in result.stderr
 
 
 def test_newer_runtime_than_the_layer_knows(fails, cloud):

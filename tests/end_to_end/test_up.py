@@ -462,7 +462,7 @@ def test_changed_sources_become_live_and_no_message_is_lost(up, place):
             package,
             "__version__ = ",
             "__version__ = 'new' + ",
-            "more is live|__init__.py is live",
+            "more are live|__init__.py is live",
         )
     )
     assert set(replies) == {"heartbeatAck"}

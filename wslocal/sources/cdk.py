@@ -58,7 +58,17 @@ def read_cdk(folder: Path, options: ProjectOptions) -> Project:
     )
     # With `cdk synth --no-staging` assets are the sources themselves, and a change is seen at once.
     sources = [path for path in code.watched if not path.is_relative_to(folder)]
-    return Project(stacks, (folder, *sources), tuple(code.notes), needed=(folder / _MANIFEST,))
+    what = "the app" if sources else "a source"
+    return Project(
+        stacks,
+        (folder, *sources),
+        (
+            f"the project is run from {folder}: run `cdk synth` after a change of {what}",
+            *code.notes,
+        ),
+        is_whole=(folder / _MANIFEST).is_file,
+        build=folder,
+    )
 
 
 def _stack(
@@ -92,8 +102,8 @@ def _stack(
     return Stack(name, template, archives, given)
 
 
-def _stacks(folder: Path, stage: str | None) -> Iterator[_Artifact]:
-    """Yield the stacks of an assembly and of the assembly in it that `stage` names."""
+def _stacks(folder: Path, stage: str | None, *, inside: bool = False) -> Iterator[_Artifact]:
+    """Yield the stacks of an assembly and of the assembly in it that `stage` names; `inside` is that one's own."""
     artifacts = _manifest(folder).get("artifacts") or {}
     nested = {name: one["properties"] for name, one in artifacts.items() if one["type"] == _NESTED}
     for name, one in artifacts.items():
@@ -108,13 +118,16 @@ def _stacks(folder: Path, stage: str | None) -> Iterator[_Artifact]:
     named = {
         str(one.get("displayName", name)).rpartition("/")[2]: one for name, one in nested.items()
     }
+    if stage is not None and stage not in named and not inside:
+        there = f"it has {', '.join(sorted(named))}" if named else "leave out --cdk-stage"
+        raise ProjectError(f"{folder} has no stage {stage}: {there}")
     if len(named) > 1 and stage not in named:
         raise ProjectError(
-            f"{folder} has the stages {', '.join(sorted(named))}: choose one with --stage NAME"
+            f"{folder} has the stages {', '.join(sorted(named))}: choose one with --cdk-stage NAME"
         )
     for name, one in named.items():
         if len(named) == 1 or name == stage:
-            yield from _stacks(folder / one["directoryName"], stage)
+            yield from _stacks(folder / one["directoryName"], stage, inside=True)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def read_cloudformation(path: Path, options: ProjectOptions) -> Project:
         if logical_id not in options.leave_out and values.holds(resource.get("Condition")):
             place_code(logical_id, resource, path.parent, code, values)
     stack = Stack(name, template, code.archives, given)
-    return Project((stack,), (path, *code.watched), tuple(code.notes), needed=(path,))
+    watched = (path, *code.watched)
+    return Project((stack,), watched, tuple(code.notes), is_whole=path.is_file)
 
 
 def place_code(

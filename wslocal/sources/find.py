@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from .cloudformation import read_cloudformation
 from .imports import with_elsewhere
 from .project import ProjectError
 from .sam import is_sam, read_sam
-from .serverless import read_serverless
+from .serverless import PACKAGE, read_serverless
 from .template_text import read_template
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ _FOLDERS = {"cdk.out": "manifest.json", ".serverless": "serverless-state.json"}
 # What shows that a project has not been built yet, and what builds it.
 _UNBUILT = {
     "cdk.json": "run `cdk synth`",
-    "serverless.yml": "run `serverless package`",
-    "serverless.yaml": "run `serverless package`",
-    "serverless.ts": "run `serverless package`",
+    "serverless.yml": PACKAGE,
+    "serverless.yaml": PACKAGE,
+    "serverless.ts": PACKAGE,
 }
 
 
@@ -63,6 +64,10 @@ def _source(path: Path) -> Path:
     if path.is_file():
         if path.name in _FOLDERS.values():
             return path.parent
+        if zipfile.is_zipfile(path):
+            raise ProjectError(
+                f"{path} is a zip, no project: name the template that deploys it, or the template's folder"
+            )
         if path.name in _UNBUILT:
             raise ProjectError(f"{path} is not what is deployed: {_UNBUILT[path.name]} first")
         return path

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -78,16 +78,17 @@ class Stack:
 class Project:
     """Stacks in the order in which they are deployed.
 
-    When one of the files and folders in `watched` changes, the project has to be read anew, once the files
-    `needed` are there: while something builds it, they are not. Folders below these whose names are in
-    `not_watched` do not count. `notes` are sentences for a person.
+    When one of the files and folders in `watched` changes, the project has to be read anew, once it `is_whole`:
+    while something builds it, it is not. Folders below these whose names are in `not_watched` do not count.
+    `notes` are sentences for a person. What is not run from its sources has a folder `build`.
     """
 
     stacks: tuple[Stack, ...]
     watched: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     not_watched: frozenset[str] = frozenset()
-    needed: tuple[Path, ...] = ()
+    is_whole: Callable[[], bool] = field(default=lambda: True, compare=False)
+    build: Path | None = None
 
 
 def with_archives(stack: Stack, archives: Mapping[str, bytes]) -> Stack:

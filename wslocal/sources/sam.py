@@ -66,8 +66,16 @@ def read_sam(path: Path, options: ProjectOptions) -> Project:
         defaults.pop("CodeUri", None)
     notes = [f"{name} is run from {source.parent}: run `sam build` after a change"] if built else []
     stack = Stack(name, _transform(template, parameters, source), code.archives, given)
-    watched = (path, source, *code.watched)
-    return Project((stack,), watched, (*notes, *code.notes), needed=(path, source))
+    # Of a project that is built, its own template is a source as others are; if it is not, it may be yet.
+    outside = [one for one in code.watched if not one.is_relative_to(source.parent)]
+    watched = (source.parent, *outside) if built else (path, made, *code.watched)
+    return Project(
+        (stack,),
+        watched,
+        (*notes, *code.notes),
+        is_whole=lambda: source.is_file() or (path.is_file() and not source.parent.exists()),
+        build=source.parent if built else None,
+    )
 
 
 def _place_sam_code(

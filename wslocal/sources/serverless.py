@@ -1,4 +1,4 @@
-"""What `serverless package` leaves in `.serverless`: a template, zips, and the names of service and stage."""
+"""What `osls package`, or `serverless package`, leaves in `.serverless`: a template, zips, and the names of service and stage."""
 
 from __future__ import annotations
 
@@ -13,22 +13,33 @@ from .template_text import read_template
 from .values import Values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .project import ProjectOptions
 
-__all__ = ["read_serverless"]
+__all__ = ["PACKAGE", "read_serverless"]
 
 _TEMPLATE = "cloudformation-template-update-stack.json"
 _STATE = "serverless-state.json"
-_AGAIN = "run `serverless package`"
+#: What packages a service, in words for a person.
+PACKAGE = "run `osls package` or `serverless package`"
+# What the framework reads, any of them:
+# https://www.serverless.com/framework/docs/providers/aws/guide/serverless.yml
+_SOURCES = (
+    "serverless.yml",
+    "serverless.yaml",
+    "serverless.json",
+    "serverless.js",
+    "serverless.ts",
+)
 
 
 def read_serverless(folder: Path, options: ProjectOptions) -> Project:
     """Return the one stack of a `.serverless` folder, with the name that the framework gives it."""
     state = _state(folder / _STATE)
     if not (folder / _TEMPLATE).is_file():
-        raise ProjectError(f"{folder / _TEMPLATE} is not there: {_AGAIN}")
+        raise ProjectError(f"{folder / _TEMPLATE} is not there: {PACKAGE}")
     template = read_template(folder / _TEMPLATE)
     name = _stack_name(state["service"])
     check_names(options.parameters, {name: template})
@@ -45,13 +56,27 @@ def read_serverless(folder: Path, options: ProjectOptions) -> Project:
             archive = given_archives.get(file, folder / file)
             if not archive.is_file():
                 raise ProjectError(
-                    f"{logical_id} has its code in {archive}, which is not there: {_AGAIN}"
+                    f"{logical_id} has its code in {archive}, which is not there: {PACKAGE}"
                 )
             added = code.add(logical_id, archive, built=True)
             properties[key] = {"S3Bucket": BUCKET, "S3Key": added}
     stack = Stack(name, template, code.archives, given)
     needed = (folder / _STATE, folder / _TEMPLATE)
-    return Project((stack,), (folder,), tuple(code.notes), needed=needed)
+    return Project(
+        (stack,),
+        (folder,),
+        (*_build_notes(folder), *code.notes),
+        is_whole=lambda: all(path.is_file() for path in needed),
+        build=folder,
+    )
+
+
+def _build_notes(folder: Path) -> Iterator[str]:
+    yield f"the project is run from {folder}: {PACKAGE} after a change of a source"
+    packaged_at = (folder / _STATE).stat().st_mtime
+    for source in (folder.parent / name for name in _SOURCES):
+        if source.is_file() and source.stat().st_mtime > packaged_at:
+            yield f"{source} is newer than what was packaged: {PACKAGE}"
 
 
 def _state(path: Path) -> dict[str, Any]:
@@ -61,7 +86,7 @@ def _state(path: Path) -> dict[str, Any]:
             return dict(state)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
         pass
-    raise ProjectError(f"{path} is not what the Serverless Framework writes: {_AGAIN}")
+    raise ProjectError(f"{path} is not what the Serverless Framework writes: {PACKAGE}")
 
 
 def _given_archives(service: dict[str, Any], folder: Path) -> dict[str, Path]:

@@ -240,7 +240,7 @@ def test_build_that_is_not_done_is_waited_for(tmp_path, monkeypatch):
     folder.mkdir()
     manifest.write_text("{}")
     stack = Stack("small", template(), {}, {})
-    project = Project((stack,), (folder,), needed=(manifest,))
+    project = Project((stack,), (folder,), is_whole=manifest.is_file)
     monkeypatch.setattr(running, "next_changes", build_meanwhile)
     with LoopThread() as loop:
         run = loop.enter(RunningProject(lambda: project))

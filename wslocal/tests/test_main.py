@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from .up_process import PATIENCE_SECONDS, PROJECTS, ROOT, environment
+from .up_process import PATIENCE_SECONDS, PROJECTS, ROOT, environment, run
 
 # As pip writes the command of an installed package. What started the tests may ignore the signal, and what it starts does too.
 SCRIPT = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom wslocal.__main__ import main\nsys.exit(main())\n"
@@ -34,6 +34,12 @@ def test_ctrl_c_while_it_imports_ends_it_without_a_traceback(tmp_path, package):
         _, said = up.communicate(timeout=PATIENCE_SECONDS)
 
     assert (up.returncode, said) == (-signal.SIGINT, "")  # 130 to a shell
+
+
+def test_version_is_said_also_of_a_clone():
+    done = run("--version")
+
+    assert (done.returncode, done.stdout.split()[0]) == (0, "wslocal,")
 
 
 def test_command_of_an_installed_package_begins_there():

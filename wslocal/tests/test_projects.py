@@ -243,6 +243,32 @@ def test_project_is_run_by_one_command(tmp_path, shape):
     assert up.process.returncode == 0
 
 
+@pytest.mark.long
+def test_build_that_comes_while_the_project_runs_is_run_and_one_that_goes_is_not(tmp_path):
+    """As `sam build` does it: the template is written last. What is run is said, and a source that is not is not."""
+    project = shutil.copytree(PROJECTS / "callback_styles", tmp_path / "styles")
+    made, source = tmp_path / "made", project / "src" / "echo.py"
+    shutil.copytree(project / "src", made / "ByEvent")
+    text = (project / "template.yaml").read_text().replace("CodeUri: src", "CodeUri: ByEvent")
+    build = project / ".aws-sam" / "build"
+    with Up(project, cwd=project) as up:
+        assert up.lines[-1] == "A changed file becomes live. Ctrl-C ends it."
+        shutil.copytree(made, build)
+        (build / "template.yaml").write_text(text)
+        up.wait_for(f"note: styles is run from {build}: run `sam build` after a change")
+        replace(source, "import os\n", "import os  # another\n")
+        replace(build / "ByEvent" / "echo.py", "import os\n", "import os  # built anew\n")
+        up.wait_for(".aws-sam/build/ByEvent/echo.py is live after")
+        shutil.rmtree(project / ".aws-sam")
+        up.wait_for("the removal of .aws-sam/build")
+        replace(source, "# another", "# once more")
+        up.wait_for("src/echo.py is live after")
+
+    said = [line for line in up.lines if " live" in line]
+    assert sum("src/echo.py" in line for line in said) == 1
+    assert [line for line in said if ".aws-sam/build/template.yaml is live after" in line]
+
+
 def test_service_of_the_serverless_framework_asks_its_authorizer(tmp_path):
     """Its package is run: what the framework packages anew is live."""
     project = packaged(tmp_path / "authorized-chat")

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -107,6 +109,15 @@ def test_any_file_that_is_named(tmp_path):
     assert read(tmp_path / "other.yml").watched == (tmp_path / "other.yml", tmp_path / "code")
 
 
+def test_zip_is_no_template(tmp_path):
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("app.py", "")
+
+    assert refusal(tmp_path / "code.zip").endswith(
+        "code.zip is a zip, no project: name the template that deploys it, or the template's folder"
+    )
+
+
 @pytest.mark.parametrize("path", ["", ".serverless", ".serverless/serverless-state.json"])
 def test_serverless(tmp_path, path):
     add_serverless(tmp_path / ".serverless")
@@ -134,16 +145,18 @@ def test_what_is_needed_is_what_a_build_writes_last(tmp_path):
     (tmp_path / "plain" / "template.yaml").write_text(PLAIN)
     add_code(tmp_path / "plain" / "code")
 
-    found = {name: read(tmp_path / name).needed for name in ("cdk", "serverless", "plain")}
-
-    assert found == {
-        "cdk": (assembly / "manifest.json",),
-        "serverless": (
-            package / "serverless-state.json",
-            package / "cloudformation-template-update-stack.json",
-        ),
-        "plain": (tmp_path / "plain" / "template.yaml",),
-    }
+    for name, needed in (
+        ("cdk", assembly / "manifest.json"),
+        ("serverless", package / "cloudformation-template-update-stack.json"),
+        ("serverless", package / "serverless-state.json"),
+        ("plain", tmp_path / "plain" / "template.yaml"),
+    ):
+        project = read(tmp_path / name)
+        content = needed.read_bytes()
+        assert project.is_whole()
+        needed.unlink()
+        assert not project.is_whole()
+        needed.write_bytes(content)
 
 
 def test_several(tmp_path):
@@ -164,7 +177,11 @@ def test_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "what"), [("cdk.json", "cdk synth"), ("serverless.yml", "serverless package")]
+    ("name", "what"),
+    [
+        ("cdk.json", "cdk synth"),
+        ("serverless.yml", "osls package` or `serverless package"),
+    ],
 )
 def test_not_yet_built(tmp_path, name, what):
     (tmp_path / name).write_text("{}")
@@ -346,10 +363,31 @@ def test_sam_takes_what_was_built(tmp_path):
     assert [files_of(archive) for archive in stack.archives.values()] == [
         ["app.py", "built.py", "requirements.txt"]
     ]
-    assert project.watched == (tmp_path / "template.yaml", build / "template.yaml", build / "Chat")
+    assert project.watched == (build,)
+    assert project.build == build
     [note] = project.notes
     assert note.endswith("run `sam build` after a change")
     assert read(build / "template.yaml").stacks[0].name == stack.name
+
+
+def test_sam_waits_for_a_build_that_is_made_anew_and_not_for_one_that_is_gone(tmp_path):
+    """`sam build` empties the folder first, and writes the template last."""
+    build = tmp_path / ".aws-sam" / "build"
+    (tmp_path / "template.yaml").write_text(SAM)
+    add_code(tmp_path / "code")
+    unbuilt = read(tmp_path)
+    add_code(build / "Chat")
+    (build / "template.yaml").write_text(SAM.replace("CodeUri: code", "CodeUri: Chat"))
+    built = read(tmp_path)
+
+    assert build / "template.yaml" in unbuilt.watched
+    assert unbuilt.build is None
+    assert built.is_whole()
+    (build / "template.yaml").unlink()
+    assert not built.is_whole()
+    shutil.rmtree(build)
+    assert built.is_whole()
+    assert unbuilt.is_whole()
 
 
 @pytest.mark.parametrize(
@@ -467,12 +505,30 @@ def test_sam_layers_that_are_to_be_built(tmp_path):
 def test_serverless_zips(tmp_path):
     add_serverless(tmp_path / ".serverless")
 
-    [stack] = read(tmp_path).stacks
+    project = read(tmp_path)
 
+    [stack] = project.stacks
     [(key, archive)] = stack.archives.items()
+    assert [note.partition(": ")[2] for note in project.notes] == [
+        "run `osls package` or `serverless package` after a change of a source"
+    ]
     assert archive == (tmp_path / ".serverless" / "chat.zip").read_bytes()
     code = stack.template["Resources"]["Chat"]["Properties"]["Code"]
     assert code == {"S3Bucket": BUCKET, "S3Key": key}
+
+
+def test_serverless_source_that_is_newer_is_noted(tmp_path):
+    add_serverless(tmp_path / ".serverless")
+    (tmp_path / "serverless.yml").touch()
+    state = tmp_path / ".serverless" / "serverless-state.json"
+    for seconds, count in ((-60, 2), (60, 1)):  # packaged before, and after
+        moment = (tmp_path / "serverless.yml").stat().st_mtime + seconds
+        os.utime(state, (moment, moment))
+
+        notes = read(tmp_path).notes
+
+        assert len(notes) == count
+    assert str(tmp_path / "serverless.yml") not in " ".join(notes)
 
 
 @pytest.mark.parametrize("kind", ["layers", "functions"])
@@ -515,7 +571,7 @@ def test_serverless_incomplete(tmp_path, name, text, sentence):
         (tmp_path / ".serverless" / name).write_text(text)
 
     assert sentence in refusal(tmp_path)
-    assert refusal(tmp_path).endswith("run `serverless package`")
+    assert refusal(tmp_path).endswith("run `osls package` or `serverless package`")
 
 
 # --- CDK
@@ -592,7 +648,7 @@ def nested_stage(out, name):
     ("stages", "chosen", "stack"),
     [
         (["Prod"], None, "ProdChat"),
-        (["Prod"], "live", "ProdChat"),
+        (["Prod"], "Prod", "ProdChat"),
         (["Dev", "Prod"], "Dev", "DevChat"),
     ],
 )
@@ -607,7 +663,8 @@ def test_cdk_stages_to_choose_from(tmp_path):
     out = tmp_path / "cdk.out"
     add_assembly(out, {name: nested_stage(out, name) for name in ("Prod", "Dev")})
 
-    assert refusal(tmp_path).endswith("has the stages Dev, Prod: choose one with --stage NAME")
+    assert refusal(tmp_path).endswith("has the stages Dev, Prod: choose one with --cdk-stage NAME")
+    assert refusal(tmp_path, stage="Test").endswith("has no stage Test: it has Dev, Prod")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"artifacts": {}}'])
@@ -648,3 +705,8 @@ def test_cdk_code_that_is_not_staged_is_watched(tmp_path, staged):
     [archive] = project.stacks[0].archives.values()
     assert files_of(archive) == ["app.py"]
     assert project.watched == ((out,) if staged else (out, source))
+    [note] = project.notes
+    assert note == (
+        f"the project is run from {out}: run `cdk synth` after a change of "
+        + ("a source" if staged else "the app")
+    )
