@@ -12,12 +12,14 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# What uses the fixture `running`, in two groups: each has a system of its own, since one after the other
-# they would take longer than all the rest. What needs an issuer's system, too, is with the browsers.
-SYSTEMS = {
-    "browsers": ("tests/test_browser", "tests/end_to_end/test_speakers.py"),
-    "the running system": ("tests/end_to_end/", "tests/reliability/", "tests/security/"),
-}
+# What uses the fixture `running`, or real sound. One after the other: they look at times, and browsers beside
+# them take a core of two.
+SYSTEM = (
+    *("tests/test_browser", "tests/end_to_end/", "tests/reliability/", "tests/security/"),
+    "tests/page_faults/",
+)
+# What starts systems of its own, as commands.
+COMMANDS = "tests/end_to_end/test_up.py"
 
 # `make long` asks for it: three times what a test usually tries, and nine times where one example takes long.
 settings.register_profile(
@@ -29,7 +31,7 @@ TEMPLATES = ("cdk/tests", "infrastructure/tests")
 # Each of their tests stands on a synthesis or an emulator of its own.
 SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests")
 
-# Side by side, tests that wait for a running system and look at its times go before those that only
+# Side by side, tests that wait for the running system and look at its times go before those that only
 # compute: of a core that both want, the former get three quarters.
 NICENESS = 5
 
@@ -61,39 +63,35 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "threat(*ids): shows these rows of docs/security.md")
 
 
-def system_of(file: str) -> str | None:
-    """Return which running system a file's tests use, if any."""
-    if file == "tests/end_to_end/test_up.py":
-        return None
-    return next((name for name, files in SYSTEMS.items() if file.startswith(files)), None)
+def uses_system(file: str) -> bool:
+    """Return whether a file's tests use the system that runs once for all of them."""
+    return file.startswith(SYSTEM) and file != COMMANDS
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and put the tests of the running systems first: they take longest."""
-    order = [*SYSTEMS, None]
-    places = {}
+    """Mark what is slow, and put the tests of the running system first: they take longest."""
     for item in items:
         file = item.nodeid.partition("::")[0]
-        system = system_of(file)
-        places[item] = order.index(system)
-        if system is not None:
+        if uses_system(file):
             item.add_marker(pytest.mark.system)
         if file.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=places.__getitem__)
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Keep a file's tests in one process, all tests of a running system in one, and those of templates."""
+    """Keep a file's tests in one process, all tests of the running system in one, and those of templates."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             together = next((folder for folder in TEMPLATES if file.startswith(folder)), None)
-            return together or system_of(file) or file
+            if uses_system(file):
+                return "the running system"
+            return together or file
 
     return ByFile(config, log)
 
@@ -103,7 +101,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give a test that only computes, and all that it starts, less of a core that others want."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         niceness = 0 if item.get_closest_marker("system") else NICENESS
-        # Only root may take it back, which matters to none: running systems come first.
+        # Only root may take it back, which matters to none: the running system comes first.
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, niceness)
 

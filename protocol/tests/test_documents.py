@@ -237,7 +237,7 @@ def test_reference_has_a_section_and_an_example_of_every_message():
         "From anyone, at most 131,072 bytes; no answer is declared.",
         "| `tags` | no | a list of up to 5 items, each text; default `[]` |",
         r"| `roomId` | yes | text that fits [a-z]+\|[0-9]*/ |",
-        "| `priority` | no | one of 1, high, True or null |",
+        "| `priority` | no | one of 1, high, true or null |",
         "| `notes` | yes | a list of up to 1000 items, each an object: [Note](#note) |",
         "| `members` | no | an object of up to 1000 names, each an object: [Author](#author); default `{}` |",
         "| `code` | yes | a code of [errors.md](errors.md) |",
