@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 # them take a core of two.
 SYSTEM = (
     *("tests/test_browser", "tests/end_to_end/", "tests/reliability/", "tests/security/"),
-    "tests/page_faults/",
+    *("tests/page_faults/", "tests/test_playing.py"),
 )
 # What starts systems of its own, as commands.
 COMMANDS = "tests/end_to_end/test_up.py"

@@ -112,6 +112,7 @@ def test_speaker_whose_page_is_loaded_again_goes_on(talk, is_muted):
         listener.sees("#listen-broadcast", "The speaker is muted.")
     played = listener.number("#listen-played")
     last = max(speaker.sent)
+    speaker.sent.clear()
     speaker.page.reload()
 
     becomes(speaker, "speak", "muted" if is_muted else "live")
@@ -121,7 +122,8 @@ def test_speaker_whose_page_is_loaded_again_goes_on(talk, is_muted):
         speaker.page.click("#speak-mute")
     listener.sees("#listen-broadcast", "Live.")
     listener.reaches("#listen-played", played + 10)
-    assert {last + 1} <= set(speaker.sent)
+    # What a page sends in its last moments may not be seen here.
+    assert last < min(speaker.sent) <= last + 3
 
 
 def test_listener_and_interpreter_whose_pages_are_loaded_again_go_on(tab, talk):
