@@ -29,7 +29,25 @@ settings.register_profile(
 # The first synthesis of a process takes ten seconds, and each further one half a second.
 TEMPLATES = ("cdk/tests", "infrastructure/tests")
 # Each of their tests stands on a synthesis or an emulator of its own.
-SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests")
+# Files of which each takes more than four seconds, most of it in starts of emulators and processes.
+SLOW_FILES = (
+    *(
+        f"functions/tests/test_{name}"
+        for name in ("refresh_tokens", "guesses", "interpreter", "states")
+    ),
+    *(f"functions/tests/test_{name}" for name in ("lost_answers", "counters", "calls", "stuck")),
+    *(
+        f"wslocal/tests/test_{name}"
+        for name in ("wrong_inputs", "pytest_plugin", "testing", "project")
+    ),
+    *(
+        f"tests/test_{name}"
+        for name in ("threats", "deploy", "talk", "python_3_14", "client", "fuzz")
+    ),
+    *(f"tests/test_{name}" for name in ("document_examples", "extending", "mutate", "decoding")),
+    *("tests/test_reliability.py", "authorizer/tests/test_access_tokens.py"),
+)
+SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests", *SLOW_FILES)
 
 # Side by side, tests that wait for the running system and look at its times go before those that only
 # compute: of a core that both want, the former get three quarters.
