@@ -3,13 +3,21 @@
 import copy
 
 import pytest
-from connections_server import RESET
+from connections_server import RESET, Clock
 from dynamodb_server import bodies, error, ok, operations, serve
 
 from shared_utils._attributes import AttributeRefused
 from shared_utils._dynamodb_batches import BatchIncomplete
 from shared_utils._dynamodb_calls import DynamoDBError
 from shared_utils.error_codes import ErrorCode
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """Return a clock that only pauses move: how many there are does not depend on the machine."""
+    clock = Clock(0.0)
+    monkeypatch.setattr("time.sleep", lambda seconds: setattr(clock, "now", clock.now + seconds))
+    return clock
 
 
 def typed(name):
@@ -87,9 +95,9 @@ def test_keys_that_are_left_out_are_asked_for_again_with_those_that_wait(connect
     assert [len(body["RequestItems"]["Things"]["Keys"]) for body in bodies(server)] == [100, 4]
 
 
-def test_keys_that_stay_left_out_are_an_error(connect_table):
+def test_keys_that_stay_left_out_are_an_error(connect_table, pauses):
     with serve([found(left=["a"])]) as server, pytest.raises(DynamoDBError) as caught:
-        connect_table(server, backoff_seconds=0.02).batch_get(items("a"), timeout_seconds=0.2)
+        connect_table(server, monotonic=pauses).batch_get(items("a"), timeout_seconds=1)
 
     assert caught.value.response["Error"] == {
         "Code": "UnprocessedKeys", "Message": "1 keys are not read"
@@ -222,11 +230,11 @@ def failure(table, **options):
     return caught.value
 
 
-def test_writes_that_stay_left_out_are_listed(connect_table):
+def test_writes_that_stay_left_out_are_listed(connect_table, pauses):
     with serve([left_out(put_of("1"), {"DeleteRequest": {"Key": typed("x")}})]) as server:
         incomplete = failure(
-            connect_table(server, backoff_seconds=0.02),
-            puts=numbered(3), deletes=items("w", "x"), timeout_seconds=0.2,
+            connect_table(server, monotonic=pauses),
+            puts=numbered(3), deletes=items("w", "x"), timeout_seconds=1,
         )  # fmt: skip
 
     assert (incomplete.puts, incomplete.deletes) == ([1], [1])

@@ -256,7 +256,7 @@ def test_pauses_grow_from_nothing_to_the_longest(connect_table, monkeypatch):
 def test_pause_that_would_end_after_the_deadline_is_not_begun(connect_table, monkeypatch):
     monkeypatch.setattr("os.urandom", lambda number: b"\xff" * number)
     with serve([error("ThrottlingException")]) as server:
-        throttled = failure(put, connect_table(server, backoff_seconds=60), timeout_seconds=0.5)
+        throttled = failure(put, connect_table(server, backoff_seconds=60), timeout_seconds=0.9)
 
     assert code_of(throttled) == "ThrottlingException"
     assert len(server.requests) == 1
@@ -265,7 +265,7 @@ def test_pause_that_would_end_after_the_deadline_is_not_begun(connect_table, mon
 @pytest.mark.parametrize(("call", "unknown"), [(put, True), (put_if_new, True), (get, False)])
 def test_deadline_ends_a_call_without_an_answer(connect_table, call, unknown):
     with serve([SILENCE]) as server:
-        late = failure(call, connect_table(server, answer_seconds=5), timeout_seconds=0.1)
+        late = failure(call, connect_table(server, answer_seconds=5), timeout_seconds=0.5)
 
     assert (code_of(late), late.outcome_unknown) == ("DeadlineExceeded", unknown)
     assert late.response["Error"]["Message"] == "no answer before the deadline"
@@ -273,7 +273,7 @@ def test_deadline_ends_a_call_without_an_answer(connect_table, call, unknown):
 
 def test_timeout_of_the_table_counts_if_the_call_has_none(connect_table):
     with serve([SILENCE]) as server:
-        late = failure(put, connect_table(server, answer_seconds=5, timeout_seconds=0.1))
+        late = failure(put, connect_table(server, answer_seconds=5, timeout_seconds=0.5))
 
     assert code_of(late) == "DeadlineExceeded"
 

@@ -405,7 +405,7 @@ def test_repetition_that_does_not_begin_in_time_says_what_was_before(connect, ce
         sender = connect(server, {**ENVIRON, "AWS_CA_BUNDLE": str(trusted)})
         sender.send("warm", "x")
 
-        outcome = sender.send("a", "x", timeout_seconds=0.2)
+        outcome = sender.send("a", "x", timeout_seconds=1)
 
     assert parts(outcome) == (
         *("failed", 0),
@@ -509,7 +509,7 @@ def test_one_socket_is_the_least(connect):
 
 def test_slow_and_silent_connections_do_not_hold_up_the_others(pair):
     slow = {f"slow{n}": [[SILENCE]] for n in range(4)}
-    _, sender = pair(slow, max_sockets=8, timeout_seconds=0.3)
+    _, sender = pair(slow, max_sockets=8, timeout_seconds=1.5)
 
     result = sender.broadcast([*slow, *(f"id{n}" for n in range(50))], "x")
 
@@ -534,7 +534,7 @@ def test_connections_that_never_answer_give_their_sockets_back(pair):
 def test_what_was_not_begun_before_the_deadline_says_so(pair):
     server, sender = pair({"a": [[SILENCE]]}, max_sockets=1)
 
-    result = sender.broadcast(["a", "b"], "x", timeout_seconds=0.2)
+    result = sender.broadcast(["a", "b"], "x", timeout_seconds=0.5)
 
     assert result.outcomes["a"].reason == "no answer before the deadline"
     assert result.outcomes["b"].reason == "not sent: no time left"
@@ -660,10 +660,11 @@ def test_refusal_for_good_is_not_repeated(connect, status):
     assert len(server.requests) == 1
 
 
-def test_repetition_that_would_come_too_late_is_not_waited_for(connect):
-    """The pause would be 1 s at most, and half of it at least."""
+def test_repetition_that_would_come_too_late_is_not_waited_for(connect, monkeypatch):
+    """The pause would be 1 s."""
+    monkeypatch.setattr("os.urandom", lambda number: b"\xff" * number)
     with Server({"a": [[answer(429)]]}) as server:
-        outcome = connect(server, backoff_seconds=60).send("a", "x", timeout_seconds=0.5)
+        outcome = connect(server, backoff_seconds=60).send("a", "x", timeout_seconds=0.9)
 
     assert parts(outcome) == ("throttled", 429, "HTTP 429")
     assert len(server.requests) == 1
@@ -909,7 +910,7 @@ def test_lost_answer_stays_lost_when_the_next_attempt_does_not_open(call, monkey
 
 def test_no_answer_by_the_deadline_is_lost(call):
     with Server({"": [[SILENCE]]}) as server:
-        job = call(server, timeout_seconds=0.1)
+        job = call(server, timeout_seconds=0.5)
 
     assert (job.status, job.reason, job.lost) == (0, "no answer before the deadline", True)
 
@@ -960,7 +961,7 @@ def test_api_out_of_reach_is_dialled_again_if_the_user_says_so(call, monkeypatch
 
 def test_repetition_after_the_deadline_is_not_waited_for(call):
     with Server({"": [[answer(500)]]}) as server:
-        job = call(server, lambda job: 60.0, timeout_seconds=1.0)
+        job = call(server, lambda job: 60.0, timeout_seconds=20)
 
     assert (job.status, job.retries) == (500, 0)
 
