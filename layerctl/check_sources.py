@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import warnings
+from functools import lru_cache
 from posixpath import dirname
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["check_sources", "modules_below"]
 
+# Where a statement has others.
+_BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")
+
 
 def check_sources(archive: Archive, root: str, package: str, subject: str) -> Iterator[Finding]:
     """Check the package in the folder `root` of the zip, such as `python/`; nothing of it is run."""
     broken, missing = {}, _without_source(archive, f"{root}{package}/")
     for path in _sources(archive, f"{root}{package}/"):
-        try:
-            tree = _compiled(archive.read(path), path)
-        except (SyntaxError, ValueError) as problem:
-            broken[path] = " ".join(str(problem).split())
-            continue
-        for module in _imported(tree, path.removeprefix(root), package):
+        problem, modules = _read(archive.read(path), path, path.removeprefix(root), package)
+        if problem:
+            broken[path] = problem
+        for module in modules:
             name = f"{root}{module.replace('.', '/')}"
             if not any(entry.path.startswith((f"{name}.", f"{name}/")) for entry in archive.files):
                 missing.setdefault(f"{name}.py", f"{path} imports")
@@ -87,13 +89,17 @@ def _without_source(archive: Archive, folder: str) -> dict[str, str]:
     return found
 
 
-def _compiled(source: bytes, path: str) -> ast.Module:
-    """Return the tree of a source that compiles; else SyntaxError, or ValueError for one with a null byte."""
-    with warnings.catch_warnings(action="ignore"):
-        tree = ast.parse(source, path)
-        if path.endswith(".py"):
-            compile(tree, path, "exec", dont_inherit=True)
-    return tree
+@lru_cache(maxsize=1024)  # the functions of a stage mostly have one layer
+def _read(source: bytes, path: str, inner: str, package: str) -> tuple[str, tuple[str, ...]]:
+    """Return why a source does not compile, '' if it does, and the modules of the package it imports."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source, path)
+            if path.endswith(".py"):
+                compile(tree, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as problem:  # ValueError: it has a null byte
+        return " ".join(str(problem).split()), ()
+    return "", tuple(_imported(tree, inner, package))
 
 
 def _is_for_this_python(archive: Archive) -> bool:
@@ -102,27 +108,26 @@ def _is_for_this_python(archive: Archive) -> bool:
     return min(minors, default=0) <= sys.version_info.minor
 
 
-def _imported(tree: ast.AST, path: str, package: str) -> Iterator[str]:
+def _imported(node: ast.AST, path: str, package: str) -> Iterator[str]:
     """Yield the modules of the package that a source of it imports, wherever a failure is not expected.
 
     A name in `from . import name` may be any attribute, so it says nothing.
     """
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            above = path
-            for _ in range(node.level):
-                above = dirname(above)
-            parts = [above.replace("/", ".")] if node.level else []
-            names = [".".join([*parts, node.module])] if node.module else []
-        else:
-            expected = node.body if isinstance(node, ast.Try) and node.handlers else []
-            for one in ast.iter_child_nodes(node):
-                if one not in expected:
-                    yield from _imported(ast.Module([one], []), path, package)  # type: ignore[list-item]
-            continue
-        yield from (name for name in names if name.startswith(f"{package}."))
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        above = path
+        for _ in range(node.level):
+            above = dirname(above)
+        parts = [above.replace("/", ".")] if node.level else []
+        names = [".".join([*parts, node.module])] if node.module else []
+    else:
+        names = []
+        may_fail = isinstance(node, ast.Try) and node.handlers
+        for block in _BLOCKS[1:] if may_fail else _BLOCKS:
+            for statement in getattr(node, block, ()):
+                yield from _imported(statement, path, package)
+    yield from (name for name in names if name.startswith(f"{package}."))
 
 
 def _more(count: int) -> str:
