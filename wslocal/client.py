@@ -1,21 +1,28 @@
-"""A client of a WebSocket API for synchronous tests: it sends and receives JSON, and waits with a limit."""
+"""A client of a WebSocket API for synchronous tests: it sends and receives JSON, and waits with a limit.
+
+Its connection is on a loop in a thread of its own. With `websockets.sync` two threads use one `SSLSocket`, which
+before Python 3.13 may hang or end the process: https://github.com/python-websockets/websockets/issues/1596.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
+from websockets.asyncio.client import connect as open_connection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect as open_connection
+
+from .loop import LoopThread
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from websockets.sync.client import ClientConnection
+    from websockets.asyncio.client import ClientConnection
 
 __all__ = ["ClosedError", "HandshakeRefusedError", "WebSocketClient"]
 
@@ -45,10 +52,19 @@ class ClosedError(ConnectionError):
 class WebSocketClient:
     """A connection, open in a `with` block or until `close`."""
 
-    def __init__(self, opening: AbstractContextManager[ClientConnection]) -> None:
-        self._opening = opening
-        self._connection = opening.__enter__()
-        self._is_closed = False
+    def __init__(self, opening: AbstractAsyncContextManager[ClientConnection]) -> None:
+        self._loop = LoopThread()
+        self._loop.__enter__()
+        try:
+            self._connection = self._loop.enter(opening)
+        except InvalidStatus as error:
+            self._loop.close()
+            response = error.response
+            body = (response.body or b"").decode(errors="replace")
+            raise HandshakeRefusedError(response.status_code, body) from error
+        except BaseException:
+            self._loop.close()
+            raise
 
     @classmethod
     def connect(
@@ -63,23 +79,18 @@ class WebSocketClient:
         """Open a connection; HandshakeRefusedError, with the status, if the API does not let the client in."""
         if query:
             url += f"?{urlencode(query)}"
-        try:
-            return cls(
-                open_connection(
-                    url,
-                    additional_headers=dict(headers or {}),
-                    subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
-                    ssl=tls,
-                    compression=None,  # API Gateway has none
-                    open_timeout=_OPEN_SECONDS,
-                    max_size=_MAX_MESSAGE_BYTES,
-                    proxy=None,
-                )
+        return cls(
+            open_connection(
+                url,
+                additional_headers=dict(headers or {}),
+                subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
+                ssl=tls,
+                compression=None,  # API Gateway has none
+                open_timeout=_OPEN_SECONDS,
+                max_size=_MAX_MESSAGE_BYTES,
+                proxy=None,
             )
-        except InvalidStatus as error:
-            response = error.response
-            body = (response.body or b"").decode(errors="replace")
-            raise HandshakeRefusedError(response.status_code, body) from error
+        )
 
     @property
     def subprotocol(self) -> str | None:
@@ -90,7 +101,7 @@ class WebSocketClient:
         """Send a text as it is, bytes as a binary frame, any other value as JSON; ClosedError if the connection is."""
         frame = message if isinstance(message, str | bytes | bytearray) else json.dumps(message)
         try:
-            self._connection.send(frame)
+            self._loop.run(self._connection.send(frame))
         except ConnectionClosed as error:
             raise _closed(error) from error
 
@@ -108,7 +119,9 @@ class WebSocketClient:
     def receive_text(self, timeout: float = 5.0) -> str:
         """Return the next message as it came; see `receive`."""
         try:
-            return str(self._connection.recv(timeout, decode=True))
+            return str(
+                self._loop.run(asyncio.wait_for(self._connection.recv(decode=True), timeout))
+            )
         except TimeoutError as error:
             raise TimeoutError(f"no message came within {timeout:g} s") from error
         except ConnectionClosed as error:
@@ -124,9 +137,7 @@ class WebSocketClient:
 
     def close(self) -> None:
         """Close the connection, with 1000. A second call does nothing."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._opening.__exit__(None, None, None)
+        self._loop.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,16 +4,15 @@ The functions have no address of this machine in their code: they call `https://
 """
 
 import json
-import socket
 import ssl
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from wslocal.aws_front import AwsFront
 from wslocal.certificates import Certificates
+from wslocal.client import HandshakeRefusedError, WebSocketClient
 from wslocal.emulator import ACCOUNT, REGION, Emulator
 from wslocal.gateway import LocalApi
 from wslocal.lambda_host.local_lambda import LocalLambda
@@ -47,21 +46,21 @@ class Served:
         self.lines = []
         functions.subscribe(self.lines.append)
 
-    def client(self, host=None, path="/dev", secure=True, **options):
-        """Return a client that asks `host` for the path, of the gateway's own port."""
+    def client(self, host=None, path="/dev", secure=True, port=None):
+        """Return a client that asks `host` for the path, of the gateway's own port if no other is named."""
         address = self.api.secure_url if secure else self.api.url
-        port = address.split("/")[2].rpartition(":")[2]
-        options |= {"ssl": self.trust()} if secure else {}
+        port = port or address.split("/")[2].rpartition(":")[2]
         url = f"{'wss' if secure else 'ws'}://{host or '127.0.0.1'}{path}"
-        return connect(url, sock=socket.create_connection(("127.0.0.1", int(port))), **options)
+        place = {"host": "127.0.0.1", "port": int(port), "proxy": None}
+        return WebSocketClient(connect(url, **place, ssl=self.trust() if secure else None))
 
     def trust(self):
         return ssl.create_default_context(cafile=self.front.certificates.ca_file)
 
     def refusal(self, host, path):
-        with pytest.raises(InvalidStatus) as caught, self.client(host, path):
-            pass
-        return caught.value.response.status_code, json.loads(caught.value.response.body)["message"]
+        with pytest.raises(HandshakeRefusedError) as caught:
+            self.client(host, path)
+        return caught.value.status, json.loads(caught.value.body)["message"]
 
     def connect_event(self, connection_id):
         """Return the CONNECT event of a connection that is open."""
@@ -71,8 +70,8 @@ class Served:
 
 
 def ask(client, **message):
-    client.send(json.dumps(message))
-    return json.loads(client.recv(timeout=30))
+    client.send(message)
+    return client.receive(timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +196,9 @@ def test_client_by_name(served):
 
 @behaviour("The region in the API's name may be another one", CHOSEN)
 def test_name_with_another_region(served):
-    host, _, port = served.front.home.partition(":")
     name = served.api.names.endpoint.replace(REGION, "eu-west-1")
 
-    sock = socket.create_connection((host, int(port)))
-    with connect(f"wss://{name}/dev", sock=sock, ssl=served.trust()) as client:
+    with served.client(name, port=served.front.home.partition(":")[2]) as client:
         context = ask(client)["event"]["requestContext"]
 
     assert context["domainName"] == name
@@ -289,13 +286,10 @@ def test_stage_of_a_custom_domain(custom, host, path):
 
 @behaviour("A name that is no custom domain of the API: 403", CHOSEN)
 def test_unknown_name(custom):
-    with (
-        pytest.raises(InvalidStatus) as caught,
-        custom.client("other.example.com", "/", secure=False),
-    ):
-        pass
+    with pytest.raises(HandshakeRefusedError) as caught:
+        custom.client("other.example.com", "/", secure=False)
 
-    assert caught.value.response.status_code == 403
+    assert caught.value.status == 403
 
 
 @behaviour("`DisableExecuteApiEndpoint`: the API's own name is refused with 403", DISABLED)
@@ -312,10 +306,9 @@ def test_disabled_endpoint(start):
 
 @behaviour("A client may come through the address that functions are led to", CHOSEN)
 def test_client_of_the_front(custom):
-    host, _, port = custom.front.home.partition(":")
+    port = custom.front.home.partition(":")[2]
 
-    sock = socket.create_connection((host, int(port)))
-    with connect("wss://chat.example.com/", sock=sock, ssl=custom.trust()) as client:
+    with custom.client("chat.example.com", "/", port=port) as client:
         context = ask(client, path="")["event"]["requestContext"]
 
     assert context["domainName"] == "chat.example.com"

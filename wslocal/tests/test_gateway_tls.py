@@ -6,9 +6,9 @@ import socket
 import ssl
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
-from websockets.sync.client import connect
 
 from wslocal.certificates import Certificates
 from wslocal.gateway.server import Socket
@@ -57,11 +57,29 @@ def trust(certificates):
     return ssl.create_default_context(cafile=certificates.ca_file)
 
 
+class Client:
+    """A connection on a loop of its own."""
+
+    def __init__(self, loop, connection):
+        self._run = loop.run
+        self._connection = connection
+
+    def send(self, message):
+        self._run(self._connection.send(message))
+
+    def recv(self):
+        return self._run(asyncio.wait_for(self._connection.recv(), 20))
+
+    def close(self, code, reason):
+        self._run(self._connection.close(code, reason))
+
+
 @pytest.fixture
 def client(app, trust):
     options = {"proxy": None, "compression": None, "close_timeout": 1, "max_queue": 1}
-    with connect(f"wss://127.0.0.1:{app.address[1]}/", ssl=trust, **options) as client:
-        yield client
+    with LoopThread() as own:
+        opening = connect(f"wss://127.0.0.1:{app.address[1]}/", ssl=trust, **options)
+        yield Client(own, own.enter(opening))
 
 
 @pytest.fixture
@@ -81,7 +99,7 @@ def raw(app, trust):
 
 def test_message_of_any_size_is_taken(app, client, loop):
     assert loop.run(call(app.opened.send, b"x" * 131_072))
-    assert len(client.recv(timeout=20)) == 131_072
+    assert len(client.recv()) == 131_072
 
 
 def test_client_that_closes(app, client):
@@ -94,7 +112,7 @@ def test_close_from_our_side(app, client, loop):
     loop.run(call(app.opened.close, CloseCode.GOING_AWAY, "Going away"))
 
     with pytest.raises(ConnectionClosed) as caught:
-        client.recv(timeout=20)
+        client.recv()
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "Going away")
     assert app.reported.get(timeout=20) == (1001, "Going away")
 
@@ -103,7 +121,7 @@ def test_binary_frame_is_refused_with_its_code(app, client):
     client.send(b"\x00")
 
     with pytest.raises(ConnectionClosed) as caught:
-        client.recv(timeout=20)
+        client.recv()
     assert caught.value.rcvd.code == 1003
     assert app.reported.get(timeout=20)[0] == 1003
 
@@ -112,7 +130,7 @@ def test_frame_that_is_too_large(app, client):
     client.send("x" * (32 * 1024 + 1))
 
     with pytest.raises(ConnectionClosed) as caught:
-        client.recv(timeout=20)
+        client.recv()
     assert caught.value.rcvd.code == 1009
 
 

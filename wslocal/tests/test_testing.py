@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -235,6 +238,46 @@ def test_wss_is_trusted_with_the_certificate_of_the_run(api):
         act(ann, "text", text="hello")
 
         assert ann.receive() == "hello"
+
+
+REFUSALS = """
+import asyncio, ssl, sys
+from pathlib import Path
+from wslocal.certificates import Certificates
+from wslocal.client import HandshakeRefusedError, WebSocketClient
+from wslocal.loop import LoopThread
+
+async def refuse(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 403 Forbidden\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+
+sys.setswitchinterval(1e-6)
+certificates = Certificates(Path(sys.argv[1]))
+trust = ssl.create_default_context(cafile=certificates.ca_file)
+with LoopThread() as loop:
+    served = loop.run(asyncio.start_server(refuse, "127.0.0.1", 0, ssl=certificates.context()))
+    port = served.sockets[0].getsockname()[1]
+    for _ in range(300):
+        try:
+            WebSocketClient.connect(f"wss://127.0.0.1:{port}/", tls=trust)
+        except HandshakeRefusedError as refused:
+            assert (refused.status, refused.body) == (403, "{}")
+        else:
+            sys.exit("not refused")
+"""
+
+
+def test_three_hundred_refusals_by_tls_neither_hang_nor_end_the_process(tmp_path):
+    """Threads that share a socket of TLS did either, now and then."""
+    run = subprocess.run(
+        [sys.executable, "-c", REFUSALS, tmp_path],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_changes_of_a_project_and_its_end(tmp_path):
