@@ -3,23 +3,25 @@
 WEBSOCKET_AUDIO_INTERPRETER_KEY=... python interpreter_program.py URL SESSION LANGUAGE
 """
 
+import asyncio
 import base64
 import itertools
 import json
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection, connect
+
+Said = tuple[str, str, bool, bytes]  # a segment, its text, whether it is final, PCM16 to be said
 
 
-def interpret(floor: Iterator[bytes], second: int) -> Iterator[tuple[str, str, bool, bytes]]:
+async def interpret(floor: AsyncIterator[bytes], second: int) -> AsyncIterator[Said]:
     """STAND-IN for Transcribe, Translate and Polly, or for a model: a tone a segment of speech."""
-    # PCM16 comes, `second` bytes a second; captions go, each with PCM16 to be said, or with none.
+    # PCM16 comes, `second` bytes a second.
     segment, length, quiet = "", 0, 0  # bytes of the segment, and of the silence at its end
-    for pcm in floor:
+    async for pcm in floor:
         is_speech = sum(map(abs, memoryview(pcm).cast("h"))) > 100 * len(pcm)  # 200 on average
         if is_speech and not segment:
             segment, length = f"segment-{time.time_ns()}", 0
@@ -31,10 +33,11 @@ def interpret(floor: Iterator[bytes], second: int) -> Iterator[tuple[str, str, b
             segment = "" if is_final else segment
 
 
-def hear(socket: ClientConnection) -> Iterator[bytes]:
+async def hear(socket: ClientConnection) -> AsyncIterator[bytes]:
     """Yield the floor in order until the session ends; what three chunks overtake is skipped."""
     held, following = dict[int, bytes](), 0
-    for message in map(json.loads, socket):
+    async for text in socket:
+        message = json.loads(text)
         if message.get("type") == "sessionEnded" or message.get("retryable") is False:
             sys.exit(message.get("message"))  # an error's; the end has none
         if message.get("type") == "audio":
@@ -45,36 +48,42 @@ def hear(socket: ClientConnection) -> Iterator[bytes]:
     sys.exit("The connection was closed.")
 
 
-def speak(socket: ClientConnection, sound: bytearray, size: int) -> None:
+async def speak(socket: ClientConnection, sound: bytearray, size: int) -> None:
     """Send `size` bytes of sound each 0.1 s, while there is some, and a heartbeat each 3 s."""
     ticks, numbers = itertools.count(), itertools.count()
     while socket.state.name == "OPEN":
         if next(ticks) % 30 == 0:
-            socket.send(json.dumps({"action": "heartbeat"}))
+            await socket.send(json.dumps({"action": "heartbeat"}))
         if sound:
             audio = base64.b64encode(sound[:size].ljust(size, b"\0")).decode()
             chunk = {"action": "sendAudio", "sequenceNumber": next(numbers), "audioData": audio}
-            socket.send(json.dumps(chunk | {"timestamp": time.time_ns() // 1_000_000}))
             del sound[:size]
-        time.sleep(0.1 - time.monotonic() % 0.1)  # until the next tenth: no delay adds up
+            await socket.send(json.dumps(chunk | {"timestamp": time.time_ns() // 1_000_000}))
+        await asyncio.sleep(0.1 - time.monotonic() % 0.1)  # until the next tenth: no delay adds up
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 4 or "WEBSOCKET_AUDIO_INTERPRETER_KEY" not in os.environ:
-        sys.exit(__doc__)
-    url, session, language, key = *sys.argv[1:], os.environ["WEBSOCKET_AUDIO_INTERPRETER_KEY"]
+async def run(url: str, session: str, language: str, key: str) -> None:
+    """Join, interpret until the session ends, and exit."""
     join = {"action": "joinAsInterpreter", "sessionId": session, "language": language}
-    with connect(url, max_queue=None) as socket:
-        socket.send(json.dumps(join | {"interpreterKey": key}))
-        ready = next(one for one in map(json.loads, socket) if one.get("type") != "audio")
+    async with connect(url, max_queue=None) as socket, asyncio.TaskGroup() as tasks:
+        await socket.send(json.dumps(join | {"interpreterKey": key}))
+        while (ready := json.loads(await socket.recv())).get("type") == "audio":
+            pass
         if ready.get("type") != "interpreterReady":
             sys.exit(f"{session} cannot be interpreted: {ready['message']}")
         if ready["audioFormat"]["encoding"] != "pcm_s16le":
             sys.exit(f"{session} cannot be interpreted: its audio is not pcm_s16le")
         second = ready["audioFormat"]["sampleRate"] * ready["audioFormat"]["channels"] * 2
         sound = bytearray()
-        threading.Thread(target=speak, args=(socket, sound, second // 10), daemon=True).start()
-        for segment, text, is_final, tone in interpret(hear(socket), second):
+        tasks.create_task(speak(socket, sound, second // 10))
+        async for segment, text, is_final, tone in interpret(hear(socket), second):
             caption = {"segmentId": segment, "text": text, "isFinal": is_final}
-            socket.send(json.dumps({"action": "sendCaption", **caption}))
+            await socket.send(json.dumps({"action": "sendCaption", **caption}))
             sound += tone
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or "WEBSOCKET_AUDIO_INTERPRETER_KEY" not in os.environ:
+        sys.exit(__doc__)
+    url, session, language, key = *sys.argv[1:], os.environ["WEBSOCKET_AUDIO_INTERPRETER_KEY"]
+    asyncio.run(run(url, session, language, key))

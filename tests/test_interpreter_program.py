@@ -3,6 +3,7 @@
 What it does in a running session: `end_to_end/test_interpreter_program.py`.
 """
 
+import asyncio
 import base64
 import importlib.util
 import json
@@ -15,7 +16,7 @@ from local.talk import CHUNK_MS
 from tests.sounds import read_wav
 
 PROGRAM = Path(__file__).parent.parent / "examples/interpreter_program.py"
-MAX_LINES = 80
+MAX_LINES = 90
 ENDED = {"type": "sessionEnded", "sessionId": "golden-eagle-427", "reason": "speakerEnded"}
 REFUSED = {"type": "error", "code": "AUTH_INVALID_ROLE", "message": "Not you", "retryable": False}
 THROTTLED = {"type": "error", "code": "RATE_LIMIT_EXCEEDED", "message": "!", "retryable": True}
@@ -36,14 +37,19 @@ def test_program_is_short_and_in_the_readme():
     assert link in (PROGRAM.parent / "README.md").read_text()
 
 
-class Socket(list):
-    """Gives messages, and then no more."""
+async def given(values):
+    """Give values as a connection or a speaker does, and then no more."""
+    for value in values:
+        yield value
 
-    def __iter__(self):
-        return map(json.dumps, super().__iter__())
 
-    def close(self):
-        pass
+def all_of(values):
+    """Return what comes of an asynchronous iterator."""
+
+    async def collected():
+        return [value async for value in values]
+
+    return asyncio.run(collected())
 
 
 def chunk(number):
@@ -55,8 +61,13 @@ def chunk(number):
 def hear(program, *messages):
     """Return the numbers of the chunks that are heard of these messages, and what the program ends with."""
     numbers = []
+
+    async def heard():
+        async for pcm in program.hear(given(map(json.dumps, messages))):
+            numbers.append(pcm[0])
+
     with pytest.raises(SystemExit) as ended:
-        numbers.extend(pcm[0] for pcm in program.hear(Socket(messages)))
+        asyncio.run(heard())
     return numbers, ended.value.code
 
 
@@ -94,7 +105,7 @@ def test_stand_in_says_how_long_each_segment_is(program):
     speech = read_wav(SPEECH)
     second = speech.sample_rate * speech.channels * 2
 
-    results = [*program.interpret(iter(speech.chunks(CHUNK_MS)), second)]
+    results = all_of(program.interpret(given(speech.chunks(CHUNK_MS)), second))
 
     assert [(text, is_final) for _, text, is_final, _ in results] == [
         ("0.5 s", False),
@@ -115,4 +126,4 @@ def test_stand_in_says_how_long_each_segment_is(program):
 
 
 def test_stand_in_says_nothing_of_silence(program):
-    assert [*program.interpret(iter([bytes(3200)] * 50), 32_000)] == []
+    assert all_of(program.interpret(given([bytes(3200)] * 50), 32_000)) == []
