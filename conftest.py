@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,26 +29,22 @@ settings.register_profile(
 
 # The first synthesis of a process takes ten seconds, and each further one half a second.
 TEMPLATES = ("cdk/tests", "infrastructure/tests")
-# Each of their tests stands on a synthesis or an emulator of its own.
-# Files of which each takes more than four seconds, most of it in starts of emulators and processes.
-SLOW_FILES = (
-    *(
-        f"functions/tests/test_{name}"
-        for name in ("refresh_tokens", "guesses", "interpreter", "states")
-    ),
-    *(f"functions/tests/test_{name}" for name in ("lost_answers", "counters", "calls", "stuck")),
-    *(
-        f"wslocal/tests/test_{name}"
-        for name in ("wrong_inputs", "pytest_plugin", "testing", "project")
-    ),
-    *(
-        f"tests/test_{name}"
-        for name in ("threats", "deploy", "talk", "python_3_14", "client", "fuzz")
-    ),
-    *(f"tests/test_{name}" for name in ("document_examples", "extending", "mutate", "decoding")),
-    *("tests/test_reliability.py", "authorizer/tests/test_access_tokens.py"),
+# What is slow as a whole, files by how their names begin: nearly each test starts a process or an emulator, or tries thousands of cases.
+SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests")
+SLOW_FILES = {
+    "authorizer/tests": "access_tokens issuer_documents timed_http token_authorizer",
+    "functions/tests": "calls channel_costs counters guesses interpreter lost_answers refresh_tokens "
+    "start states store_stalls stuck",
+    "tests": "attributes_against audit client decoding demo deploy document_examples dynamodb_against "
+    "dynamodb_gaps extending fuzz interpret issuer migrating mutate page python_3_14 reliability "
+    "supervision talk threats",
+    "wslocal/tests": "aws_front gateway_tls project pytest_plugin readme run_options testing watching "
+    "wrong_inputs",
+}
+SLOW = (
+    *SLOW_FOLDERS,
+    *(f"{folder}/test_{name}" for folder, names in SLOW_FILES.items() for name in names.split()),
 )
-SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests", *SLOW_FILES)
 
 # Side by side, tests that wait for the running system and look at its times go before those that only
 # compute: of a core that both want, the former get three quarters.
@@ -81,6 +78,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "threat(*ids): shows these rows of docs/security.md")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over files of which `make quick` runs nothing: to import them takes as long as what it runs."""
+    if "not system" not in config.option.markexpr or collection_path.is_dir():
+        return None
+    file = collection_path.relative_to(config.rootpath).as_posix()
+    return file.startswith((*SLOW, *SYSTEM)) or None
+
+
 def uses_system(file: str) -> bool:
     """Return whether a file's tests use the system that runs once for all of them."""
     return file.startswith(SYSTEM) and file != COMMANDS
@@ -93,7 +98,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         file = item.nodeid.partition("::")[0]
         if uses_system(file):
             item.add_marker(pytest.mark.system)
-        if file.startswith(SLOW_FOLDERS):
+        if file.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("system") is None)
 

@@ -96,6 +96,7 @@ def test_text_has_no_metaphor(path):
     assert re.findall(METAPHORS, words, re.IGNORECASE) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_names_do_not_use_the_verb(path):
     """As a verb in prose both are fine."""

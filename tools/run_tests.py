@@ -43,7 +43,7 @@ REST = (
 )
 # By tier: what of the layer's tests under the first Python, under the others, and what of the rest.
 CHOICES = {
-    "quick": ("not slow", None, "not slow and not system"),
+    "quick": ("not slow and not long", None, "not slow and not long and not system"),
     "test": ("not long", "not slow", "not long"),
     "long": ("", "", ""),
 }

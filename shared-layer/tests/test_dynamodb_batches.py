@@ -154,6 +154,7 @@ def test_writes_are_split_to_25(connect_table):
     assert [len(body["RequestItems"]["Things"]) for body in bodies(server)] == [25, 25, 1]
 
 
+@pytest.mark.slow
 def test_writes_are_split_to_16_mb_of_json(connect_table):
     """A list of a hundred thousand numbers is 300 KB as an item, and ten times that as JSON."""
     with serve() as server:

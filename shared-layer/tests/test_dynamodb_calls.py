@@ -117,6 +117,7 @@ LOST = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [put, get, transact])
 @pytest.mark.parametrize(("steps", "code"), LOST)
 def test_lost_answer_is_asked_for_again(connect_table, call, steps, code):
@@ -262,6 +263,7 @@ def test_pause_that_would_end_after_the_deadline_is_not_begun(connect_table, mon
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "unknown"), [(put, True), (put_if_new, True), (get, False)])
 def test_deadline_ends_a_call_without_an_answer(connect_table, call, unknown):
     with serve([SILENCE]) as server:

@@ -394,6 +394,7 @@ def test_request_is_repeated_once_also_if_the_gateway_throttled_it_in_between(pa
     assert server.bodies("a") == [b"x"] * 3
 
 
+@pytest.mark.slow
 def test_repetition_that_does_not_begin_in_time_says_what_was_before(connect, certificate):
     """It was sent once, so it must not be called "not sent"."""
     context, trusted = certificate
@@ -507,6 +508,7 @@ def test_one_socket_is_the_least(connect):
     assert server.accepted == 1
 
 
+@pytest.mark.slow
 def test_slow_and_silent_connections_do_not_hold_up_the_others(pair):
     slow = {f"slow{n}": [[SILENCE]] for n in range(4)}
     _, sender = pair(slow, max_sockets=8, timeout_seconds=1.5)
@@ -531,6 +533,7 @@ def test_connections_that_never_answer_give_their_sockets_back(pair):
     assert len(server.requests) == 8
 
 
+@pytest.mark.slow
 def test_what_was_not_begun_before_the_deadline_says_so(pair):
     server, sender = pair({"a": [[SILENCE]]}, max_sockets=1)
 
