@@ -388,17 +388,6 @@ def test_keys_press_the_buttons(speaker):
             becomes(speaker, button, state)
 
 
-@pytest.mark.long
-def test_key_is_the_field_s_while_somebody_types(speaker):
-    speaker.page.fill("#filter-session", "")
-    speaker.page.locator("#filter-session").press_sequentially("m ?")
-    assert speaker.page.input_value("#filter-session") == "m ?"
-
-    speaker.page.fill("#filter-session", "")
-    assert speaker.page.is_hidden("#keyboard")
-    assert (pressed(speaker, "#speak-mute"), pressed(speaker, "#speak-pause")) == ("false", "false")
-
-
 def test_space_bar_is_a_focused_button_s(speaker):
     speaker.page.focus("#speak-mute")
     speaker.page.keyboard.press("Space")

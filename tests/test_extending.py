@@ -60,6 +60,7 @@ def followed(tmp_path_factory):
         path.write_text("".join([*lines[:at], block, *lines[at:]]))
     assert run_in(copy, "tools/generate.py").returncode == 0
     git(copy, "init", "--quiet")  # tests ask it which files there are
+    git(copy, "add", "--all")
     (copy / ".venv").mkdir()
     (copy / ".venv/dev").symlink_to(sys.prefix)
     (copy / ".cache").mkdir()
