@@ -289,9 +289,8 @@ def test_line_that_is_erased_is_taken_back_and_an_arabic_one_runs_from_right_to_
     reader = tab("listen")
     reader.page.check("#listen-captions")
     reader.listens(session_id, "ar")
-    interpreter.page.locator("#interpret-line").press_sequentially(
-        "m ?"
-    )  # keys of buttons elsewhere
+    # Elsewhere these are keys of buttons.
+    interpreter.page.locator("#interpret-line").press_sequentially("m ?")
     assert interpreter.page.input_value("#interpret-line") == "m ?"
     assert interpreter.page.is_hidden("#keyboard")
     assert interpreter.page.get_attribute("#interpret-mute", "aria-pressed") == "false"

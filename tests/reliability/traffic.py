@@ -38,8 +38,8 @@ __all__ = ["KNOWN_SECONDS", "Account", "Asked", "Session", "Traffic", "p95"]
 
 # An environment of the audio function may act on what it read so long ago.
 KNOWN_SECONDS = 2.1
-# After a failure an environment leaves the store alone for so long.
-STORE_SECONDS = 1.1
+# After a failure an environment refuses what it does not know, and asks beside, for so long.
+STORE_SECONDS = 2.1
 MAX_ENVIRONMENTS = 4  # as LocalApi has it
 
 
