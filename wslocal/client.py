@@ -53,6 +53,7 @@ class WebSocketClient:
     """A connection, open in a `with` block or until `close`."""
 
     def __init__(self, opening: AbstractAsyncContextManager[ClientConnection]) -> None:
+        self._is_closed = False
         self._loop = LoopThread()
         self._loop.__enter__()
         try:
@@ -100,6 +101,7 @@ class WebSocketClient:
     def send(self, message: object) -> None:
         """Send a text as it is, bytes as a binary frame, any other value as JSON; ClosedError if the connection is."""
         frame = message if isinstance(message, str | bytes | bytearray) else json.dumps(message)
+        self._check_is_open()
         try:
             self._loop.run(self._connection.send(frame))
         except ConnectionClosed as error:
@@ -118,10 +120,9 @@ class WebSocketClient:
 
     def receive_text(self, timeout: float = 5.0) -> str:
         """Return the next message as it came; see `receive`."""
+        self._check_is_open()
         try:
-            return str(
-                self._loop.run(asyncio.wait_for(self._connection.recv(decode=True), timeout))
-            )
+            return self._loop.run(self._next_text(timeout))
         except TimeoutError as error:
             raise TimeoutError(f"no message came within {timeout:g} s") from error
         except ConnectionClosed as error:
@@ -137,7 +138,16 @@ class WebSocketClient:
 
     def close(self) -> None:
         """Close the connection, with 1000. A second call does nothing."""
+        self._is_closed = True
         self._loop.close()
+
+    def _check_is_open(self) -> None:
+        if self._is_closed:  # and the loop with it
+            raise _closed(self._connection.protocol.close_exc)
+
+    async def _next_text(self, timeout: float) -> str:
+        async with asyncio.timeout(timeout):
+            return str(await self._connection.recv(decode=True))
 
     def __enter__(self) -> Self:
         return self

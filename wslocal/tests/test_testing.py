@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Thread
 
@@ -238,6 +239,33 @@ def test_wss_is_trusted_with_the_certificate_of_the_run(api):
         act(ann, "text", text="hello")
 
         assert ann.receive() == "hello"
+
+
+def test_client_that_closed_is_closed(api):
+    ann = api.connect()
+    ann.close()
+    ann.close()
+
+    for use in (lambda: ann.send("hello"), ann.receive):
+        with pytest.raises(ClosedError) as closed:
+            use()
+        assert closed.value.code == 1000
+    assert ann.wait_for_close() == 1000
+
+
+def test_message_that_has_come_is_received_without_time(ann):
+    with pytest.raises(TimeoutError, match="within 0 s"):
+        ann.receive(timeout=0)
+    act(ann, "text", text="one")
+    act(ann, "text", text="two")
+    assert ann.receive() == "one"
+    until = time.monotonic() + 20
+    while True:
+        try:
+            assert ann.receive(timeout=0) == "two"
+            break
+        except TimeoutError:
+            assert time.monotonic() < until
 
 
 REFUSALS = """
