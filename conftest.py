@@ -29,7 +29,8 @@ settings.register_profile(
 
 # The first synthesis of a process takes ten seconds, and each further one half a second.
 TEMPLATES = ("cdk/tests", "infrastructure/tests")
-# What is slow as a whole, files by how their names begin: nearly each test starts a process or an emulator, or tries thousands of cases.
+# What is slow as a whole, files by how their names begin: nearly each test starts a process or an emulator,
+# or tries thousands of cases.
 SLOW_FOLDERS = (*TEMPLATES, "layerctl/tests")
 SLOW_FILES = {
     "authorizer/tests": "access_tokens issuer_documents timed_http token_authorizer",
@@ -80,7 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Pass over files of which `make quick` runs nothing: to import them takes as long as what it runs."""
-    if "not system" not in config.option.markexpr or collection_path.is_dir():
+    chosen = config.option.markexpr
+    if "not slow" not in chosen or "not system" not in chosen or collection_path.is_dir():
         return None
     file = collection_path.relative_to(config.rootpath).as_posix()
     return file.startswith((*SLOW, *SYSTEM)) or None

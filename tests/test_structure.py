@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -108,6 +109,11 @@ def test_names_do_not_use_the_verb(path):
             names.add(node.name)
 
     assert sorted(name for name in names if isinstance(name, str) and named.search(name)) == []
+
+
+@pytest.mark.parametrize("start", runpy.run_path(ROOT / "conftest.py")["SLOW"])
+def test_what_make_quick_passes_over_is_there(start):
+    assert list(ROOT.glob(f"{start}*"))
 
 
 def test_checkout_with_the_line_ends_of_windows_has_the_same_bytes(tmp_path):
