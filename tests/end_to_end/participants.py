@@ -323,12 +323,10 @@ class Scene:
     def lost(self, period: Period) -> list[Chunk]:
         """Return what was due and not heard in a period, but for the gaps at its ends.
 
-        There is none at its begin if the sender began later: the first chunk is heard by all. One that is
-        refused counts as a begin, too.
+        There is none at its begin if the sender began later: the first chunk is heard by all.
         """
         due, played = self.due(period), set(period.played)
-        senders = [one for one in self.participants if self.channels.get(one.name) == period.hears]
-        has_gap = any(at < period.since for one in senders for at in one.sent.values())
+        has_gap = any(at < period.since for at, _ in self.sent(period.hears))
         first = GAP if has_gap else 0
         last = len(due) - (ON_THE_WAY if period.until < float("inf") else 0)
         return [chunk for chunk in due[first:last] if chunk not in played]
