@@ -5,6 +5,7 @@ WEBSOCKET_AUDIO_INTERPRETER_KEY=... python interpreter_program.py URL SESSION LA
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 Said = tuple[str, str, bool, bytes]  # a segment, its text, whether it is final, PCM16 to be said
 
@@ -51,15 +53,17 @@ async def hear(socket: ClientConnection) -> AsyncIterator[bytes]:
 async def speak(socket: ClientConnection, sound: bytearray, size: int) -> None:
     """Send `size` bytes of sound each 0.1 s, while there is some, and a heartbeat each 3 s."""
     ticks, numbers = itertools.count(), itertools.count()
-    while socket.state.name == "OPEN":
-        if next(ticks) % 30 == 0:
-            await socket.send(json.dumps({"action": "heartbeat"}))
-        if sound:
-            audio = base64.b64encode(sound[:size].ljust(size, b"\0")).decode()
-            chunk = {"action": "sendAudio", "sequenceNumber": next(numbers), "audioData": audio}
-            del sound[:size]
-            await socket.send(json.dumps(chunk | {"timestamp": time.time_ns() // 1_000_000}))
-        await asyncio.sleep(0.1 - time.monotonic() % 0.1)  # until the next tenth: no delay adds up
+    with contextlib.suppress(ConnectionClosed):  # `hear` says why
+        while socket.state.name == "OPEN":
+            if next(ticks) % 30 == 0:
+                await socket.send(json.dumps({"action": "heartbeat"}))
+            if sound:
+                audio = base64.b64encode(sound[:size].ljust(size, b"\0")).decode()
+                chunk = {"action": "sendAudio", "sequenceNumber": next(numbers), "audioData": audio}
+                del sound[:size]
+                await socket.send(json.dumps(chunk | {"timestamp": time.time_ns() // 1_000_000}))
+            # Until the next tenth: no delay adds up.
+            await asyncio.sleep(0.1 - time.monotonic() % 0.1)
 
 
 async def run(url: str, session: str, language: str, key: str) -> None:

@@ -16,7 +16,7 @@ from local.talk import CHUNK_MS
 from tests.sounds import read_wav
 
 PROGRAM = Path(__file__).parent.parent / "examples/interpreter_program.py"
-MAX_LINES = 90
+MAX_LINES = 95
 ENDED = {"type": "sessionEnded", "sessionId": "golden-eagle-427", "reason": "speakerEnded"}
 REFUSED = {"type": "error", "code": "AUTH_INVALID_ROLE", "message": "Not you", "retryable": False}
 THROTTLED = {"type": "error", "code": "RATE_LIMIT_EXCEEDED", "message": "!", "retryable": True}
