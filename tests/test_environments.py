@@ -9,7 +9,6 @@ import pytest
 
 import environments
 from environments import find_pythons, probe
-from run_tests import count
 
 REAL = f'exec "{sys.executable}" "$@"'
 
@@ -126,24 +125,6 @@ def test_stamp_says_a_made_environment_from_a_stale_or_broken_one(tmp_path):
     assert not without_python
     assert environments._is_made(tmp_path, "3.11.7 /usr/bin/python3.11\nabc\n")
     assert not environments._is_made(tmp_path, "3.11.7 /usr/bin/python3.11\nabd\n")
-
-
-@pytest.mark.parametrize(
-    ("attributes", "counted"),
-    [
-        ('tests="5" failures="0" errors="0" skipped="0"', (5, 0, 0)),
-        ('tests="5" failures="1" errors="1" skipped="1"', (2, 2, 1)),
-    ],
-)
-def test_report_is_counted(tmp_path, attributes, counted):
-    report = tmp_path / "report.xml"
-    report.write_text(f"<testsuites><testsuite {attributes}/></testsuites>")
-
-    assert count(report) == counted
-
-
-def test_run_without_a_report_counts_as_one_failure(tmp_path):
-    assert count(tmp_path / "missing.xml") == (0, 1, 0)
 
 
 PIP = """

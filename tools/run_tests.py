@@ -5,7 +5,10 @@ this Python in `quick`, under the newest CPython up to 3.14 too in `test`, under
 `long`. Beyond the first one `test` leaves out what is marked `slow` (threads, sockets, generated input),
 which has never shown a difference between two Pythons; `long` leaves out nothing, and has 3.14 in WebAssembly
 where the machine has no other. All other tests run under this one.
-Ends with one closing line for all.
+
+A run in which three tests or fewer failed has these run once more, with nothing beside them: what a busy
+machine disturbed passes then, and does not fail the whole. The closing lines name each test that failed,
+and each that passed only alone.
 """
 
 from __future__ import annotations
@@ -49,16 +52,28 @@ CHOICES = {
 }
 # What stays together, conftest.py says; in the order of collection, which has the longest first.
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--no-loadscope-reorder")
+ALONE = ("--last-failed", "--last-failed-no-failures", "none")
+# More failures than these are no disturbance.
+FEW = 3
+# So many names of failed tests stand in the closing lines.
+SHOWN = 20
+
+
+class Counted(NamedTuple):
+    """What a report of pytest counts: what failed is named, each with the first line of why."""
+
+    passed: int
+    failed: tuple[str, ...]
+    skipped: int
 
 
 class PytestRun(NamedTuple):
-    """What one run of pytest counted."""
+    """How one run of pytest ended, and which of its tests passed only when they were run again alone."""
 
     name: str
-    passed: int
-    failed: int
-    skipped: int
+    counted: Counted
     exit_code: int
+    disturbed: tuple[str, ...] = ()
 
 
 def main() -> int:
@@ -110,41 +125,62 @@ def run_layer_in_wasm(arguments: list[str]) -> PytestRun:
         done = wasm_python.run(
             script, *options, "tests/", folders=folders, search=search, capture=False
         )
-        return PytestRun(name, *count(Path(directory) / "report.xml"), done.returncode)
+        return PytestRun(name, count(Path(directory) / "report.xml"), done.returncode)
 
 
 def run(name: str, interpreter: str, folder: Path, arguments: tuple[str, ...]) -> PytestRun:
-    """Run pytest in a folder, as many tests side by side as there are cores."""
+    """Run pytest in a folder, as many tests side by side as there are cores; a few that fail, again alone."""
     print(f"\n{name}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
-        options = ["-q", "-rs", "--no-fold-skipped", f"--junitxml={report}", *SIDE_BY_SIDE]
-        done = subprocess.run(
-            [interpreter, "-m", "pytest", *options, *arguments],
-            cwd=folder,
-            check=False,
-        )
-        return PytestRun(name, *count(report), done.returncode)
+        options = ["-q", "-rs", "--no-fold-skipped", f"--junitxml={report}"]
+        # What failed in this run alone, not what a run before it left.
+        options += ["-o", f"cache_dir={directory}/cache"]
+
+        def run_pytest(*chosen: str) -> tuple[Counted, int]:
+            report.unlink(missing_ok=True)
+            command = [interpreter, "-m", "pytest", *options, *chosen, *arguments]
+            done = subprocess.run(command, cwd=folder, check=False)
+            return count(report), done.returncode
+
+        counted, exit_code = run_pytest(*SIDE_BY_SIDE)
+        failed = counted.failed
+        if exit_code != pytest.ExitCode.TESTS_FAILED or not 0 < len(failed) <= FEW:
+            return PytestRun(name, counted, exit_code)
+        print(f"\n{name}: what failed, again alone", flush=True)
+        _, exit_code = run_pytest(*ALONE)
+        if exit_code:
+            return PytestRun(name, counted, exit_code)
+        passed = Counted(counted.passed + len(failed), (), counted.skipped)
+        return PytestRun(name, passed, exit_code, failed)
 
 
-def count(report: Path) -> tuple[int, int, int]:
-    """Return how many tests passed, failed and were skipped; a run without a report failed."""
+def count(report: Path) -> Counted:
+    """Return what pytest's report says; a run without a report failed."""
     if not report.exists():
-        return 0, 1, 0
-    suite = ElementTree.parse(report).getroot()[0].attrib  # noqa: S314 - pytest wrote it just now
-    failed = int(suite["failures"]) + int(suite["errors"])
-    skipped = int(suite["skipped"])
-    return int(suite["tests"]) - failed - skipped, failed, skipped
+        return Counted(0, ("the run ended without a report",), 0)
+    suite = ElementTree.parse(report).getroot()[0]  # noqa: S314 - pytest wrote it just now
+    failed = tuple(
+        f"{case.get('classname')}.{case.get('name')}: {why.get('message', '').partition(chr(10))[0]}"
+        for case in suite
+        for why in (*case.iter("failure"), *case.iter("error"))
+    )
+    skipped = int(suite.attrib["skipped"])
+    return Counted(int(suite.attrib["tests"]) - len(failed) - skipped, failed, skipped)
 
 
 def summarise(runs: list[PytestRun]) -> int:
-    """Say how each run ended, close with the totals, and return the worst exit code."""
+    """Say how each run ended and name what failed, close with the totals, and return the worst exit code."""
     for done in runs:
         verdict = "passed" if done.exit_code == 0 else f"failed, exit code {done.exit_code}"
         print(f"{done.name}: {verdict}")
-    passed = sum(done.passed for done in runs)
-    failed = sum(done.failed for done in runs)
-    skipped = sum(done.skipped for done in runs)
+        for name in done.counted.failed[:SHOWN]:
+            print(f"  failed: {name}")
+        for name in done.disturbed:
+            print(f"  passed only alone: {name}")
+    passed = sum(done.counted.passed for done in runs)
+    failed = sum(len(done.counted.failed) for done in runs)
+    skipped = sum(done.counted.skipped for done in runs)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return max(done.exit_code for done in runs)
 
