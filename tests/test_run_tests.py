@@ -1,5 +1,6 @@
 """What the command of `make test` makes of failures: which are tried again, what it says, how it ends."""
 
+import os
 import sys
 
 import pytest
@@ -24,8 +25,10 @@ FINE = "def test_fine(): pass"
 
 
 @pytest.fixture
-def pytest_run(tmp_path):
-    """Return a function that runs files of tests as the command does."""
+def pytest_run(tmp_path, monkeypatch):
+    """Return a function that runs files of tests as the command does, none of it a part of this run."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        monkeypatch.delenv(name)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
     def pytest_run(*files: str, arguments: tuple[str, ...] = ()) -> PytestRun:

@@ -740,7 +740,7 @@ def test_large_batch(emulator, system, worker):
     "A batch that the function fails at comes again after the visibility timeout", SQS_ERRORS
 )
 def test_failed_batch(emulator, system, worker, tmp_path):
-    url, arn = queue(emulator, VisibilityTimeout="1")
+    url, arn = queue(emulator, VisibilityTimeout="2")
     map_source(emulator, worker, arn)
     with sources(system):
         put(emulator, url, {"fail_times": 1, "key": str(tmp_path / "count")})
@@ -758,7 +758,7 @@ def test_failed_batch(emulator, system, worker, tmp_path):
 def test_redrive(emulator, system, worker):
     dead_url, dead_arn = queue(emulator)
     policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
-    url, arn = queue(emulator, VisibilityTimeout="1", RedrivePolicy=policy)
+    url, arn = queue(emulator, VisibilityTimeout="2", RedrivePolicy=policy)
     map_source(emulator, worker, arn)
     with sources(system):
         put(emulator, url, {"fail": "always"})
@@ -770,7 +770,7 @@ def test_redrive(emulator, system, worker):
 @behaviour("ReportBatchItemFailures: only the messages that are named come again", SQS_ERRORS)
 def test_partial_batch(emulator, system, tmp_path):
     worker = new_worker(emulator, "partial")
-    url, arn = queue(emulator, VisibilityTimeout="1")
+    url, arn = queue(emulator, VisibilityTimeout="2")
     map_source(emulator, worker, arn, FunctionResponseTypes=["ReportBatchItemFailures"])
     bad = {"path": str(tmp_path / "bad")}
     put(emulator, url, {"n": 1}, bad)
@@ -801,7 +801,7 @@ def test_concurrency(emulator, system, worker, tmp_path):
 )
 def test_fifo(emulator, system, worker, tmp_path):
     url, arn = queue(
-        emulator, FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout="1"
+        emulator, FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout="2"
     )
     map_source(emulator, worker, arn, BatchSize=1)
     first = {"n": 1, "fail_times": 1, "key": str(tmp_path / "count")}
