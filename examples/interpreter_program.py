@@ -17,13 +17,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 Said = tuple[str, str, bool, bytes]  # a segment, its text, whether it is final, PCM16 to be said
+# An error that may come before the one that says why, and so long that one is waited for.
+CLOSED, REASON_SECONDS = "The connection is closed", 2
 
 
 async def interpret(floor: AsyncIterator[bytes], second: int) -> AsyncIterator[Said]:
     """STAND-IN for Transcribe, Translate and Polly, or for a model: a tone a segment of speech."""
-    # PCM16 comes, `second` bytes a second.
     segment, length, quiet = "", 0, 0  # bytes of the segment, and of the silence at its end
-    async for pcm in floor:
+    async for pcm in floor:  # PCM16, `second` bytes a second
         is_speech = sum(map(abs, memoryview(pcm).cast("h"))) > 100 * len(pcm)  # 200 on average
         if is_speech and not segment:
             segment, length = f"segment-{time.time_ns()}", 0
@@ -38,16 +39,19 @@ async def interpret(floor: AsyncIterator[bytes], second: int) -> AsyncIterator[S
 async def hear(socket: ClientConnection) -> AsyncIterator[bytes]:
     """Yield the floor in order until the session ends; what three chunks overtake is skipped."""
     held, following = dict[int, bytes](), 0
-    async for text in socket:
-        message = json.loads(text)
-        if message.get("type") == "sessionEnded" or message.get("retryable") is False:
-            sys.exit(message.get("message"))  # an error's; the end has none
-        if message.get("type") == "audio":
-            held[message["sequenceNumber"]] = base64.b64decode(message["audioData"])
-        while held and (min(held) <= following or len(held) > 3):
-            following = min(held) + 1
-            yield held.pop(following - 1)
-    sys.exit("The connection was closed.")
+    with contextlib.suppress(ConnectionClosed):
+        async for text in socket:
+            message = json.loads(text)
+            if message.get("message") == CLOSED:
+                asyncio.get_running_loop().call_later(REASON_SECONDS, sys.exit, CLOSED)
+            elif message.get("type") == "sessionEnded" or message.get("retryable") is False:
+                sys.exit(message.get("message"))  # an error's; the end has none
+            if message.get("type") == "audio":
+                held[message["sequenceNumber"]] = base64.b64decode(message["audioData"])
+            while held and (min(held) <= following or len(held) > 3):
+                following = min(held) + 1
+                yield held.pop(following - 1)
+    sys.exit(CLOSED)
 
 
 async def speak(socket: ClientConnection, sound: bytearray, size: int) -> None:
@@ -82,7 +86,8 @@ async def run(url: str, session: str, language: str, key: str) -> None:
         tasks.create_task(speak(socket, sound, second // 10))
         async for segment, text, is_final, tone in interpret(hear(socket), second):
             caption = {"segmentId": segment, "text": text, "isFinal": is_final}
-            await socket.send(json.dumps({"action": "sendCaption", **caption}))
+            with contextlib.suppress(ConnectionClosed):  # `hear` says why
+                await socket.send(json.dumps(caption | {"action": "sendCaption"}))
             sound += tone
 
 

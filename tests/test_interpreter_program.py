@@ -10,15 +10,19 @@ import json
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from local.__main__ import SPEECH
 from local.talk import CHUNK_MS
 from tests.sounds import read_wav
 
 PROGRAM = Path(__file__).parent.parent / "examples/interpreter_program.py"
-MAX_LINES = 95
+MAX_LINES = 100
 ENDED = {"type": "sessionEnded", "sessionId": "golden-eagle-427", "reason": "speakerEnded"}
 REFUSED = {"type": "error", "code": "AUTH_INVALID_ROLE", "message": "Not you", "retryable": False}
+CLOSED = "The connection is closed"
+GONE = {"type": "error", "code": "CONNECTION_CLOSED", "message": CLOSED, "retryable": False}
+REMOVED = GONE | {"message": "The speaker has removed this interpreter"}
 THROTTLED = {"type": "error", "code": "RATE_LIMIT_EXCEEDED", "message": "!", "retryable": True}
 
 
@@ -58,12 +62,12 @@ def chunk(number):
     return {"type": "audio", "sequenceNumber": number, "audioData": audio}
 
 
-def hear(program, *messages):
+def hear(program, *messages, connection=given):
     """Return the numbers of the chunks that are heard of these messages, and what the program ends with."""
     numbers = []
 
     async def heard():
-        async for pcm in program.hear(given(map(json.dumps, messages))):
+        async for pcm in program.hear(connection(map(json.dumps, messages))):
             numbers.append(pcm[0])
 
     with pytest.raises(SystemExit) as ended:
@@ -93,12 +97,36 @@ def test_floor_is_heard_in_order(program, came, heard):
     [
         pytest.param(ENDED, None, id="the-session"),
         pytest.param(REFUSED, "Not you", id="a-refusal"),
-        pytest.param({"type": "heartbeatAck"}, "The connection was closed.", id="nothing"),
-        pytest.param(THROTTLED, "The connection was closed.", id="what-may-be-sent-again"),
+        pytest.param({"type": "heartbeatAck"}, CLOSED, id="nothing"),
+        pytest.param(THROTTLED, CLOSED, id="what-may-be-sent-again"),
     ],
 )
 def test_program_ends_with(program, message, ends_with):
     assert hear(program, chunk(0), message) == ([0], ends_with)
+
+
+def test_reason_may_come_after_an_error_without_one(program):
+    assert hear(program, chunk(0), GONE, chunk(1), REMOVED) == ([0, 1], REMOVED["message"])
+
+
+def test_program_ends_where_no_reason_comes(program, monkeypatch):
+    monkeypatch.setattr(program, "REASON_SECONDS", 0.01)
+
+    async def stays_open(values):
+        for value in values:
+            yield value
+        await asyncio.Event().wait()
+
+    assert hear(program, chunk(0), GONE, connection=stays_open) == ([0], CLOSED)
+
+
+def test_connection_that_breaks_is_closed(program):
+    async def breaks(values):
+        for value in values:
+            yield value
+        raise ConnectionClosedError(None, None)
+
+    assert hear(program, chunk(0), connection=breaks) == ([0], CLOSED)
 
 
 def test_stand_in_says_how_long_each_segment_is(program):
