@@ -67,6 +67,7 @@ def test_listener_gets_the_bytes_that_were_sent_and_hears_what_was_said(conversa
     assert float(correlation) > 0.99
 
 
+@pytest.mark.long
 def test_recording_stands_in_for_a_microphone(tab):
     speaker = tab("speak")
     listener = tab("listen").listens(speaker.speaks("recording"))
@@ -480,7 +481,13 @@ def test_link_of_a_private_session_holds_the_key_and_no_address_shows_it(running
         assert key not in person.text("body")
 
 
-@pytest.mark.parametrize("key", ["", "/the-wrong-key"], ids=["none", "wrong"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("", id="none"),
+        pytest.param("/the-wrong-key", id="wrong", marks=pytest.mark.long),
+    ],
+)
 def test_without_its_key_a_private_session_is_not_there(tab, key):
     speaker = tab("speak")
     speaker.page.check("#speak-private")

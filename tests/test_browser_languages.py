@@ -100,6 +100,7 @@ def voices(listener, folder, **sent):
     return [name for name, _ in itertools.groupby(names)]
 
 
+@pytest.mark.long
 def test_listeners_hear_their_interpreter_while_there_is_one_and_else_the_speaker(tab, tmp_path):
     speaker = tab("speak")
     session_id = speaker.speaks()

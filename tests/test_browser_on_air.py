@@ -100,7 +100,10 @@ def test_mute_holds_at_once_and_through_a_cut(running, talk):
     listener.sees("#listen-broadcast", "Live.")
 
 
-@pytest.mark.parametrize("is_muted", [False, True], ids=["live", "muted"])
+@pytest.mark.parametrize(
+    "is_muted",
+    [pytest.param(False, id="live"), pytest.param(True, id="muted", marks=pytest.mark.long)],
+)
 def test_speaker_whose_page_is_loaded_again_goes_on(talk, is_muted):
     speaker, listener = talk
     session_id, link = (
@@ -126,6 +129,7 @@ def test_speaker_whose_page_is_loaded_again_goes_on(talk, is_muted):
     assert last < min(speaker.sent) <= last + 3
 
 
+@pytest.mark.long
 def test_listener_and_interpreter_whose_pages_are_loaded_again_go_on(tab, talk):
     speaker, listener = talk
     interpreter = tab(speaker.page.get_attribute("#speak-interpreters-invite", "href")[1:])
@@ -229,6 +233,7 @@ def test_page_on_which_somebody_is_live_asks_before_it_is_left(talk):
     assert asked == ["beforeunload"]
 
 
+@pytest.mark.long
 def test_speaker_who_is_refused_the_microphone_after_a_reload_stays_in_the_session(talk):
     speaker, _ = talk
     session_id = speaker.text("#speak-session")

@@ -177,6 +177,7 @@ def test_level_of_a_link_may_be_in_small_letters_and_a_wrong_one_is_said(tab):
     assert wrong.page.input_value("#filter-text") == "timeout"
 
 
+@pytest.mark.long
 def test_row_without_a_session_has_that_of_its_connection(operator, broadcast, publish):
     """The speaker's connection is known from the report of the sessions; another one's from its lines, also later ones."""
     _, session_id = broadcast

@@ -93,6 +93,7 @@ def test_sound_that_the_browser_holds_back_starts_with_a_tap(listens, speaker):
     listener.reaches("#listen-played", 5)
 
 
+@pytest.mark.long
 def test_after_the_audio_process_stood_still_a_listener_is_live_again(listener, speaker):
     before = listener.number("#listen-latency")
     with stopped(audio_processes()):

@@ -212,6 +212,7 @@ def test_honest_listener_beside_one_who_guesses_is_in_after_a_minute_at_most(
     assert seconds < WINDOW_SECONDS + 5
 
 
+@pytest.mark.long
 def test_crowd_behind_one_address_is_in_at_once(running, record_property):
     """More than may fail, all of them at once; nobody is refused, and nobody has to come again."""
 
