@@ -160,13 +160,13 @@ def count(report: Path) -> Counted:
     if not report.exists():
         return Counted(0, ("the run ended without a report",), 0)
     suite = ElementTree.parse(report).getroot()[0]  # noqa: S314 - pytest wrote it just now
-    failed = tuple(
+    failed = sorted(
         f"{case.get('classname')}.{case.get('name')}: {why.get('message', '').partition(chr(10))[0]}"
         for case in suite
         for why in (*case.iter("failure"), *case.iter("error"))
     )
     skipped = int(suite.attrib["skipped"])
-    return Counted(int(suite.attrib["tests"]) - len(failed) - skipped, failed, skipped)
+    return Counted(int(suite.attrib["tests"]) - len(failed) - skipped, tuple(failed), skipped)
 
 
 def summarise(runs: list[PytestRun]) -> int:
