@@ -167,6 +167,21 @@ def test_answer_may_hold_more_and_nothing_else(new, same):
     assert holds(new, {"a": [1, {"b": 2}]}) is same
 
 
+@pytest.mark.parametrize(
+    ("new", "same"),
+    [
+        ("action must be one of a, b, got 'x'", True),
+        ("action must be one of a, c, b, got 'x'", True),
+        ("action must be one of a, c, got 'x'", False),
+        ("type must be one of a, b, got 'x'", False),
+        ("action must be one of a, b, got 'y'", False),
+        ("action is required", False),
+    ],
+)
+def test_refusal_may_list_more_choices(new, same):
+    assert holds(new, "action must be one of a, b, got 'x'") is same
+
+
 def test_every_release_before_this_one_has_a_record():
     names = {path.name for path in RECORDS}
 

@@ -164,10 +164,11 @@ def descendants(pid):
     waiting = [pid]
     while waiting:
         for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            for child in map(int, children.read_text().split()):
-                with contextlib.suppress(ProcessLookupError):
-                    found[child] = os.pidfd_open(child)
-                    waiting.append(child)
+            with contextlib.suppress(FileNotFoundError):  # of a thread that has just ended
+                for child in map(int, children.read_text().split()):
+                    with contextlib.suppress(ProcessLookupError):
+                        found[child] = os.pidfd_open(child)
+                        waiting.append(child)
     return found
 
 

@@ -7,6 +7,8 @@ from inspect import Parameter
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 _OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+# A refusal that lists what may be: what is added makes the list longer.
+_CHOICES = re.compile(r"(?P<subject>.* must be one of )(?P<choices>.*)(?P<got>, got .*)")
 
 
 def parameters(call: str) -> list[Parameter]:
@@ -65,7 +67,7 @@ def in_order(version: str) -> list[int]:
 
 
 def holds(new, old) -> bool:
-    """Return whether a value is what it was; objects may have more members than they had."""
+    """Return whether a value is what it was; objects may have more members than they had, and so may choices."""
     if isinstance(old, dict):
         return isinstance(new, dict) and all(
             name in new and holds(new[name], value) for name, value in old.items()
@@ -76,4 +78,9 @@ def holds(new, old) -> bool:
             and len(new) == len(old)
             and all(holds(one, other) for one, other in zip(new, old, strict=True))
         )
+    if isinstance(new, str) and isinstance(old, str):
+        now, before = _CHOICES.fullmatch(new), _CHOICES.fullmatch(old)
+        if now and before:
+            kept = {*before["choices"].split(", ")} <= {*now["choices"].split(", ")}
+            return kept and now["subject"] == before["subject"] and now["got"] == before["got"]
     return type(new) is type(old) and new == old
