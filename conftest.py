@@ -38,7 +38,7 @@ SLOW_FILES = {
     "start states store_stalls stuck",
     "tests": "attributes_against audit client decoding demo deploy document_examples dynamodb_against "
     "dynamodb_gaps extending fuzz interpret issuer migrating mutate page python_3_14 reliability "
-    "supervision talk threats",
+    "run_tests supervision talk threats",
     "wslocal/tests": "aws_front gateway_tls project pytest_plugin readme run_options testing watching "
     "wrong_inputs",
 }

@@ -14,6 +14,14 @@ import os
 def test_busy():
     assert "PYTEST_XDIST_WORKER" not in os.environ, "too late"
 """
+SKIPPED_ALONE = """
+import os, pytest
+
+def test_skipped_alone():
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("alone")
+    assert False
+"""
 BROKEN = """
 import pytest
 
@@ -58,6 +66,12 @@ def test_what_fails_beside_others_and_passes_alone_passes_and_is_named(pytest_ru
         f"  passed only alone: {name}",
         "2 passed, 0 failed, 0 skipped",
     ]
+
+
+def test_what_is_skipped_alone_has_not_passed(pytest_run):
+    done = pytest_run(FINE, SKIPPED_ALONE)
+
+    assert (done.exit_code, len(done.counted.failed), done.disturbed) == (1, 1, ())
 
 
 def test_what_fails_alone_too_fails_and_is_named(pytest_run, capsys):
