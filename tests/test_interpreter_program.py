@@ -8,6 +8,7 @@ import base64
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
@@ -127,6 +128,40 @@ def test_connection_that_breaks_is_closed(program):
         raise ConnectionClosedError(None, None)
 
     assert hear(program, chunk(0), connection=breaks) == ([0], CLOSED)
+
+
+class Closing:
+    """A connection that is closed when the first caption is sent; the reason has come by then."""
+
+    state = SimpleNamespace(name="CLOSED")
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):
+        return None
+
+    async def recv(self):
+        audio_format = {"encoding": "pcm_s16le", "sampleRate": 16_000, "channels": 1}
+        return json.dumps({"type": "interpreterReady", "audioFormat": audio_format})
+
+    async def send(self, text):
+        if json.loads(text)["action"] == "sendCaption":
+            raise ConnectionClosedError(None, None)
+
+    async def __aiter__(self):
+        half_a_second = base64.b64encode(bytes([0, 64]) * 8000).decode()
+        yield json.dumps({"type": "audio", "sequenceNumber": 0, "audioData": half_a_second})
+        yield json.dumps(REMOVED)
+
+
+def test_reason_is_heard_when_a_caption_cannot_be_sent(program, monkeypatch):
+    monkeypatch.setattr(program, "connect", lambda *_, **__: Closing())
+
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(program.run("ws://127.0.0.1:1", "golden-eagle-427", "de", "key"))
+
+    assert ended.value.code == REMOVED["message"]
 
 
 def test_stand_in_says_how_long_each_segment_is(program):
